@@ -1,0 +1,99 @@
+# One word of command. Everything a target makes, caches included, stays inside this clone.
+# Needs: make, and a Python 3.11 or newer with pip. `make help` lists the targets.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+ARGS ?=
+UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
+export UV_CACHE_DIR
+export UV_PYTHON_DOWNLOADS := never
+# An activated environment elsewhere must not be written to.
+unexport VIRTUAL_ENV
+unexport PYTHONHOME
+
+UV := $(shell sh tools/find-uv)
+OWN_UV := .tools/bin/uv
+BIN := .venv/bin
+BENCH_BIN := .venv-bench/bin
+PINNED := pyproject.toml constraints.txt
+CODE = $(wildcard src tests tools examples benchmarks)
+FAST_TESTS = $(wildcard tests/unit tests/property tests/packaging)
+PYTEST = $(BIN)/python -m pytest
+
+.PHONY: help sync demo check test coverage bench docs docs-check format lint types layers fast-tests constraints clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+sync: .venv/.synced ## make .venv with everything needed to work here
+demo: .venv/.gear ## show it protecting real traffic (ARGS="--seconds 10")
+	$(BIN)/switchgear demo $(ARGS)
+
+check: format lint types layers docs-check fast-tests ## format, lint, types, layers, docs, unit and property tests
+
+test: .venv/.synced ## every test, real servers included (ARGS="-k breaker")
+	$(PYTEST) tests $(ARGS)
+
+coverage: .venv/.synced ## unit and property tests with the lines and branches they miss
+	$(BIN)/coverage run -m pytest $(FAST_TESTS) -m "not packaging"
+	$(BIN)/coverage report
+
+bench: .venv-bench/.synced ## this project beside its peers, in one run
+	$(BENCH_BIN)/python -m benchmarks $(ARGS)
+
+docs: .venv/.synced ## write the generated reference pages
+	$(if $(wildcard tools/generate_docs.py),$(BIN)/python -m tools.generate_docs,@echo "No page is generated yet.")
+
+docs-check: .venv/.synced
+	$(if $(wildcard tools/generate_docs.py),$(BIN)/python -m tools.generate_docs --check,@echo "No page is generated yet.")
+
+format: .venv/.synced
+	$(BIN)/ruff format --check $(CODE)
+
+lint: .venv/.synced
+	$(BIN)/ruff check $(CODE)
+
+types: .venv/.synced
+	$(BIN)/mypy $(CODE)
+
+layers: .venv/.synced
+	$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
+	$(BIN)/python -m tools.import_laws
+
+fast-tests: .venv/.synced
+	$(PYTEST) $(FAST_TESTS) -m "not packaging" $(ARGS)
+
+# Environments. A stamp is older than what it was made from only when there is something to do.
+.venv/.synced: $(PINNED) tools/find-python | $(UV)
+	python="$$(sh tools/find-python)" && $(UV) venv --quiet --allow-existing --python "$$python" .venv
+	$(UV) pip install --python .venv --exact -e '.[gear]' --group dev -c constraints.txt
+	touch .venv/.gear $@
+
+# What a user needs, without the tools of a developer. Never removes those.
+.venv/.gear: $(PINNED) tools/find-python | $(UV)
+	python="$$(sh tools/find-python)" && $(UV) venv --quiet --allow-existing --python "$$python" .venv
+	$(UV) pip install --python .venv -e '.[gear]' -c constraints.txt
+	touch $@
+
+.venv-bench/.synced: pyproject.toml constraints-bench.txt tools/find-python | $(UV)
+	python="$$(sh tools/find-python)" && $(UV) venv --quiet --allow-existing --python "$$python" .venv-bench
+	$(UV) pip install --python .venv-bench --exact -e '.[gear]' --group bench -c constraints-bench.txt
+	touch $@
+
+$(OWN_UV):
+	python="$$(sh tools/find-python)" && "$$python" -m pip install --quiet --no-cache-dir --disable-pip-version-check --target .tools -c constraints.txt uv
+
+constraints: | $(UV) ## choose the pinned versions anew (ARGS="--upgrade")
+	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra gear --group dev \
+	  --no-header --no-annotate --no-emit-index-url --quiet $(ARGS) -o constraints.txt
+	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra gear --group bench \
+	  --no-header --no-annotate --no-emit-index-url --quiet $(ARGS) -o constraints-bench.txt
+
+clean: ## remove caches and everything built
+	rm -rf .cache .hypothesis .coverage build dist
+	find $(CODE) -type d -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## clean, and remove the environments too
+	rm -rf .venv .venv-bench .tools

@@ -1,0 +1,23 @@
+"""The guard: composes policies round a call, blocking or asynchronous.
+
+guard       `Guard`, what users hold; `circuit_breaker` builds one in a line
+plan        the resolved options of a guard, shared by its keyed members
+member      the state of one guard or key: one mutex, the machines, the counters
+entry       admission that may have to wait, and how to wait
+attempts    what happens after an attempt failed
+drivers     the two thin drivers, blocking and asynchronous
+permit      the body of a `with` as the call
+expiry      deadlines of tasks, in coarse buckets behind one timer a loop
+workers     threads for blocking calls that must end in time
+keys        the bounded registry of keyed members
+meter       events, statistics, log lines
+callables   what kind of callable was given
+
+What may not live here: rules of a policy (they are in `switchgear.policies`), I/O, any third-party import.
+"""
+
+from switchgear.guard.guard import Guard, circuit_breaker
+from switchgear.guard.meter import Event, Statistics
+from switchgear.guard.permit import Permit
+
+__all__ = ["Event", "Guard", "Permit", "Statistics", "circuit_breaker"]

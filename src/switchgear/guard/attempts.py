@@ -1,0 +1,208 @@
+"""What happens after an attempt has failed: the verdict is settled, then it is decided whether to try again.
+
+Shared by the blocking and the asynchronous driver, which only wait differently. Nothing here sleeps.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from switchgear.core.errors import DeadlineExceeded, Rejected, RetryExhausted
+from switchgear.core.outcome import Verdict
+from switchgear.guard.member import Member, Ticket
+from switchgear.guard.plan import never_left
+from switchgear.guard.workers import OutOfTime
+from switchgear.policies.retry import Retry, hint_of
+
+_HISTORY_MAX = 100
+
+Then = float | BaseException
+"""Seconds to wait before the next attempt, or the error to raise."""
+
+
+def settle_error(
+    member: Member, ticket: Ticket, error: BaseException, started: float, ends: float, cost: float
+) -> None:
+    """Settle an attempt that ended with `error`. A call that never left is refunded."""
+    now = member.plan.clock.monotonic()
+    verdict = member.plan.judge(error, past_deadline=now >= ends)
+    with member.lock:
+        if never_left(error):
+            member.refund_locked(ticket, cost, now)
+        else:
+            member.settle_locked(ticket, verdict, now - started, now)
+    if member.news:
+        member.deliver()
+
+
+def settle_cut(member: Member, ticket: Ticket, started: float, *, by_timeout: bool, still_runs: bool) -> None:
+    """Settle an attempt that we cut off: by its `Timeout`, which is a failure, or by a deadline, which says nothing.
+
+    One that still runs keeps its place.
+    """
+    now = member.plan.clock.monotonic()
+    verdict = Verdict.FAILURE if by_timeout else Verdict.IGNORED
+    duration = inf if by_timeout else now - started
+    settle = member.abandon_locked if still_runs else member.settle_locked
+    with member.lock:
+        if by_timeout:
+            member.count_timeout_locked()
+        settle(ticket, verdict, duration, now)
+    if still_runs:
+        member.log("abandoned", "a blocking call was left behind and still runs")
+    if member.news:
+        member.deliver()
+
+
+def cut_off(member: Member, *, by_timeout: bool) -> DeadlineExceeded:
+    """Return the error for an attempt that we cut off."""
+    if not by_timeout:
+        return member.too_late(sent=True, during="during an attempt")
+    seconds = member.plan.timeout_seconds
+    return DeadlineExceeded(f"an attempt took longer than {seconds:g} s", sent=True, dependency=member.label)
+
+
+class Tries:
+    """The attempts of one call, from the first error on. Each `after_…` returns what to do `Then`.
+
+    The error returned is the very error given when it passes unchanged. `made` counts attempts that were let
+    in.
+    """
+
+    __slots__ = ("_history", "_last", "_member", "_previous", "_refusals", "made")
+
+    def __init__(self, member: Member) -> None:
+        """Start before the first error."""
+        self._member = member
+        self._history: list[str] = []
+        self._last: BaseException | None = None
+        self._previous = 0.0
+        self._refusals = 0
+        self.made = 0
+
+    def after(
+        self, error: BaseException, ticket: Ticket, started: float | None, ends: float, cost: float, *, cut: bool
+    ) -> float:
+        """Settle an attempt that ended in `error`. Return the seconds to wait before the next; else raise.
+
+        `started` is None when the attempt was not let in. `cut` says that we ended it: the error is then ours
+        to replace. An error that is not to be retried is raised unchanged.
+        """
+        then: Then
+        if started is None:
+            then = self._after_refusal(error, ends)
+        elif cut:
+            then = self._after_cut(ticket, error, started, ends)
+        else:
+            settle_error(self._member, ticket, error, started, ends, cost)
+            then = self._after_refusal(error, ends) if never_left(error) else self._next(error, ends)
+        if not isinstance(then, BaseException):
+            return then
+        try:
+            raise then
+        finally:
+            del then, error  # an error must not be kept alive by the frames that it passed
+
+    def _after_refusal(self, error: BaseException, ends: float) -> Then:
+        """Go on after an attempt that was not let in, or that was refused further inside: nothing left.
+
+        A refusal is waited out when a deadline is in force and it fits; that uses up one attempt. When an
+        earlier attempt has left, the call as a whole is no mere refusal, and ends as `RetryExhausted`.
+        """
+        if not isinstance(error, Rejected):
+            return self._too_late(error) if never_left(error) and self._last is not None else error
+        self._refusals += 1
+        retry = self._member.plan.retry
+        if retry is not None and self._fits(retry, error.retry_after, ends):
+            self._remember(error)
+            return error.retry_after or 0.0
+        if self._last is None:
+            return error
+        self._remember(error)
+        return self._exhausted(self._last)
+
+    def _too_late(self, error: BaseException) -> BaseException:
+        """Say of the whole call that something has left, though `error` says of its last attempt that nothing did."""
+        late = self._member.too_late(sent=True, during="before another attempt could start")
+        late.__cause__ = error
+        return late
+
+    def _after_cut(self, ticket: Ticket, error: BaseException, started: float, ends: float) -> Then:
+        """Go on after an attempt that we ended. A blocking one may still run."""
+        by_timeout = started + self._member.plan.timeout_seconds <= ends
+        left = error if isinstance(error, OutOfTime) else None
+        interruption = None if left is None else left.interruption
+        settle_cut(
+            self._member,
+            ticket,
+            started,
+            by_timeout=by_timeout and interruption is None,
+            still_runs=left is not None and left.still_runs,
+        )
+        if interruption is not None:
+            return interruption
+        failure = cut_off(self._member, by_timeout=by_timeout)
+        failure.__cause__ = error if left is None else None
+        return self._next(failure, ends)
+
+    def _next(self, error: BaseException, ends: float) -> Then:
+        retry = self._member.plan.retry
+        self.made += 1
+        self._last = error
+        if retry is None or not retry.retries(error) or self._is_over(error, ends):
+            return error
+        self._remember(error)
+        if self._used_up(retry):
+            return self._exhausted(error)
+        wait = self._wait(retry, error)
+        return error if wait is None else self._if_in_time(wait, error, ends)
+
+    def _is_over(self, error: BaseException, ends: float) -> bool:
+        """Return whether the deadline of the whole call is what ended the attempt."""
+        return isinstance(error, DeadlineExceeded) and self._member.plan.clock.monotonic() >= ends
+
+    def _fits(self, retry: Retry, wait: float | None, ends: float) -> bool:
+        if wait is None or ends == inf or self._used_up(retry):
+            return False
+        return wait <= retry.hint_max and self._member.plan.clock.monotonic() + wait < ends
+
+    def _used_up(self, retry: Retry) -> bool:
+        return self.made + self._refusals >= retry.attempts
+
+    def _wait(self, retry: Retry, error: BaseException) -> float | None:
+        """Return the seconds to wait, or None when the other side says not to come back, or too late."""
+        plan = self._member.plan
+        hint = hint_of(error, plan.clock.time())
+        if hint is not None and not 0 <= hint <= retry.hint_max:
+            return None
+        self._previous = retry.wait(self.made + self._refusals, plan.random.random(), self._previous)
+        return self._previous if hint is None else max(hint, self._previous)
+
+    def _if_in_time(self, wait: float, error: BaseException, ends: float) -> Then:
+        """Return `wait`, or the error for a wait that would outlast the deadline."""
+        member = self._member
+        if member.plan.clock.monotonic() + wait < ends:
+            return wait
+        late = member.too_late(sent=True, during=f"before attempt {self.made + 1}, after {_text(error)}")
+        late.__cause__ = error
+        return late
+
+    def _remember(self, error: BaseException) -> None:
+        if len(self._history) < _HISTORY_MAX:
+            self._history.append(_text(error))
+
+    def _exhausted(self, last: BaseException) -> BaseException:
+        if self.made + self._refusals == 1:
+            return last
+        exhausted = RetryExhausted(
+            f"{self.made} attempts failed, the last with {_text(last)}",
+            attempts=self.made,
+            history=tuple(self._history),
+            dependency=self._member.label,
+        )
+        exhausted.__cause__ = last
+        return exhausted
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

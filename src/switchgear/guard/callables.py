@@ -1,0 +1,70 @@
+"""What kind of callable was given: one that blocks, or one that returns an awaitable.
+
+Partials and objects with an asynchronous ``__call__`` are recognised. Generators are not guarded yet and are
+refused, since guarding only their creation would protect nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import BuiltinFunctionType, FunctionType, GeneratorType, MethodType
+from typing import NoReturn
+
+_ASYNC = inspect.CO_COROUTINE
+_GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+_PLAIN_MAX = 500
+
+PLAIN: set[type] = {bool, bytes, dict, float, int, list, str, tuple, type(None)}
+"""Types of results that are known not to be awaitable."""
+
+
+def is_async(function: Callable[..., object]) -> bool:
+    """Return whether calling `function` gives an awaitable.
+
+    Raises `TypeError` for generator functions and for what cannot be called.
+    """
+    kind = function.__class__
+    if kind is FunctionType or kind is MethodType:
+        flags = function.__code__.co_flags
+        if flags & _ASYNC:
+            return True
+        if not flags & _GENERATOR and not function.__dict__:
+            return False
+    elif kind is BuiltinFunctionType:
+        return False
+    return _inspect(function)
+
+
+def is_awaitable(result: object) -> bool:
+    """Return whether `result` can be awaited. Types that cannot are remembered in `PLAIN`, up to 500 of them."""
+    kind = result.__class__
+    if hasattr(kind, "__await__") or inspect.isawaitable(result):
+        return True
+    if len(PLAIN) < _PLAIN_MAX and kind is not GeneratorType:  # some generators can be awaited
+        PLAIN.add(kind)
+    return False
+
+
+def refuse_awaitable(function: Callable[..., object], result: object) -> NoReturn:
+    """Raise `TypeError`: a blocking callable returned an awaitable, which then nobody would have guarded."""
+    if inspect.iscoroutine(result):
+        result.close()
+    raise TypeError(
+        f"{function!r} is not an async function, yet it returned an awaitable, which runs outside the guard; "
+        "give the guard the async function itself, or wrap it in one"
+    )
+
+
+def _inspect(function: Callable[..., object]) -> bool:
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not callable(function):
+        raise TypeError(f"the guard needs something to call, not {function!r}")
+    for candidate in (function, type(function).__call__):
+        if inspect.isgeneratorfunction(candidate) or inspect.isasyncgenfunction(candidate):
+            raise TypeError(f"{function!r} is a generator function; the guard takes functions and async functions")
+        if inspect.iscoroutinefunction(candidate):
+            return True
+    return False

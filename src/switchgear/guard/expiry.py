@@ -1,0 +1,141 @@
+"""Deadlines of tasks: coarse buckets behind one timer of the loop, instead of one timer a call.
+
+A task that is in a bucket when its moment comes is cancelled; the driver finds its entry gone and knows that it
+was us. Expiry is never early and at most 10 ms late; on a clock other than the system's it is exact. Used from
+the thread of its loop only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from typing import Any
+
+from switchgear.core.clock import Clock, SystemClock, Timer
+
+_GRAIN_SECONDS = 0.01
+
+Bucket = dict[int, asyncio.Task[Any]]
+
+
+class Expiries:
+    """The deadlines of one loop on one clock.
+
+    `low` and `high` bound the bucket used last, `recent`; `serial` names entries. The drivers read them in
+    line.
+    """
+
+    __slots__ = ("_buckets", "_clock", "_coarse", "_due", "_timer", "high", "loop", "low", "recent", "serial")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
+        """Start without a timer; the first deadline sets it."""
+        self.loop = loop
+        self._clock = clock
+        self._coarse = isinstance(clock, SystemClock)
+        self._buckets: dict[float, Bucket] = {}
+        self._timer: Timer | None = None
+        self._due = math.inf
+        self.low = self.high = -math.inf
+        self.recent: Bucket = {}
+        self.serial = 0
+
+    def bucket(self, when: float) -> Bucket:
+        """Return the bucket whose tasks are cancelled at `when` or up to a grain later, and make it the recent one."""
+        high = math.ceil(when / _GRAIN_SECONDS) * _GRAIN_SECONDS if self._coarse else when
+        high = max(high, when)
+        bucket = self._buckets.get(high)
+        if bucket is None:
+            bucket = self._buckets[high] = {}
+            self._watch(high)
+        self.high = high
+        self.low = high - _GRAIN_SECONDS if self._coarse else math.nextafter(high, -math.inf)
+        self.recent = bucket
+        return bucket
+
+    @property
+    def armed(self) -> int:
+        """How many tasks have a deadline running."""
+        return sum(map(len, self._buckets.values()))
+
+    def _watch(self, high: float) -> None:
+        if high < self._due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._due = high
+            self._timer = self._clock.call_at(high, self._fire)
+
+    def _fire(self) -> None:
+        """Cancel what is due, forget empty buckets, and set the timer for the next."""
+        now = self._clock.monotonic()
+        self._timer = None
+        self._due = math.inf
+        for high in [high for high, bucket in self._buckets.items() if high <= now or not bucket]:
+            self._expire(self._buckets.pop(high))
+        self.low = self.high = -math.inf
+        if self._buckets:
+            self._watch(min(self._buckets))
+
+    def _expire(self, bucket: Bucket) -> None:
+        tasks = list(bucket.values())
+        bucket.clear()
+        for task in tasks:
+            task.cancel()
+
+
+_BY_LOOP: dict[tuple[asyncio.AbstractEventLoop, int], Expiries] = {}
+_BY_LOOP_LOCK = threading.Lock()
+
+
+def _expiries_of(loop: asyncio.AbstractEventLoop, clock: Clock) -> Expiries:
+    """Return the one `Expiries` of a loop and a clock. Those of closed loops are forgotten on the way."""
+    with _BY_LOOP_LOCK:
+        found = _BY_LOOP.get((loop, id(clock)))
+        if found is None:
+            for closed in [key for key in _BY_LOOP if key[0].is_closed()]:
+                del _BY_LOOP[closed]
+            found = _BY_LOOP[loop, id(clock)] = Expiries(loop, clock)
+        return found
+
+
+class Timers:
+    """The way of one guard to the deadlines of whatever loop it is called from."""
+
+    __slots__ = ("_clock", "_recent")
+
+    def __init__(self, clock: Clock) -> None:
+        """Time runs on `clock`."""
+        self._clock = clock
+        self._recent: Expiries | None = None
+
+    def expiries(self) -> Expiries:
+        """Return the deadlines of the running loop."""
+        loop = asyncio.get_running_loop()
+        recent = self._recent
+        if recent is None or recent.loop is not loop:
+            recent = self._recent = _expiries_of(loop, self._clock)
+        return recent
+
+
+class Armed:
+    """A deadline set for the running task: cancel it at `when` unless disarmed before."""
+
+    __slots__ = ("_bucket", "_cancelling", "_serial", "_task")
+
+    def __init__(self, timers: Timers, when: float) -> None:
+        """Set the deadline. Raises `RuntimeError` outside of a task."""
+        expiries = timers.expiries()
+        task = asyncio.current_task(expiries.loop)
+        if task is None:
+            raise RuntimeError("a timeout or deadline needs a running task")
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._bucket = expiries.recent if expiries.low < when <= expiries.high else expiries.bucket(when)
+        self._serial = expiries.serial = expiries.serial + 1
+        self._bucket[self._serial] = task
+
+    def disarm(self) -> bool:
+        """End the deadline. Return whether it fired and nobody else asked for the cancellation as well."""
+        if self._bucket.pop(self._serial, None) is not None:
+            return False
+        return self._task.uncancel() <= self._cancelling

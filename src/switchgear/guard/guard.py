@@ -1,0 +1,299 @@
+"""`Guard`: what users hold. It resolves options once and hands every call to a driver."""
+
+from __future__ import annotations
+
+import functools
+import os
+import random as randomness
+from collections.abc import Callable
+from dataclasses import replace
+from inspect import signature
+from math import inf
+from typing import Any, ParamSpec, TypeVar, cast
+
+from switchgear.core.clock import SYSTEM_CLOCK, Clock
+from switchgear.core.deadline import CURRENT
+from switchgear.core.errors import OptionError
+from switchgear.guard.callables import is_async
+from switchgear.guard.drivers import drive, drive_async, drive_async_within, drive_within
+from switchgear.guard.keys import Keys
+from switchgear.guard.member import Member
+from switchgear.guard.meter import Listener, Statistics
+from switchgear.guard.permit import Permit, PermitScope
+from switchgear.guard.plan import Plan
+from switchgear.policies.breaker import Breaker, BreakerState
+from switchgear.policies.bulkhead import Bulkhead
+from switchgear.policies.checks import require_number, require_seconds
+from switchgear.policies.rate_limit import RateLimit
+from switchgear.policies.refusal import Refusal
+from switchgear.policies.retry import Retry
+from switchgear.policies.timeout import Timeout
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+KeyBy = str | Callable[..., str]
+"""The name of a parameter, or a function of the call's arguments that returns the key."""
+
+# What goes in decides what comes out, which no type can say without a call for each cast.
+_ASYNC: Any = drive_async
+_BLOCKING: Any = drive
+_ASYNC_WITHIN: Any = drive_async_within
+_BLOCKING_WITHIN: Any = drive_within
+
+_RANDOM = randomness.Random()  # noqa: S311 - jitter needs no secrecy
+os.register_at_fork(after_in_child=_RANDOM.seed)
+
+
+class Guard:
+    """Protects calls to one dependency, blocking and asynchronous, from any thread and event loop.
+
+    name        what errors, events and logs call the dependency.
+    timeout     bound of one attempt.
+    retry       which errors are worth another attempt.
+    deadline    seconds for the whole call: attempts, queueing and back-off together; above 0.
+    breaker     when to stop calling.
+    rate_limit  so many calls in so much time.
+    bulkhead    so many calls at once.
+    keys_max    keyed members held at most; default 10,000.
+    clock, random   time and randomness, to be replaced in tests.
+
+    Every policy is optional. The order is deadline, retry, admission (breaker, bulkhead and rate limit
+    together), attempt timeout, call. Constructing does no I/O. Raises `OptionError` for options that cannot
+    work.
+
+    A blocking call bounded by a timeout or deadline runs in a worker thread with a copy of the caller's
+    context. A thread cannot be stopped: when the time is over the call is left behind, keeps its place in the
+    bulkhead until it really ends, and is counted as abandoned. Without a bound no thread is involved.
+    """
+
+    __slots__ = ("__weakref__", "_budget", "_cost", "_keys", "_member", "_plan")
+
+    def __init__(  # noqa: PLR0913 - all by keyword, one for each policy
+        self,
+        name: str,
+        *,
+        timeout: Timeout | None = None,
+        retry: Retry | None = None,
+        deadline: float | None = None,
+        breaker: Breaker | None = None,
+        rate_limit: RateLimit | None = None,
+        bulkhead: Bulkhead | None = None,
+        keys_max: int = 10_000,
+        clock: Clock = SYSTEM_CLOCK,
+        random: randomness.Random | None = None,
+    ) -> None:
+        """Resolve the options."""
+        self._plan = Plan(
+            name=name,
+            timeout=timeout,
+            retry=retry,
+            deadline=deadline,
+            breaker=breaker,
+            rate_limit=rate_limit,
+            bulkhead=bulkhead,
+            keys_max=keys_max,
+            clock=clock,
+            random=random or _RANDOM,
+        )
+        self._member = Member(self._plan)
+        self._keys: Keys | None = Keys(self._plan)
+        self._cost = 1.0
+        self._budget = deadline
+
+    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call `function` under the guard: an async one gives an awaitable, a blocking one its result.
+
+        Raises what the call raises, and: `Rejected` (nothing left), `DeadlineExceeded`, `RetryExhausted`; and
+        `TypeError` for a blocking callable that returns an awaitable, and for generator functions.
+        """
+        result: R
+        if self._budget is None:
+            drive = _ASYNC if is_async(function) else _BLOCKING
+            result = drive(self._member, self._cost, function, args, kwargs)
+        else:
+            drive_within = _ASYNC_WITHIN if is_async(function) else _BLOCKING_WITHIN
+            result = drive_within(self._budget, self._member, self._cost, function, args, kwargs)
+        return result
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate a function, blocking or async. The result has the guard as its `guard` attribute."""
+        return _wrapped(function, self, lambda _args, _kwargs: self)
+
+    def decorate(self, *, key_by: KeyBy | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Return a decorator. With `key_by` each call goes to the keyed member that its arguments name.
+
+        `key_by` is the name of a parameter or a function of the arguments; either gives a string.
+        """
+
+        def decorator(function: Callable[P, R]) -> Callable[P, R]:
+            if key_by is None:
+                return self(function)
+            key_of = _key_reader(function, key_by)
+            return _wrapped(function, self, lambda args, kwargs: self.key(key_of(*args, **kwargs)))
+
+        return decorator
+
+    def permit(self) -> PermitScope:
+        """Return a scope whose body is the call, for ``with`` and ``async with``.
+
+        The body cannot be repeated, so `retry` does not apply.
+        """
+        return PermitScope(self._member, self._cost, self._budget)
+
+    def permit_nowait(self, *, cost: float | None = None) -> Permit:
+        """Return a permit for a call that is made elsewhere, without ever waiting.
+
+        The caller settles it. Timeout and deadline are the caller's business as well; see `timeout_seconds`.
+        Raises `Rejected` when the call is not let in at once, `OptionError` for a cost below 0.
+        """
+        member = self._member
+        cost = self._cost if cost is None else _checked_cost(cost)
+        now = self._plan.clock.monotonic()
+        with member.lock:
+            ticket = member.admit_locked(now, cost)
+        if isinstance(ticket, Refusal):
+            raise member.refuse(ticket, now)
+        if member.news:
+            member.deliver()
+        scope = CURRENT.get()
+        return Permit(member, ticket, cost, inf if scope is None else scope.moment_on(self._plan.clock))
+
+    def using(self, *, cost: float | None = None, deadline: float | None = None) -> Guard:
+        """Return the same guard with another `cost` (at least 0) or `deadline` (seconds above 0) for its calls.
+
+        A deadline can only tighten the guard's own. Raises `OptionError` for values that cannot work.
+        """
+        budget = self._budget
+        if deadline is not None:
+            require_seconds("using(deadline)", deadline, example=2.0)
+            budget = deadline if budget is None else min(deadline, budget)
+        return self._view(self._member, self._keys, self._cost if cost is None else _checked_cost(cost), budget)
+
+    def key(self, key: str) -> Guard:
+        """Return the guard of one key: own state, same options. Ask for it at each call, do not keep it.
+
+        At most `keys_max` keys are held; closed, idle and clean ones make room, and when there are none, new
+        keys share one overflow member. Raises `OptionError` for a key that is no text, or on a keyed guard.
+        """
+        if self._keys is None:
+            raise OptionError(f"{self._member.label} is keyed already; take the key from the guard itself")
+        if not key or not isinstance(key, str):
+            raise OptionError(f"a key is a text of at least one character, not {key!r}")
+        return self._view(self._keys.member(key), None, self._cost, self._budget)
+
+    def statistics(self) -> Statistics:
+        """Return a frozen record of how the guard, or this key of it, stands. Changes nothing."""
+        statistics = self._member.statistics()
+        if self._keys is None:
+            return statistics
+        return replace(
+            statistics, keys=len(self._keys), keys_evicted=self._keys.evicted, keys_overflowed=self._keys.overflowed
+        )
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` of every `Event` of this guard and its keys. Return the function that ends it.
+
+        Listeners are called in the thread of the call, outside every lock, in order. One that raises is
+        counted.
+        """
+        return self._plan.meter.subscribe(listener)
+
+    @property
+    def name(self) -> str:
+        """What errors, events and logs call the dependency."""
+        return self._plan.name
+
+    @property
+    def state(self) -> BreakerState:
+        """The breaker's state as the next call would meet it; "closed" without a breaker. Takes no probe."""
+        return self._member.state()
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until the breaker may let a call in; 0 when at once, None when waiting does not help."""
+        return self._member.statistics().retry_after
+
+    @property
+    def timeout_seconds(self) -> float | None:
+        """The bound of one attempt in seconds, or None."""
+        return None if self._plan.timeout is None else self._plan.timeout_seconds
+
+    def __repr__(self) -> str:
+        """Show name and state."""
+        return f"<Guard {self._member.label} {self.state}>"
+
+    def _view(self, member: Member, keys: Keys | None, cost: float, budget: float | None) -> Guard:
+        view = object.__new__(Guard)
+        view._plan, view._member, view._keys = self._plan, member, keys
+        view._cost, view._budget = cost, budget
+        return view
+
+
+def circuit_breaker(
+    *,
+    name: str | None = None,
+    failure_threshold: int = 5,
+    timeout: float = 60.0,
+    expected_exception: type[BaseException] | tuple[type[BaseException], ...] = Exception,
+    half_open_max_calls: int = 1,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate functions, blocking or async, with a breaker of consecutive failures.
+
+    name                 of the dependency; default: the function's own name.
+    failure_threshold    failures in a row that open it, at least 1.
+    timeout              seconds it stays open, exactly: without jitter.
+    expected_exception   errors that are failures; others count as success.
+    half_open_max_calls  probes let through in half-open.
+
+    Each use of `circuit_breaker` makes a breaker of its own, whatever its name; functions decorated by one and
+    the same decorator share it. To share one otherwise, decorate with a `Guard`. The decorated function has it
+    as `guard`. Raises `OptionError` for options that cannot work.
+    """
+    breaker = Breaker(
+        failures=failure_threshold, cooldown=timeout, on=expected_exception, probes=half_open_max_calls, jitter=0.0
+    )
+    named = None if name is None else Guard(name, breaker=breaker, clock=clock)
+
+    def decorator(function: Callable[P, R]) -> Callable[P, R]:
+        own = getattr(function, "__qualname__", "call")
+        return (named or Guard(own, breaker=breaker, clock=clock))(function)
+
+    return decorator
+
+
+def _wrapped(
+    function: Callable[P, R], guard: Guard, guard_of: Callable[[tuple[Any, ...], dict[str, Any]], Guard]
+) -> Callable[P, R]:
+    """Wrap `function`, staying async if it is. `guard_of` finds the guard for the arguments of a call."""
+
+    async def call_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
+        return await cast("Any", guard_of(args, kwargs).call(cast("Any", function), *args, **kwargs))
+
+    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
+        return guard_of(args, kwargs).call(cast("Any", function), *args, **kwargs)
+
+    wrapper: Any = functools.update_wrapper(call_async if is_async(function) else call, function)
+    wrapper.guard = guard
+    return cast("Callable[P, R]", wrapper)
+
+
+def _key_reader(function: Callable[..., object], key_by: KeyBy) -> Callable[..., str]:
+    if callable(key_by):
+        return key_by
+    parameters = signature(function)
+    if key_by not in parameters.parameters:
+        raise OptionError(f"decorate(key_by={key_by!r}) names no parameter of {function!r}")
+
+    def read(*args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - whatever the function takes
+        bound = parameters.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return cast("str", bound.arguments[key_by])
+
+    return read
+
+
+def _checked_cost(cost: float) -> float:
+    require_number("using(cost)", cost, least=0, example=3)
+    return cost

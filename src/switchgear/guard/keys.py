@@ -1,0 +1,68 @@
+"""The bounded registry of keyed members.
+
+When it is full, the oldest member that nobody would miss makes room: closed, idle, clean, its rate limit
+drained. When none is like that, new keys share one overflow member, which is counted. Nothing here knows what a
+member does.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from switchgear.guard.member import Member
+from switchgear.guard.plan import Plan
+
+_SEARCH_AGAIN_SECONDS = 0.1
+OVERFLOW_KEY = "@overflow"
+
+
+class Keys:
+    """The members of one guard, by key."""
+
+    __slots__ = ("_lock", "_members", "_overflow", "_plan", "_search_at", "evicted", "overflowed")
+
+    def __init__(self, plan: Plan) -> None:
+        """Start empty."""
+        self._plan = plan
+        self._lock = threading.Lock()
+        self._members: OrderedDict[str, Member] = OrderedDict()
+        self._overflow: Member | None = None
+        self._search_at = float("-inf")
+        self.evicted = 0
+        self.overflowed = 0
+
+    def __len__(self) -> int:
+        """How many members are held, the overflow member apart."""
+        return len(self._members)
+
+    def member(self, key: str) -> Member:
+        """Return the member of `key`, making it at first use."""
+        member = self._members.get(key)
+        if member is not None:
+            return member
+        with self._lock:
+            return self._members.get(key) or self._make(key)
+
+    def _make(self, key: str) -> Member:
+        if len(self._members) >= self._plan.keys_max and not self._evict():
+            self.overflowed += 1
+            if self._overflow is None:
+                self._overflow = Member(self._plan, OVERFLOW_KEY)
+            return self._overflow
+        member = self._members[key] = Member(self._plan, key)
+        return member
+
+    def _evict(self) -> bool:
+        """Forget the first member that can be. After a search in vain, the next one waits a little."""
+        now = self._plan.clock.monotonic()
+        if now < self._search_at:
+            return False
+        for _ in range(len(self._members)):
+            key, member = self._members.popitem(last=False)
+            if member.is_forgettable(now):
+                self.evicted += 1
+                return True
+            self._members[key] = member
+        self._search_at = now + _SEARCH_AGAIN_SECONDS
+        return False

@@ -1,0 +1,14 @@
+"""The guard's policies: one module a policy, each a set of frozen options and a pure machine.
+
+refusal     what a machine answers when it says no
+checks      validation of options, with messages that say what to write instead
+errors      which exceptions an option means
+breaker     stop calling what fails; its closed states keep the windows of `windows`
+windows     outcome windows: consecutive, by count, by time
+retry       which errors are worth another call, and how long to wait before it
+timeout     the bound of one attempt
+rate_limit  so many calls in so much time (GCRA)
+bulkhead    so many calls at once, with a bounded queue
+
+What may not live here: clocks, locks, logs, sleeping, threads, tasks, randomness. Time and draws are arguments.
+"""

@@ -1,0 +1,111 @@
+"""Bulkhead: at most so many calls at once, and a bounded first-in first-out queue for the rest.
+
+The machine keeps places and queue; it wakes nobody. What waits is any object with `expires_at`; the guard
+brings waiters that know how to wake a thread or a task.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from math import inf
+from typing import Generic, Protocol, TypeVar
+
+from switchgear.core.codes import Code
+from switchgear.policies.checks import require_count, require_seconds
+from switchgear.policies.refusal import Refusal
+
+_MEMORY = 0.1  # weight of the newest call in the running mean of durations
+_FIRST_GUESS_SECONDS = 1.0
+
+
+class Waits(Protocol):
+    """What the queue needs to know of a waiter: the monotonic second at which it gives up."""
+
+    expires_at: float
+
+
+Waiter = TypeVar("Waiter", bound=Waits)
+
+
+@dataclass(frozen=True, slots=True)
+class Bulkhead:
+    """Let `limit` calls run at once; let `queue` more wait for a place, each at most `max_wait` seconds.
+
+    limit     calls in flight, at least 1. An abandoned blocking call counts until it ends.
+    queue     waiters, at least 0; default 0: refuse at once.
+    max_wait  seconds, above 0; default 30. The deadline of the call may end the wait sooner.
+
+    Threads and tasks of all loops stand in one queue. Raises `OptionError` for options that cannot work.
+    """
+
+    limit: int
+    queue: int = field(default=0, kw_only=True)
+    max_wait: float = field(default=30.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        require_count("Bulkhead(limit)", self.limit, example=32)
+        require_count("Bulkhead(queue)", self.queue, least=0, example=64)
+        require_seconds("Bulkhead(max_wait)", self.max_wait, example=5.0)
+
+
+class BulkheadMachine(Generic[Waiter]):
+    """The places of one bulkhead and who waits for them."""
+
+    __slots__ = ("_mean_seconds", "_options", "_waiters", "taken")
+
+    def __init__(self, options: Bulkhead) -> None:
+        """Start with every place free."""
+        self._options = options
+        self._waiters: OrderedDict[Waiter, None] | None = None
+        self._mean_seconds = _FIRST_GUESS_SECONDS
+        self.taken = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many stand in the queue."""
+        return len(self._waiters) if self._waiters else 0
+
+    def take(self) -> bool:
+        """Take a place if one is free. Who waits comes first: places pass from call to waiter, never by the side."""
+        if self.taken < self._options.limit:
+            self.taken += 1
+            return True
+        return False
+
+    def enqueue(self, waiter: Waiter) -> bool:
+        """Let `waiter` stand in the queue. Return False when the queue is full."""
+        if self.waiting >= self._options.queue:
+            return False
+        if self._waiters is None:
+            self._waiters = OrderedDict()
+        self._waiters[waiter] = None
+        return True
+
+    def leave(self, waiter: Waiter) -> bool:
+        """Take `waiter` out of the queue. Return False when it no longer stood there."""
+        if self._waiters is None or waiter not in self._waiters:
+            return False
+        del self._waiters[waiter]
+        return True
+
+    def release(self, now: float, duration: float = inf) -> Waiter | None:
+        """End one call. Return the waiter that now holds its place, or None when the place is free.
+
+        Waiters whose time is over are dropped on the way. A finite `duration` in seconds improves the advice
+        given in refusals.
+        """
+        if duration < inf:
+            self._mean_seconds += _MEMORY * (duration - self._mean_seconds)
+        while self._waiters:
+            waiter, _ = self._waiters.popitem(last=False)
+            if now < waiter.expires_at:
+                return waiter
+        self.taken -= 1
+        return None
+
+    def refusal(self, code: Code = Code.BULKHEAD_FULL) -> Refusal:
+        """Say no, or that the wait took too long. `retry_after` is an estimate: the queue ahead, at recent pace."""
+        pace = self._mean_seconds / self._options.limit
+        return Refusal("bulkhead", code, "full", pace * (self.waiting + 1))

@@ -1,0 +1,108 @@
+"""RateLimit: at most so many calls in so much time, by the generic cell rate algorithm (GCRA).
+
+The machine keeps the algorithm's continuous-state form, the leaky bucket as a meter (ITU-T I.371, Annex A),
+because whole tokens then add up exactly. Every decision is O(1), and `retry_after` is exact to the nanosecond.
+The limit holds for this process; several processes on a host each have their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+
+from switchgear.core.codes import Code
+from switchgear.policies.checks import require_number, require_seconds
+from switchgear.policies.refusal import Refusal
+
+_ROUNDING_SECONDS = 1e-9
+_CODE = Code.RATE_LIMITED_CONNECTOR
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Let `limit` calls through every `per` seconds, and up to `burst` at once.
+
+    limit   cost units let through in each `per`; above 0.
+    per     seconds, above 0; default 1.
+    burst   size of the bucket in cost units, at least 1; default: `limit`, and at least 1.
+    wait    seconds a call may wait for its turn, at least 0; default 0: refuse at once.
+
+    A call has cost 1 unless ``using(cost=…)`` says otherwise. Cost 0 takes nothing. A cost above `burst` can
+    never fit and is refused for ever, without `retry_after`. Raises `OptionError` for options that cannot work.
+    """
+
+    limit: float
+    per: float = field(default=1.0, kw_only=True)
+    burst: float | None = field(default=None, kw_only=True)
+    wait: float = field(default=0.0, kw_only=True)
+    bucket: float = field(init=False, repr=False, compare=False)
+    per_second: float = field(init=False, repr=False, compare=False)
+    full_level: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check the options and work out what the machine needs."""
+        require_number("RateLimit(limit)", self.limit, above=0, example=10)
+        require_seconds("RateLimit(per)", self.per, example=1.0)
+        require_seconds("RateLimit(wait)", self.wait, zero=True, example=0.5)
+        bucket = max(1.0, self.limit) if self.burst is None else self.burst
+        require_number("RateLimit(burst)", bucket, least=1, example=20)
+        per_second = self.limit / self.per
+        object.__setattr__(self, "burst", bucket)
+        object.__setattr__(self, "bucket", bucket)
+        object.__setattr__(self, "per_second", per_second)
+        object.__setattr__(self, "full_level", bucket + _ROUNDING_SECONDS * (1.0 + per_second))
+
+
+class RateLimitMachine:
+    """The meter of one limit: how full the bucket was, and when that was true."""
+
+    __slots__ = ("_level", "_options", "_updated")
+
+    def __init__(self, options: RateLimit) -> None:
+        """Start empty: the whole burst is there to be used."""
+        self._options = options
+        self._level = 0.0
+        self._updated = 0.0
+
+    def charge(self, now: float, cost: float) -> float:
+        """Take `cost` (at least 0) if it fits now. Return 0, or the seconds until it will; infinity if never."""
+        options = self._options
+        level = self._level - (now - self._updated) * options.per_second
+        after = level + cost if level > 0.0 else cost
+        if after <= options.full_level:
+            self._level = after
+            self._updated = now
+            return 0.0
+        return inf if cost > options.bucket else (after - options.bucket) / options.per_second
+
+    def reserve(self, now: float, cost: float, wait_max: float) -> float:
+        """Take `cost` ahead of its time when its turn comes within `wait_max` seconds.
+
+        Return the seconds to wait; above `wait_max` (infinity if never) nothing was taken.
+        """
+        wait = self.charge(now, cost)
+        if 0.0 < wait <= wait_max:
+            self._level = self.level(now) + cost
+            self._updated = now
+        return wait
+
+    def refund(self, cost: float) -> None:
+        """Give back what a call took that never left."""
+        self._level = max(0.0, self._level - cost)
+
+    def level(self, now: float) -> float:
+        """Return the cost units in the bucket, 0 when it has drained; above the burst while calls wait their turn."""
+        return max(0.0, self._level - (now - self._updated) * self._options.per_second)
+
+    def refusal(self, wait: float) -> Refusal:
+        """Say no, for `wait` seconds as `charge` returned them."""
+        if wait == inf:
+            return Refusal(
+                "rate_limit",
+                _CODE,
+                "limited",
+                None,
+                "reject",
+                f"the cost of the call is above the burst of {self._options.bucket:g}, so it can never fit",
+            )
+        return Refusal("rate_limit", _CODE, "limited", wait)

@@ -1,0 +1,147 @@
+"""Retry: which errors are worth another call, and how long to wait before it. Options and pure functions.
+
+`attempts` counts calls, not repeats. Back-off shapes follow "Exponential Backoff And Jitter" (AWS Architecture
+Blog, 2015). A server's hint (`Retry-After`, RFC 9110 §10.2.3) is obeyed up to `hint_max`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from math import inf, isfinite
+from typing import Literal
+
+from switchgear.core.errors import DeadlineExceeded, OptionError, Rejected, SwitchgearError
+from switchgear.policies.checks import require_count, require_seconds
+from switchgear.policies.errors import ErrorFilter, matches, names_exactly, require_filter
+
+Backoff = Literal["full_jitter", "equal_jitter", "decorrelated", "constant", "exponential"]
+
+_DOUBLINGS_MAX = 1023  # the largest power of two that a float holds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Call again after an error that is safe to repeat.
+
+    attempts  calls in all, at least 1; default 3. A refusal that is waited out uses one of them.
+    on        the errors after which calling again is safe and may help. There is no default: only you know.
+    ignore    errors never to retry, though `on` means them.
+    backoff   "full_jitter" (default), "equal_jitter", "decorrelated", "exponential" or "constant".
+    base      seconds of the first wait, at least 0; default 0.1.
+    cap       seconds no wait of ours exceeds, at least `base`; default 10.
+    hint_max  seconds up to which a wait that the server names is obeyed; default 60. After a longer one, or a
+              negative one, the error is raised as it is.
+
+    Cancellation, refusals of Switchgear and an inner guard's `RetryExhausted` are not retried; a refusal is
+    waited out when its `retry_after` fits into a deadline in force, and an inner `RetryExhausted` is retried
+    when `on` names that very class. Raises `OptionError` for options that cannot work.
+    """
+
+    attempts: int = 3
+    on: ErrorFilter | None = None
+    ignore: ErrorFilter | None = None
+    backoff: Backoff = "full_jitter"
+    base: float = 0.1
+    cap: float = 10.0
+    hint_max: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if self.on is None:
+            raise OptionError(
+                "Retry(on=...) has to say which errors are safe to repeat; "
+                "write for example Retry(attempts=3, on=(ConnectionError, TimeoutError))"
+            )
+        require_filter("Retry(on)", self.on)
+        if self.ignore is not None:
+            require_filter("Retry(ignore)", self.ignore)
+        require_count("Retry(attempts)", self.attempts, example=3)
+        require_seconds("Retry(base)", self.base, zero=True, example=0.1)
+        require_seconds("Retry(hint_max)", self.hint_max, zero=True, example=60.0)
+        self._check_shape()
+
+    def _check_shape(self) -> None:
+        if self.backoff not in _SHAPES:
+            raise OptionError(f"Retry(backoff) is one of {', '.join(_SHAPES)}, not {self.backoff!r}")
+        require_seconds("Retry(cap)", self.cap, zero=True, example=10.0)
+        if self.cap < self.base:
+            raise OptionError(f"Retry(cap={self.cap!r}) is below base={self.base!r}; write cap={self.base!r} or more")
+
+    def retries(self, error: BaseException) -> bool:
+        """Return whether `error` allows another call, attempts and time apart."""
+        if not isinstance(error, Exception) or isinstance(error, Rejected):
+            return False
+        if isinstance(error, SwitchgearError) and not isinstance(error, DeadlineExceeded):
+            return names_exactly(self.on, error)
+        return matches(self.on, error) and not matches(self.ignore, error)
+
+    def wait(self, retry: int, draw: float, previous: float) -> float:
+        """Return the seconds to wait before the `retry`-th repeat (from 1), for a `draw` in [0, 1).
+
+        `previous` is the wait before; only "decorrelated" looks at it. Never negative, never above `cap`.
+        """
+        return min(self.cap, _SHAPES[self.backoff](self, retry, draw, previous))
+
+
+def _exponential(options: Retry, retry: int, _draw: float, _previous: float) -> float:
+    return min(options.cap, options.base * 2.0 ** min(retry - 1, _DOUBLINGS_MAX))
+
+
+def _full_jitter(options: Retry, retry: int, draw: float, previous: float) -> float:
+    return draw * _exponential(options, retry, draw, previous)
+
+
+def _equal_jitter(options: Retry, retry: int, draw: float, previous: float) -> float:
+    return (0.5 + 0.5 * draw) * _exponential(options, retry, draw, previous)
+
+
+def _decorrelated(options: Retry, _retry: int, draw: float, previous: float) -> float:
+    return options.base + draw * (max(3.0 * previous, options.base) - options.base)
+
+
+def _constant(options: Retry, _retry: int, _draw: float, _previous: float) -> float:
+    return options.base
+
+
+_SHAPES: dict[str, Callable[[Retry, int, float, float], float]] = {
+    "full_jitter": _full_jitter,
+    "equal_jitter": _equal_jitter,
+    "decorrelated": _decorrelated,
+    "exponential": _exponential,
+    "constant": _constant,
+}
+
+
+def hint_of(error: BaseException, wall_now: float) -> float | None:
+    """Return the seconds that `error` asks to wait, or None when it does not say.
+
+    Read from a numeric `retry_after` of the error, else from the `Retry-After` header of its `response`, which
+    is seconds or a date (compared with `wall_now`, seconds since the epoch). Negative means: do not retry.
+    """
+    stated = getattr(error, "retry_after", None)
+    if stated is None:
+        headers = getattr(getattr(error, "response", None), "headers", None)
+        get = getattr(headers, "get", None)
+        stated = (get("Retry-After") or get("retry-after")) if callable(get) else None
+    return _seconds(stated, wall_now)
+
+
+def _seconds(stated: object, wall_now: float) -> float | None:
+    if isinstance(stated, (int, float)):
+        return None if stated != stated else min(float(stated), inf)  # noqa: PLR0124 - NaN is unlike itself
+    if not isinstance(stated, str):
+        return None
+    try:
+        seconds = float(stated)
+    except ValueError:
+        return _until(stated, wall_now)
+    return seconds if isfinite(seconds) else None
+
+
+def _until(date: str, wall_now: float) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - wall_now)
+    except (ValueError, OverflowError):
+        return None

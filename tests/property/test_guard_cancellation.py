@@ -1,0 +1,109 @@
+"""Laws of the guard under cancellation: whatever the moment, no place, token, probe or timer is lost."""
+
+import asyncio
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from switchgear import Breaker, Bulkhead, Guard, RateLimit, Retry, Timeout
+from switchgear.guard.expiry import Timers
+from switchgear.testing import VirtualClock
+
+
+def make(clock: VirtualClock) -> Guard:
+    """Return a guard whose calls can be suspended everywhere: queue, turn, attempt, back-off."""
+    return Guard(
+        "api",
+        timeout=Timeout(2.0),
+        retry=Retry(on=OSError, attempts=3, backoff="constant", base=0.5),
+        deadline=8.0,
+        breaker=Breaker(failure_rate=1.0, minimum_calls=1_000),
+        rate_limit=RateLimit(4, burst=2, wait=3.0),
+        bulkhead=Bulkhead(2, queue=4, max_wait=3.0),
+        clock=clock,
+    )
+
+
+async def work(clock: VirtualClock, seconds: float, fails: bool) -> None:  # noqa: FBT001 - drawn by the test
+    """Take some time, then maybe fail."""
+    await clock.sleep_async(seconds)
+    if fails:
+        raise ConnectionError
+
+
+CALLS = st.lists(
+    st.tuples(
+        st.sampled_from([0.0, 0.5, 1.0, 3.0]),  # seconds of work
+        st.booleans(),  # fails
+        st.one_of(st.none(), st.integers(0, 40)),  # cancelled at this step
+    ),
+    min_size=1,
+    max_size=9,
+)
+
+
+@settings(max_examples=80)
+@given(CALLS)
+def test_no_place_token_or_timer_is_lost_whenever_calls_are_cancelled(
+    calls: list[tuple[float, bool, int | None]],
+) -> None:
+    """Calls are cancelled at any step of the loop; afterwards the guard is as good as new."""
+
+    async def run() -> None:
+        clock = VirtualClock()
+        guard = make(clock)
+        tasks = [asyncio.create_task(guard.call(work, clock, seconds, fails)) for seconds, fails, _ in calls]
+        for step in range(60):
+            for task, (_, _, cancelled_at) in zip(tasks, calls, strict=True):
+                if cancelled_at == step:
+                    task.cancel()
+            await (clock.elapse(0.25, turns=1) if step % 2 else asyncio.sleep(0))
+        await clock.elapse(20.0)
+        assert all(task.done() for task in tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        check(guard, clock)
+
+    asyncio.run(run())
+
+
+def check(guard: Guard, clock: VirtualClock) -> None:
+    """Assert that nothing is held."""
+    statistics = guard.statistics()
+    assert (statistics.in_flight, statistics.waiting) == (0, 0)
+    assert statistics.calls == statistics.successes + statistics.failures + statistics.ignored
+    assert Timers(clock).expiries().armed == 0
+    permits = [guard.permit_nowait() for _ in range(2)]
+    for permit in permits:
+        permit.succeed()
+
+
+@given(st.integers(0, 12), st.sampled_from(["probe", "queue", "turn"]))
+def test_each_suspension_point_gives_everything_back(step: int, where: str) -> None:
+    """Cancelled while probing, queueing or waiting for a turn: the next call finds the place, probe and token."""
+
+    async def run() -> None:
+        clock = VirtualClock()
+        guard = Guard(
+            "api",
+            timeout=Timeout(60.0),
+            breaker=Breaker(failures=1, cooldown=1.0, jitter=0.0) if where == "probe" else None,
+            rate_limit=RateLimit(1, wait=5.0) if where == "turn" else None,
+            bulkhead=Bulkhead(1, queue=1) if where == "queue" else None,
+            clock=clock,
+        )
+        held = guard.permit_nowait()
+        if where != "queue":
+            held.fail()
+        clock.advance(1.0 if where == "probe" else 0.0)
+        task = asyncio.create_task(guard.call(clock.sleep_async, 30.0))
+        for _ in range(step):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        held.succeed()
+        clock.advance(1.0)
+        guard.permit_nowait().succeed()
+        assert (guard.state, guard.statistics().in_flight, guard.statistics().waiting) == ("closed", 0, 0)
+        assert Timers(clock).expiries().armed == 0
+
+    asyncio.run(run())

@@ -1,0 +1,199 @@
+"""The envelope of an event: what is hashed, encoded once, and the payload that stands beside it.
+
+`facts` are what the machine knows (attempt, code, epoch, wait) and never a user's data; they are hashed for ever.
+A payload is the user's data (arguments, values, messages): it is stored as a salt of 16 random bytes and JSON, and the
+body holds only SHA-256(salt | JSON). So it can be erased without breaking the chain, and not be guessed afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from switchgear.core.codes import Code
+from switchgear.core.errors import Invalid, StoreError
+from switchgear.core.scope import Scope
+from switchgear.storage.abilities import Entry, Event
+
+SALT_BYTES = 16
+
+_SALTS_AT_ONCE = 256
+_NO_FACTS: Mapping[str, object] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an event belongs to: the trace of the request, what it correlates with, what caused it. Empty when none."""
+
+    trace: str = ""
+    correlation: str = ""
+    causation: str = ""
+
+
+NO_CONTEXT = Context()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An entry, decoded. `at` is seconds since the epoch; `version` is that of the event's type.
+
+    `payload` is None when there never was one, and when it was erased; `erased` tells which.
+    """
+
+    tenant: str
+    seq: int
+    position: int
+    append_id: str
+    stream: str
+    type: str
+    version: int
+    at: float
+    actor: str
+    account: str
+    context: Context
+    facts: Mapping[str, Any]
+    payload: Mapping[str, Any] | None
+    payload_digest: str | None
+
+    @property
+    def erased(self) -> bool:
+        """Whether there was a payload that is gone."""
+        return self.payload is None and self.payload_digest is not None
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The hashed part, in the order of its JSON."""
+
+    stream: str
+    type: str
+    version: int
+    at: float
+    actor: str
+    account: str
+    trace: str
+    correlation: str
+    causation: str
+    facts: dict[str, Any]
+    payload_digest: str | None
+
+
+class Recorder:
+    """Makes events. Draws its salts from `entropy` (a number of bytes to as many random ones), many at once."""
+
+    __slots__ = ("_encode", "_entropy", "_offset", "_salts")
+
+    def __init__(self, entropy: Callable[[int], bytes] = os.urandom) -> None:
+        """Use the system's randomness unless a simulation brings its own."""
+        self._entropy = entropy
+        self._salts = b""
+        self._offset = 0
+        self._encode = msgspec.json.Encoder().encode
+
+    def record(
+        self,
+        type: str,  # noqa: A002 - the field's word, and the name of the member
+        *,
+        stream: str,
+        scope: Scope,
+        at: float,
+        facts: Mapping[str, object] = _NO_FACTS,
+        payload: Mapping[str, object] | None = None,
+        context: Context = NO_CONTEXT,
+        version: int = 1,
+    ) -> Event:
+        """Return the event to append for the tenant of `scope`, encoded.
+
+        `at` is seconds since the epoch. Raises `Invalid` when facts or payload do not fit into JSON.
+        """
+        stored = None if payload is None else self._salt() + self._json(payload)
+        digest = None if stored is None else payload_digest(stored)
+        body = Body(
+            stream,
+            type,
+            version,
+            at,
+            scope.actor,
+            scope.account,
+            context.trace,
+            context.correlation,
+            context.causation,
+            dict(facts),
+            digest,
+        )
+        return Event(stream, self._json(body), stored)
+
+    def _salt(self) -> bytes:
+        """Return 16 fresh bytes; one call of the system serves many."""
+        if self._offset >= len(self._salts):
+            self._salts = self._entropy(SALT_BYTES * _SALTS_AT_ONCE)
+            self._offset = 0
+        start = self._offset
+        self._offset += SALT_BYTES
+        return self._salts[start : start + SALT_BYTES]
+
+    def _json(self, value: object) -> bytes:
+        try:
+            return self._encode(value)
+        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+            raise Invalid(f"an event must fit into JSON: {error}") from error
+
+
+_decode_body = msgspec.json.Decoder(Body).decode
+_decode_payload = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def read(entry: Entry) -> Recorded:
+    """Return `entry` decoded.
+
+    Raises `StoreError` (LEDGER_CORRUPT), naming tenant and sequence, when the body is not an envelope, names another
+    stream, or its payload does not match its digest. The chain itself is checked by `verify`.
+    """
+    try:
+        body = _decode_body(entry.body)
+        payload = _read_payload(entry.payload, body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _corrupt(entry, f"cannot be decoded: {error}") from error
+    except ValueError as error:
+        raise _corrupt(entry, str(error)) from error
+    if body.stream != entry.stream:
+        raise _corrupt(entry, f"stands in stream {entry.stream!r}, but its body says {body.stream!r}")
+    return Recorded(
+        tenant=entry.tenant,
+        seq=entry.seq,
+        position=entry.position,
+        append_id=entry.append_id,
+        stream=body.stream,
+        type=body.type,
+        version=body.version,
+        at=body.at,
+        actor=body.actor,
+        account=body.account,
+        context=Context(body.trace, body.correlation, body.causation),
+        facts=body.facts,
+        payload=payload,
+        payload_digest=body.payload_digest,
+    )
+
+
+def payload_digest(stored: bytes) -> str:
+    """Return the SHA-256 of a stored payload (salt and JSON) as 64 hex digits."""
+    return sha256(stored).hexdigest()
+
+
+def _read_payload(stored: bytes | None, body: Body) -> dict[str, Any] | None:
+    if stored is None:
+        return None
+    if body.payload_digest is None:
+        raise ValueError("has a payload, but its body knows of none")
+    if payload_digest(stored) != body.payload_digest:
+        raise ValueError("has a payload that does not match its digest")
+    return _decode_payload(stored[SALT_BYTES:])
+
+
+def _corrupt(entry: Entry, problem: str) -> StoreError:
+    return StoreError(f"entry {entry.seq} of tenant {entry.tenant!r} {problem}", code=Code.LEDGER_CORRUPT)

@@ -1,0 +1,64 @@
+"""What an adapter refuses before it looks at anything: names no store can hold, limits without a bound.
+
+Both adapters call these, so that a caller meets the same refusals on each. Nothing here reads a store.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from switchgear.core.codes import Code
+from switchgear.core.errors import Invalid
+from switchgear.storage.abilities import Append
+
+LIMIT_MAX = 10_000
+"""Most entries or rows that one read returns."""
+
+EVENTS_MAX = 1_000
+"""Most events, and most rows, of one append."""
+
+BYTES_MAX = 4 * 1024 * 1024
+"""Most bytes of one body, one payload, or one row's value."""
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def check_append(append: Append) -> None:
+    """Refuse an append that no store could commit as it was meant.
+
+    Raises `Invalid` when a name holds NUL or a lone surrogate, when two writes name one row, or when there are more
+    than 1,000 events, rows or conditions; with PAYLOAD_TOO_LARGE when a body, payload or value is above 4 MiB.
+    """
+    events, writes, expects = append.events, append.writes, append.expects
+    if max(len(events), len(writes), len(expects)) > EVENTS_MAX:
+        raise Invalid(f"an append has at most {EVENTS_MAX} events, rows and conditions; split it")
+    if len(writes) > 1 and len({(write.space, write.key) for write in writes}) < len(writes):
+        raise Invalid("an append writes each row once; keep the last write of each")
+    if any(len(part) > BYTES_MAX for part in _parts(append)):
+        raise Invalid(f"a body, payload or value has at most {BYTES_MAX} bytes", code=Code.PAYLOAD_TOO_LARGE)
+    names = [append.id, append.tenant]
+    names += [event.stream for event in events]
+    names += [f"{write.space}{write.key}{write.facet}" for write in writes]
+    names += [f"{expect.space}{expect.tenant}{expect.key}" for expect in expects]
+    check_names(*names)
+
+
+def _parts(append: Append) -> Iterator[bytes]:
+    for event in append.events:
+        yield event.body
+        yield event.payload or b""
+    for write in append.writes:
+        yield write.value
+
+
+def check_names(*names: str) -> None:
+    """Raise `Invalid` when a name holds NUL or a lone surrogate, which no text column can carry."""
+    if _UNSTORABLE.search("".join(names)):
+        raise Invalid("a name in a store cannot hold NUL or a lone surrogate")
+
+
+def check_limit(limit: int) -> None:
+    """Raise `Invalid` unless `limit` is 1 to 10,000."""
+    if not 1 <= limit <= LIMIT_MAX:
+        raise Invalid(f"limit must be 1 to {LIMIT_MAX}, not {limit!r}; read page by page")

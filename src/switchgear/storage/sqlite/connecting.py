@@ -1,0 +1,55 @@
+"""Opens connections to the database file with the settings that durability and bounded waiting need.
+
+The settings are SQLite's pragmas; nothing here reads or writes a table.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+BUSY_SECONDS = 5.0
+"""How long a statement waits for a lock of another program on the file."""
+
+Connect = Callable[[str], sqlite3.Connection]
+"""Opens a bare connection to a path; tests put one that fails in its place."""
+
+_STATEMENTS_CACHED = 64
+_CHECKPOINT_PAGES = 4_000
+_CACHE_KIBIBYTES = 32_768
+
+
+def plain_connection(path: str) -> sqlite3.Connection:
+    """Return a connection in autocommit mode that may be handed to another thread.
+
+    Text comes as bytes, so that text which is none is met by us, and not shown in an error of the module.
+    """
+    connection = sqlite3.connect(
+        path,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=_STATEMENTS_CACHED,
+    )
+    connection.text_factory = bytes
+    return connection
+
+
+def writing_connection(path: str, connect: Connect) -> sqlite3.Connection:
+    """Return a connection whose commits are on the disk before they are acknowledged.
+
+    Raises `sqlite3.Error`.
+    """
+    connection = connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+    return connection
+
+
+def reading_connection(path: str, connect: Connect) -> sqlite3.Connection:
+    """Return a connection that cannot write. Raises `sqlite3.Error`."""
+    connection = connect(path)
+    connection.execute("PRAGMA query_only = ON")
+    return connection

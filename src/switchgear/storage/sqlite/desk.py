@@ -1,0 +1,214 @@
+"""A desk: requests from the event loop to one thread in batches, answers back in one hop per batch.
+
+What one turn of the loop asks for travels together, and the thread drains whatever has come meanwhile, up to a bound:
+batches grow with load, and no timer is involved. Knows nothing of databases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from switchgear.core.clock import Clock, Timer
+from switchgear.core.codes import Code
+from switchgear.core.errors import QueueFull, StoreError
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+_Job = tuple[Request, "asyncio.Future[Answer]"]
+
+_RETRY_AFTER_MIN = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskOptions:
+    """Bounds of a desk.
+
+    `seconds` (above 0) bounds each request, `waiting_max` (at least 1) how many may wait, `batch_max` (at least 1) how
+    many the thread takes at once.
+    """
+
+    name: str
+    seconds: float
+    waiting_max: int
+    batch_max: int
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        if not self.seconds > 0 or self.waiting_max < 1 or self.batch_max < 1:
+            raise ValueError(f"the bounds of a desk must be above 0: {self}")
+
+
+class Desk(Generic[Request, Answer]):
+    """One thread behind an event loop.
+
+    `handle` runs in the thread: a batch of requests to as many answers; an answer that is an exception is raised to
+    the one who asked. `late` runs in the loop, and says what a request that takes too long is answered.
+    """
+
+    def __init__(
+        self,
+        options: DeskOptions,
+        handle: Callable[[list[Request]], Sequence[Answer | Exception]],
+        late: Callable[[Request], Answer | Exception],
+        clock: Clock,
+    ) -> None:
+        """Start the thread. Call it on the event loop that will ask."""
+        self._options = options
+        self._handle = handle
+        self._late = late
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._tray: list[_Job[Request, Answer]] = []
+        self._inbox: SimpleQueue[list[_Job[Request, Answer]] | None] = SimpleQueue()
+        self._watched: deque[tuple[float, _Job[Request, Answer]]] = deque()
+        self._timer: Timer | None = None
+        self._waiting = 0
+        self._batch_seconds = 0.0
+        self._closed = False
+        self._ended = self._loop.create_future()
+        threading.Thread(target=self._work, name=options.name, daemon=True).start()
+
+    def ask(self, request: Request) -> asyncio.Future[Answer]:
+        """Hand in `request`; the future answers. Cancelling it detaches: the request is still worked on.
+
+        Raises `QueueFull` when too many wait, `StoreError` once closed.
+        """
+        if self._closed:
+            raise StoreError("the store is closed")
+        if self._waiting >= self._options.waiting_max:
+            raise self._full()
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        job = (request, future)
+        if not self._tray:
+            self._loop.call_soon(self._send)
+        self._tray.append(job)
+        self._waiting += 1
+        self._watch(job)
+        return future
+
+    async def close(self) -> None:
+        """Work off what was accepted, then end the thread. Closing twice waits for the same end.
+
+        Raises `StoreError` when the thread has not ended after the seconds of one request.
+        """
+        if not self._closed:
+            self._closed = True
+            self._send()
+            self._inbox.put(None)
+        overdue = self._clock.call_at(self._clock.monotonic() + self._options.seconds, self._end_overdue)
+        try:
+            await asyncio.shield(self._ended)
+        finally:
+            overdue.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _full(self) -> QueueFull:
+        batches = self._waiting / self._options.batch_max
+        return QueueFull(
+            f"{self._waiting} requests already wait for the store",
+            policy=self._options.name,
+            retry_after=max(_RETRY_AFTER_MIN, batches * self._batch_seconds),
+        )
+
+    def _send(self) -> None:
+        if self._tray:
+            self._inbox.put(self._tray)
+            self._tray = []
+
+    def _watch(self, job: _Job[Request, Answer]) -> None:
+        """Remember when `job` is late. All have the same time, so the first in is the first to be late."""
+        watched = self._watched
+        while watched and watched[0][1][1].done():
+            watched.popleft()
+        watched.append((self._clock.monotonic() + self._options.seconds, job))
+        if self._timer is None:
+            self._timer = self._clock.call_at(watched[0][0], self._sweep)
+
+    def _sweep(self) -> None:
+        """Answer what is late; wait for the next one."""
+        self._timer = None
+        now = self._clock.monotonic()
+        while self._watched and (self._watched[0][1][1].done() or self._watched[0][0] <= now):
+            request, future = self._watched.popleft()[1]
+            if not future.done():
+                _answer(future, self._late(request))
+        if self._watched:
+            self._timer = self._clock.call_at(self._watched[0][0], self._sweep)
+
+    def _end_overdue(self) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(StoreError(f"{self._options.name} is still at work and was left behind"))
+
+    # --- in the thread ---
+
+    def _work(self) -> None:
+        backlog: deque[_Job[Request, Answer]] = deque()
+        while self._fill(backlog):
+            batch = [backlog.popleft() for _ in range(min(len(backlog), self._options.batch_max))]
+            self._post(self._deliver, batch, self._handled([request for request, _ in batch]))
+        self._post(self._end)
+
+    def _fill(self, backlog: deque[_Job[Request, Answer]]) -> bool:
+        """Wait for work, then take what else is there. Return whether there is any; not when closed."""
+        if not backlog:
+            tray = self._inbox.get()
+            if tray is None:
+                return False
+            backlog.extend(tray)
+        while len(backlog) < self._options.batch_max and not self._inbox.empty():
+            tray = self._inbox.get()
+            if tray is None:
+                self._inbox.put(None)  # seen again once the backlog is empty; nothing comes after it
+                break
+            backlog.extend(tray)
+        return True
+
+    def _handled(self, requests: list[Request]) -> Sequence[Answer | Exception]:
+        started = self._clock.monotonic()
+        try:
+            return self._handle(requests)
+        except Exception as error:  # noqa: BLE001 - the outermost driver: a defect reaches those who wait
+            return [_defect(error) for _ in requests]
+        finally:
+            self._batch_seconds = self._clock.monotonic() - started
+
+    def _post(self, call: Callable[..., None], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:
+            # The loop was closed without closing the store, so nobody is left to be told.
+            if not self._loop.is_closed():
+                raise
+
+    # --- back on the loop ---
+
+    def _deliver(self, batch: list[_Job[Request, Answer]], answers: Sequence[Answer | Exception]) -> None:
+        self._waiting -= len(batch)
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if not future.done():
+                _answer(future, answer)
+
+    def _end(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+
+def _answer(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
+
+
+def _defect(error: Exception) -> StoreError:
+    defect = StoreError(f"a defect in the store: {error!r}", code=Code.INTERNAL)
+    defect.__cause__ = error
+    return defect

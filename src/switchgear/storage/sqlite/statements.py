@@ -1,0 +1,63 @@
+"""Loads the statements of statements.sql, widens those that carry many rows, reads those that answer JSON.
+
+Widths are powers of two, so that the connection's statement cache holds every shape that is ever prepared.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+WIDTH_MAX = 256
+"""Most rows that one insert carries."""
+
+_SECTION = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_COMMENT = re.compile(r"^--.*\n", re.MULTILINE)
+
+
+@cache
+def statements() -> Mapping[str, str]:
+    """Return every statement by its name."""
+    text = files(__package__).joinpath("statements.sql").read_text(encoding="utf-8")
+    pieces = _SECTION.split(text)[1:]
+    plain = (_COMMENT.sub("", piece).strip() for piece in pieces[1::2])
+    return dict(zip(pieces[::2], plain, strict=True))
+
+
+def aggregated(
+    connection: sqlite3.Connection, name: str, parameters: Sequence[object] | Mapping[str, object]
+) -> list[Any]:
+    """Execute a read that answers one row of JSON, and return that array.
+
+    Raises `sqlite3.Error`; with SQLITE_CORRUPT when the text is none, and then without showing it.
+    """
+    (found,) = connection.execute(statements()[name], parameters).fetchone()
+    try:
+        read: list[Any] = json.loads(found)
+    except ValueError as error:
+        damaged = sqlite3.DatabaseError(f"the answer to {name!r} cannot be read: {error}")
+        damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damaged from error
+    return read
+
+
+@cache
+def widened(name: str, columns: int, width: int) -> str:
+    """Return the statement `name` for `width` rows of `columns` values each."""
+    row = f"({', '.join('?' * columns)})"
+    return statements()[name].replace("{rows}", ", ".join([row] * width))
+
+
+def widths(count: int) -> Iterator[int]:
+    """Split `count` rows into powers of two, largest first, none above `WIDTH_MAX`."""
+    while count >= WIDTH_MAX:
+        yield WIDTH_MAX
+        count -= WIDTH_MAX
+    for bit in range(WIDTH_MAX.bit_length() - 2, -1, -1):
+        if count & (1 << bit):
+            yield 1 << bit

@@ -1,0 +1,138 @@
+-- Every statement of the SQLite adapter. A line "-- name: x" opens one; {rows} stands for one or more (?, …).
+-- Reads return one row with JSON, because the interpreter's lock changes hands at every row.
+
+-- name: begin
+BEGIN IMMEDIATE;
+-- name: commit
+COMMIT;
+-- name: rollback
+ROLLBACK;
+
+-- name: versions
+-- ?1 is a JSON array of [space, tenant, key]; answers [[index, version], …] of those that exist.
+SELECT json_group_array(json_array(wanted.key, rows.version))
+FROM json_each(?1) AS wanted
+CROSS JOIN rows ON rows.space = wanted.value ->> 0
+    AND rows.tenant = wanted.value ->> 1
+    AND rows.key = wanted.value ->> 2;
+
+-- name: add_tenants
+-- ?1 is a JSON array of names.
+INSERT INTO tenants (name) SELECT value FROM json_each(?1) WHERE true ON CONFLICT (name) DO NOTHING;
+
+-- name: heads
+-- ?1 is a JSON array of tenant names; answers [[name, id, seq, hash], …].
+SELECT json_group_array(json_array(
+    tenants.name, tenants.id, coalesce(entries.seq, 0), coalesce(hex(entries.hash), '')))
+FROM json_each(?1) AS wanted
+CROSS JOIN tenants ON tenants.name = wanted.value
+LEFT JOIN entries ON entries.tenant = tenants.id
+    AND entries.seq = (SELECT max(last.seq) FROM entries AS last WHERE last.tenant = tenants.id);
+
+-- name: insert_entries
+INSERT INTO entries (tenant, seq, prev, hash, append_id, stream, body, payload) VALUES {rows};
+
+-- name: upsert_rows
+INSERT INTO rows (space, tenant, key, version, facet, value) VALUES {rows}
+ON CONFLICT (space, tenant, key) DO UPDATE
+SET version = excluded.version, facet = excluded.facet, value = excluded.value;
+
+-- name: get
+-- ?1 is a JSON array of [space, tenant, key]; answers [[index, version, facet, value], …] of those that exist.
+SELECT json_group_array(json_array(wanted.key, rows.version, rows.facet, hex(rows.value)))
+FROM json_each(?1) AS wanted
+CROSS JOIN rows ON rows.space = wanted.value ->> 0
+    AND rows.tenant = wanted.value ->> 1
+    AND rows.key = wanted.value ->> 2;
+
+-- name: appended
+-- The last event of an append: its entries are neighbours in the chain, so the next one of another ends it.
+SELECT coalesce(
+    (SELECT later.seq - 1 FROM entries AS later
+     WHERE later.tenant = found.tenant AND later.seq > found.seq AND later.append_id <> ?3
+     ORDER BY later.seq LIMIT 1),
+    (SELECT max(last.seq) FROM entries AS last WHERE last.tenant = found.tenant))
+FROM entries AS found
+WHERE found.tenant = (SELECT id FROM tenants WHERE name = ?1) AND found.stream = ?2 AND found.append_id = ?3
+ORDER BY found.position DESC LIMIT 1;
+
+-- name: entries
+SELECT json_group_array(json_array(
+    position, seq, hex(prev), hex(hash), append_id, stream, hex(body), hex(payload), payload IS NULL))
+FROM (
+    SELECT * FROM entries
+    WHERE tenant = (SELECT id FROM tenants WHERE name = ?1) AND seq > ?2
+    ORDER BY seq LIMIT ?3
+);
+
+-- name: stream
+SELECT json_group_array(json_array(
+    position, seq, hex(prev), hex(hash), append_id, stream, hex(body), hex(payload), payload IS NULL))
+FROM (
+    SELECT * FROM entries
+    WHERE tenant = (SELECT id FROM tenants WHERE name = ?1) AND stream = ?2 AND position > ?3
+    ORDER BY position LIMIT ?4
+);
+
+-- name: tenants
+-- A tenant without an entry was named by an append that wrote rows only.
+SELECT json_group_array(name) FROM tenants
+WHERE EXISTS (SELECT 1 FROM entries WHERE entries.tenant = tenants.id AND entries.seq = 1);
+
+-- name: page
+SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))
+FROM (
+    SELECT * FROM rows
+    WHERE space = :space AND tenant = :tenant
+    ORDER BY key DESC LIMIT :limit
+);
+
+-- name: page_below
+SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))
+FROM (
+    SELECT * FROM rows
+    WHERE space = :space AND tenant = :tenant AND key < :before
+    ORDER BY key DESC LIMIT :limit
+);
+
+-- name: page_of_facet
+SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))
+FROM (
+    SELECT * FROM rows INDEXED BY rows_by_facet
+    WHERE space = :space AND tenant = :tenant AND facet = :facet
+    ORDER BY key DESC LIMIT :limit
+);
+
+-- name: page_of_facet_below
+SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))
+FROM (
+    SELECT * FROM rows INDEXED BY rows_by_facet
+    WHERE space = :space AND tenant = :tenant AND facet = :facet AND key < :before
+    ORDER BY key DESC LIMIT :limit
+);
+
+-- name: scan
+-- One facet; the rows of several are merged by their order.
+SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))
+FROM (
+    SELECT * FROM rows INDEXED BY rows_by_facet
+    WHERE space = ?1 AND facet = ?2 AND (tenant, key) > (?3, ?4)
+    ORDER BY tenant, key LIMIT ?5
+);
+
+-- name: count
+SELECT count(*) FROM rows WHERE space = ?1 AND facet IN (SELECT value FROM json_each(?2));
+
+-- name: applied
+SELECT json_group_array(json_array(number, name, checksum)) FROM schema_files;
+
+-- name: create_schema_files
+CREATE TABLE schema_files (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at REAL NOT NULL
+) STRICT;
+
+-- name: record_schema
+INSERT INTO schema_files (number, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4);
+
+-- name: count_tables
+SELECT count(*) FROM sqlite_schema;

@@ -1,0 +1,214 @@
+"""The writing side, in its thread: one group of appends is one transaction with a handful of statements.
+
+A group is committed, or certainly not written (each append gets a `StoreError`), or its effect is unknown (each gets
+`Unknown`, and the connection is opened anew). Deciding is the planner's; waiting is the desk's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from switchgear.core.errors import StoreError
+from switchgear.storage.abilities import Append, Appended, Committed, Seal, StoreStatistics, Unknown
+from switchgear.storage.planner import Link, Plan, RowKey, needed, plan
+from switchgear.storage.sqlite.connecting import Connect, writing_connection
+from switchgear.storage.sqlite.statements import aggregated, statements, widened, widths
+from switchgear.storage.sqlite.translate import certainly_not_committed, translated
+
+FREE_BYTES_MIN = 4 * 1024 * 1024
+"""Below this much free disk the store says of itself that it cannot record."""
+
+_CHAINS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A request that writes nothing: can the store record right now?"""
+
+
+Answer = Appended | None
+"""What the writer answers: the fate of an append, or None to a probe that passed."""
+
+
+class Writer:
+    """Owns the writing connection. Only its thread calls `handle` and `close`."""
+
+    def __init__(self, path: str, connection: sqlite3.Connection, connect: Connect, seal: Seal) -> None:
+        """Take over `connection`; `connect` opens the next one after an unclear commit."""
+        self._path = path
+        self._connection: sqlite3.Connection | None = connection
+        self._connect = connect
+        self._seal = seal
+        self._ids: dict[str, int] = {}
+        self._heads: dict[str, Link] = {}
+        self._statistics = StoreStatistics(0, 0, 0, 0, 0)
+
+    @property
+    def statistics(self) -> StoreStatistics:
+        """Counts since opening; replaced as a whole after each group."""
+        return self._statistics
+
+    def handle(self, requests: list[Append | Probe]) -> Sequence[Answer | Exception]:
+        """Commit the appends as one group; answer each request, in order."""
+        appends = [request for request in requests if isinstance(request, Append)]
+        answers = iter(self._commit(appends) if appends else ())
+        return [next(answers) if isinstance(request, Append) else self._probe() for request in requests]
+
+    def close(self) -> None:
+        """Close the connection, which moves the write-ahead log into the database."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _commit(self, appends: list[Append]) -> Sequence[Answer | Exception]:
+        try:
+            connection = self._connected()
+            planned = self._write(connection, appends)
+        except sqlite3.Error as error:
+            return self._refused(appends, error)
+        if planned.writes_nothing:
+            self._roll_back(connection)  # also forgets the ids of tenants that were new in this group
+        else:
+            try:
+                connection.execute(statements()["commit"])
+            except sqlite3.Error as error:
+                return self._uncommitted(connection, appends, error)
+        self._count(planned)
+        return planned.verdicts
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = writing_connection(self._path, self._connect)
+        return self._connection
+
+    def _write(self, connection: sqlite3.Connection, appends: list[Append]) -> Plan:
+        """Execute everything but the commit; roll back whatever goes wrong."""
+        connection.execute(statements()["begin"])
+        complete = False
+        try:
+            self._learn_chains(connection, appends)
+            planned = plan(appends, self._versions(connection, appends), self._heads, self._seal)
+            self._insert_entries(connection, planned)
+            _upsert_rows(connection, planned)
+            complete = True
+        finally:
+            if not complete:
+                self._roll_back(connection)
+        return planned
+
+    def _versions(self, connection: sqlite3.Connection, appends: list[Append]) -> dict[RowKey, int]:
+        keys = list(needed(appends))
+        found = aggregated(connection, "versions", (json.dumps(keys),))
+        return {keys[index]: version for index, version in found}
+
+    def _learn_chains(self, connection: sqlite3.Connection, appends: list[Append]) -> None:
+        """Fetch id and head of the tenants that are not known yet; a new tenant gets an id."""
+        if len(self._ids) > _CHAINS_MAX:
+            self._forget_chains()
+        missing = {append.tenant for append in appends}.difference(self._ids)
+        if not missing:
+            return
+        names = json.dumps(sorted(missing))
+        connection.execute(statements()["add_tenants"], (names,))
+        for name, identity, seq, hash_ in aggregated(connection, "heads", (names,)):
+            self._ids[name] = identity
+            if seq:
+                self._heads[name] = (seq, bytes.fromhex(hash_))
+
+    def _forget_chains(self) -> None:
+        self._ids.clear()
+        self._heads.clear()
+
+    def _insert_entries(self, connection: sqlite3.Connection, planned: Plan) -> None:
+        ids = self._ids
+        rows = [(ids[entry[0]], *entry[1:]) for entry in planned.entries]
+        _execute_wide(connection, "insert_entries", rows)
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        """Undo the open transaction; a connection that cannot is given up."""
+        self._forget_chains()
+        try:
+            if connection.in_transaction:
+                connection.execute(statements()["rollback"])
+        except sqlite3.Error:
+            self._give_up(connection)  # closing rolls back as well; the next group opens a new one
+
+    def _give_up(self, connection: sqlite3.Connection) -> None:
+        self._connection = None
+        connection.close()
+
+    def _refused(self, appends: list[Append], error: sqlite3.Error) -> list[Answer | Exception]:
+        """Answer a group of which nothing was written."""
+        return [_caused(translated(error, self._path), error) for _ in appends]
+
+    def _uncommitted(
+        self, connection: sqlite3.Connection, appends: list[Append], error: sqlite3.Error
+    ) -> list[Answer | Exception]:
+        """Answer a group whose commit failed: refused when that is certain, else unknown."""
+        self._roll_back(connection)
+        if certainly_not_committed(error):
+            return self._refused(appends, error)
+        self._open_anew()
+        reason = f"the commit failed: {error}"
+        return [Unknown(append.id, reason) for append in appends]
+
+    def _open_anew(self) -> None:
+        """Replace the connection, and settle in the file what the failed commit left in the write-ahead log."""
+        try:
+            self.close()
+            self._connected().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error:
+            self.close()  # the next group tries again, and says what is wrong
+
+    def _probe(self) -> StoreError | None:
+        try:
+            connection = self._connected()
+            connection.execute(statements()["begin"])
+            connection.execute(statements()["rollback"])
+            return _check_space(self._path)
+        except sqlite3.Error as error:
+            return _caused(translated(error, self._path), error)
+        except OSError as error:
+            return _caused(StoreError(f"{self._path}: {error.strerror}"), error)
+
+    def _count(self, planned: Plan) -> None:
+        committed = sum(1 for verdict in planned.verdicts if isinstance(verdict, Committed))
+        now = self._statistics
+        self._statistics = StoreStatistics(
+            committed=now.committed + committed,
+            conflicted=now.conflicted + len(planned.verdicts) - committed,
+            groups=now.groups + (not planned.writes_nothing),
+            entries=now.entries + len(planned.entries),
+            group_max=max(now.group_max, committed),
+        )
+
+
+def _upsert_rows(connection: sqlite3.Connection, planned: Plan) -> None:
+    rows = [(*key, *row) for key, row in planned.rows.items()]
+    _execute_wide(connection, "upsert_rows", rows)
+
+
+def _execute_wide(connection: sqlite3.Connection, name: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Execute the statement `name` with all `rows`, as few times as its widths allow."""
+    start = 0
+    for width in widths(len(rows)):
+        values = [value for row in rows[start : start + width] for value in row]
+        connection.execute(widened(name, len(rows[0]), width), values)
+        start += width
+
+
+def _check_space(path: str) -> StoreError | None:
+    free = os.statvfs(path)
+    free_bytes = free.f_bavail * free.f_frsize
+    if free_bytes < FREE_BYTES_MIN:
+        return StoreError(f"{path}: only {free_bytes} bytes are free on its disk")
+    return None
+
+
+def _caused(raised: StoreError, cause: Exception) -> StoreError:
+    raised.__cause__ = cause
+    return raised

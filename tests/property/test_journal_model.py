@@ -1,0 +1,192 @@
+"""Every adapter against a naive model: conditional appends in groups, over tenants, with conflicts and reopening."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from switchgear.storage.abilities import (
+    GENESIS,
+    Append,
+    Appended,
+    Committed,
+    Conflicted,
+    Event,
+    Expect,
+    Head,
+    Store,
+    Write,
+)
+from switchgear.storage.opening import open_store
+from switchgear.testing.storage import suite_seal
+
+TENANTS = st.sampled_from(["a", "b", "ü"])
+KEYS = st.sampled_from(["k1", "k2", "k3"])
+FACETS = st.sampled_from(["", "ready", "done"])
+VERSIONS = st.integers(0, 3)
+STREAMS = st.sampled_from(["s1", "s2"])
+
+
+@st.composite
+def appends(draw: st.DrawFn) -> Append:
+    """Draw an append that may or may not conflict. Its id is given when it is used."""
+    events = draw(st.lists(st.builds(Event, STREAMS, st.binary(max_size=9), st.none() | st.binary()), max_size=3))
+    writes = draw(
+        st.lists(
+            st.builds(Write, st.just("space"), KEYS, VERSIONS, st.binary(max_size=9), FACETS),
+            max_size=2,
+            unique_by=lambda write: write.key,
+        )
+    )
+    expects = draw(st.lists(st.builds(Expect, st.just("space"), TENANTS, KEYS, VERSIONS), max_size=1))
+    return Append("", draw(TENANTS), tuple(events), tuple(writes), tuple(expects))
+
+
+@dataclass
+class Model:
+    """A store as a dictionary and a list, without groups, sequences or hashes kept."""
+
+    rows: dict[tuple[str, str], tuple[int, str, bytes]] = field(default_factory=dict)
+    log: list[tuple[str, str, Event]] = field(default_factory=list)
+
+    def append(self, append: Append) -> Appended:
+        """Decide and apply one append."""
+        asked = [(expect.tenant, expect.key, expect.version) for expect in append.expects]
+        asked += [(append.tenant, write.key, write.expected) for write in append.writes]
+        for tenant, key, expected in asked:
+            found = self.rows.get((tenant, key), (0, "", b""))[0]
+            if found != expected:
+                return Conflicted("space", tenant, key, expected, found)
+        for write in append.writes:
+            self.rows[append.tenant, write.key] = (write.expected + 1, write.facet, write.value)
+        self.log += [(append.tenant, append.id, event) for event in append.events]
+        return Committed(len(self.chain(append.tenant)))
+
+    def chain(self, tenant: str) -> list[tuple[str, Event]]:
+        """Return append id and event of each entry of a tenant."""
+        return [(identity, event) for owner, identity, event in self.log if owner == tenant]
+
+
+class JournalMachine(RuleBasedStateMachine):
+    """Drives a store and the model alike."""
+
+    url = "memory://"
+    durable = False
+
+    def __init__(self) -> None:
+        """Open an empty store on a loop of its own."""
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.folder = tempfile.TemporaryDirectory()
+        self.model = Model()
+        self.number = 0
+        self.store = self.open()
+
+    def open(self) -> Store:
+        """Open the store of this machine."""
+        url = self.url.format(path=Path(self.folder.name) / "gear.db")
+        return self.runner.run(open_store(url, seal=suite_seal))
+
+    @rule(group=st.lists(appends(), min_size=1, max_size=12))
+    def append_group(self, group: list[Append]) -> None:
+        """Appends handed in together get the verdicts that they get one after the other."""
+        named = []
+        for drawn in group:
+            self.number += 1
+            named.append(Append(f"a{self.number}", drawn.tenant, drawn.events, drawn.writes, drawn.expects))
+
+        async def together() -> list[Appended]:
+            return list(await asyncio.gather(*map(self.store.append, named)))
+
+        assert self.runner.run(together()) == [self.model.append(append) for append in named]
+
+    @rule()
+    def reopen(self) -> None:
+        """A durable store is the same after closing."""
+        if self.durable:
+            self.runner.run(self.store.close())
+            self.store = self.open()
+
+    @rule(tenant=TENANTS, after=st.integers(0, 20), limit=st.integers(1, 5))
+    def read_entries(self, tenant: str, after: int, limit: int) -> None:
+        """A page of a chain is that slice of it."""
+        entries = self.runner.run(self.store.entries(tenant, after_seq=after, limit=limit))
+        found = [(entry.append_id, Event(entry.stream, entry.body, entry.payload)) for entry in entries]
+        assert found == self.model.chain(tenant)[after : after + limit]
+
+    @rule(tenant=TENANTS, stream=STREAMS)
+    def read_stream(self, tenant: str, stream: str) -> None:
+        """A stream is the entries of a chain that name it; each is found by its append."""
+        entries = self.runner.run(self.store.stream(tenant, stream))
+        wanted = [identity for identity, event in self.model.chain(tenant) if event.stream == stream]
+        assert [entry.append_id for entry in entries] == wanted
+        for identity in wanted[-1:]:
+            last = max(seq for seq, (found, _) in enumerate(self.model.chain(tenant), 1) if found == identity)
+            assert self.runner.run(self.store.appended(tenant, stream, identity)) == Committed(last)
+
+    @rule(tenant=TENANTS, facet=st.none() | FACETS, before=st.none() | KEYS, limit=st.integers(1, 3))
+    def read_page(self, tenant: str, facet: str | None, before: str | None, limit: int) -> None:
+        """A page is the tenant's rows downwards, filtered."""
+        rows = self.runner.run(self.store.page("space", tenant, facet=facet, before=before, limit=limit))
+        keys = [
+            key
+            for (owner, key), (_, found, _) in sorted(self.model.rows.items(), reverse=True)
+            if owner == tenant and facet in (None, found) and (before is None or key < before)
+        ]
+        assert [row.key for row in rows] == keys[:limit]
+
+    @rule(
+        facets=st.lists(FACETS, max_size=3),
+        after=st.none() | st.tuples(TENANTS, KEYS),
+        limit=st.integers(1, 4),
+    )
+    def read_scan(self, facets: list[str], after: tuple[str, str] | None, limit: int) -> None:
+        """A scan is the rows of all tenants upwards, filtered."""
+        rows = self.runner.run(self.store.scan("space", facets, after=after, limit=limit))
+        matching = [place for place, (_, facet, _) in sorted(self.model.rows.items()) if facet in facets]
+        wanted = [place for place in matching if after is None or place > after]
+        assert [(row.tenant, row.key) for row in rows] == wanted[:limit]
+        assert self.runner.run(self.store.count("space", facets)) == len(matching)
+
+    @invariant()
+    def chains_are_linked(self) -> None:
+        """Every chain is a fold over its log, and its head is the end."""
+        for tenant in ("a", "b", "ü"):
+            prev, seq = GENESIS, 0
+            for seq, (_, event) in enumerate(self.model.chain(tenant), 1):
+                prev = suite_seal(prev, seq, event.body)
+            assert self.runner.run(self.store.head(tenant)) == Head(tenant, seq, prev)
+
+    @invariant()
+    def rows_are_the_same(self) -> None:
+        """Each row is as the model has it."""
+        for (tenant, key), wanted in self.model.rows.items():
+            row = self.runner.run(self.store.get("space", tenant, key))
+            assert row is not None
+            assert (row.version, row.facet, row.value) == wanted
+
+    def teardown(self) -> None:
+        """Close everything."""
+        self.runner.run(self.store.close())
+        self.runner.close()
+        self.folder.cleanup()
+
+
+class SqliteMachine(JournalMachine):
+    """The same, on a file."""
+
+    url = "sqlite:///{path}"
+    durable = True
+
+
+@pytest.mark.parametrize(("machine", "examples"), [(JournalMachine, 60), (SqliteMachine, 25)])
+def test_a_store_is_a_dictionary_and_a_list(machine: type[JournalMachine], examples: int) -> None:
+    """Whatever is appended, in whatever groups, store and model agree in every answer."""
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=20, deadline=None))

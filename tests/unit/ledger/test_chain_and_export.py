@@ -1,0 +1,234 @@
+"""The chain's hash, the export's lines, and what the verifier says in words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+
+import pytest
+
+from switchgear.core.codes import Code
+from switchgear.core.errors import StoreError
+from switchgear.core.scope import Scope
+from switchgear.ledger.chain import TAG, seal
+from switchgear.ledger.events import Recorder
+from switchgear.ledger.export import ExportReader, export_lines
+from switchgear.ledger.folding import PAGE_ENTRIES, fold, fold_chain, state_hash
+from switchgear.ledger.verify import Verifier, verify_chain, verify_export
+from switchgear.storage.abilities import GENESIS, Append, Event, Head, Store
+from switchgear.storage.memory import MemoryStore
+
+SCOPE = Scope("acme", "main", "service:orders")
+
+
+async def store_of(count: int, *, tenant: str = "acme") -> Store:
+    """Return a store with a chain of `count` entries; every other one has a payload."""
+    store, recorder = MemoryStore(seal), Recorder(bytes)
+    for number in range(count):
+        payload = {"text": "ü\u2028 line"} if number % 2 else None
+        event = recorder.record("noted", stream=f"s{number % 3}", scope=SCOPE, at=number, payload=payload)
+        await store.append(Append(f"a{number}", tenant, (event,)))
+    return store
+
+
+async def export_of(count: int) -> list[str]:
+    """Return the lines of an export of `count` entries."""
+    return [line async for line in export_lines(await store_of(count), "acme")]
+
+
+def edited(lines: list[str], index: int, change: Callable[[dict[str, object]], object]) -> list[str]:
+    """Return the lines with the fields of one changed."""
+    fields = json.loads(lines[index])
+    change(fields)
+    return [*lines[:index], json.dumps(fields), *lines[index + 1 :]]
+
+
+def test_the_seal_is_what_the_documents_say() -> None:
+    """SHA-256 over tag, previous hash, sequence as 8 bytes big endian, body."""
+    plain = hashlib.sha256(TAG + GENESIS + b"\0\0\0\0\0\0\0\x07" + b"{}").digest()
+    assert seal(GENESIS, 7, b"{}") == plain
+
+
+async def test_an_export_is_plain_lines_of_json() -> None:
+    """A header, a line an entry, a trailer; ASCII, so that no reader cuts a line elsewhere."""
+    lines = await export_of(3)
+    assert json.loads(lines[0]) == {"format": "switchgear-ledger", "version": 1, "tenant": "acme"}
+    assert list(json.loads(lines[2])) == ["seq", "prev", "hash", "stream", "body", "payload"]
+    assert json.loads(lines[-1])["count"] == 3
+    assert all(line.isascii() and len(line.splitlines()) == 1 for line in lines)
+
+
+async def test_an_export_reads_back_what_the_store_has() -> None:
+    """Every protected member survives, byte by byte."""
+    store = await store_of(4)
+    reader = ExportReader([line async for line in export_lines(store, "acme")])
+    found = [(entry.seq, entry.prev, entry.hash, entry.stream, entry.body, entry.payload) for entry in reader]
+    entries = await store.entries("acme")
+    assert found == [(e.seq, e.prev, e.hash, e.stream, e.body, e.payload) for e in entries]
+    assert (reader.tenant, reader.head, reader.count) == ("acme", await store.head("acme"), 4)
+
+
+async def test_long_chains_go_page_by_page() -> None:
+    """Export, fold and verification pass the bound of a page without losing or repeating an entry."""
+    count = PAGE_ENTRIES * 2 + 1
+    store = await store_of(count)
+    assert len([line async for line in export_lines(store, "acme")]) == count + 2
+    none: list[int] = []
+    folded = await fold_chain(store, "acme", lambda seen, event: [*seen, event.seq], none)
+    assert folded == list(range(1, count + 1))
+    assert (await verify_chain(store, "acme")).count == count
+
+
+async def test_a_good_chain_verifies() -> None:
+    """Export and store give the same result; an empty chain is a good one."""
+    store = await store_of(5)
+    found = await verify_chain(store, "acme")
+    assert (found.ok, found.count, found.head, found.first_bad_seq) == (
+        True,
+        5,
+        await store.head("acme"),
+        None,
+    )
+    assert verify_export([line async for line in export_lines(store, "acme")]) == found
+    assert verify_export(await export_of(0)).ok
+
+
+async def test_an_erased_payload_stays_valid() -> None:
+    """Erasing a user's data is no tampering."""
+    lines = edited(await export_of(4), 2, lambda fields: fields.update(payload=None))
+    assert verify_export(lines).ok
+
+
+@pytest.mark.parametrize(
+    ("index", "change", "seq", "words"),
+    [
+        (2, {"body": "{}"}, 2, "entry 2 was edited: its body does not give its hash"),
+        (2, {"hash": "00" * 32}, 2, "entry 2 was edited"),
+        (2, {"prev": "00" * 32}, 2, "its previous hash is another"),
+        (2, {"stream": "other"}, 2, "stands in stream 'other'"),
+        (2, {"payload": "AAAA"}, 2, "does not match its digest"),
+        (3, {"payload": "AAAA"}, 3, "knows of none"),
+        (2, {"seq": 9}, 2, "entry 2 is missing: entry 9 stands in its place"),
+        (2, {"seq": 1}, 2, "entry 1 comes again where entry 2 should stand"),
+        (2, {"hash": "zz"}, 2, "line 3 is not an entry"),
+        (2, {"seq": "2"}, 2, "line 3 is not an entry"),
+        (2, {"stream": 5}, 2, "line 3 is not an entry"),
+        (2, {"hash": "00"}, 2, "32 bytes of hash expected, not 1"),
+        (2, {"payload": "?"}, 2, "line 3 is not an entry"),
+        (0, {"tenant": "other"}, 5, "ends in the head of tenant 'acme'"),
+        (0, {"version": 2}, 1, "format version 2"),
+        (0, {"format": "other"}, 1, "not the header"),
+        (5, {"count": 3}, 5, "the trailer counts 3"),
+        (5, {"head": {"tenant": "acme", "seq": 3, "hash": "00" * 32}}, 5, "should end at entry 3"),
+        (
+            5,
+            {"head": {"tenant": "acme", "seq": 4, "hash": "00" * 32}},
+            5,
+            "does not have the hash of entry 4",
+        ),
+        (5, {"head": {"tenant": "acme", "seq": 6, "hash": "00" * 32}}, 5, "entry 5 is missing"),
+        (5, {"head": 4}, 5, "not a trailer"),
+    ],
+)
+async def test_an_edit_is_found_and_named(index: int, change: dict[str, object], seq: int, words: str) -> None:
+    """The first bad sequence, and in words what is wrong with it."""
+    found = verify_export(edited(await export_of(4), index, lambda fields: fields.update(change)))
+    assert (found.ok, found.first_bad_seq, found.count) == (False, seq, seq - 1)
+    assert words in found.problem
+
+
+@pytest.mark.parametrize(
+    ("lines", "seq", "words"),
+    [
+        (lambda e: e[:2] + e[3:], 2, "entry 2 is missing"),
+        (lambda e: e[:3] + e[2:], 3, "entry 2 comes again"),
+        (lambda e: [e[0], e[2], e[1], *e[3:]], 1, "entry 1 is missing"),
+        (lambda e: e[:-1], 5, "cut off after entry 4: nothing says where it ends"),
+        (lambda e: e[:-2] + e[-1:], 4, "entry 4 is missing, and it should end at 4"),
+        (lambda e: e + e[-1:], 5, "line 7 stands after the trailer"),
+        (lambda e: [*e[:3], "{", *e[3:]], 3, "line 4 is not JSON"),
+        (lambda e: [*e[:3], "[]", *e[3:]], 3, "line 4 is not a JSON object"),
+        (lambda e: [], 1, "line 1 is not the header"),
+    ],
+)
+async def test_moved_and_lost_lines_are_found(lines: Callable[[list[str]], list[str]], seq: int, words: str) -> None:
+    """Removed, repeated, swapped, cut off, or unreadable lines are findings, named by sequence or line."""
+    found = verify_export(lines(await export_of(4)))
+    assert (found.ok, found.first_bad_seq) == (False, seq)
+    assert words in found.problem
+
+
+async def test_a_reader_names_the_line() -> None:
+    """Who reads an export without the verifier gets LEDGER_CORRUPT with the number of the line."""
+    lines = await export_of(2)
+    with pytest.raises(StoreError, match="line 2 is not an entry") as raised:
+        list(ExportReader([lines[0], "{}"]))
+    assert raised.value.code is Code.LEDGER_CORRUPT
+
+
+async def test_a_chain_sealed_otherwise_does_not_verify() -> None:
+    """A store opened with another seal is found out at its first entry."""
+    store = MemoryStore(lambda prev, seq, body: bytes(32))
+    await store.append(Append("a", "acme", (Recorder().record("x", stream="s", scope=SCOPE, at=0),)))
+    found = await verify_chain(store, "acme")
+    assert (found.ok, found.first_bad_seq) == (False, 1)
+
+
+async def test_a_body_that_is_not_text_cannot_be_exported() -> None:
+    """An export is text; a body that never was JSON is said, by tenant and sequence."""
+    store = MemoryStore(seal)
+    await store.append(Append("a", "acme", (Event("s", b"\xff"),)))
+    with pytest.raises(StoreError, match="entry 1 of tenant 'acme' has a body that is not UTF-8"):
+        [line async for line in export_lines(store, "acme")]
+
+
+async def test_a_chain_that_grows_meanwhile_is_exported_up_to_where_it_was() -> None:
+    """Head, count and entries of one export belong together, whatever is appended while it is written."""
+    store, recorder, lines = await store_of(3), Recorder(bytes), list[str]()
+    async for line in export_lines(store, "acme"):
+        lines.append(line)
+        event = recorder.record("noted", stream="s", scope=SCOPE, at=0)
+        await store.append(Append(f"more-{len(lines)}", "acme", (event,)))
+    found = verify_export(lines)
+    assert (found.ok, found.count, found.problem) == (True, 3, "")
+
+
+async def test_entries_that_the_head_promises_must_be_there() -> None:
+    """A store that has lost its last entries but knows its head is found out, and reading it ends."""
+
+    class Forgetful(MemoryStore):
+        async def head(self, tenant: str) -> Head:
+            return Head(tenant, 9, GENESIS)
+
+    store = Forgetful(seal)
+    await store.append(Append("a", "acme", (Recorder().record("x", stream="s", scope=SCOPE, at=0),)))
+    found = await verify_chain(store, "acme")
+    assert (found.ok, found.first_bad_seq) == (False, 2)
+    assert "should end at 9" in found.problem
+
+
+async def test_an_entry_of_another_tenant_is_found() -> None:
+    """A chain has one tenant; the verifier is told whose by the store, not by the entry."""
+    entry = (await (await store_of(1)).entries("acme"))[0]
+    verifier = Verifier("other")
+    assert not verifier.feed(entry)
+    assert "belongs to tenant 'acme'" in verifier.finish(None).problem
+
+
+def test_a_fold_is_one_step_after_the_other() -> None:
+    """State after events, from the first."""
+    assert fold([1, 2, 3], lambda state, event: state * 10 + event, 0) == 123
+
+
+def test_a_state_hash_knows_states_apart() -> None:
+    """Neither moving a byte between key and value, nor leaving out a row, gives the same hash."""
+    states = [[], [("a", b"")], [("", b"a")], [("ab", b"c")], [("a", b"bc")], [("a", b"b"), ("c", b"")]]
+    states += [[("a", bytes(8))], [("a" + "\0" * 7 + "\x08", b"")]]  # the same bytes, if keys had no length
+    assert len({state_hash(state) for state in states}) == len(states)
+
+
+def test_a_state_has_each_key_once() -> None:
+    """Two values of one key are a defect of the caller."""
+    with pytest.raises(ValueError, match="twice"):
+        state_hash([("a", b"1"), ("a", b"1")])

@@ -1,0 +1,168 @@
+"""The parts of the SQLite adapter that are plain functions: statements, error table, URL, lock."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from switchgear.core.codes import Code
+from switchgear.core.errors import OptionError, StoreError
+from switchgear.storage.opening import open_store
+from switchgear.storage.sqlite.owner import OwnerLock
+from switchgear.storage.sqlite.schema import schema_files
+from switchgear.storage.sqlite.statements import statements, widened, widths
+from switchgear.storage.sqlite.translate import certainly_not_committed, translated
+from switchgear.testing.storage import suite_seal
+
+
+def sqlite_error(code: int) -> sqlite3.OperationalError:
+    """Return an error as SQLite raises it."""
+    error = sqlite3.OperationalError("as SQLite says")
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 255, 256, 257, 700])
+def test_widths_are_powers_of_two_that_add_up(count: int) -> None:
+    """Any number of rows is covered exactly, in shapes that the statement cache keeps."""
+    found = list(widths(count))
+    assert sum(found) == count
+    assert all(width & (width - 1) == 0 and width <= 256 for width in found)
+
+
+def test_a_widened_statement_has_a_place_for_each_value() -> None:
+    """Two rows of three columns are six places."""
+    assert widened("upsert_rows", 6, 2).count("?") == 12
+
+
+def test_every_statement_is_complete() -> None:
+    """Each section of the file is one statement of SQL."""
+    for name, text in statements().items():
+        assert sqlite3.complete_statement(text.replace("{rows}", "(1)")), name
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("versions", "PRIMARY KEY"),
+        ("get", "PRIMARY KEY"),
+        ("heads", "entries_by_seq"),
+        ("entries", "entries_by_seq"),
+        ("stream", "entries_by_stream"),
+        ("appended", "entries_by_stream"),
+        ("page", "PRIMARY KEY"),
+        ("page_below", "PRIMARY KEY"),
+        ("page_of_facet", "rows_by_facet"),
+        ("page_of_facet_below", "rows_by_facet"),
+        ("scan", "rows_by_facet"),
+        ("count", "rows_by_facet"),
+    ],
+)
+def test_every_read_goes_by_an_index(name: str, index: str) -> None:
+    """No read grows with what it does not return: each searches by its index, and none sorts."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for file in schema_files():
+            connection.executescript(file.text)
+        values = dict.fromkeys(("space", "tenant", "facet", "before", "limit"), 1)
+        numbers = [int(number) for number in re.findall(r"\?(\d)", statements()[name])]
+        found = connection.execute(
+            f"EXPLAIN QUERY PLAN {statements()[name]}", [1] * max(numbers) if numbers else values
+        ).fetchall()
+    plan = " / ".join(row[3] for row in found)
+    assert index in plan
+    assert not re.search(r"SCAN (rows|entries|found)\b|TEMP B-TREE", plan), plan
+
+
+@pytest.mark.parametrize(
+    ("code", "expected", "words"),
+    [
+        (sqlite3.SQLITE_FULL, Code.LEDGER_UNAVAILABLE, "disk is full"),
+        (sqlite3.SQLITE_READONLY, Code.LEDGER_UNAVAILABLE, "read-only"),
+        (sqlite3.SQLITE_READONLY_DIRECTORY, Code.LEDGER_UNAVAILABLE, "read-only"),
+        (sqlite3.SQLITE_BUSY, Code.LEDGER_UNAVAILABLE, "another program"),
+        (sqlite3.SQLITE_IOERR_FSYNC, Code.LEDGER_UNAVAILABLE, "failed to read or write"),
+        (sqlite3.SQLITE_CANTOPEN, Code.LEDGER_UNAVAILABLE, "cannot be opened"),
+        (sqlite3.SQLITE_CORRUPT, Code.LEDGER_CORRUPT, "damaged"),
+        (sqlite3.SQLITE_CORRUPT_INDEX, Code.LEDGER_CORRUPT, "damaged"),
+        (sqlite3.SQLITE_NOTADB, Code.LEDGER_CORRUPT, "not a SQLite database"),
+        (sqlite3.SQLITE_SCHEMA, Code.LEDGER_UNAVAILABLE, "as SQLite says"),
+    ],
+)
+def test_sqlite_errors_are_translated_by_table(code: int, expected: Code, words: str) -> None:
+    """Each result code has its code and plain words, and names the file."""
+    found = translated(sqlite_error(code), "/data/gear.db")
+    assert found.code is expected
+    assert words in str(found)
+    assert "/data/gear.db" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("code", "certain"),
+    [
+        (sqlite3.SQLITE_FULL, True),
+        (sqlite3.SQLITE_BUSY, True),
+        (sqlite3.SQLITE_READONLY_DBMOVED, True),
+        (sqlite3.SQLITE_IOERR_WRITE, True),
+        (sqlite3.SQLITE_IOERR_FSYNC, False),
+        (sqlite3.SQLITE_IOERR, False),
+        (sqlite3.SQLITE_CORRUPT, False),
+        (0, False),
+    ],
+)
+def test_a_failed_commit_is_unknown_unless_certain(code: int, certain: object) -> None:
+    """Only failures before the last frame of the commit are certain; all else is unknown."""
+    assert certainly_not_committed(sqlite_error(code)) is certain
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///", "sqlite://gear.db", "sqlite:///folder/", "sqlite:///a.db?mode=ro"]
+)
+async def test_a_url_without_a_file_is_refused(url: str) -> None:
+    """The message says how to write it."""
+    with pytest.raises(OptionError, match="sqlite"):
+        await open_store(url, seal=suite_seal)
+
+
+@pytest.mark.parametrize("url", ["memory://name", "memory:///path", "memory://?size=1"])
+async def test_a_memory_store_has_no_name(url: str) -> None:
+    """Nothing suggests that two memory stores are one."""
+    with pytest.raises(OptionError, match="memory://"):
+        await open_store(url, seal=suite_seal)
+
+
+@pytest.mark.parametrize("url", ["", "gear.db", "unheard-of:///gear.db"])
+async def test_an_unknown_scheme_names_the_known_ones(url: str) -> None:
+    """The message lists the adapters that are installed."""
+    with pytest.raises(OptionError, match=r"memory:, sqlite:"):
+        await open_store(url, seal=suite_seal)
+
+
+async def test_paths_are_relative_absolute_and_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three slashes are relative to the working directory, four are absolute; %20 is a space."""
+    monkeypatch.chdir(tmp_path)
+    for url in ("sqlite:///one.db", f"sqlite:////{str(tmp_path)[1:]}/two%20words.db"):
+        await (await open_store(url, seal=suite_seal)).close()
+    assert (tmp_path / "one.db").exists()
+    assert (tmp_path / "two words.db").exists()
+
+
+def test_a_lock_is_held_until_it_is_released(tmp_path: Path) -> None:
+    """A second owner is refused at once, told who has it and what to do; afterwards it may."""
+    database = tmp_path / "gear.db"
+    lock = OwnerLock(database)
+    with pytest.raises(StoreError, match=r"gear\.db is in use by process \d+\. Stop that engine") as refused:
+        OwnerLock(database)
+    assert refused.value.code is Code.STORE_IN_USE
+    lock.release()
+    lock.release()
+    OwnerLock(database).release()
+
+
+def test_a_lock_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    """A missing directory is LEDGER_UNAVAILABLE, not a traceback of the system."""
+    with pytest.raises(StoreError, match="directory must be writable"):
+        OwnerLock(tmp_path / "missing" / "gear.db")

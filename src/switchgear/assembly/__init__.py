@@ -1,0 +1,16 @@
+"""The composition root: reads configuration and environment, picks concrete parts, and gives them one face.
+
+gear           `Switchgear`: a running gear
+acting         the gear as one principal sees it in Python
+guards         the guards of dependencies
+transitions    breaker transitions on the platform's own chain
+configuration/ one TOML file and the environment, checked and typed
+templates/     what `init` writes
+
+What may not live here: decisions. Only this room knows which concrete parts there are.
+"""
+
+from switchgear.assembly.acting import Acting, IntentHandle
+from switchgear.assembly.gear import Switchgear
+
+__all__ = ["Acting", "IntentHandle", "Switchgear"]

@@ -1,0 +1,104 @@
+"""Holds a table of the file against its model and translates what pydantic finds into problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from switchgear.assembly.configuration.problems import Part, Problems, shown
+from switchgear.assembly.configuration.sections import Section
+
+_S = TypeVar("_S", bound=Section)
+
+_KINDS = {
+    "string_type": "text in quotes",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "finite_number": "a finite number",
+}
+_BOUNDS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("below", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def checked(model: type[_S], table: object, key: Sequence[Part], problems: Problems) -> _S | None:
+    """Return `table` as `model`, or None after adding what is wrong with it."""
+    if not isinstance(table, Mapping):
+        problems.add(key, f"must be a table, not {shown(table)}", f"write [{'.'.join(map(str, key))}]")
+        return None
+    try:
+        return model.model_validate(dict(table))
+    except ValidationError as error:
+        told: set[tuple[Part, ...]] = set()
+        for detail in error.errors(include_url=False):
+            _tell(model, detail, key, problems, told)
+        return None
+
+
+def _tell(
+    model: type[Section], detail: ErrorDetails, key: Sequence[Part], problems: Problems, told: set[tuple[Part, ...]]
+) -> None:
+    owner, field, place = _placed(model, detail["loc"])
+    if place in told:  # one field, several alternatives: pydantic reports each
+        return
+    told.add(place)
+    full = (*key, *place)
+    if detail["type"] == "extra_forbidden":
+        problems.unknown(full, owner.model_fields)
+    else:
+        problems.add(full, _wrong(detail, field), _write(field, place))
+
+
+def _placed(
+    model: type[Section], location: tuple[Part, ...]
+) -> tuple[type[Section], FieldInfo | None, tuple[Part, ...]]:
+    """Return the model and field that a location leads to, and its place without pydantic's names of alternatives."""
+    name = str(location[0])
+    field = model.model_fields.get(name)
+    inner = field.annotation if field is not None else None
+    if len(location) > 1 and isinstance(inner, type) and issubclass(inner, Section):
+        owner, found, rest = _placed(inner, location[1:])
+        return owner, found, (name, *rest)
+    return model, field, (name,)
+
+
+def _wrong(detail: ErrorDetails, field: FieldInfo | None) -> str:
+    kind, value = detail["type"], detail["input"]
+    if kind == "missing":
+        return "is missing"
+    if kind in _KINDS and not _has_alternatives(field):
+        return f"must be {_KINDS[kind]}, not {shown(value)}"
+    if kind in _BOUNDS:
+        word, limit = _BOUNDS[kind]
+        return f"must be {word} {detail['ctx'][limit]}, not {shown(value)}"
+    if kind == "literal_error" and not _has_alternatives(field):
+        return f"must be {detail['ctx']['expected'].replace(chr(39), chr(34))}, not {shown(value)}"
+    return f"cannot be {shown(value)}"
+
+
+def _has_alternatives(field: FieldInfo | None) -> bool:
+    return field is not None and isinstance(field.json_schema_extra, dict)
+
+
+def _write(field: FieldInfo | None, place: tuple[Part, ...]) -> str:
+    if field is None:
+        return ""
+    extra: Any = field.json_schema_extra
+    if isinstance(extra, dict) and "write" in extra:
+        return f"write {extra['write']}"
+    if field.is_required() or field.default is None:
+        return ""
+    return f"write for example {place[-1]} = {shown(field.default)}"

@@ -1,0 +1,105 @@
+"""Turns the guard tables of the file into the guard's own options, which check themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, TypeVar
+
+from switchgear.assembly.configuration.checking import checked
+from switchgear.assembly.configuration.problems import Part, Problems, shown
+from switchgear.assembly.configuration.sections import GuardTable
+from switchgear.core.errors import OptionError
+from switchgear.policies.breaker import Breaker
+from switchgear.policies.bulkhead import Bulkhead
+from switchgear.policies.rate_limit import RateLimit
+from switchgear.policies.timeout import Timeout
+
+_P = TypeVar("_P", Breaker, RateLimit, Bulkhead)
+
+RAMP = 10.0
+"""Seconds in which a recovered dependency is loaded again, unless a breaker table says otherwise."""
+
+_STANDARD: dict[str, dict[str, Any]] = {"breaker": {"ramp": RAMP}, "rate_limit": {}, "bulkhead": {}}
+_RETRY = "is not the guard's here: the kernel retries, since every attempt is recorded"
+_NOT_HERE = {
+    "breaker": ("on", "ignore", "thresholds"),
+    "rate_limit": ("wait", "bucket", "per_second", "full_level"),
+    "bulkhead": ("queue", "max_wait"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardOptions:
+    """The options of one dependency's guard; None where there is no such policy."""
+
+    timeout: Timeout | None = None
+    breaker: Breaker | None = None
+    rate_limit: RateLimit | None = None
+    bulkhead: Bulkhead | None = None
+
+
+DEFAULT_GUARD = GuardOptions(
+    breaker=Breaker(failure_rate=0.5, minimum_calls=10, window=30.0, cooldown=15.0, ramp=RAMP),
+    bulkhead=Bulkhead(32),
+)
+"""What protects a dependency that the file says nothing about."""
+
+
+def guard_options(table: Mapping[str, Any] | None, key: Sequence[Part], problems: Problems) -> GuardOptions:
+    """Return the options of one guard table; what is wrong with it is added to `problems`."""
+    if table is None:
+        return DEFAULT_GUARD
+    if "retry" in table:
+        problems.add((*key, "retry"), _RETRY, "remove it, and write attempts = 3 at the tool")
+        table = {name: value for name, value in table.items() if name != "retry"}
+    found = checked(GuardTable, table, key, problems)
+    if found is None:
+        return DEFAULT_GUARD
+    default = DEFAULT_GUARD
+    return GuardOptions(
+        timeout=None if found.timeout is None else Timeout(found.timeout),
+        breaker=_policy(Breaker, found.breaker, default.breaker, (*key, "breaker"), problems),
+        rate_limit=_policy(RateLimit, found.rate_limit, default.rate_limit, (*key, "rate_limit"), problems),
+        bulkhead=_policy(Bulkhead, found.bulkhead, default.bulkhead, (*key, "bulkhead"), problems),
+    )
+
+
+def policy_keys(policy: type[Breaker | RateLimit | Bulkhead], name: str) -> list[str]:
+    """Return the options of a policy that a file may set."""
+    return [option.name for option in fields(policy) if option.init and option.name not in _NOT_HERE[name]]
+
+
+def _policy(policy: type[_P], value: object, default: _P | None, key: Sequence[Part], problems: Problems) -> _P | None:
+    if value is None:
+        return default
+    if value is False:
+        return None
+    if not isinstance(value, Mapping):
+        problems.add(key, f"must be a table or false, not {shown(value)}")
+        return None
+    return _built(policy, value, key, problems)
+
+
+def _required(policy: type[Breaker | RateLimit | Bulkhead]) -> list[str]:
+    return [option.name for option in fields(policy) if option.init and option.default is MISSING]
+
+
+def _built(policy: type[_P], table: Mapping[str, Any], key: Sequence[Part], problems: Problems) -> _P | None:
+    known = policy_keys(policy, str(key[-1]))
+    unknown = [name for name in table if name not in known]
+    for name in unknown:
+        problems.unknown((*key, name), known)
+    missing = [option for option in _required(policy) if option not in table]
+    for option in missing:
+        problems.add((*key, option), "is missing", f"write for example {option} = 10")
+    if unknown or missing:
+        return None
+    options: dict[str, Any] = {**_STANDARD[str(key[-1])], **table}
+    try:
+        return policy(**options)
+    except OptionError as error:
+        problems.add(key, error.message)
+    except TypeError:  # an option has a type that the policy cannot compare
+        problems.add(key, f"{policy.__name__} cannot be made of these options", f"known are {', '.join(known)}")
+    return None

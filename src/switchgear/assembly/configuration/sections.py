@@ -1,0 +1,220 @@
+"""The settings of the gear itself: one frozen model a section of the file, checked by pydantic, used as they are.
+
+Units: seconds unless the name says otherwise. Adding a key here adds it to the reference page.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A table of the file: known keys only, of exact types, never changed after loading."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class StoreSettings(Section):
+    """Where the ledger and the intents are kept."""
+
+    url: str = Field("sqlite:///switchgear.db", pattern=r"^[a-z][a-z0-9+.-]*://")
+    """`sqlite:///relative.db`, `sqlite:////absolute.db`, or `memory://` for what may be lost."""
+
+
+class ServerSettings(Section):
+    """How requests are taken in."""
+
+    host: str = Field("127.0.0.1", min_length=1)
+    """The address to listen on."""
+    port: int = Field(8420, ge=0, le=65_535)
+    """The port to listen on; 0 takes a free one."""
+    body_limit_bytes: int = Field(1_048_576, ge=1_024)
+    """A longer request body is refused with PAYLOAD_TOO_LARGE."""
+    header_limit_bytes: int = Field(16_384, ge=1_024)
+    """A longer request head is refused."""
+    requests_max: int = Field(256, ge=1)
+    """Requests worked on at once; more are refused with SHED_OVERLOAD."""
+    waits_max: int = Field(512, ge=1)
+    """Requests that wait for an outcome at once."""
+    waits_tenant_max: int = Field(128, ge=1)
+    """The same, for one tenant."""
+    connections_max: int = Field(1_024, ge=1)
+    """Open connections."""
+    wait_max: float = Field(60.0, gt=0, le=3_600)
+    """The longest wait that `Prefer: wait` buys."""
+    header_timeout: float = Field(10.0, gt=0)
+    """How long a request's head may take to arrive."""
+    body_timeout: float = Field(10.0, gt=0)
+    """How long a request's body may take to arrive."""
+    keep_alive: float = Field(15.0, gt=0)
+    """How long an idle connection stays open."""
+
+
+class EngineSettings(Section):
+    """How much is done at once, and how much may wait."""
+
+    slots: int = Field(512, ge=1, le=10_000)
+    """Attempts at once, over all dependencies."""
+    queue_max: int = Field(100_000, ge=1)
+    """Intents waiting, over all tenants; more are refused with QUEUE_FULL."""
+    queue_tenant_max: int = Field(50_000, ge=1)
+    """The same, for one tenant."""
+    shutdown_grace: float = Field(10.0, ge=0, le=3_600)
+    """How long a stopping gear waits for what it has dispatched; what is left then is in doubt."""
+
+
+class LimitsSettings(Section):
+    """How fast one tenant may submit."""
+
+    tenant_rate: float = Field(10_000.0, gt=0)
+    """Submissions a second, for each tenant."""
+    tenant_burst: float = Field(50_000.0, ge=1)
+    """Submissions at once, for each tenant."""
+
+
+class AccessSettings(Section):
+    """Whose tokens are taken. Without an issuer, only the development issuer of `--dev` is known."""
+
+    issuer: str | None = Field(None, min_length=1)
+    """What a token's `iss` must say."""
+    audience: str = Field("switchgear", min_length=1)
+    """What a token's `aud` must hold."""
+    leeway: float = Field(30.0, ge=0, le=300)
+    """Seconds forgiven between clocks."""
+
+
+class LogSettings(Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The lowest level written."""
+    format: Literal["auto", "json", "console"] = "auto"
+    """`json` for machines, `console` for people, `auto` by where it goes."""
+
+
+class HttpConnectorTable(Section):
+    """A remote that tools reach over HTTP."""
+
+    kind: Literal["http"]
+    """This kind of connector."""
+    base_url: str = Field(json_schema_extra={"write": 'base_url = "https://api.example.com"'})
+    """Where the remote is; paths of tools are added to it."""
+    hosts: list[str] = Field(default=[], json_schema_extra={"write": 'hosts = ["api.example.com"]'})
+    """The only hosts ever connected to; the host of `base_url` when empty. Redirects are never followed."""
+    headers: dict[str, Any] = {}
+    """Sent with every request: text, `{ env = "NAME", prefix = "Bearer " }`, `{ file = "path" }`, or
+    `{ tenants = { acme = { env = "ACME" } } }`. A tenant that is not listed there is refused."""
+    private_addresses: bool = False
+    """Whether host names may lead to private addresses. An address written out in `base_url` may."""
+    response_limit_bytes: int = Field(1_048_576, ge=1)
+    """A longer answer is not read, and the action is in doubt."""
+    connections_max: int = Field(100, ge=1)
+    """Open connections to one host."""
+    guard: dict[str, Any] | None = None
+    """The guard of this dependency; see below."""
+
+
+class FunctionConnectorTable(Section):
+    """Python functions as tools."""
+
+    kind: Literal["function"]
+    """This kind of connector."""
+    threads_max: int = Field(64, ge=1, le=1_000)
+    """Blocking functions at once. Functions with `async def` need no thread."""
+    guard: dict[str, Any] | None = None
+    """The guard of this dependency; see below."""
+
+
+class DependencyTable(Section):
+    """Something that tools require, other than a connector."""
+
+    guard: dict[str, Any] | None = None
+    """Its guard; see below."""
+
+
+class GuardTable(Section):
+    """How a dependency is protected. What is given replaces the default as a whole; `false` switches a policy off."""
+
+    timeout: float | None = Field(None, gt=0)
+    """The most seconds of one attempt, also when a tool would allow more."""
+    breaker: Any = None
+    """Options of the breaker, such as `{ failure_rate = 0.5, minimum_calls = 10, window = 30.0, cooldown = 15.0 }`."""
+    rate_limit: Any = None
+    """Options of the rate limit, such as `{ limit = 10, per = 1.0, burst = 20 }`. None by default."""
+    bulkhead: Any = None
+    """Attempts at once, such as `{ limit = 32 }`."""
+
+
+class OutcomesTable(Section):
+    """Which status means what: statuses, and classes such as `"5xx"`. A status beats a class."""
+
+    succeeded: list[int | str] = Field(default=[], json_schema_extra={"write": 'succeeded = [200, "2xx"]'})
+    """It happened. By default 2xx."""
+    not_applied: list[int | str] = Field(default=[], json_schema_extra={"write": 'not_applied = [409, "4xx"]'})
+    """It did not happen. By default 4xx."""
+    in_doubt: list[int | str] = Field(default=[], json_schema_extra={"write": 'in_doubt = [502, "5xx"]'})
+    """It may have happened. By default 5xx."""
+    retryable: list[int | str] = Field(default=[408, 425, 429], json_schema_extra={"write": "retryable = [429]"})
+    """Not-applied statuses after which another attempt may help."""
+
+
+class ToolTable(Section):
+    """A tool: an operation of an HTTP connector, or a Python function."""
+
+    connector: str | None = None
+    """The connector that makes its attempts. May be left out for a function."""
+    description: str = ""
+    """What it does, for people and agents."""
+    effect: Literal["read_only", "keyed", "natural", "reconcilable", "opaque"] = "opaque"
+    """What running it twice would do; decides what happens in doubt. `keyed`: the remote honours our key."""
+    requires: list[str] = Field(default=[], json_schema_extra={"write": 'requires = ["crm"]'})
+    """Dependencies it needs; its attempts go through the guard of the first. By default the connector, or for a
+    function without one the part of its name before the first dot."""
+    arguments: dict[str, Any] | None = None
+    """JSON Schema 2020-12 of its arguments. By default a function's signature; any object for HTTP."""
+    version: str = Field("1", json_schema_extra={"write": 'version = "1"'})
+    """Change it when the meaning changes: another version is another contract."""
+    timeout: float | None = Field(None, gt=0)
+    """The most seconds of one attempt; by default `[timeouts] "intent.execute"`."""
+    attempts: int = Field(3, ge=1, le=100)
+    """The most calls, the first one included."""
+    backoff_base: float = Field(0.5, gt=0)
+    """The longest wait before the second call; it doubles from there, with full jitter."""
+    backoff_cap: float = Field(30.0, gt=0)
+    """The longest wait between calls."""
+    lifetime: float = Field(86_400.0, gt=0)
+    """How long an intent may stay open when its submitter sets no deadline."""
+    key_retention: float = Field(86_400.0, gt=0)
+    """How long the remote remembers an idempotency key."""
+    cost: int = Field(1, ge=0)
+    """What an attempt takes from rate limits."""
+    function: str | None = None
+    """`"module:function"`, called as `function(call, **arguments)`. Modules beside this file are found."""
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] | None = None
+    """The HTTP method."""
+    path: str | None = None
+    """`/contacts/{contact_id}`: arguments fill the names. Or a full URL on a host of the connector's list."""
+    query: list[str] | None = None
+    """Arguments that go into the query. By default all the rest when there is no body, else none."""
+    body: Literal["json", "none"] | list[str] | None = Field(
+        None, json_schema_extra={"write": 'body = "json", body = "none", or body = ["email"]'}
+    )
+    """`json`: the rest of the arguments; a list: these. By default `json` for POST, PUT and PATCH."""
+    headers: dict[str, Any] = {}
+    """Further headers, as at the connector."""
+    idempotency_header: str | Literal[False] | None = Field(
+        None, json_schema_extra={"write": 'idempotency_header = "Idempotency-Key", or false'}
+    )
+    """The header that carries the key. By default `Idempotency-Key` for `keyed`, else none."""
+    outcomes: OutcomesTable = OutcomesTable()
+    """Which status means what."""
+    result: Literal["auto", "json", "text", "none"] = "auto"
+    """How the answer is read. `auto`: JSON when it says so, else text."""
+
+
+HTTP_ONLY = ("method", "path", "query", "body", "headers", "idempotency_header", "outcomes", "result")
+"""Keys of a tool that mean nothing for a function."""

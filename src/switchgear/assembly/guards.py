@@ -1,0 +1,67 @@
+"""The guards of dependencies, made when first needed from configuration, shared by every tool that needs them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from switchgear.assembly.configuration.guarding import DEFAULT_GUARD, GuardOptions
+from switchgear.core.clock import Clock
+from switchgear.guard import Event, Guard
+
+Listener = Callable[[str, str, dict[str, Any]], None]
+_TRANSITIONS = ("opened", "half_opened", "closed")
+
+
+class GuardPool:
+    """One guard per dependency. Dependencies are named by tools, so there are no more than these name."""
+
+    def __init__(self, options: Mapping[str, GuardOptions], clock: Clock, rng: random.Random) -> None:
+        """Make guards by `options`; a dependency that is not in it gets the default guard."""
+        self._options = options
+        self._clock = clock
+        self._random = rng
+        self._guards: dict[str, Guard] = {}
+        self._listeners: list[Listener] = []
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call `listener` with dependency, event type and facts of every breaker transition. It must not wait."""
+        self._listeners.append(listener)
+
+    def of(self, dependency: str) -> Guard:
+        """Return the guard of a dependency."""
+        guard = self._guards.get(dependency)
+        if guard is None:
+            guard = self._guards[dependency] = self._make(dependency)
+        return guard
+
+    def places_of(self, dependency: str) -> int | None:
+        """Return how many attempts of a dependency may run at once; None when nothing bounds them."""
+        bulkhead = self._options.get(dependency, DEFAULT_GUARD).bulkhead
+        return None if bulkhead is None else bulkhead.limit
+
+    def all(self) -> list[Guard]:
+        """Return every guard made so far."""
+        return list(self._guards.values())
+
+    def _make(self, dependency: str) -> Guard:
+        options = self._options.get(dependency, DEFAULT_GUARD)
+        guard = Guard(
+            dependency,
+            timeout=options.timeout,
+            breaker=options.breaker,
+            rate_limit=options.rate_limit,
+            bulkhead=options.bulkhead,
+            clock=self._clock,
+            random=self._random,
+        )
+        guard.subscribe(self._announce)
+        return guard
+
+    def _announce(self, event: Event) -> None:
+        if event.kind in _TRANSITIONS:
+            facts = {name: value for name, value in asdict(event).items() if name != "kind" and value is not None}
+            for listener in self._listeners:
+                listener(event.guard, f"breaker.{event.kind}", facts)

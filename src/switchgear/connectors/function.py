@@ -1,0 +1,248 @@
+"""A Python callable as a tool: ``function(call, **arguments)``, in the loop when it is async, else in a thread.
+
+What an exception says about the action stands in one table, `FAILURES`. A function that makes several calls to a
+remote must catch what the later ones raise: the table reads a refusal as "nothing was done".
+
+A thread cannot be stopped. When the deadline passes the attempt is uncertain, the thread keeps its place in the
+pool until the function really ends, and it is counted in `abandoned`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from switchgear.connectors.bounds import TOO_LATE, DeadlinePassed, bounded
+from switchgear.connectors.signatures import load, name_of, parameters_of, schema_of
+from switchgear.connectors.values import as_json, brief, brief_error
+from switchgear.core.codes import Code
+from switchgear.core.errors import (
+    DeadlineExceeded,
+    InDoubt,
+    NotApplied,
+    OptionError,
+    Rejected,
+    SwitchgearError,
+)
+from switchgear.core.outcome import Verdict
+from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
+
+__all__ = ["FAILURES", "FunctionConnector", "failure_of", "load", "schema_of"]
+
+THREADS_MAX = 64
+WAITING_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    run: Callable[..., Any]
+    signature: inspect.Signature
+    is_async: bool
+
+
+class FunctionConnector:
+    """Runs registered functions. Blocking ones share `threads_max` threads; at most `waiting_max` wait for one."""
+
+    def __init__(self, *, threads_max: int = THREADS_MAX, waiting_max: int = WAITING_MAX) -> None:
+        """Start no thread yet. Both bounds are at least 1."""
+        if threads_max < 1 or waiting_max < 1:
+            raise OptionError("a function connector needs threads_max and waiting_max of at least 1")
+        self._functions: dict[str, _Function] = {}
+        self._threads = _Threads(threads_max, waiting_max)
+
+    @property
+    def abandoned(self) -> int:
+        """How many blocking functions were still running when their deadline passed."""
+        return self._threads.abandoned
+
+    def register(self, tool: str, function: Callable[..., Any]) -> None:
+        """Let `function` execute the tool called `tool`.
+
+        Raises `OptionError` when the name is taken or the function cannot be called as ``function(call, **arguments)``.
+        """
+        if tool in self._functions:
+            raise OptionError(f"tool {tool!r} has a function already; give one of the two another name")
+        parameters_of(function)
+        self._functions[tool] = _Function(function, inspect.signature(function), _is_async(function))
+
+    async def execute(self, call: Call) -> Result:
+        """Run the function once and say what is known of it."""
+        function = self._functions.get(call.tool)
+        if function is None:
+            message = f"no function is registered for the tool {call.tool!r}"
+            return Refused(Code.TOOL_UNREGISTERED, message, retryable=False, verdict=Verdict.IGNORED)
+        try:
+            function.signature.bind(call, **call.arguments)
+        except TypeError as error:
+            return Refused(Code.INVALID_ARGUMENT, brief(error), retryable=False, verdict=Verdict.IGNORED)
+        if call.deadline.remaining() <= 0:
+            return TOO_LATE
+        if function.is_async:
+            return await _in_loop(function.run, call)
+        return await self._threads.run(function.run, call)
+
+    async def close(self) -> None:
+        """Take no more work and drop what has not started. Threads that still run are not waited for."""
+        self._threads.close()
+
+
+async def _in_loop(run: Callable[..., Any], call: Call) -> Result:
+    try:
+        return _succeeded(await bounded(call.deadline, run(call, **call.arguments)))
+    except DeadlinePassed:
+        return Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "the function did not end in its time")
+    except asyncio.CancelledError:
+        if _we_are_cancelled():
+            raise
+        return Uncertain(Code.DEPENDENCY_FAILED, "the function was cancelled from inside")
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - outermost driver of a foreign function
+        return failure_of(error)
+
+
+class _Threads:
+    """A bounded pool. A place is taken until the function really ends, also when nobody waits for it any more."""
+
+    def __init__(self, threads_max: int, waiting_max: int) -> None:
+        self._pool = ThreadPoolExecutor(threads_max, thread_name_prefix="switchgear-function")
+        self._places = asyncio.Semaphore(threads_max)
+        self._waiting_max = waiting_max
+        self._waiting = 0
+        self.abandoned = 0
+
+    async def run(self, run: Callable[..., Any], call: Call) -> Result:
+        if self._places.locked() and self._waiting >= self._waiting_max:
+            message = "all threads are taken, and enough calls wait for one"
+            return Refused(Code.BULKHEAD_FULL, message, retryable=True, verdict=Verdict.IGNORED)
+        try:
+            await self._place(call)
+        except DeadlinePassed:
+            return TOO_LATE
+        return await self._start(run, call)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _place(self, call: Call) -> None:
+        self._waiting += 1
+        try:
+            await bounded(call.deadline, self._places.acquire())
+        finally:
+            self._waiting -= 1
+
+    async def _start(self, run: Callable[..., Any], call: Call) -> Result:
+        loop = asyncio.get_running_loop()
+        future = self._pool.submit(contextvars.copy_context().run, _outcome, run, call)
+        future.add_done_callback(lambda _: _call_in(loop, self._places.release))
+        try:
+            return await bounded(call.deadline, asyncio.wrap_future(future))
+        except DeadlinePassed:
+            return self._late(future)
+        except asyncio.CancelledError:
+            self._late(future)
+            raise
+
+    def _late(self, future: Future[Result]) -> Result:
+        if future.cancel():
+            return TOO_LATE
+        if future.done():
+            return future.result()
+        self.abandoned += 1
+        return Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "the function did not end in its time and still runs")
+
+
+def _outcome(run: Callable[..., Any], call: Call) -> Result:
+    try:
+        value = run(call, **call.arguments)
+        if inspect.isawaitable(value):
+            _discard(value)
+            raise TypeError(f"{name_of(run)} returned an awaitable; write it with async def")  # noqa: TRY301 - it is a failure of the function like any other
+        return _succeeded(value)
+    except BaseException as error:  # noqa: BLE001 - outermost driver: nothing may leave a thread but a result
+        return failure_of(error)
+
+
+def _succeeded(value: object) -> Succeeded:
+    """Keep what the function returned.
+
+    It happened, whatever came back; so a value that does not fit into JSON is replaced by a note, never by doubt.
+    """
+    try:
+        return Succeeded(as_json(value))
+    except ValueError as error:
+        return Succeeded({"unrecorded": brief(error)})
+
+
+def failure_of(error: BaseException) -> Result:
+    """Return what an exception of a tool's function says about the action, by the table `FAILURES`."""
+    for kind, translate in FAILURES.items():
+        if isinstance(error, kind):
+            return translate(error)
+    return Uncertain(Code.DEPENDENCY_FAILED, brief_error(error))
+
+
+def _not_applied(error: NotApplied) -> Result:
+    verdict = Verdict.FAILURE if error.retryable else Verdict.SUCCESS
+    return Refused(error.code, _text(error), error.retryable, verdict, error.retry_after)
+
+
+def _rejected(error: Rejected) -> Result:
+    return Refused(error.code, _text(error), error.decision == "defer", Verdict.IGNORED, error.retry_after)
+
+
+def _late(error: DeadlineExceeded) -> Result:
+    if error.sent:
+        return Uncertain(error.code, _text(error))
+    return Refused(error.code, _text(error), retryable=True, verdict=Verdict.IGNORED)
+
+
+def _doubtful(error: InDoubt) -> Result:
+    return Uncertain(error.code, _text(error))
+
+
+def _unreachable(error: ConnectionRefusedError) -> Result:
+    return Refused(Code.DEPENDENCY_FAILED, brief_error(error), retryable=True, verdict=Verdict.FAILURE)
+
+
+FAILURES: Mapping[type[Exception], Callable[..., Result]] = {
+    NotApplied: _not_applied,
+    Rejected: _rejected,
+    DeadlineExceeded: _late,
+    InDoubt: _doubtful,
+    ConnectionRefusedError: _unreachable,
+}
+"""Exception → what is known. Every other one, `RetryExhausted` included, is uncertain: DEPENDENCY_FAILED."""
+
+
+def _text(error: SwitchgearError) -> str:
+    return brief(error.message or error)
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    target: Any = function
+    while isinstance(target, functools.partial):
+        target = target.func
+    method = getattr(type(target), "__call__", None)  # noqa: B004 - the method itself is wanted, not whether it is there
+    return inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(method)
+
+
+def _we_are_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _discard(awaitable: object) -> None:
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
+    try:
+        loop.call_soon_threadsafe(callback)
+    except RuntimeError:  # the loop has closed: nobody counts any more
+        return

@@ -1,0 +1,215 @@
+"""Takes a request in: finds its tool, checks it, binds its key, records it. A refusal leaves no trace but a count.
+
+Order: stopping, tool, key, arguments, repeat of a known key, gates, a place in the queue, the ledger. Only then is
+it acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from switchgear.core.canonical import digest
+from switchgear.core.clock import Clock
+from switchgear.core.codes import Code
+from switchgear.core.errors import Conflict, Denied, Invalid, Overloaded, Rejected, StoreError
+from switchgear.core.ids import IdSource
+from switchgear.core.scope import Scope
+from switchgear.execution.arguments import validate
+from switchgear.execution.bounded import within
+from switchgear.execution.contract import Tool
+from switchgear.execution.intent import Intent
+from switchgear.execution.queue import FairQueue
+from switchgear.execution.recorder import KeyRecord, Recorder, StaleError, key_name
+from switchgear.execution.refusals import Refusals
+from switchgear.execution.registry import Registry
+from switchgear.gates.gate import Gate, GateRequest, check_all
+
+KEY_CHARACTERS_MAX = 255
+ACCEPT_WAIT = 5.0
+"""Seconds that a repeat waits for the first request with its key to be accepted."""
+_REBINDS_MAX = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A request to act. `lifetime` is how many seconds it may stay open; None means the tool's own."""
+
+    scope: Scope
+    tool: str
+    arguments: Mapping[str, Any]
+    key: str | None = None
+    lifetime: float | None = None
+    trace: str = ""
+    correlation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The intent that answers a submission. `replayed` says that an earlier request had made it."""
+
+    intent: Intent
+    replayed: bool
+
+
+class Admission:
+    """The door of an engine. `stopping` closes it."""
+
+    def __init__(
+        self,
+        *,
+        recorder: Recorder,
+        registry: Registry,
+        queue: FairQueue,
+        gates: Sequence[Gate],
+        refusals: Refusals,
+        clock: Clock,
+        ids: IdSource,
+    ) -> None:
+        """Work with the parts of one engine."""
+        self._recorder = recorder
+        self._registry = registry
+        self._queue = queue
+        self._gates = gates
+        self._refusals = refusals
+        self._clock = clock
+        self._ids = ids
+        self._accepting: dict[tuple[str, str], asyncio.Event] = {}
+        self.stopping = False
+        self.unacknowledged: dict[str, str] = {}
+        """Intents, with their tenant, whose acceptance may be on record although the submitter was told otherwise."""
+
+    async def submit(self, submission: Submission) -> Admitted:
+        """Accept `submission` durably, or find the intent that its key is bound to.
+
+        Raises a `Rejected` that says why it was refused, or `StoreError` when it could not be recorded.
+        """
+        try:
+            return await self._admit(submission)
+        except Rejected as refusal:
+            self._refusals.count(submission.scope.tenant, self._counted_tool(submission.tool), refusal.code)
+            raise
+
+    async def _admit(self, submission: Submission) -> Admitted:
+        if self.stopping:
+            raise Overloaded(code=Code.SHUTTING_DOWN, policy="lifecycle", state="stopping", retry_after=1.0)
+        tool = self._tool(submission.tool)
+        key = _checked_key(tool, submission.key)
+        validate(tool, submission.arguments)
+        payload = digest(submission.arguments)
+        if key is None:
+            return Admitted(await self._accept(submission, tool, payload, 0), replayed=False)
+        name = key_name(submission.scope.account, tool.name, key)
+        return await self._admit_keyed(submission, tool, payload, name)
+
+    async def _admit_keyed(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
+        slot = (submission.scope.tenant, name)
+        while (first := self._accepting.get(slot)) is not None:
+            if not await within(self._clock, ACCEPT_WAIT, first.wait()):
+                raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
+        self._accepting[slot] = asyncio.Event()
+        try:
+            return await self._bind(submission, tool, payload, name)
+        finally:
+            self._accepting.pop(slot).set()
+
+    async def _bind(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
+        version = 0
+        for _ in range(_REBINDS_MAX):
+            try:
+                return Admitted(await self._accept(submission, tool, payload, version), replayed=False)
+            except StaleError:
+                found = await self._found(submission, payload, name)
+            except Rejected:
+                found = await self._found(submission, payload, name)
+                if not isinstance(found, Intent):
+                    raise
+            if isinstance(found, Intent):
+                return Admitted(found, replayed=True)
+            version = found
+        raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
+
+    async def _found(self, submission: Submission, payload: str, name: str) -> Intent | int:
+        """Return the intent that the key is bound to, or the version at which it is free to be bound.
+
+        Raises `Conflict` (IDEMPOTENCY_CONFLICT) when it is bound to another payload.
+        """
+        tenant = submission.scope.tenant
+        bound = await self._recorder.bound_key(tenant, name)
+        if bound is None:
+            return 0
+        record, version = bound
+        intent = await self._recorder.latest(tenant, record.intent_id)
+        if intent is None or _forgotten(intent, self._clock.time()):
+            return version
+        return _same_payload(intent, record, payload)
+
+    async def _accept(self, submission: Submission, tool: Tool, payload: str, key_version: int) -> Intent:
+        scope = submission.scope
+        check_all(self._gates, GateRequest(scope.tenant, tool.name, tool.requires, tool.cost))
+        intent_id = self._ids.next("int")
+        self._queue.reserve(intent_id, scope.tenant)
+        try:
+            facts = self._facts(intent_id, submission, tool, payload)
+            return await self._recorder.accept(facts, {"arguments": dict(submission.arguments)}, key_version)
+        except StoreError as error:
+            if error.code is Code.TIMEOUT_JOURNAL_APPEND:
+                self.unacknowledged[intent_id] = scope.tenant  # its place stays taken until its fate is known
+            else:
+                self._queue.release(intent_id)
+            raise
+        except BaseException:
+            self._queue.release(intent_id)
+            raise
+
+    def _facts(self, intent_id: str, submission: Submission, tool: Tool, payload: str) -> dict[str, object]:
+        scope = submission.scope
+        now = self._clock.time()
+        lifetime = tool.lifetime if submission.lifetime is None else submission.lifetime
+        return {
+            "id": intent_id,
+            "tenant": scope.tenant,
+            "account": scope.account,
+            "actor": scope.actor,
+            "tool": tool.name,
+            "effect": str(tool.effect),
+            "contract": tool.contract,
+            "digest": payload,
+            "key": submission.key,
+            "attempts_max": tool.attempts,
+            "key_retention": tool.key_retention,
+            "deadline_at": now + lifetime,
+            "trace": submission.trace,
+            "correlation": submission.correlation or intent_id,
+        }
+
+    def _tool(self, name: str) -> Tool:
+        known = self._registry.get(name)
+        if known is None:
+            raise Denied(f"there is no tool {name[:100]!r}", code=Code.NOT_FOUND, policy="registry")
+        return known.tool
+
+    def _counted_tool(self, name: str) -> str:
+        return name if self._registry.get(name) is not None else "(unknown)"
+
+
+def _checked_key(tool: Tool, key: str | None) -> str | None:
+    if key is None:
+        if tool.needs_key:
+            raise Invalid(code=Code.IDEMPOTENCY_KEY_REQUIRED, policy="idempotency")
+        return None
+    if not 1 <= len(key) <= KEY_CHARACTERS_MAX or not key.isprintable():
+        raise Invalid(f"an idempotency key has 1 to {KEY_CHARACTERS_MAX} printable characters", policy="idempotency")
+    return key
+
+
+def _forgotten(intent: Intent, now: float) -> bool:
+    return intent.final and now >= intent.updated_at + intent.key_retention
+
+
+def _same_payload(intent: Intent, record: KeyRecord, payload: str) -> Intent:
+    if record.digest != payload:
+        raise Conflict(code=Code.IDEMPOTENCY_CONFLICT, policy="idempotency", state=str(intent.state))
+    return intent

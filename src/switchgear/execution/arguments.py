@@ -1,0 +1,97 @@
+"""Holds an intent's arguments against the JSON Schema of its tool, before anything is recorded.
+
+Validators are made once per contract and kept, at most `VALIDATORS_MAX` of them. Nothing is ever fetched: a schema
+refers to itself only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.protocols import Validator
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+from switchgear.core.canonical import canonical_json
+from switchgear.core.errors import Invalid
+from switchgear.execution.contract import Tool
+
+PROBLEMS_MAX = 5
+"""The most problems that one refusal names."""
+VALIDATORS_MAX = 1_024
+_TEXT_MAX = 200
+_validators: dict[str, Validator] = {}
+
+
+def validate(tool: Tool, arguments: Mapping[str, Any]) -> None:
+    """Return when `arguments` fit the tool's schema; a tool without one accepts any object.
+
+    Raises `Invalid` with the JSON pointer (RFC 6901) and the words of the first few problems.
+    """
+    if tool.arguments_schema is None:
+        return
+    found = _validator(tool.contract, tool.arguments_schema).iter_errors(dict(arguments))
+    problems = [_worded(problem) for problem in islice(found, PROBLEMS_MAX)]
+    if problems:
+        raise Invalid(f"the arguments do not fit {tool.name}: {'; '.join(problems)}", policy="arguments")
+
+
+def schema_problems(schema: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with a JSON Schema for arguments, in words; an empty list when it can be used."""
+    try:
+        canonical_json(schema)
+        Draft202012Validator.check_schema(dict(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
+    except Invalid as error:
+        return [error.message]
+    except SchemaError as error:
+        return [_worded(error)]
+    return [f"the reference {reference!r} leads nowhere" for reference in _dangling(schema)]
+
+
+def _validator(contract: str, schema: Mapping[str, Any]) -> Validator:
+    known = _validators.get(contract)
+    if known is None:
+        if len(_validators) >= VALIDATORS_MAX:
+            _validators.pop(next(iter(_validators)), None)
+        known = _validators[contract] = _compiled(schema)
+    return known
+
+
+def _compiled(schema: Mapping[str, Any]) -> Validator:
+    return Draft202012Validator(dict(schema), registry=Registry())  # an empty registry fetches nothing
+
+
+def _dangling(schema: Mapping[str, Any]) -> list[str]:
+    """Return the references that cannot be followed inside the schema itself."""
+    empty: Registry[Any] = Registry()
+    resolver = empty.with_resource("", DRAFT202012.create_resource(dict(schema))).resolver()
+    dangling = []
+    for reference in sorted(set(_references(schema))):
+        try:
+            resolver.lookup(reference)
+        except Unresolvable:
+            dangling.append(reference)
+    return dangling
+
+
+def _references(part: object) -> Iterator[str]:
+    if isinstance(part, Mapping):
+        for name, value in part.items():
+            if name in ("$ref", "$dynamicRef") and isinstance(value, str):
+                yield value
+            else:
+                yield from _references(value)
+    elif isinstance(part, (list, tuple)):
+        for item in part:
+            yield from _references(item)
+
+
+def _worded(problem: ValidationError | SchemaError) -> str:
+    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in problem.absolute_path)
+    text = problem.message if len(problem.message) <= _TEXT_MAX else f"{problem.message[: _TEXT_MAX - 1]}…"
+    return f"{pointer or 'the object'}: {text}"

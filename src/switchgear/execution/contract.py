@@ -1,0 +1,147 @@
+"""What execution asks of a tool and its connector: the contract, one call, its result.
+
+A connector makes one attempt and says what is known of it. It never retries, never decides what doubt means,
+never writes the ledger: the kernel does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from switchgear.core.canonical import digest
+from switchgear.core.codes import Code
+from switchgear.core.deadline import Deadline
+from switchgear.core.effects import Effect
+from switchgear.core.errors import OptionError
+from switchgear.core.outcome import Verdict
+
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A tool's contract: what it is called, what it does to the world, and its bounds.
+
+    `requires` names the dependencies it needs; the first is the one whose guard it goes through. `timeout` bounds
+    one attempt in seconds. `attempts` (at least 1) counts calls; waits between them grow from `backoff_base` to
+    `backoff_cap` seconds with full jitter. `lifetime` is how many seconds an intent may stay open when the
+    submitter names no deadline. `key_retention` is how long, in seconds, the remote remembers a key. `cost` is
+    charged to rate limits. `arguments_schema` is JSON Schema 2020-12; None accepts any object. `binding` says in
+    a stable form what a connector sends where, so that another request is another contract.
+    """
+
+    name: str
+    requires: tuple[str, ...]
+    effect: Effect = Effect.OPAQUE
+    description: str = ""
+    version: str = "1"
+    timeout: float = 30.0
+    attempts: int = 3
+    backoff_base: float = 0.5
+    backoff_cap: float = 30.0
+    lifetime: float = _DAY
+    key_retention: float = _DAY
+    cost: int = 1
+    arguments_schema: Mapping[str, Any] | None = None
+    binding: str = ""
+    contract: str = field(init=False)
+    """Digest of all that a caller or the remote relies on; another digest is another contract."""
+
+    def __post_init__(self) -> None:
+        """Check the bounds and fix the contract's digest."""
+        self._check()
+        facts = {
+            "name": self.name,
+            "requires": self.requires,
+            "effect": str(self.effect),
+            "version": self.version,
+            "schema": self.arguments_schema,
+            "binding": self.binding,
+        }
+        object.__setattr__(self, "contract", digest(facts))
+
+    def _check(self) -> None:
+        if not self.name or not self.requires:
+            raise OptionError(f"tool {self.name!r} needs a name and at least one dependency in `requires`")
+        if self.attempts < 1 or self.cost < 0:
+            raise OptionError(f"tool {self.name!r} needs attempts of at least 1 and a cost of at least 0")
+        for option in ("timeout", "backoff_base", "backoff_cap", "lifetime", "key_retention"):
+            if not 0 < getattr(self, option) < float("inf"):
+                raise OptionError(f"tool {self.name!r} needs {option} above 0 seconds")
+
+    @property
+    def dependency(self) -> str:
+        """The dependency whose guard every attempt goes through."""
+        return self.requires[0]
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether a submission must carry an idempotency key: everything that can change something must."""
+        return self.effect.writes
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt, as the connector sees it. `idempotency_key` is the same for every attempt of one intent."""
+
+    intent_id: str
+    tool: str
+    tenant: str
+    account: str
+    actor: str
+    arguments: Mapping[str, Any]
+    idempotency_key: str
+    attempt: int
+    deadline: Deadline
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The action is known to have happened. `value` fits into JSON."""
+
+    value: Any = None
+    verdict: Verdict = Verdict.SUCCESS
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The action is known not to have happened: never connected, or a definite refusal.
+
+    `retryable` says whether another attempt may help; `retry_after` is the remote's own wish in seconds. `verdict`
+    is what it says about the dependency: a 422 is a SUCCESS of the dependency, a refused connection a FAILURE.
+    """
+
+    code: Code
+    message: str
+    retryable: bool
+    verdict: Verdict
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """Something left, and what became of it is not known: timeout, reset, 5xx, an answer that cannot be read."""
+
+    code: Code
+    message: str
+    verdict: Verdict = Verdict.FAILURE
+    retry_after: float | None = None
+
+
+Result = Succeeded | Refused | Uncertain
+
+
+class Connector(Protocol):
+    """Reaches one kind of remote. Implementations live in `connectors` and must survive concurrent calls."""
+
+    async def execute(self, call: Call) -> Result:
+        """Make one attempt within ``call.deadline`` and say what is known of it.
+
+        Only cancellation may be raised; the kernel treats any other exception as `Uncertain`.
+        """
+
+    async def close(self) -> None:
+        """Release connections. No call is running any more."""

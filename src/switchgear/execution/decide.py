@@ -1,0 +1,202 @@
+"""What follows from what is known: pure decisions about retry, doubt, expiry and cancellation.
+
+Each function takes an intent, facts, the wall time and a random draw, and returns the changes to record. The rules
+are those of the effect classes; nothing here waits, sends or stores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from switchgear.core.codes import FACTS, Code
+from switchgear.core.effects import Effect
+from switchgear.execution.contract import Refused, Result, Succeeded, Tool, Uncertain
+from switchgear.execution.intent import Change, Intent, Kind, State
+
+INTERRUPTIONS_MAX = 5
+"""How often an intent may be interrupted by our own end and still run again by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Now, in seconds since the epoch, and a random draw in [0, 1) for jitter."""
+
+    now: float
+    draw: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """The tool's waits between attempts, in seconds."""
+
+    base: float
+    cap: float
+
+    @classmethod
+    def of(cls, tool: Tool | None) -> Backoff:
+        """Return the tool's own waits, or small ones when the tool is not known here."""
+        return cls(0.5, 30.0) if tool is None else cls(tool.backoff_base, tool.backoff_cap)
+
+    def wait(self, attempt: int, draw: float) -> float:
+        """Return the full-jitter wait after attempt number `attempt` (from 1)."""
+        return draw * min(self.cap, self.base * 2.0 ** min(attempt - 1, 63))
+
+
+def after_result(intent: Intent, backoff: Backoff, result: Result, moment: Moment) -> tuple[Change, ...]:
+    """Return what to record of an attempt that ended with `result`."""
+    match result:
+        case Succeeded():
+            return (Change(Kind.SUCCEEDED, {}, {"value": result.value}),)
+        case Uncertain(code=Code.SHUTTING_DOWN):
+            return after_interruption(intent, backoff, moment, result.message)
+        case Refused():
+            return _after_refusal(intent, backoff, result, moment)
+        case Uncertain():
+            return _after_doubt(intent, backoff, result, moment)
+
+
+def after_interruption(intent: Intent, backoff: Backoff, moment: Moment, reason: str) -> tuple[Change, ...]:
+    """Return what to record of an attempt that the end of an engine cut off."""
+    interruptions = intent.interruptions + 1
+    doubt = _doubt(intent, Code.IN_DOUBT, reason, interruptions=interruptions)
+    return (doubt, *repeat_in_doubt(intent, backoff, moment, interruptions=interruptions))
+
+
+def repeat_in_doubt(
+    intent: Intent, backoff: Backoff, moment: Moment, *, interruptions: int | None = None
+) -> tuple[Change, ...]:
+    """Return the retry of an interrupted attempt, where the effect class allows one; else nothing.
+
+    A read may run again. A keyed write may while the remote remembers the key, with the same key and bytes.
+    """
+    cut_off = intent.interruptions if interruptions is None else interruptions
+    if not intent.effect.repeats_in_doubt or intent.cancel_requested or cut_off > INTERRUPTIONS_MAX:
+        return ()
+    if intent.attempt >= intent.attempts_max + cut_off or moment.now >= intent.deadline_at:
+        return ()
+    if intent.effect is Effect.KEYED and not _remembered(intent, moment.now):
+        return ()
+    wait = backoff.wait(intent.attempt, moment.draw)
+    return (_retry(intent, Code.IN_DOUBT, wait, moment.now),)
+
+
+def after_unsent(intent: Intent, moment: Moment) -> tuple[Change, ...]:
+    """Return what to record of a dispatch that was recorded but whose call was never made."""
+    return (
+        Change(Kind.NOT_APPLIED, {"code": str(Code.LEDGER_UNAVAILABLE), "attempt": intent.attempt}),
+        Change(
+            Kind.RETRY_SCHEDULED,
+            {
+                "attempt": intent.attempt - 1,
+                "code": str(Code.LEDGER_UNAVAILABLE),
+                "wait": 0.0,
+                "not_before": moment.now,
+            },
+        ),
+    )
+
+
+def cancellation(intent: Intent, reason: str, actor: str) -> tuple[Change, ...]:
+    """Return what a cancel does now; nothing when it is already under way, done, or too late.
+
+    What has not left is cancelled. Where an attempt may have been applied, a cancel only ends the repeating.
+    """
+    facts = {"by": actor}
+    if intent.state in (State.READY, State.HELD):
+        if intent.unresolved:
+            return (_doubt(intent, Code.IN_DOUBT, reason, cancel_requested=True, **facts),)
+        return (Change(Kind.CANCELLED, {**facts, "code": str(Code.CANCELLED)}, {"message": reason}),)
+    if intent.state in (State.DISPATCHED, State.IN_DOUBT) and not intent.cancel_requested:
+        return (Change(Kind.CANCEL_REQUESTED, {**facts, "cancel_requested": True}, {"reason": reason}),)
+    return ()
+
+
+def denial(intent: Intent, code: Code, message: str) -> tuple[Change, ...]:
+    """Return the end of an intent that a gate or guard refused for good before it left."""
+    if intent.unresolved:
+        return (_doubt(intent, code, message),)
+    return (Change(Kind.DENIED, {"code": str(code)}, {"message": message}),)
+
+
+def expiry(intent: Intent) -> tuple[Change, ...]:
+    """Return the end of an intent whose deadline passed while it waited."""
+    if intent.unresolved:
+        return (_doubt(intent, Code.DEADLINE_EXCEEDED, "the deadline passed before an attempt settled the doubt"),)
+    return (Change(Kind.EXPIRED, {"code": str(Code.DEADLINE_EXCEEDED)}),)
+
+
+def _after_refusal(intent: Intent, backoff: Backoff, result: Refused, moment: Moment) -> tuple[Change, ...]:
+    if intent.unresolved:
+        return _after_refusal_in_doubt(intent, backoff, result, moment)
+    refused = Change(
+        Kind.NOT_APPLIED,
+        {"code": str(result.code), "attempt": intent.attempt, "retry_after": result.retry_after},
+        {"message": result.message},
+    )
+    if intent.cancel_requested:
+        return (refused, Change(Kind.CANCELLED, {"code": str(Code.CANCELLED)}))
+    if not result.retryable or (result.retry_after or 0.0) < 0:
+        return (refused, _failed(result.code, result.message))
+    if intent.attempt >= intent.attempts_max + intent.interruptions:
+        return (refused, _failed(Code.RETRY_EXHAUSTED, result.message))
+    wait = max(backoff.wait(intent.attempt, moment.draw), result.retry_after or 0.0)
+    if moment.now + wait >= intent.deadline_at:
+        return (refused, _failed(Code.DEADLINE_EXCEEDED, result.message))
+    return (refused, _retry(intent, result.code, wait, moment.now))
+
+
+def _after_refusal_in_doubt(intent: Intent, backoff: Backoff, result: Refused, moment: Moment) -> tuple[Change, ...]:
+    """Return what to record of a refusal while an earlier attempt may still have been applied."""
+    doubt = _doubt(intent, result.code, f"an earlier attempt may have been applied; this one was not: {result.message}")
+    if not result.retryable or (result.retry_after or 0.0) < 0:
+        return (doubt,)
+    return (doubt, *repeat_in_doubt(intent, _at_least(backoff, result.retry_after), moment))
+
+
+def _after_doubt(intent: Intent, backoff: Backoff, result: Uncertain, moment: Moment) -> tuple[Change, ...]:
+    if not intent.effect.writes:
+        unchanged = Refused(
+            result.code, result.message, retryable=True, verdict=result.verdict, retry_after=result.retry_after
+        )
+        return _after_refusal(intent, backoff, unchanged, moment)
+    doubt = _doubt(intent, result.code, result.message)
+    return (doubt, *repeat_in_doubt(intent, _at_least(backoff, result.retry_after), moment))
+
+
+def _doubt(intent: Intent, code: Code, message: str, **facts: object) -> Change:
+    named = {"code": str(code), "attempt": intent.attempt, "doubtful": True}
+    return Change(Kind.IN_DOUBT, {**named, **facts}, {"message": message})
+
+
+def _at_least(backoff: Backoff, retry_after: float | None) -> Backoff:
+    return backoff if not retry_after or retry_after <= 0 else _Hinted(retry_after, backoff.cap)
+
+
+class _Hinted(Backoff):
+    """A wait that the remote asked for, with up to a tenth more so that waiters do not return together."""
+
+    __slots__ = ()
+
+    def wait(self, attempt: int, draw: float) -> float:  # noqa: ARG002 - the hint replaces growth
+        """Return the remote's own wish, jittered upwards."""
+        return self.base * (1.0 + 0.1 * draw)
+
+
+def _retry(intent: Intent, code: Code, wait: float, now: float) -> Change:
+    left = intent.attempts_max + intent.interruptions - intent.attempt
+    facts = {
+        "attempt": intent.attempt,
+        "code": str(code),
+        "wait": wait,
+        "not_before": now + wait,
+        "left": max(left, 0),
+    }
+    return Change(Kind.RETRY_SCHEDULED, facts)
+
+
+def _failed(code: Code, message: str) -> Change:
+    return Change(Kind.FAILED, {"code": str(code)}, {"message": message or FACTS[code].meaning})
+
+
+def _remembered(intent: Intent, now: float) -> bool:
+    return intent.first_sent_at is not None and now < intent.first_sent_at + intent.key_retention

@@ -1,0 +1,119 @@
+"""Picks up after a crash or a restart: every open intent is queued, held, or named as in doubt.
+
+A dispatch without an outcome was cut off: it may have happened. That is recorded first; then the rule of the effect
+class decides. Each intent is settled alone, so one that cannot be settled never stops the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from switchgear.core.clock import Clock
+from switchgear.core.codes import Code
+from switchgear.core.errors import StoreError
+from switchgear.execution import decide
+from switchgear.execution.decide import Backoff, Moment
+from switchgear.execution.intent import OPEN, Change, Intent, State
+from switchgear.execution.kernel import ACTOR, Kernel
+from switchgear.execution.queue import FairQueue
+from switchgear.execution.recorder import INTENTS, Recorder, StaleError, intent_of
+from switchgear.execution.registry import Registry
+from switchgear.storage.abilities import Row, Store
+
+_log = logging.getLogger("switchgear.recovery")
+_PAGE = 1000
+_AT_ONCE = 64
+_REASON = "the engine ended before an answer came"
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What a start found: intents queued again, in doubt and waiting for a person, and rows that cannot be read."""
+
+    queued: int = 0
+    in_doubt: int = 0
+    unreadable: int = 0
+
+
+class Recovery:
+    """Reads the open intents of a store back into an engine. Runs once, before the kernel."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        recorder: Recorder,
+        registry: Registry,
+        queue: FairQueue,
+        kernel: Kernel,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        """Work with the parts of one engine."""
+        self._store = store
+        self._recorder = recorder
+        self._registry = registry
+        self._queue = queue
+        self._kernel = kernel
+        self._clock = clock
+        self._random = rng
+
+    async def run(self) -> Recovered:
+        """Settle every open intent as far as the rules allow, and say what was found.
+
+        Raises `StoreError` when the ledger cannot be written: an engine that cannot record does not start.
+        """
+        found = Recovered()
+        async for rows in self._pages():
+            for start in range(0, len(rows), _AT_ONCE):
+                await asyncio.gather(*(self._settle_one(row, found) for row in rows[start : start + _AT_ONCE]))
+        return found
+
+    async def _pages(self) -> AsyncIterator[list[Row]]:
+        after: tuple[str, str] | None = None
+        while True:
+            rows = list(await self._store.scan(INTENTS, sorted(OPEN), after=after, limit=_PAGE))
+            if not rows:
+                return
+            after = (rows[-1].tenant, rows[-1].key)
+            yield rows
+
+    async def _settle_one(self, row: Row, found: Recovered) -> None:
+        try:
+            await self._settle(intent_of(row), found)
+        except StaleError:
+            found.unreadable += 1
+            _log.error("intent %s changed during recovery; another engine writes to this store", row.key)
+        except StoreError as error:
+            if error.code is not Code.LEDGER_CORRUPT:
+                raise
+            found.unreadable += 1
+            _log.error("intent %s of tenant %s could not be recovered: %s", row.key, row.tenant, error)
+
+    async def _settle(self, intent: Intent, found: Recovered) -> None:
+        changes = self._changes(intent)
+        after = intent
+        if changes:
+            after = await self._recorder.record(intent, changes, actor=ACTOR)
+        if after.state is State.IN_DOUBT:
+            found.in_doubt += 1
+            return
+        self._recorder.live[after.id] = after
+        self._queue.reserve(after.id, after.tenant, bounded=False)
+        if after.state is State.READY:
+            found.queued += 1
+            self._kernel.enqueue(after)
+
+    def _changes(self, intent: Intent) -> tuple[Change, ...]:
+        known = self._registry.get(intent.tool)
+        backoff = Backoff.of(known.tool if known else None)
+        moment = Moment(self._clock.time(), self._random.random())
+        if intent.state is State.DISPATCHED:
+            return decide.after_interruption(intent, backoff, moment, _REASON)
+        if intent.state is State.IN_DOUBT:
+            return decide.repeat_in_doubt(intent, backoff, moment)
+        return ()

@@ -1,0 +1,153 @@
+"""A whole gear in Python, as a user writes it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from switchgear import Code, DeadlineExceeded, OptionError, Rejected, StoreError, Switchgear
+from switchgear.core.scope import PLATFORM_TENANT
+from switchgear.execution.contract import Call
+from switchgear.ledger.events import read
+
+
+async def test_the_example_of_the_design_works_word_for_word() -> None:
+    """A tool by decorator, a principal, submit, result, look up by id and by state."""
+    async with Switchgear.open(store="memory://", start=True) as gear:
+
+        @gear.tool("crm.update_contact", effect="keyed", requires=("crm",), timeout=5.0, cost=2)
+        async def update_contact(call: Call, contact_id: str, email: str) -> dict[str, object]:
+            assert call.deadline.remaining() > 0
+            return {"key": call.idempotency_key, "tenant": call.tenant, "attempt": call.attempt, "email": email}
+
+        acme = gear.acting_as(tenant="acme", account="main", actor="service:orders")
+        arguments = {"contact_id": "7", "email": "a@b.c"}
+        intent = await acme.submit("crm.update_contact", arguments, key="order-17")
+        outcome = await intent.result(timeout=10)
+        assert (outcome.state, outcome.code, outcome.succeeded) == ("succeeded", None, True)
+        assert outcome.value == {"key": intent.id, "tenant": "acme", "attempt": 1, "email": "a@b.c"}
+        same = await acme.intent(intent.id)
+        assert (same.id, same.state) == (intent.id, "succeeded")
+        assert await acme.intents(state="in_doubt") == []
+        await gear.run_until_idle()
+
+
+async def test_a_blocking_function_is_a_tool_too() -> None:
+    """`def` works as `async def` does."""
+    async with Switchgear.open(store="memory://") as gear:
+
+        @gear.tool("math.double", effect="read_only")
+        def double(call: Call, number: int) -> int:
+            return 2 * number
+
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        assert (await (await acme.submit("math.double", {"number": 21})).result()).value == 42
+
+
+async def test_a_gear_that_is_not_started_carries_out_only_when_told() -> None:
+    """`start=False` accepts and records; `run_until_idle` carries out."""
+    async with Switchgear.open(store="memory://", start=False) as gear:
+
+        @gear.tool("math.double", effect="read_only")
+        def double(call: Call, number: int) -> int:
+            return 2 * number
+
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        intent = await acme.submit("math.double", {"number": 1})
+        with pytest.raises(DeadlineExceeded) as late:
+            await intent.result(timeout=0.01)
+        assert (late.value.sent, intent.state) == (False, "ready")
+        await gear.run_until_idle()
+        assert (await intent.result(timeout=0)).value == 2
+
+
+async def test_arguments_that_do_not_fit_the_signature_are_refused_before_anything_is_recorded() -> None:
+    """The schema comes from the signature, and the refusal names what is wrong."""
+    async with Switchgear.open(store="memory://") as gear:
+
+        @gear.tool("math.double", effect="read_only")
+        def double(call: Call, number: int) -> int:
+            return 2 * number
+
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        for arguments in ({}, {"number": "1"}, {"number": 1, "more": 2}):
+            with pytest.raises(Rejected) as refusal:
+                await acme.submit("math.double", arguments)
+            assert refusal.value.code is Code.INVALID_ARGUMENT
+        assert await acme.intents() == []
+
+
+async def test_a_gear_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """What was accepted before a clean stop is carried out after the next start, and keys still hold."""
+    url = f"sqlite:///{tmp_path}/gear.db"
+    async with Switchgear.open(store=url, start=False) as gear:
+        gear.tool("math.double", effect="keyed")(_double)
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        accepted = await acme.submit("math.double", {"number": 4}, key="k")
+    async with Switchgear.open(store=url) as gear:
+        gear.tool("math.double", effect="keyed")(_double)
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        assert gear.recovered.queued == 1
+        again = await acme.submit("math.double", {"number": 4}, key="k")
+        assert (again.id, again.view.replayed) == (accepted.id, True)
+        assert (await again.result()).value == 8
+
+
+async def test_law_2_one_engine_per_store(tmp_path: Path) -> None:
+    """A second engine on the same file is refused with its code."""
+    url = f"sqlite:///{tmp_path}/gear.db"
+    async with Switchgear.open(store=url):
+        with pytest.raises(StoreError) as refusal:
+            await Switchgear.open(store=url).__aenter__()
+        assert refusal.value.code is Code.STORE_IN_USE
+
+
+async def test_breaker_transitions_are_on_the_platforms_own_chain() -> None:
+    """What belongs to no tenant is recorded where no tenant looks."""
+    async with Switchgear.open(store="memory://") as gear:
+        gear.tool("math.double", effect="read_only")(_double)
+        guard = gear.guards.of("math")
+        for _ in range(10):
+            guard.permit_nowait().fail()
+        assert guard.state == "open"
+        await asyncio.sleep(0.05)
+        entries = await gear.store.entries(PLATFORM_TENANT)
+        assert [read(entry).type for entry in entries] == ["breaker.opened"]
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        assert (await gear.control.ledger(acme.principal)).items == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"effect": "sometimes"}, "read_only"),
+        ({"attempts": 0}, "attempts"),
+        ({"timeout": 0.0}, "timeout"),
+        ({"timeout": float("nan")}, "timeout"),
+    ],
+)
+async def test_a_tool_that_cannot_work_is_refused_at_birth(options: dict[str, object], words: str) -> None:
+    """Options are checked when they are given, and the error says what to write."""
+    async with Switchgear.open(store="memory://") as gear:
+        with pytest.raises(OptionError, match=words):
+            gear.tool("math.double", **options)(_double)  # type: ignore[arg-type]  # that is the point
+
+
+async def test_the_same_tool_twice_is_refused() -> None:
+    """Names are unique: a second contract under one name would be another tool."""
+    async with Switchgear.open(store="memory://") as gear:
+        gear.tool("math.double", effect="read_only")(_double)
+        with pytest.raises(OptionError, match="already"):
+            gear.tool("math.double", effect="read_only")(_double)
+
+
+def test_a_file_and_a_store_at_once_are_refused() -> None:
+    """One way to say where the store is."""
+    with pytest.raises(OptionError, match="not both"):
+        Switchgear.open("switchgear.toml", store="memory://")
+
+
+def _double(call: Call, number: int) -> int:
+    return 2 * number

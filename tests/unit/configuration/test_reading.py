@@ -1,0 +1,179 @@
+"""One file becomes checked, typed settings; the environment beats it, and defaults fill it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from switchgear.assembly.configuration import DEFAULT_GUARD, Configuration, default, load
+from switchgear.assembly.templates import configuration_template
+from switchgear.connectors.function import FunctionConnector
+from switchgear.connectors.http import HttpConnection, HttpConnector, HttpOperation
+from switchgear.core.clock import SYSTEM_CLOCK
+from switchgear.core.deadline import Deadline
+from switchgear.core.effects import Effect
+from switchgear.execution.contract import Call, Succeeded
+from switchgear.policies.breaker import Breaker
+
+
+def _loaded(tmp_path: Path, text: str, **environment: str) -> Configuration:
+    file = tmp_path / "switchgear.toml"
+    file.write_text(text, encoding="utf-8")
+    return load(file, environment=environment)
+
+
+def test_an_empty_file_is_a_configuration(tmp_path: Path) -> None:
+    """Every key has a default, and the defaults hold without a file as well."""
+    loaded, standard = _loaded(tmp_path, ""), default(environment={})
+    for section in ("store", "server", "engine", "limits", "access", "log", "operations", "tools"):
+        assert getattr(loaded, section) == getattr(standard, section)
+    assert (standard.server.host, standard.server.port) == ("127.0.0.1", 8420)
+    assert standard.server.body_limit_bytes == 1_048_576
+
+
+def test_the_caller_s_store_beats_the_environment() -> None:
+    """Who names a store in code gets that store."""
+    variables = {"SWITCHGEAR_STORE_URL": "sqlite:///other.db"}
+    assert default("memory://", environment=variables).store.url == "memory://"
+    assert default(environment=variables).store.url == "sqlite:///other.db"
+
+
+def test_the_environment_beats_the_file(tmp_path: Path) -> None:
+    """Store, host, port and log level can be set from outside."""
+    text = '[store]\nurl = "memory://"\n[server]\nport = 1\nwait_max = 5.0\n[log]\nformat = "json"'
+    loaded = _loaded(
+        tmp_path,
+        text,
+        SWITCHGEAR_STORE_URL="sqlite:///x.db",
+        SWITCHGEAR_SERVER_HOST="::1",
+        SWITCHGEAR_SERVER_PORT="9000",
+        SWITCHGEAR_LOG_LEVEL="debug",
+    )
+    assert loaded.store.url == "sqlite:///x.db"
+    assert (loaded.server.host, loaded.server.port, loaded.server.wait_max) == ("::1", 9000, 5.0)
+    assert (loaded.log.level, loaded.log.format) == ("debug", "json")
+
+
+def test_settings_never_change(tmp_path: Path) -> None:
+    """What was loaded is frozen."""
+    loaded = _loaded(tmp_path, "")
+    with pytest.raises(ValueError, match="frozen"):
+        loaded.server.port = 1
+
+
+@pytest.mark.parametrize("text", ['[timeouts]\n"http.connect" = 2', "[timeouts]\nhttp.connect = 2.0"])
+def test_timeouts_may_be_quoted_or_not(tmp_path: Path, text: str) -> None:
+    """An unquoted dotted key means the same operation."""
+    assert _loaded(tmp_path, text).operations["http.connect"].seconds == 2.0
+
+
+def test_timeouts_reach_connections_and_tools(tmp_path: Path) -> None:
+    """`http.connect` bounds connecting, `intent.execute` is the default of a tool's attempt."""
+    loaded = _loaded(
+        tmp_path,
+        '[timeouts]\n"http.connect" = 2.0\n"intent.execute" = 9.0\n'
+        '[connectors.crm]\nkind = "http"\nbase_url = "https://a"\n'
+        '[tools."crm.a"]\nconnector = "crm"\nmethod = "GET"\npath = "/"\n'
+        '[tools."crm.b"]\nconnector = "crm"\nmethod = "GET"\npath = "/"\ntimeout = 1.0\n',
+    )
+    connection = loaded.connections["crm"]
+    assert isinstance(connection, HttpConnection)
+    assert connection.connect_timeout == 2.0
+    assert [declared.tool.timeout for declared in loaded.tools] == [9.0, 1.0]
+
+
+def test_a_connector_without_a_guard_gets_the_default_one(tmp_path: Path) -> None:
+    """Protection is on unless it is switched off."""
+    loaded = _loaded(tmp_path, '[connectors.crm]\nkind = "http"\nbase_url = "https://a"')
+    assert loaded.guard_of("crm") == loaded.guard_of("anything") == DEFAULT_GUARD
+    breaker, bulkhead = DEFAULT_GUARD.breaker, DEFAULT_GUARD.bulkhead
+    assert breaker is not None
+    assert bulkhead is not None
+    assert (breaker.failure_rate, breaker.minimum_calls, breaker.window) == (0.5, 10, 30.0)
+    assert (breaker.cooldown, breaker.ramp, bulkhead.limit) == (15.0, 10.0, 32)
+
+
+def test_guard_tables_become_options(tmp_path: Path) -> None:
+    """What is given replaces that policy; false switches it off; recovery ramps unless told otherwise."""
+    loaded = _loaded(
+        tmp_path,
+        "[dependencies.crm.guard]\ntimeout = 2.5\nbreaker = { failures = 3 }\n"
+        "rate_limit = { limit = 10, per = 1.0, burst = 20 }\nbulkhead = false\n"
+        "[dependencies.plain]\n[dependencies.abrupt.guard]\nbreaker = { failures = 3, ramp = 0.0 }",
+    )
+    guard = loaded.guard_of("crm")
+    assert guard.timeout is not None
+    assert guard.rate_limit is not None
+    assert (guard.timeout.seconds, guard.bulkhead, guard.rate_limit.limit) == (2.5, None, 10)
+    assert guard.breaker == Breaker(failures=3, ramp=10.0)
+    assert loaded.guard_of("abrupt").breaker == Breaker(failures=3)
+
+
+def test_tools_become_contracts_and_operations(tmp_path: Path) -> None:
+    """A tool's table makes its contract, its operation, and a connector shared by all tools that name it."""
+    loaded = _loaded(
+        tmp_path,
+        '[connectors.crm]\nkind = "http"\nbase_url = "https://a"\n[dependencies.mail]\n'
+        '[tools."crm.a"]\nconnector = "crm"\nmethod = "POST"\npath = "/x/{id}"\neffect = "keyed"\n'
+        'requires = ["crm", "mail"]\ncost = 2\nversion = "3"\n'
+        '[tools."crm.b"]\nconnector = "crm"\nmethod = "GET"\npath = "/x"\n',
+    )
+    (tool, connector), (other, same) = loaded.build_tools()
+    assert (tool.name, tool.effect, tool.requires, tool.cost, tool.version) == (
+        "crm.a",
+        Effect.KEYED,
+        ("crm", "mail"),
+        2,
+        "3",
+    )
+    assert isinstance(connector, HttpConnector)
+    assert connector is same
+    assert other.requires == ("crm",)
+    first, second = (declared.means for declared in loaded.tools)
+    assert isinstance(first, HttpOperation)
+    assert isinstance(second, HttpOperation)
+    assert (first.idempotency_header, second.idempotency_header) == ("Idempotency-Key", None)
+
+
+def test_functions_are_found_beside_the_file(tmp_path: Path) -> None:
+    """A module in the file's folder is imported, and its signature is the schema."""
+    (tmp_path / "tools_beside_the_file.py").write_text("def double(call, n: int):\n    return 2 * n\n")
+    loaded = _loaded(
+        tmp_path,
+        '[connectors.local]\nkind = "function"\nthreads_max = 2\n'
+        '[tools."math.double"]\nfunction = "tools_beside_the_file:double"\n'
+        '[tools."local.double"]\nfunction = "tools_beside_the_file:double"\nconnector = "local"\n',
+    )
+    (tool, connector), (local, own) = loaded.build_tools()
+    assert (tool.requires, local.requires) == (("math",), ("local",))
+    assert tool.arguments_schema is not None
+    assert tool.arguments_schema["required"] == ["n"]
+    assert isinstance(connector, FunctionConnector)
+    assert connector is not own
+
+
+def test_secrets_are_read_from_the_given_environment_only(tmp_path: Path) -> None:
+    """The environment comes in once; nothing else reads the process's own."""
+    loaded = _loaded(
+        tmp_path,
+        '[connectors.crm]\nkind = "http"\nbase_url = "https://a"\nheaders = { A = { env = "TOKEN" } }',
+        TOKEN="s3cret-token",
+    )
+    assert "s3cret" not in repr(loaded.connections)
+
+
+async def test_the_template_works_as_it_is(tmp_path: Path) -> None:
+    """What `init` writes loads, and its function tool runs."""
+    loaded = _loaded(tmp_path, configuration_template())
+    assert {declared.tool.name for declared in loaded.tools} == {
+        "text.count_words",
+        "crm.get_contact",
+        "crm.place_order",
+    }
+    assert loaded.guard_of("crm") == DEFAULT_GUARD
+    tool, connector = loaded.build_tools()[0]
+    deadline = Deadline(SYSTEM_CLOCK.monotonic() + 5.0)
+    call = Call("int_1", tool.name, "acme", "main", "me", {"text": "three short words"}, "", 1, deadline, "")
+    assert await connector.execute(call) == Succeeded({"words": 3, "tenant": "acme"})
+    await connector.close()

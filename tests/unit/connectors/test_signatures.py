@@ -1,0 +1,131 @@
+"""Functions are found by path, and their arguments are described by their signatures."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Optional
+
+import pytest
+
+from switchgear.connectors.signatures import load, schema_of
+from switchgear.core.errors import OptionError
+from switchgear.execution.arguments import schema_problems
+
+
+def _takes(annotation: object) -> Callable[..., None]:
+    def function(call: object, value: object) -> None:
+        """Do nothing."""
+
+    function.__annotations__["value"] = annotation
+    return function
+
+
+@pytest.mark.parametrize(
+    ("annotation", "described"),
+    [
+        (str, {"type": "string"}),
+        (int, {"type": "integer"}),
+        (float, {"type": "number"}),
+        (bool, {"type": "boolean"}),
+        (None, {"type": "null"}),
+        (list, {"type": "array"}),
+        (list[int], {"type": "array", "items": {"type": "integer"}}),
+        (tuple[str, ...], {"type": "array", "items": {"type": "string"}}),
+        (tuple[str, int], {"type": "array"}),
+        (list[Any], {"type": "array"}),
+        (dict, {"type": "object"}),
+        (dict[str, int], {"type": "object", "additionalProperties": {"type": "integer"}}),
+        (Mapping[str, Any], {"type": "object"}),
+        (Optional[str], {"type": ["string", "null"]}),  # noqa: UP045 - the old spelling is what is tested
+        (str | int, {"type": ["string", "integer"]}),
+        (list[int] | None, {"anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}]}),
+        (str | Path, {}),
+        (Literal["a", 2], {"enum": ["a", 2]}),
+        (Annotated[str, "a note"], {"type": "string"}),
+        (Path, {}),
+        (Any, {}),
+    ],
+)
+def test_annotations_become_json_schema(annotation: object, described: dict[str, Any]) -> None:
+    """What an annotation says plainly is described; what it does not say accepts any value."""
+    schema = schema_of(_takes(annotation))
+    assert schema["properties"]["value"] == described
+    assert schema_problems(schema) == []
+
+
+def test_defaults_make_arguments_optional_and_nothing_else_is_accepted() -> None:
+    """Parameters without a default are required; unknown arguments are not accepted."""
+
+    def function(call: object, contact: str, amount: int = 3, *, where: Path | None = None) -> None:
+        """Do nothing."""
+
+    schema = schema_of(function)
+    assert schema["required"] == ["contact"]
+    assert schema["properties"]["amount"] == {"type": "integer", "default": 3}
+    assert schema["additionalProperties"] is False
+
+
+def test_a_function_that_takes_any_argument_says_so() -> None:
+    """A function with ``**`` arguments accepts unknown ones."""
+
+    def function(call: object, **rest: str) -> None:
+        """Do nothing."""
+
+    assert schema_of(function)["additionalProperties"] is True
+
+
+def test_partials_and_callable_objects_are_functions_too() -> None:
+    """A signature is read through partials and from ``__call__``."""
+
+    class Tool:
+        async def __call__(self, call: object, amount: int) -> None:
+            """Do nothing."""
+
+    def function(call: object, amount: int, currency: str) -> None:
+        """Do nothing."""
+
+    partial = functools.partial(function, currency="EUR")
+    assert schema_of(Tool())["properties"] == {"amount": {"type": "integer"}}
+    assert schema_of(partial)["properties"]["amount"] == {"type": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("function", "word"),
+    [(lambda: None, "take the call"), (lambda call, *rest: None, "by name"), (lambda call, a, /: None, "by name")],
+)
+def test_functions_that_cannot_be_tools_are_refused(function: Callable[..., Any], word: str) -> None:
+    """A tool's function takes the call first, and its arguments by name."""
+    with pytest.raises(OptionError, match=word):
+        schema_of(function)
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("json", "module:function"),
+        ("json:", "module:function"),
+        (":dumps", "module:function"),
+        ("no_such_module_here:f", "no module"),
+        ("json:no_such", "has no 'no_such'"),
+        ("json:__doc__", "cannot be called"),
+    ],
+)
+def test_function_paths_that_lead_nowhere_say_which_half_is_wrong(path: str, word: str) -> None:
+    """Every way in which a path can be wrong has its own words."""
+    with pytest.raises(OptionError, match=word):
+        load(path)
+
+
+def test_a_module_that_fails_on_import_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error inside the module is told, not hidden."""
+    (tmp_path / "broken_tools_module.py").write_text("raise RuntimeError('boom')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(OptionError, match="RuntimeError: boom"):
+        load("broken_tools_module:function")
+
+
+def test_dots_reach_into_objects() -> None:
+    """The second half may name a method."""
+    assert load("json:JSONEncoder.encode").__name__ == "encode"

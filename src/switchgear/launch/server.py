@@ -1,0 +1,123 @@
+"""REST and engine as one server, until a signal stops it or inside a running loop; development tokens.
+
+It decides where to listen and whom to trust; serving itself is `switchgear.surfaces.rest`, everything else is
+below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import structlog
+from structlog.typing import Processor
+
+from switchgear.assembly.configuration import Configuration, load
+from switchgear.assembly.gear import Switchgear
+from switchgear.control.access import TokenVerifier
+from switchgear.control.development_issuer import DevelopmentIssuer, require_loopback
+from switchgear.surfaces.cli.services import Grant, Place
+from switchgear.surfaces.rest import Traffic, create_app, limits_of, run_server
+from switchgear.surfaces.rest import serve as serve_app
+
+_KEY_WITHOUT_A_FILE = Path("switchgear.development-key")
+
+
+def serve(place: Place, ready: Callable[[str], None]) -> int:
+    """Serve until a signal; return 0 when it stopped in order, 1 when a second signal cut that short."""
+    return asyncio.run(_serve(place, ready))
+
+
+@asynccontextmanager
+async def embed(place: Place) -> AsyncIterator[str]:
+    """Serve inside the running loop for as long as the context lasts, and yield the base URL."""
+    async with Switchgear.open(place.configuration) as gear:
+        log_to_standard_error(gear.configuration)
+        verifier, host, port = _development(gear.configuration, place)
+        traffic = Traffic(limits_of(gear.configuration))
+        app = create_app(gear.control, verifier, traffic=traffic)
+        address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        serving = asyncio.create_task(
+            serve_app(app, traffic, host=host, port=port, ready=address.set_result, drain=gear.drain)
+        )
+        try:
+            yield await _address(serving, address)
+        finally:
+            traffic.stop()
+            await serving
+
+
+def issue_token(configuration: Path | None, grant: Grant) -> str:
+    """Return a development token, signed with the key beside the store of `configuration`."""
+    settings = load(configuration) if configuration is not None else load(Path("switchgear.toml"))
+    return _issuer(settings).issue(
+        tenant=grant.tenant,
+        accounts=grant.accounts,
+        actor=grant.actor,
+        scope=grant.permissions,
+        seconds=grant.seconds,
+        audience=settings.access.audience,
+    )
+
+
+def log_to_standard_error(configuration: Configuration) -> None:
+    """Log as the configuration says: for people on a terminal, JSON lines elsewhere, unless it names one."""
+    level = getattr(logging, configuration.log.level.upper())
+    as_json = configuration.log.format == "json" or (configuration.log.format == "auto" and not sys.stderr.isatty())
+    first: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if as_json:
+        first.append(structlog.processors.format_exc_info)
+    last: Processor = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[*first, last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=last, foreign_pre_chain=first))
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+
+
+async def _serve(place: Place, ready: Callable[[str], None]) -> int:
+    async with Switchgear.open(place.configuration) as gear:
+        log_to_standard_error(gear.configuration)
+        verifier, host, port = _development(gear.configuration, place)
+        limits = limits_of(gear.configuration)
+        in_order = await run_server(gear, host, port, ready, verifier=verifier, limits=limits)
+    return 0 if in_order else 1
+
+
+async def _address(serving: asyncio.Task[bool], address: asyncio.Future[str]) -> str:
+    """Return the address once it is served; raise what kept it from being served."""
+    waited: set[asyncio.Future[Any]] = {serving, address}
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
+    return await address
+
+
+def _development(configuration: Configuration, place: Place) -> tuple[TokenVerifier, str, int]:
+    """Return a verifier of development tokens and where to listen. Raises `OptionError` off loopback."""
+    host = place.host or configuration.server.host
+    require_loopback(host)
+    access = configuration.access
+    verifier = _issuer(configuration).verifier(audience=access.audience, leeway=access.leeway)
+    return verifier, host, configuration.server.port if place.port is None else place.port
+
+
+def _issuer(configuration: Configuration) -> DevelopmentIssuer:
+    """Return the issuer whose key lies beside the store, or in this folder when the store has no file."""
+    url = urlsplit(configuration.store.url)
+    path = unquote(url.path.removeprefix("/"))
+    beside_file = url.scheme == "sqlite" and path
+    key = DevelopmentIssuer.path_beside(Path(path)) if beside_file else _KEY_WITHOUT_A_FILE
+    return DevelopmentIssuer.open(key)

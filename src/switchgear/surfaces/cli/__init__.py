@@ -1,0 +1,16 @@
+"""The command line: a client of REST for people and scripts. It opens no store.
+
+application  the commands put together; `run` is the one entry point and the one place that prints failures
+services     what the floor above hands in: how to serve, because REST is a sibling that may not be imported
+client       the HTTP client and the translation of its failures
+session      address and token of one command, and where its answer goes
+output       one answer, for people or as one JSON document
+failures     what went wrong, where, what to do next, and the exit code
+rendering    views as tables for people
+submitting, intents, ledger, looking, serving   the commands
+reference    the generated page docs/reference/cli.md
+demo/        the demo: a misbehaving CRM, traffic, a live view, and the audit against the CRM's own log
+
+What may not live here: decisions. Every answer comes from REST, except for the offline ledger commands, which
+read an exported file, and the commands that work on the configuration file before anything runs.
+"""

@@ -1,0 +1,100 @@
+"""The commands put together, and the one entry point that turns every ending into an exit code.
+
+Only here are failures printed. Exit codes are those of `switchgear.core.codes.ExitCode`, and 130 for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from switchgear.core.codes import Code
+from switchgear.core.errors import SwitchgearError
+from switchgear.surfaces.cli import intents, ledger, looking, serving, submitting
+from switchgear.surfaces.cli.demo import command as demo_command
+from switchgear.surfaces.cli.failures import CommandFailure, failure_of_error, failure_of_usage
+from switchgear.surfaces.cli.output import Output
+from switchgear.surfaces.cli.services import Services
+from switchgear.surfaces.cli.session import examples
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="switchgear",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Control, protect and isolate every call to something you do not own.",
+    epilog=examples("switchgear demo", "switchgear init && switchgear up --dev"),
+)
+
+_BEGIN = "Begin here"
+_WORK = "Act and look"
+
+app.command("demo", epilog=demo_command.EXAMPLES, rich_help_panel=_BEGIN)(demo_command.demo)
+app.command("init", epilog=examples("switchgear init my-gear"), rich_help_panel=_BEGIN)(serving.init)
+app.command("check", epilog=examples("switchgear check --config switchgear.toml"), rich_help_panel=_BEGIN)(
+    serving.check
+)
+app.command("up", epilog=examples("switchgear up --dev", "switchgear up --dev --port 9000"), rich_help_panel=_BEGIN)(
+    serving.up
+)
+app.command("token", epilog=serving.TOKEN_EXAMPLES, rich_help_panel=_BEGIN)(serving.token)
+app.command("submit", epilog=submitting.EXAMPLES, rich_help_panel=_WORK)(submitting.submit)
+app.add_typer(intents.app, name="intents", rich_help_panel=_WORK)
+app.command("breakers", epilog=examples("switchgear breakers --json"), rich_help_panel=_WORK)(looking.breakers)
+app.command("tools", epilog=examples("switchgear tools"), rich_help_panel=_WORK)(looking.tools)
+app.add_typer(ledger.app, name="ledger", rich_help_panel=_WORK)
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001 - the framework calls it so
+    if value:
+        typer.echo(f"switchgear {version('switchgear')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave."),
+    ] = False,
+) -> None:
+    """Hold what belongs to every command: nothing beside the version."""
+
+
+def run(argv: Sequence[str], services: Services) -> int:
+    """Run one command line and return its exit code. Prints every failure; raises none."""
+    output = Output(as_json="--json" in argv)
+    try:
+        command = typer.main.get_command(app)
+        result = command.main(list(argv) or ["--help"], prog_name="switchgear", standalone_mode=False, obj=services)
+        return int(result or 0)
+    except CommandFailure as failure:
+        output.fail(failure)
+        return failure.exit_code
+    except SwitchgearError as error:
+        return _failed(output, failure_of_error(error))
+    except typer.TyperException as error:
+        return _failed(output, failure_of_usage(error.format_message()))
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the outermost driver: a defect is reported
+        return _failed(output, _defect(error))
+
+
+def _failed(output: Output, failure: CommandFailure) -> int:
+    output.fail(failure)
+    return failure.exit_code
+
+
+def _defect(error: Exception) -> CommandFailure:
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    where = ", ".join(f"{frame.name} line {frame.lineno}" for frame in last)
+    message = f"{type(error).__name__}: {error}"
+    return failure_of_error(SwitchgearError(message, code=Code.INTERNAL), where=where)

@@ -1,0 +1,85 @@
+"""Failures of a command: what happened, where, what to do next, and the exit code.
+
+One shape for every source.
+
+Sources are problems answered by the server, errors of the core tree raised here, a server that cannot be
+reached, and wrong usage. Each becomes a `CommandFailure`; `application.run` prints it. Nothing else prints
+failures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from switchgear.core.codes import FACTS, Code, ExitCode
+from switchgear.core.errors import OptionError, SwitchgearError
+
+PROBLEM_TYPE = "urn:switchgear:code:"
+
+
+class CommandFailure(Exception):
+    """A command that did not do what it was asked.
+
+    `problem` is a problem document (RFC 9457) and fits into JSON. `exit_code` is what the process ends with.
+    `advice` is the next step, for people. `where` names the request or file.
+    """
+
+    def __init__(self, problem: Mapping[str, Any], exit_code: int, *, advice: str = "", where: str = "") -> None:
+        """Keep the facts."""
+        super().__init__(problem.get("detail") or problem.get("title") or "")
+        self.problem = dict(problem)
+        self.exit_code = exit_code
+        self.advice = advice
+        self.where = where
+
+    def document(self) -> dict[str, Any]:
+        """Return the problem with exit code, place and advice: what ``--json`` prints to standard error."""
+        return {**self.problem, "exit_code": int(self.exit_code), "where": self.where, "advice": self.advice}
+
+
+def failure_of_error(error: SwitchgearError, *, where: str = "") -> CommandFailure:
+    """Translate an error of the core tree that was raised in this process."""
+    facts = FACTS[error.code]
+    detail = error.message or facts.meaning
+    problem = {**error.to_dict(), **_head(error.code, facts.http_status), "detail": detail}
+    problem.pop("message", None)
+    return CommandFailure(problem, facts.exit_code, advice=facts.advice, where=where)
+
+
+def failure_of_problem(problem: Mapping[str, Any], status: int, *, where: str) -> CommandFailure:
+    """Translate a problem that the server answered with. A code that is not ours ends with FAILED."""
+    try:
+        facts = FACTS[Code(str(problem.get("code")))]
+    except ValueError:
+        title = problem.get("title") or f"The server answered with status {status}."
+        return CommandFailure({**problem, "status": status, "title": title}, ExitCode.FAILED, where=where)
+    return CommandFailure(problem, facts.exit_code, advice=facts.advice, where=where)
+
+
+def failure_of_usage(message: str, *, advice: str = "") -> CommandFailure:
+    """Say that the command line itself is wrong."""
+    problem = {**_head(Code.INVALID_ARGUMENT, 400), "detail": message}
+    return CommandFailure(problem, ExitCode.USAGE, advice=advice or "Add --help to see how the command is used.")
+
+
+def failure_of_configuration(error: OptionError, *, where: str) -> CommandFailure:
+    """Say that the configuration cannot be used, with all its problems as the error has them."""
+    failure = failure_of_error(error, where=where)
+    failure.advice = "Correct the file, then run `switchgear check`."
+    return failure
+
+
+def failure_to_reach(detail: str, *, where: str, advice: str) -> CommandFailure:
+    """Say that there is no server, or that it did not answer."""
+    problem = {**_head(Code.DEPENDENCY_FAILED, 502), "detail": detail}
+    return CommandFailure(problem, ExitCode.UNAVAILABLE, advice=advice, where=where)
+
+
+def _head(code: Code, status: int) -> dict[str, Any]:
+    return {
+        "type": f"{PROBLEM_TYPE}{code}",
+        "title": FACTS[code].meaning,
+        "status": status,
+        "code": str(code),
+    }

@@ -1,0 +1,87 @@
+"""One answer of a command: drawn for people, or one JSON document on standard output and nothing else.
+
+Colour and drawing only on a terminal; NO_COLOR and a pipe make it plain. Failures go to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from switchgear.surfaces.cli.failures import CommandFailure
+
+_PIPE_WIDTH = 160
+
+
+class Output:
+    """Where one command's answer goes. `as_json` chooses the form."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        """Draw on this process's standard output and standard error."""
+        self.as_json = as_json
+        self.console = console_on(stderr=False)
+        self._errors = console_on(stderr=True)
+
+    def answer(self, document: Mapping[str, Any], draw: Callable[[Console], None]) -> None:
+        """Print the answer: `document` as JSON, or whatever `draw` draws."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+            sys.stdout.flush()
+        else:
+            draw(self.console)
+
+    def note(self, text: str) -> None:
+        """Tell people something beside the answer; machines are not told."""
+        if not self.as_json:
+            self.console.print(escape(text), style="dim", highlight=False)
+
+    def fail(self, failure: CommandFailure) -> None:
+        """Print a failure to standard error."""
+        if self.as_json:
+            sys.stderr.write(json.dumps(failure.document(), ensure_ascii=False, indent=2, default=str) + "\n")
+        else:
+            _draw_failure(self._errors, failure)
+
+
+def console_on(*, stderr: bool) -> Console:
+    """Return a console that is plain and does not fold lines early when it is no terminal."""
+    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, highlight=False, width=_PIPE_WIDTH, no_color=True)
+    return console
+
+
+def _draw_failure(console: Console, failure: CommandFailure) -> None:
+    problem = failure.problem
+    code = problem.get("code") or f"HTTP {problem.get('status', '')}".strip()
+    detail = problem.get("detail") or problem.get("title") or "It failed."
+    console.print(f"[bold red]{escape(str(code))}[/] {escape(str(detail))}", soft_wrap=True)
+    for item in problem.get("errors") or ():
+        console.print(f"  - {escape(_error_text(item))}", soft_wrap=True)
+    for name, value in _particulars(failure):
+        console.print(f"[dim]{name:>6}[/] {escape(value)}", soft_wrap=True)
+
+
+def _error_text(item: object) -> str:
+    if isinstance(item, dict):
+        return ": ".join(str(item[name]) for name in ("where", "pointer", "detail", "message") if item.get(name))
+    return str(item)
+
+
+def _particulars(failure: CommandFailure) -> list[tuple[str, str]]:
+    problem = failure.problem
+    retry_after = problem.get("retry_after")
+    dependency = " ".join(str(problem[name]) for name in ("dependency", "state") if problem.get(name))
+    rows = (
+        ("where", failure.where),
+        ("what", dependency),
+        ("when", "" if retry_after is None else f"try again in {float(retry_after):.3g} s"),
+        ("next", failure.advice),
+        ("trace", str(problem.get("trace") or "")),
+    )
+    return [(name, value) for name, value in rows if value]

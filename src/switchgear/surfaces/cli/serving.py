@@ -1,0 +1,169 @@
+"""The commands that come before or start a server: `init`, `check`, `up`, `token`.
+
+They work on a configuration file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from switchgear.assembly.configuration import Configuration, load
+from switchgear.assembly.templates import configuration_template
+from switchgear.control.use_cases import PERMISSIONS
+from switchgear.core.codes import ExitCode
+from switchgear.core.errors import OptionError
+from switchgear.surfaces.cli.failures import failure_of_configuration, failure_of_usage
+from switchgear.surfaces.cli.output import Output
+from switchgear.surfaces.cli.services import Grant, Place, Services
+from switchgear.surfaces.cli.session import TOKEN_FILE, JsonFlag, examples, save_token
+
+CONFIGURATION_FILE = Path("switchgear.toml")
+
+ConfigOption = Annotated[Path, typer.Option("--config", envvar="SWITCHGEAR_CONFIG", help="The configuration file.")]
+TOKEN_EXAMPLES = examples(
+    "switchgear token --tenant acme --account main --save",
+    'switchgear token --tenant acme --scope "intents:read ledger:read" --expires 600',
+)
+_HOUR = 3600.0
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; made if missing.")] = Path(),
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    as_json: JsonFlag = False,
+) -> int:
+    """Write a small configuration that works, to begin from. Never overwrites without --force."""
+    contents = {folder / CONFIGURATION_FILE: configuration_template()}
+    there = [str(path) for path in contents if path.exists()]
+    if there and not force:
+        raise failure_of_usage(f"already there: {', '.join(there)}", advice="Add --force to overwrite.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in contents.items():
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise failure_of_usage(f"{error.filename}: {error.strerror}", advice="Name a folder to write to.") from error
+    Output(as_json=as_json).answer({"files": [str(path) for path in contents]}, _drawn_init(folder, contents))
+    return ExitCode.OK
+
+
+def check(*, config: ConfigOption = CONFIGURATION_FILE, as_json: JsonFlag = False) -> int:
+    """Check the configuration and say everything that is wrong with it.
+
+    Connects to nothing, starts nothing.
+    """
+    configuration = loaded(config)
+    tools = configuration.build_tools()
+    document = {"file": str(config), "ok": True, "tools": sorted(tool.name for tool, _ in tools)}
+    text = f"[green]fine[/] {escape(str(config))}: {len(tools)} tools"
+    Output(as_json=as_json).answer(document, lambda console: console.print(text, soft_wrap=True))
+    return ExitCode.OK
+
+
+def up(
+    context: typer.Context,
+    *,
+    dev: Annotated[bool, typer.Option("--dev", help="Accept development tokens; on loopback only.")] = False,
+    config: ConfigOption = CONFIGURATION_FILE,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Listen here; the file's [server] host if not given.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65_535, help="Listen here; 0 takes a free port.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> int:
+    """Start the server and the engine in this process.
+
+    Ctrl-C or SIGTERM stops it in order, a second one at once.
+    """
+    if not dev:
+        raise failure_of_usage(
+            "no issuer of tokens is known, so nobody could call this server",
+            advice="Add --dev for development tokens on loopback. Identity providers come later.",
+        )
+    loaded(config)
+    services: Services = context.obj
+    return services.serve(Place(config, host, port), _announced(Output(as_json=as_json), config))
+
+
+def token(  # noqa: PLR0913 - one parameter an option of the command
+    context: typer.Context,
+    *,
+    tenant: Annotated[str, typer.Option("--tenant", help="The tenant that it speaks for.")],
+    account: Annotated[list[str] | None, typer.Option("--account", help="An account; repeat for several.")] = None,
+    actor: Annotated[str, typer.Option("--actor", help="Who acts; goes on record.")] = "person:developer",
+    scope: Annotated[str, typer.Option("--scope", help="Permissions, separated by spaces.")] = " ".join(PERMISSIONS),
+    expires: Annotated[float, typer.Option("--expires", min=1, help="Seconds until it is void.")] = _HOUR,
+    save: Annotated[bool, typer.Option("--save", help=f"Also write {TOKEN_FILE}, which other commands read.")] = False,
+    config: ConfigOption = CONFIGURATION_FILE,
+    as_json: JsonFlag = False,
+) -> int:
+    """Make a development token for `up --dev`, signed with the key beside the store."""
+    unknown = sorted(set(scope.split()) - set(PERMISSIONS))
+    if unknown:
+        raise failure_of_usage(f"unknown permissions: {', '.join(unknown)}", advice=f"Known: {', '.join(PERMISSIONS)}")
+    services: Services = context.obj
+    loaded(config)
+    grant = Grant(tenant, tuple(account or ("main",)), actor, tuple(scope.split()), expires)
+    text = services.issue_token(config, grant)
+    if save:
+        save_token(text)
+    document = {
+        "token": text,
+        "tenant": tenant,
+        "expires_in": expires,
+        "saved": str(TOKEN_FILE) if save else None,
+    }
+    Output(as_json=as_json).answer(document, lambda console: console.print(text, soft_wrap=True, highlight=False))
+    return ExitCode.OK
+
+
+def loaded(config: Path) -> Configuration:
+    """Return the configuration in `config`.
+
+    Raises `CommandFailure` (USAGE) with every problem of the file, and when there is no file.
+    """
+    if not config.is_file():
+        raise failure_of_usage(
+            f"there is no configuration file {config}",
+            advice="Write one with `switchgear init`, or name it with --config.",
+        )
+    try:
+        return load(config)
+    except OptionError as error:
+        raise failure_of_configuration(error, where=str(config)) from error
+
+
+def _announced(output: Output, config: Path) -> Callable[[str], None]:
+    """Return what is called with the address: print the banner."""
+
+    def announce(url: str) -> None:
+        def draw(console: Console) -> None:
+            console.print(f"[bold green]Switchgear is up[/] at {escape(url)}", soft_wrap=True)
+            console.print(f"  [dim]API        [/] {escape(url)}/openapi.json", soft_wrap=True)
+            console.print(f"  [dim]readiness  [/] {escape(url)}/readyz", soft_wrap=True)
+            console.print(f"  [dim]config     [/] {escape(str(config))}", soft_wrap=True)
+            console.print("  [dim]token      [/] switchgear token --tenant acme --save", soft_wrap=True)
+            console.print("  [dim]stop       [/] Ctrl-C", soft_wrap=True)
+
+        output.answer({"url": url, "config": str(config)}, draw)
+
+    return announce
+
+
+def _drawn_init(folder: Path, contents: dict[Path, str]) -> Callable[[Console], None]:
+    def draw(console: Console) -> None:
+        for path in contents:
+            console.print(f"[green]wrote[/] {escape(str(path))}", soft_wrap=True)
+        enter = "" if folder == Path() else f"cd {escape(str(folder))} && "
+        console.print(f"[dim]next:[/] {enter}switchgear check && switchgear up --dev", soft_wrap=True)
+
+    return draw

@@ -1,0 +1,78 @@
+"""Address and token of one command, found in the order option, environment, saved file; and its output.
+
+The options are declared once here, so every command has the same ones.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from switchgear.surfaces.cli.client import Client
+from switchgear.surfaces.cli.output import Output
+
+DEFAULT_URL = "http://127.0.0.1:8420"
+TOKEN_FILE = Path("switchgear.token")
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+UrlOption = Annotated[str, typer.Option("--url", envvar="SWITCHGEAR_URL", help="Address of the server.")]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="SWITCHGEAR_TOKEN",
+        show_envvar=True,
+        help="Bearer token; else what `token --save` wrote in this folder, for a server on loopback.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command that asks the server needs."""
+
+    client: Client
+    output: Output
+
+
+@contextmanager
+def session(url: str, token: str | None, *, as_json: bool) -> Iterator[Session]:
+    """Open a client for `url`, with the given or the saved token."""
+    with Client(url, token or saved_token(url)) as client:
+        yield Session(client, Output(as_json=as_json))
+
+
+def saved_token(url: str, file: Path = TOKEN_FILE) -> str | None:
+    """Return the saved development token, or None. It is never sent anywhere but to loopback."""
+    if not is_loopback(urlsplit(url).hostname or "") or not file.is_file():
+        return None
+    return file.read_text(encoding="ascii", errors="replace").strip() or None
+
+
+def save_token(token: str, file: Path = TOKEN_FILE) -> None:
+    """Write `token` to `file`, readable by its owner only."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        os.fchmod(descriptor, 0o600)
+        stream.write(token + "\n")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host` is this machine, by name or address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def examples(*lines: str) -> str:
+    """Return the examples of a command, as its help shows them."""
+    return "Examples:\n\n" + "\n\n".join(f"$ {line}" for line in lines)

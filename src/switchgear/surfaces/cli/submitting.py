@@ -1,0 +1,176 @@
+"""The command `submit`: hand in one action, and wait for its outcome if asked to."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from switchgear.core.codes import FACTS, Code, ExitCode
+from switchgear.surfaces.cli.failures import failure_of_usage
+from switchgear.surfaces.cli.output import Output
+from switchgear.surfaces.cli.rendering import draw_intent
+from switchgear.surfaces.cli.session import (
+    DEFAULT_URL,
+    JsonFlag,
+    Session,
+    TokenOption,
+    UrlOption,
+    examples,
+    session,
+)
+
+WAIT_MAX = 3600.0
+_SPINNER_AFTER = 1
+_SETTLED = frozenset({"succeeded", "failed", "cancelled", "expired", "in_doubt"})
+
+ArgOption = Annotated[
+    list[str] | None,
+    typer.Option("--arg", metavar="NAME=VALUE", help="One argument; the value is JSON, else text."),
+]
+ArgsOption = Annotated[
+    str | None,
+    typer.Option("--args", metavar="JSON|@FILE|-", help="All arguments as a JSON object; - reads input."),
+]
+KeyOption = Annotated[
+    str | None, typer.Option("--key", help="Idempotency key: the same for every repeat of this one action.")
+]
+AccountOption = Annotated[str, typer.Option("--account", help="The account of the tenant to act for.")]
+WaitOption = Annotated[
+    float, typer.Option("--wait", min=0, max=WAIT_MAX, help="Wait up to this many seconds for the outcome.")
+]
+DeadlineOption = Annotated[
+    float | None,
+    typer.Option("--deadline", min=0, help="Give up when it has not left within this many seconds."),
+]
+
+
+def submit(  # noqa: PLR0913 - one parameter an option of the command
+    tool: Annotated[str, typer.Argument(help="The tool, as `switchgear tools` names it.")],
+    *,
+    arg: ArgOption = None,
+    args: ArgsOption = None,
+    key: KeyOption = None,
+    account: AccountOption = "main",
+    wait: WaitOption = 0.0,
+    deadline: DeadlineOption = None,
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """Submit one action. It is recorded before this returns; Ctrl-C while waiting does not stop it."""
+    body: dict[str, Any] = {"tool": tool, "arguments": arguments_of(arg or (), args), "account": account}
+    if deadline is not None:
+        body["deadline"] = deadline
+    with session(url, token, as_json=as_json) as opened:
+        intent = _submitted(opened, body, key, wait)
+        opened.output.answer(intent, lambda console: draw_intent(console, intent))
+    return exit_code_of(intent, waited=wait > 0)
+
+
+EXAMPLES = examples(
+    'switchgear submit demo.greet --arg name="Ada" --wait 10',
+    'switchgear submit crm.create_order --args \'{"contact_id": "7", "amount": 20}\' --key order-17',
+    "switchgear submit crm.create_order --args @order.json --key order-17 --wait 30 --json",
+)
+
+
+def arguments_of(pairs: Sequence[str], document: str | None) -> dict[str, Any]:
+    """Return the arguments: those of `document`, then `pairs` over them.
+
+    Raises `CommandFailure` (USAGE) for what is no object, no JSON, or no pair.
+    """
+    arguments = _object_of(_text_of(document)) if document is not None else {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise failure_of_usage(f"--arg {pair!r} is not NAME=VALUE")
+        arguments[name] = _value_of(value)
+    return arguments
+
+
+def exit_code_of(intent: dict[str, Any], *, waited: bool) -> int:
+    """Return the exit code of an intent as it stands; not settled counts only when somebody waited."""
+    if intent["state"] == "succeeded":
+        return ExitCode.OK
+    if intent["state"] == "in_doubt":
+        return ExitCode.IN_DOUBT
+    if intent["final"]:
+        return FACTS[Code(intent["code"])].exit_code if intent.get("code") else ExitCode.FAILED
+    return ExitCode.TIMEOUT if waited else ExitCode.OK
+
+
+def _submitted(opened: Session, body: dict[str, Any], key: str | None, wait: float) -> dict[str, Any]:
+    headers = {} if key is None else {"Idempotency-Key": json.dumps(key)}
+    if wait >= _SPINNER_AFTER:
+        headers["Prefer"] = f"wait={_SPINNER_AFTER}"
+    started = time.monotonic()
+    intent: dict[str, Any] = opened.client.post("/v1/intents", body, headers=headers, patience=wait)
+    if wait and not _settled(intent):
+        return _awaited(opened, intent, started + wait)
+    return intent
+
+
+def _awaited(opened: Session, intent: dict[str, Any], until: float) -> dict[str, Any]:
+    """Ask again until the intent is settled or time is up; the last answer keeps the mark of a repeat."""
+    replayed = intent.get("replayed", False)
+
+    def asking() -> dict[str, Any]:
+        latest = intent
+        pause = 0.05
+        while not _settled(latest) and time.monotonic() < until:
+            time.sleep(min(pause, max(0.0, until - time.monotonic())))
+            pause = min(pause * 1.5, 1.0)
+            latest = opened.client.get(f"/v1/intents/{intent['id']}")
+        return {**latest, "replayed": replayed}
+
+    return _with_spinner(opened.output, f"waiting for {intent['id']}", asking)
+
+
+def _with_spinner(output: Output, text: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    if output.as_json or not output.console.is_terminal:
+        return work()
+    with output.console.status(text):
+        return work()
+
+
+def _settled(intent: dict[str, Any]) -> bool:
+    return intent["state"] in _SETTLED
+
+
+def _text_of(document: str) -> str:
+    if document == "-":
+        return sys.stdin.read()
+    if not document.startswith("@"):
+        return document
+    try:
+        return Path(document[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise failure_of_usage(f"--args {document}: {error}") from error
+
+
+def _object_of(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except ValueError as error:
+        raise failure_of_usage(f"--args is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise failure_of_usage('--args must be a JSON object, such as \'{"name": "Ada"}\'')
+    return value
+
+
+def _value_of(text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except ValueError:
+        return text
+
+
+def _no_constant(name: str) -> object:
+    """Refuse NaN and the infinities, which Python reads and JSON does not have."""
+    raise ValueError(f"{name} is not JSON")

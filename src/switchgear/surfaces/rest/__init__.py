@@ -1,0 +1,33 @@
+"""REST: a thin translation of `control` into HTTP.
+
+app         `create_app`: the routes, assembled
+operations  the table of everything offered; routes, OpenAPI and the reference page come from it
+intents, records, health    the handlers
+edge        trace, concurrency bound, errors as problems, access log
+json_body, headers, queries, trace    reading a request, strictly
+problems    errors as application/problem+json
+traffic, limits, races      counting, bounding, stopping
+openapi, reference          the documents
+server, protocol            `run_server`: listening, signals, stopping in order
+
+What may not live here: decisions. Whether something may happen is asked of `control`, and the tenant comes
+from the verified token only.
+"""
+
+from switchgear.surfaces.rest.app import create_app
+from switchgear.surfaces.rest.limits import RestLimits
+from switchgear.surfaces.rest.openapi import openapi_document
+from switchgear.surfaces.rest.reference import rest_reference
+from switchgear.surfaces.rest.server import limits_of, run_server, serve
+from switchgear.surfaces.rest.traffic import Traffic
+
+__all__ = [
+    "RestLimits",
+    "Traffic",
+    "create_app",
+    "limits_of",
+    "openapi_document",
+    "rest_reference",
+    "run_server",
+    "serve",
+]

@@ -1,0 +1,93 @@
+"""Assemble the application: one route an operation, the health checks, the edge round all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from switchgear.control.access import TokenVerifier
+from switchgear.control.use_cases import Control
+from switchgear.surfaces.rest import health
+from switchgear.surfaces.rest.edge import Edge
+from switchgear.surfaces.rest.exchange import Exchange, json_response, note_of
+from switchgear.surfaces.rest.headers import bearer_token
+from switchgear.surfaces.rest.limits import RestLimits
+from switchgear.surfaces.rest.openapi import openapi_document
+from switchgear.surfaces.rest.operations import OPERATIONS, Operation
+from switchgear.surfaces.rest.problems import code_of, problem_response
+from switchgear.surfaces.rest.queries import read_query
+from switchgear.surfaces.rest.traffic import Traffic
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(control: Control, verifier: TokenVerifier, *, traffic: Traffic | None = None) -> FastAPI:
+    """Return the REST application over `control`, for callers whose tokens `verifier` accepts.
+
+    `traffic` carries the bounds and says when the server is stopping; one with default bounds is made when it
+    is None.
+    """
+    traffic = traffic or Traffic(RestLimits())
+    app = FastAPI(title="Switchgear", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    for operation in OPERATIONS:
+        endpoint = _endpoint(operation, control, verifier, traffic)
+        app.add_api_route(operation.path, endpoint, methods=[operation.method], response_model=None)
+    _add_health(app, control, traffic)
+    app.add_exception_handler(HTTPException, _routing_problem)
+    app.add_middleware(Edge, traffic=traffic)
+    return app
+
+
+def _endpoint(operation: Operation, control: Control, verifier: TokenVerifier, traffic: Traffic) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        note = note_of(request.scope)
+        note.route = operation.path
+        principal = verifier.verify(bearer_token(request.headers))
+        note.tenant = principal.tenant
+        query = read_query(request.scope["query_string"], operation.query)
+        return await operation.handle(Exchange(control, traffic, principal, request, query))
+
+    return endpoint
+
+
+def _add_health(app: FastAPI, control: Control, traffic: Traffic) -> None:
+    document = openapi_document()
+
+    async def openapi(request: Request) -> Response:
+        note_of(request.scope).route = "/openapi.json"
+        return json_response(document)
+
+    async def live(request: Request) -> Response:
+        note_of(request.scope).route = "/livez"
+        return await health.live(control, traffic)
+
+    async def ready(request: Request) -> Response:
+        note_of(request.scope).route = "/readyz"
+        return await health.ready(control, traffic)
+
+    for path, endpoint in (("/livez", live), ("/readyz", ready), ("/openapi.json", openapi)):
+        app.add_api_route(path, endpoint, methods=["GET"], response_model=None)
+
+
+async def _routing_problem(request: Request, error: Exception) -> Response:
+    """Answer what no route took: an unknown path, or a method that this path does not have."""
+    note = note_of(request.scope)
+    note.code = str(code_of(error))
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        error = HTTPException(error.status_code, "this path does not have that method", {"Allow": _allowed(request)})
+    return problem_response(error, note.trace.trace_id)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of every route of this path (RFC 9110 §10.2.1)."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods
+    return ", ".join(sorted(methods))

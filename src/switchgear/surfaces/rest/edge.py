@@ -1,0 +1,110 @@
+"""The outermost layer of the REST surface: trace, bound on concurrency, errors as problems, access log.
+
+It knows no route and reads no body. One line a request goes to the log: no bodies, no tokens, no query.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from http import HTTPStatus
+from traceback import format_exception
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from switchgear.surfaces.rest.exchange import Note, attach_note
+from switchgear.surfaces.rest.problems import MalformedRequest, code_of, is_defect, problem_response
+from switchgear.surfaces.rest.trace import trace_of
+from switchgear.surfaces.rest.traffic import Traffic
+
+_LOG = structlog.get_logger("switchgear.rest")
+_HEALTH = ("/livez", "/readyz")
+
+
+class Edge:
+    """ASGI middleware round the whole application."""
+
+    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
+        """Stand in front of `app` and count in `traffic`."""
+        self._app = app
+        self._traffic = traffic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection of the ASGI server."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        note = Note(trace_of(Headers(scope=scope).get("traceparent")))
+        attach_note(scope, note)
+        started = time.perf_counter()
+        try:
+            await self._serve(scope, receive, _Noting(send, note), note)
+        finally:
+            _log(scope, note, time.perf_counter() - started)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, note: Note) -> None:
+        # The broad except: this is the outermost driver of the surface, and every error gets its answer here.
+        try:
+            self._check_head(scope)
+            with self._place(scope):
+                await self._app(scope, receive, send)
+        except Exception as error:
+            note.code = str(code_of(error))
+            if is_defect(error):
+                _log_defect(error, note)
+            if note.status is not None:
+                raise  # too late for an answer: the server breaks off, so that nobody takes half for whole
+            await problem_response(error, note.trace.trace_id)(scope, receive, send)
+
+    def _check_head(self, scope: Scope) -> None:
+        """Bound the head of a request that arrived at once; the protocol bounds one that arrives in pieces."""
+        target = len(scope["path"]) + len(scope["query_string"])
+        size = target + sum(len(name) + len(value) for name, value in scope["headers"])
+        if size > self._traffic.limits.header_limit_bytes:
+            raise MalformedRequest(
+                f"path, query and headers are longer than {self._traffic.limits.header_limit_bytes} bytes",
+                status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            )
+
+    def _place(self, scope: Scope) -> AbstractContextManager[None]:
+        return nullcontext() if scope["path"] in _HEALTH else self._traffic.place()
+
+
+class _Noting:
+    """Sends on, noting the status and adding the headers that every response has."""
+
+    __slots__ = ("_note", "_send")
+
+    def __init__(self, send: Send, note: Note) -> None:
+        self._send = send
+        self._note = note
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._note.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["traceparent"] = self._note.trace.header
+            headers["x-content-type-options"] = "nosniff"
+            headers.setdefault("cache-control", "no-store")
+        await self._send(message)
+
+
+def _log_defect(error: Exception, note: Note) -> None:
+    """Log the traceback as text. A renderer given the exception itself might show variables, and so a token."""
+    text = "".join(format_exception(error))
+    _LOG.error("request failed", trace=note.trace.trace_id, route=note.route, exception=text)
+
+
+def _log(scope: Scope, note: Note, seconds: float) -> None:
+    _LOG.info(
+        "request",
+        method=scope["method"],
+        route=note.route,
+        status=note.status,
+        code=note.code,
+        tenant=note.tenant,
+        trace=note.trace.trace_id,
+        duration_ms=round(seconds * 1000, 3),
+    )

@@ -1,0 +1,138 @@
+"""Read a request's JSON body: bounded in bytes and time, and strict (RFC 8259, I-JSON RFC 7493).
+
+Refused: other media types, too many bytes, bytes that come too slowly, invalid UTF-8, NaN and infinities,
+members that occur twice, lone surrogates, nesting beyond what can be parsed, unknown or ill-typed members.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+from http import HTTPStatus
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from switchgear.core.codes import Code
+from switchgear.surfaces.rest.limits import RestLimits
+from switchgear.surfaces.rest.problems import FieldError, MalformedRequest, malformed
+
+T = TypeVar("T")
+
+_MEDIA_TYPE = re.compile(r'application/(?:[\w.-]+\+)?json\s*(?:;\s*charset="?utf-8"?\s*)?\Z', re.IGNORECASE)
+_AT = re.compile(r"(?P<message>.*?) - at `(?:key in )?\$(?P<path>.*)`\Z", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[]+)|\[([^\]]*)\]")
+
+
+async def read_body(request: Request, kind: type[T], limits: RestLimits) -> T:
+    """Return the request's body as a `kind`. Raises `MalformedRequest` for whatever is wrong with it."""
+    _check_media_type(request)
+    value = parse_json(await _read(request, limits))
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _explained(error) from None
+
+
+def parse_json(content: bytes) -> Any:  # noqa: ANN401 - a JSON value
+    """Return the JSON value in `content`. Raises `MalformedRequest` when it is not exactly one."""
+    try:
+        value = json.loads(
+            content.decode(), object_pairs_hook=_members, parse_constant=_no_constant, parse_float=_finite
+        )
+    except UnicodeDecodeError:
+        raise malformed("body", "is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise malformed("body", f"is not JSON: {error.msg} at byte {error.pos}") from None
+    except RecursionError:
+        raise malformed("body", "is nested too deeply") from None
+    except ValueError:
+        raise malformed("body", "has a number with too many digits") from None
+    if b"\\u" in content:
+        _check_surrogates(value)
+    return value
+
+
+async def _read(request: Request, limits: RestLimits) -> bytes:
+    announced = _announced(request)
+    if announced is not None and announced > limits.body_limit_bytes:
+        raise _too_large(limits)
+    try:
+        async with asyncio.timeout(limits.body_timeout):
+            content = await _collect(request, limits)
+    except TimeoutError:
+        raise MalformedRequest("the body came too slowly", status=HTTPStatus.REQUEST_TIMEOUT) from None
+    if announced is not None and announced != len(content):
+        raise malformed("header:Content-Length", "differs from the length of the body")
+    return content
+
+
+async def _collect(request: Request, limits: RestLimits) -> bytes:
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > limits.body_limit_bytes:
+            raise _too_large(limits)
+    return bytes(content)
+
+
+def _announced(request: Request) -> int | None:
+    text = request.headers.get("content-length")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise malformed("header:Content-Length", "is not a whole number")
+    return int(text[:20])
+
+
+def _check_media_type(request: Request) -> None:
+    text = request.headers.get("content-type", "")
+    if not _MEDIA_TYPE.match(text.strip()):
+        raise MalformedRequest(
+            "the body must be application/json in UTF-8",
+            errors=[FieldError("header:Content-Type", "must be application/json")],
+            status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        )
+
+
+def _too_large(limits: RestLimits) -> MalformedRequest:
+    return MalformedRequest(f"the body is longer than {limits.body_limit_bytes} bytes", code=Code.PAYLOAD_TOO_LARGE)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise malformed("body", "has an object with the same member twice")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise malformed("body", f"has {name}, which is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise malformed("body", "has a number beyond what a double can hold")
+    return value
+
+
+def _check_surrogates(value: object) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise malformed("body", "has a lone surrogate, which no text can carry") from None
+
+
+def _explained(error: msgspec.ValidationError) -> MalformedRequest:
+    found = _AT.match(str(error))
+    if found is None:
+        return malformed("/", str(error))
+    return malformed(_pointer(found["path"]), found["message"])
+
+
+def _pointer(path: str) -> str:
+    return "/" + "/".join(name or index for name, index in _STEP.findall(path))

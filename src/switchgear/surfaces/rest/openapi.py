@@ -1,0 +1,173 @@
+"""The OpenAPI 3.1 document, built from the table of operations and the types of the views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from switchgear.control.views import ReadinessView
+from switchgear.core.codes import FACTS, Code
+from switchgear.surfaces.rest.operations import OPERATIONS, Operation
+from switchgear.surfaces.rest.problems import MEDIA_TYPE
+from switchgear.surfaces.rest.records import NDJSON
+
+_REF = "#/components/schemas/{name}"
+_COMMON = (
+    Code.INVALID_ARGUMENT,
+    Code.TENANT_UNAUTHENTICATED,
+    Code.PERMISSION_DENIED,
+    Code.SHED_OVERLOAD,
+    Code.LEDGER_UNAVAILABLE,
+    Code.TIMEOUT_JOURNAL_READ,
+    Code.LEDGER_CORRUPT,
+    Code.INTERNAL,
+)
+BODY_STATUSES = {
+    408: "The body came too slowly.",
+    415: "The body is not application/json in UTF-8.",
+}
+"""What a request with a body may also be answered, with INVALID_ARGUMENT."""
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the document as it is served at ``/openapi.json``."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Switchgear",
+            "version": version("switchgear"),
+            "description": "Submit actions, follow them, read the ledger. The tenant comes from the token.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": _paths(),
+        "components": {
+            "schemas": {**_schemas(), "Problem": _problem_schema()},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+def refusals_of(operation: Operation) -> dict[int, list[Code]]:
+    """Return the codes that `operation` may answer with, by status, in order."""
+    by_status: dict[int, list[Code]] = {}
+    for code in dict.fromkeys((*operation.refusals, *_COMMON)):
+        by_status.setdefault(FACTS[code].http_status, []).append(code)
+    return dict(sorted(by_status.items()))
+
+
+def _paths() -> dict[str, Any]:
+    paths: dict[str, Any] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    paths["/livez"] = {"get": _health("isLive", "Whether this process answers", {200: {"type": "object"}})}
+    readiness = {"$ref": _REF.format(name="ReadinessView")}
+    paths["/readyz"] = {
+        "get": _health("isReady", "Whether it can accept and record work", {200: readiness, 503: readiness})
+    }
+    return paths
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "description": f"{operation.description}\n\nNeeds the permission `{operation.permission}`.",
+        "parameters": list(_parameters(operation)),
+        "responses": dict(_responses(operation)),
+    }
+    if operation.body is not None:
+        content = {"application/json": {"schema": {"$ref": _REF.format(name=operation.body.__name__)}}}
+        found["requestBody"] = {"required": True, "content": content}
+    return found
+
+
+def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
+    if "{intent_id}" in operation.path:
+        yield _parameter("intent_id", "path", "Id of the intent.", {"type": "string"}) | {"required": True}
+    for query in operation.query:
+        yield _parameter(query.name, "query", query.description, query.schema())
+    for header in operation.headers:
+        schema = {"type": "string", "pattern": header.pattern}
+        yield _parameter(header.name, "header", header.description, schema)
+
+
+def _parameter(name: str, place: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": place, "description": description, "required": False, "schema": schema}
+
+
+def _responses(operation: Operation) -> Iterator[tuple[str, Any]]:
+    for status, kind in operation.answers.items():
+        yield str(status), _answer(status, kind)
+    for status, codes in refusals_of(operation).items():
+        yield str(status), _refusal(", ".join(codes))
+    if operation.body is not None:
+        for status, meaning in BODY_STATUSES.items():
+            yield str(status), _refusal(f"INVALID_ARGUMENT: {meaning}")
+
+
+def _answer(status: int, kind: type | None) -> dict[str, Any]:
+    words = {200: "Done.", 202: "Accepted; not settled yet, or in doubt."}[status]
+    if kind is None:
+        return {"description": words, "content": {NDJSON: {"schema": {"type": "string"}}}}
+    schema = {"$ref": _REF.format(name=kind.__name__)}
+    return {"description": words, "content": {"application/json": {"schema": schema}}}
+
+
+def _refusal(words: str) -> dict[str, Any]:
+    schema = {"$ref": _REF.format(name="Problem")}
+    return {"description": words, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+def _health(operation_id: str, summary: str, answers: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    responses = {
+        str(status): {
+            "description": "Yes." if status == HTTPStatus.OK else "No.",
+            "content": {"application/json": {"schema": schema}},
+        }
+        for status, schema in answers.items()
+    }
+    return {"operationId": operation_id, "summary": summary, "responses": responses, "security": []}
+
+
+def _schemas() -> dict[str, Any]:
+    kinds = {kind for operation in OPERATIONS for kind in (*operation.answers.values(), operation.body) if kind}
+    ordered = sorted((*kinds, ReadinessView), key=lambda kind: kind.__name__)
+    _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
+    return dict(sorted(schemas.items()))
+
+
+def _problem_schema() -> dict[str, Any]:
+    text, maybe_number = {"type": "string"}, {"type": ["number", "null"]}
+    error = {
+        "type": "object",
+        "properties": {"where": text, "message": text},
+        "required": ["where", "message"],
+    }
+    members = {
+        "type": {"type": "string", "format": "uri"},
+        "title": text,
+        "status": {"type": "integer"},
+        "detail": text,
+        "instance": {"type": "string", "format": "uri"},
+        "code": {"type": "string", "enum": [str(code) for code in Code]},
+        "policy": text,
+        "dependency": text,
+        "state": text,
+        "retry_after": maybe_number,
+        "decision": {"type": "string", "enum": ["reject", "defer"]},
+        "advice": text,
+        "trace": text,
+        "errors": {"type": "array", "items": error},
+    }
+    return {
+        "title": "Problem",
+        "description": "Why a request was refused or failed (RFC 9457). Further members may follow.",
+        "type": "object",
+        "properties": members,
+        "required": list(members),
+    }

@@ -1,0 +1,29 @@
+"""One real server for the tests of a file, and the command line run against it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.cli.harness import Ran, Run, Server, prepare, run_in, serving
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run a server for the tests of one file."""
+    with serving(prepare(tmp_path_factory.mktemp("gear"))) as running:
+        yield running
+        assert running.signal(signal.SIGTERM) == 0
+
+
+@pytest.fixture(scope="module")
+def gear(server: Server) -> Run:
+    """Run command lines against the server, with a saved token of the tenant acme."""
+    assert run_in(server.folder, "token", "--tenant", "acme", "--save").exit_code == 0
+
+    def run(*words: str, text: str | None = None, **variables: str) -> Ran:
+        return run_in(server.folder, *words, text=text, **{"SWITCHGEAR_URL": server.url, **variables})
+
+    return run

@@ -1,0 +1,162 @@
+"""Runs the command line, and servers, as processes of their own in a folder of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SWITCHGEAR = [sys.executable, "-P", "-c", "from switchgear.launch import main; main()"]
+END_SECONDS = 20
+TOOLS = """
+[tools."slow.read"]
+function = "slow_tools:read"
+effect = "read_only"
+timeout = 30.0
+
+[tools."slow.write"]
+function = "slow_tools:write"
+effect = "opaque"
+timeout = 30.0
+"""
+FUNCTIONS = '''
+"""Tools that wait for a file, so that a test decides when they end."""
+import asyncio
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+async def read(call, name: str):
+    (HERE / f"{name}.started").touch()
+    while not (HERE / name).exists():
+        await asyncio.sleep(0.01)
+    return {"name": name, "attempt": call.attempt}
+
+
+write = read
+'''
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended."""
+
+    exit_code: int
+    output: str
+    errors: str
+
+    def document(self) -> dict[str, Any]:
+        """Return the one JSON document on standard output."""
+        assert self.output, self.errors
+        document: dict[str, Any] = json.loads(self.output)
+        return document
+
+    def problem(self) -> dict[str, Any]:
+        """Return the problem on standard error."""
+        assert self.output == ""
+        problem: dict[str, Any] = json.loads(self.errors)
+        return problem
+
+
+Run = Callable[..., Ran]
+
+
+@dataclass(slots=True)
+class Server:
+    """A server on a port of its own, with its configuration and store in `folder`."""
+
+    folder: Path
+    process: subprocess.Popen[str]
+    url: str
+
+    def signal(self, number: int) -> int:
+        """Send a signal and return the exit code that the process ends with."""
+        self.process.send_signal(number)
+        return self.process.wait(END_SECONDS)
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return this environment without settings of its own, and `variables`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SWITCHGEAR_")}
+    return {**kept, "COLUMNS": "200", **variables}
+
+
+def run_in(folder: Path, *words: str, text: str | None = None, **variables: str) -> Ran:
+    """Run one command line in `folder`."""
+    ended = subprocess.run(
+        [*SWITCHGEAR, *words],
+        cwd=folder,
+        input=text,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=END_SECONDS,
+        check=False,
+    )
+    return Ran(ended.returncode, ended.stdout, ended.stderr)
+
+
+@contextmanager
+def serving(folder: Path, *words: str) -> Iterator[Server]:
+    """Run `up --dev` in `folder`; inside, it has said its address. Whatever is left of it is killed at the end."""
+    with (folder / "server.log").open("a") as log:
+        process = subprocess.Popen(
+            [*SWITCHGEAR, "up", "--dev", "--port", "0", "--json", *words],
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    try:
+        yield Server(folder, process, address_of(process, folder))
+    finally:
+        process.kill()
+        process.communicate(timeout=END_SECONDS)
+
+
+def address_of(process: subprocess.Popen[str], folder: Path) -> str:
+    """Return the address that `up` prints once it is up."""
+    text = ""
+    for line in process.stdout or ():
+        text += line
+        if line.startswith("}"):
+            return str(json.loads(text)["url"])
+    raise AssertionError((folder / "server.log").read_text())
+
+
+def prepare(folder: Path) -> Path:
+    """Write a configuration with the template's tools and two slow ones."""
+    assert run_in(folder, "init").exit_code == 0
+    with (folder / "switchgear.toml").open("a") as configuration:
+        configuration.write(TOOLS)
+    (folder / "slow_tools.py").write_text(FUNCTIONS)
+    return folder
+
+
+def start_in(server: Server, *words: str) -> subprocess.Popen[str]:
+    """Start one command line against `server`, and do not wait for it."""
+    return subprocess.Popen(
+        [*SWITCHGEAR, *words],
+        cwd=server.folder,
+        env=environment(SWITCHGEAR_URL=server.url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Return once `condition` holds, at most ten seconds later."""
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)

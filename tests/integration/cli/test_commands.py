@@ -1,0 +1,186 @@
+"""Every command against a real server: its answer for people, its answer as JSON, and its failures."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switchgear.core.codes import ExitCode
+from tests.integration.cli.harness import Run, Server, start_in, wait_for
+
+pytestmark = pytest.mark.integration
+
+WORDS = ("submit", "text.count_words", "--arg", "text=to be or not", "--wait", "10")
+
+
+def submitted(gear: Run, *more: str) -> dict[str, Any]:
+    """Submit the template's tool and return the intent."""
+    ran = gear(*WORDS, *more, "--json")
+    assert ran.exit_code == ExitCode.OK, ran.errors
+    document: dict[str, Any] = ran.document()
+    return document
+
+
+def test_submit_waits_for_the_outcome(gear: Run) -> None:
+    """One command carries an action through the whole house and back, and prints one JSON document."""
+    intent = submitted(gear)
+    assert (intent["state"], intent["value"]) == ("succeeded", {"words": 4, "tenant": "acme"})
+
+
+def test_submit_for_people_shows_state_and_value(gear: Run) -> None:
+    """Without --json the same answer is drawn, plain when it is no terminal."""
+    ran = gear(*WORDS)
+    assert "succeeded" in ran.output
+    assert '"words": 4' in ran.output
+    assert "\x1b" not in ran.output
+
+
+def test_submit_with_the_same_key_finds_the_same_action(gear: Run) -> None:
+    """Law 3: a repeat is answered from the record and says so; another payload is a conflict with its exit code."""
+    first, again = submitted(gear, "--key", "order-17"), submitted(gear, "--key", "order-17")
+    assert (again["id"], again["replayed"]) == (first["id"], True)
+    ran = gear("submit", "text.count_words", "--arg", "text=other", "--key", "order-17", "--json")
+    assert (ran.exit_code, ran.problem()["code"]) == (ExitCode.CONFLICT, "IDEMPOTENCY_CONFLICT")
+
+
+def test_submit_reads_arguments_from_input(gear: Run) -> None:
+    """--args - reads the arguments from standard input."""
+    ran = gear("submit", "text.count_words", "--args", "-", "--wait", "10", "--json", text='{"text": "one"}')
+    assert ran.document()["value"]["words"] == 1
+
+
+def test_wait_that_ends_early_is_told_by_the_exit_code(gear: Run, server: Server) -> None:
+    """When the time of --wait is up the answer is the action as it stands, and the exit code says so."""
+    ran = gear("submit", "slow.read", "--arg", "name=late", "--wait", "0.2", "--json")
+    assert (ran.exit_code, ran.document()["final"]) == (ExitCode.TIMEOUT, False)
+    (server.folder / "late").touch()
+
+
+def test_interrupted_wait_is_told_by_the_exit_code(server: Server, gear: Run) -> None:
+    """Ctrl-C ends the waiting with 130, without a traceback, and never the action."""
+    assert gear("tools").exit_code == ExitCode.OK
+    waiting = start_in(server, "submit", "slow.read", "--arg", "name=patience", "--wait", "60")
+    wait_for((server.folder / "patience.started").exists)
+    waiting.send_signal(signal.SIGINT)
+    output, errors = waiting.communicate(timeout=20)
+    (server.folder / "patience").touch()
+    assert (waiting.returncode, output, errors) == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "code"),
+    [
+        (("submit", "no.such_tool"), ExitCode.NOT_FOUND, "NOT_FOUND"),
+        (("submit", "text.count_words", "--arg", "text=7"), ExitCode.USAGE, "INVALID_ARGUMENT"),
+        (("submit", "text.count_words", "--account", "other", "--arg", "text=a"), ExitCode.ACCESS, "PERMISSION_DENIED"),
+        (("submit", "slow.write", "--arg", "name=x"), ExitCode.USAGE, "IDEMPOTENCY_KEY_REQUIRED"),
+        (("submit", "text.count_words", "--args", "[1]"), ExitCode.USAGE, "INVALID_ARGUMENT"),
+        (("intents", "show", "int_missing"), ExitCode.NOT_FOUND, "NOT_FOUND"),
+        (("intents", "show", "../../readyz"), ExitCode.NOT_FOUND, "NOT_FOUND"),
+        (("intents", "list", "--state", "none"), ExitCode.USAGE, "INVALID_ARGUMENT"),
+        (("intents", "list", "--limit", "0"), ExitCode.USAGE, "INVALID_ARGUMENT"),
+        (("intents", "list", "--cursor", "x"), ExitCode.USAGE, "INVALID_ARGUMENT"),
+        (("tools", "--token", "nonsense"), ExitCode.ACCESS, "TENANT_UNAUTHENTICATED"),
+        (("ledger", "verify", "missing.jsonl"), ExitCode.USAGE, "INVALID_ARGUMENT"),
+        (("ledger", "export"), ExitCode.USAGE, "INVALID_ARGUMENT"),
+        (("nonsense",), ExitCode.USAGE, "INVALID_ARGUMENT"),
+        (("submit",), ExitCode.USAGE, "INVALID_ARGUMENT"),
+        (("tools", "--nonsense"), ExitCode.USAGE, "INVALID_ARGUMENT"),
+        (("token", "--tenant", "acme", "--scope", "everything"), ExitCode.USAGE, "INVALID_ARGUMENT"),
+        (("token", "--tenant", "@platform"), ExitCode.USAGE, "INVALID_ARGUMENT"),
+        (("up",), ExitCode.USAGE, "INVALID_ARGUMENT"),
+        (("up", "--dev", "--host", "0.0.0.0"), ExitCode.UNAVAILABLE, "STORE_IN_USE"),  # noqa: S104 - to be refused
+        (("check", "--config", "missing.toml"), ExitCode.USAGE, "INVALID_ARGUMENT"),
+    ],
+)
+def test_failure_is_a_problem_document_with_its_exit_code(
+    gear: Run, words: tuple[str, ...], exit_code: ExitCode, code: str
+) -> None:
+    """With --json a failure leaves standard output empty and says on standard error what happened and what to do."""
+    ran = gear(*words, "--json")
+    problem = ran.problem()
+    assert (ran.exit_code, problem["code"], problem["exit_code"]) == (exit_code, code, exit_code)
+    assert problem["detail"]
+    assert problem["advice"]
+
+
+def test_failure_for_people_says_where_and_what_next(gear: Run) -> None:
+    """Without --json the same is said in words on standard error."""
+    ran = gear("tools", SWITCHGEAR_URL="http://127.0.0.1:9")
+    assert ran.exit_code == ExitCode.UNAVAILABLE
+    assert "no server is running at http://127.0.0.1:9" in ran.errors
+    assert "switchgear up --dev" in ran.errors
+    assert ran.output == ""
+
+
+def test_intents_are_listed_shown_and_told(gear: Run) -> None:
+    """list, show and events answer for people and as JSON, and pages continue where they ended."""
+    intent = submitted(gear)["id"]
+    submitted(gear)
+    first = gear("intents", "list", "--limit", "1", "--json").document()
+    second = gear("intents", "list", "--limit", "1", "--cursor", first["next_cursor"], "--json").document()
+    assert first["items"][0]["id"] > second["items"][0]["id"] == intent
+    assert gear("intents", "show", intent, "--json").document()["state"] == "succeeded"
+    types = [event["type"] for event in gear("intents", "events", intent, "--json").document()["items"]]
+    assert types == ["intent.accepted", "intent.dispatched", "intent.succeeded"]
+    for words in (("list",), ("show", intent), ("events", intent)):
+        ran = gear("intents", *words)
+        assert (ran.exit_code, intent in ran.output) == (ExitCode.OK, True)
+
+
+def test_cancel_asks_when_it_has_left(gear: Run, server: Server) -> None:
+    """A cancel after dispatch is a wish on record and hides no outcome."""
+    ran = gear("submit", "slow.read", "--arg", "name=asked", "--wait", "0.1", "--json")
+    intent = ran.document()["id"]
+    view = gear("intents", "cancel", intent, "--reason", "changed my mind", "--json").document()
+    assert (view["state"], view["cancel_requested"]) == ("dispatched", True)
+    (server.folder / "asked").touch()
+
+
+@pytest.mark.parametrize("words", [("tools",), ("breakers",), ("ledger", "head"), ("ledger", "list")])
+def test_what_is_known_is_shown_both_ways(gear: Run, words: tuple[str, ...]) -> None:
+    """Each looking command answers for people, and as exactly one JSON document."""
+    submitted(gear)
+    assert gear(*words).output
+    assert isinstance(gear(*words, "--json").document(), dict)
+
+
+def test_ledger_is_exported_and_verified_offline(gear: Run, tmp_path: Path) -> None:
+    """An export verifies without a server; one changed letter is found and its entry named."""
+    submitted(gear)
+    file = tmp_path / "acme.jsonl"
+    assert gear("ledger", "verify").exit_code == ExitCode.OK
+    assert gear("ledger", "export", "--output", str(file), "--json").document()["file"] == str(file)
+    elsewhere = {"SWITCHGEAR_URL": "http://127.0.0.1:9"}
+    assert gear("ledger", "verify", str(file), "--json", **elsewhere).document()["ok"] is True
+    file.write_text(file.read_text().replace("intent.dispatched", "intent.dispatcheD", 1))
+    ran = gear("ledger", "verify", str(file), "--json", **elsewhere)
+    assert (ran.exit_code, ran.document()["first_bad_seq"]) == (ExitCode.VERIFY_FAILED, 2)
+
+
+def test_export_never_overwrites(gear: Run, tmp_path: Path) -> None:
+    """An export is written to a new file only."""
+    file = tmp_path / "there"
+    file.write_text("mine")
+    assert gear("ledger", "export", "--output", str(file)).exit_code == ExitCode.USAGE
+    assert file.read_text() == "mine"
+
+
+def test_export_to_the_terminal_is_the_same_lines(gear: Run) -> None:
+    """Without --output the lines go to standard output, ready for a pipe."""
+    lines = gear("ledger", "export").output.splitlines()
+    assert json.loads(lines[0])["tenant"] == "acme"
+    assert json.loads(lines[-1])["count"] == len(lines) - 2
+
+
+def test_another_tenant_sees_nothing(gear: Run) -> None:
+    """Law 9: another tenant's action looks like one that does not exist."""
+    intent = submitted(gear)["id"]
+    other = gear("token", "--tenant", "globex", "--json").document()["token"]
+    missing = gear("intents", "show", intent, "--token", other, "--json")
+    assert (missing.exit_code, missing.problem()["code"]) == (ExitCode.NOT_FOUND, "NOT_FOUND")
+    assert gear("intents", "list", "--token", other, "--json").document()["items"] == []

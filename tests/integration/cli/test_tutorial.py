@@ -1,0 +1,92 @@
+"""Runs the tutorial as a reader would, in one shell, and compares what it shows with what is printed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.harness import environment
+
+pytestmark = pytest.mark.integration
+
+TUTORIAL = Path(__file__).parents[3] / "docs" / "tutorial.md"
+BLOCK = re.compile(
+    r"(?P<notes>(?:<!--[^\n]*-->\n)*)```sh\n(?P<commands>.*?)```\n(?:```text\n(?P<shown>.*?)```\n)?", re.DOTALL
+)
+SECONDS_MAX = 150
+UNTIL_READY = "for _ in $(seq 100); do switchgear ledger head --json >/dev/null 2>&1; [ $? != 11 ] && break; done"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Commands of the tutorial, the exit code of the last one, and the lines shown below them."""
+
+    commands: str
+    exit_code: int
+    shown: list[str]
+
+
+def blocks() -> list[Block]:
+    """Return the blocks that are to be run, in order."""
+    found = []
+    for match in BLOCK.finditer(TUTORIAL.read_text(encoding="utf-8")):
+        if "not run" not in match["notes"]:
+            exit_code = re.search(r"exit (\d+)", match["notes"])
+            lines = (match["shown"] or "").splitlines()
+            found.append(Block(match["commands"], int(exit_code[1]) if exit_code else 0, lines))
+    return found
+
+
+def script_of(steps: list[Block], marks: Path) -> str:
+    """Return one shell script that runs every step and notes how each ended and what it printed."""
+    lines = []
+    for number, step in enumerate(steps):
+        lines += [f"exec > {marks}/{number}.out 2>&1", step.commands, f"echo $? > {marks}/{number}.exit"]
+        if "up --dev" in step.commands:
+            lines.append(UNTIL_READY)
+    return "\n".join(lines)
+
+
+def pattern_of(line: str) -> re.Pattern[str]:
+    """Return what matches a shown line: … is anything, a run of spaces is any run of spaces."""
+    parts = [r"\s+".join(map(re.escape, part.split())) for part in line.split("…")]
+    return re.compile(r"\s*.*?\s*".join(parts))
+
+
+@pytest.mark.timeout(SECONDS_MAX + 30)
+def test_every_command_of_the_tutorial_does_what_the_page_shows(tmp_path: Path) -> None:
+    """A newcomer can finish the tutorial: each command ends as it says and prints what is shown."""
+    steps, marks, work = blocks(), tmp_path / "marks", tmp_path / "work"
+    marks.mkdir()
+    work.mkdir()
+    shell = shutil.which("bash")
+    assert shell is not None
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    variables = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "SWITCHGEAR_SERVER_PORT": port,
+        "SWITCHGEAR_URL": f"http://127.0.0.1:{port}",
+    }
+    command = [shell, "-c", script_of(steps, marks)]
+    subprocess.run(command, cwd=work, env=environment(**variables), timeout=SECONDS_MAX, check=False)
+    for number, step in enumerate(steps):
+        printed = (marks / f"{number}.out").read_text()
+        assert int((marks / f"{number}.exit").read_text()) == step.exit_code, f"{step.commands}\n{printed}"
+        for line in step.shown:
+            assert pattern_of(line).search(printed), f"{step.commands}\nshows {line!r}, printed\n{printed}"
+
+
+def test_pattern_of_a_shown_line_is_strict() -> None:
+    """The comparison can fail: what is not shown, or shown otherwise, does not match."""
+    assert pattern_of("int_… succeeded").search("int_17  succeeded")
+    assert not pattern_of("int_… succeeded").search("int_17  failed")
+    assert len(blocks()) > 10

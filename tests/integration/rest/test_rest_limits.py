@@ -1,0 +1,153 @@
+"""What happens at each bound of the REST surface, and what a client that goes away leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from switchgear.surfaces.rest import RestLimits, Traffic
+from tests.integration.rest.support import READ, SLOW, UPDATE, Clients, Upstream
+
+
+@pytest.fixture
+def limits() -> RestLimits:
+    """Return bounds small enough to reach."""
+    return RestLimits(requests_max=2, waits_max=3, waits_tenant_max=2, body_timeout=0.05)
+
+
+async def test_requests_beyond_the_bound_are_shed(client: Clients, traffic: Traffic) -> None:
+    """Law 10: beyond the bound the answer is SHED_OVERLOAD with a time to come back; health still answers."""
+    acme = client()
+    with traffic.place(), traffic.place():
+        shed = await acme.get("/v1/tools")
+        assert (shed.status_code, shed.json()["code"]) == (503, "SHED_OVERLOAD")
+        assert shed.headers["retry-after"] == "1"
+        assert (await acme.get("/livez")).status_code == 200
+        assert (await acme.get("/readyz")).status_code == 200
+    assert (await acme.get("/v1/tools")).status_code == 200
+
+
+async def test_a_wait_gives_its_place_back(client: Clients, traffic: Traffic, upstream: Upstream) -> None:
+    """Requests that only wait do not keep others out, and are counted to the end."""
+    acme = client()
+    waits = [asyncio.create_task(_slow(acme, f"k{number}")) for number in range(2)]
+    await _until(lambda: traffic.waiting == 2)
+    assert traffic.working == 0
+    assert (await acme.get("/v1/tools")).status_code == 200
+    upstream.gate.set()
+    assert [(await wait).status_code for wait in waits] == [200, 200]
+    assert (traffic.waiting, traffic.working) == (0, 0)
+
+
+async def test_no_tenant_takes_every_wait(client: Clients, traffic: Traffic, upstream: Upstream) -> None:
+    """A tenant at its bound is answered without waiting, while another may still wait."""
+    acme, rival = client("acme"), client("rival")
+    waits = [asyncio.create_task(_slow(acme, f"k{number}")) for number in range(2)]
+    await _until(lambda: traffic.waiting == 2)
+    unwaited = await _slow(acme, "k3")
+    assert (unwaited.status_code, "preference-applied" in unwaited.headers) == (202, False)
+    waits.append(asyncio.create_task(_slow(rival, "k1")))
+    await _until(lambda: traffic.waiting == 3)
+    upstream.gate.set()
+    assert {(await wait).status_code for wait in waits} == {200}
+
+
+async def test_a_stop_ends_waits(client: Clients, traffic: Traffic, upstream: Upstream) -> None:
+    """A stopping server does not hold its callers: they get the intent as it is, and where to follow it."""
+    wait = asyncio.create_task(_slow(client(), "k"))
+    await _until(lambda: traffic.waiting == 1)
+    traffic.stop()
+    assert (await wait).status_code == 202
+    upstream.gate.set()
+
+
+async def test_a_body_that_does_not_come_is_given_up(client: Clients) -> None:
+    """Law 1: waiting for a body is bounded too."""
+    never = asyncio.Event()
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"{"
+        await never.wait()
+
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "k"}
+    refused = await client().post("/v1/intents", content=stalled(), headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (408, "INVALID_ARGUMENT")
+    assert refused.headers["connection"] == "close"
+
+
+async def test_a_cancelled_request_still_writes(client: Clients, app: FastAPI, traffic: Traffic) -> None:
+    """SEMANTICS §7: a client that goes away detaches; it never aborts a write."""
+    acme = client()
+    request = asyncio.create_task(acme.post("/v1/intents", json=UPDATE, headers={"Idempotency-Key": "k"}))
+    await _until(lambda: traffic.detached > 0)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    await traffic.wait_settled(5.0)
+    items = (await acme.get("/v1/intents")).json()["items"]
+    assert [item["key"] for item in items] == ["k"]
+
+
+async def test_a_client_that_goes_away_ends_its_wait(
+    app: FastAPI, client: Clients, traffic: Traffic, upstream: Upstream
+) -> None:
+    """A wait nobody listens to any more gives its place back; the action goes on."""
+    gone = asyncio.Event()
+    serving = asyncio.create_task(_raw_slow(app, client, gone))
+    await _until(lambda: traffic.waiting == 1)
+    gone.set()
+    await serving
+    assert traffic.waiting == 0
+    upstream.gate.set()
+
+
+async def test_a_defect_is_an_answer_without_details(
+    client: Clients, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect of ours is INTERNAL with a trace, and says nothing of its inside."""
+    acme = client()
+
+    def broken() -> None:
+        raise RuntimeError("secret of the inside")
+
+    monkeypatch.setattr(traffic, "check_accepting", broken)
+    refused = await acme.post("/v1/intents", json=READ)
+    assert (refused.status_code, refused.json()["code"]) == (500, "INTERNAL")
+    assert "secret" not in refused.text
+    assert refused.json()["trace"] == refused.headers["traceparent"].split("-")[1]
+
+
+async def _slow(acme: Any, key: str) -> Any:  # noqa: ANN401 - a client and its response, whatever made them
+    return await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": key, "Prefer": "wait=30"})
+
+
+async def _raw_slow(app: FastAPI, client: Clients, gone: asyncio.Event) -> None:
+    """Serve one request of a client that goes away once `gone` is set, as an ASGI server tells it."""
+    request = client().build_request(
+        "POST", "/v1/intents", json=SLOW, headers={"Idempotency-Key": "k", "Prefer": "wait=30"}
+    )
+    body = [request.content]
+
+    async def receive() -> dict[str, Any]:
+        if body:
+            return {"type": "http.request", "body": body.pop(), "more_body": False}
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Any) -> None:  # noqa: ANN401 - an ASGI message nobody reads
+        await asyncio.sleep(0)
+
+    headers = [(name.lower(), value) for name, value in request.headers.raw]
+    scope = {"type": "http", "method": "POST", "path": "/v1/intents", "query_string": b"", "headers": headers}
+    await app({**scope, "http_version": "1.1", "scheme": "http", "root_path": ""}, receive, send)
+
+
+async def _until(reached: Any) -> None:  # noqa: ANN401 - a question without arguments
+    """Give other tasks turns until `reached()` is true, for at most five seconds."""
+    async with asyncio.timeout(5.0):
+        while not reached():  # noqa: ASYNC110 - what is waited for are plain counts
+            await asyncio.sleep(0.001)

@@ -1,0 +1,140 @@
+"""Who sees what: tokens, permissions, and two tenants that must look alone to each other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from switchgear.control.development_issuer import DevelopmentIssuer
+from switchgear.control.use_cases import PERMISSIONS
+from switchgear.surfaces.rest.operations import OPERATIONS, Operation
+from tests.integration.rest.support import READ, SLOW, UPDATE, Clients, Tokens, Upstream
+
+TRACEPARENT = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+MISSING = "int_" + "0" * 32
+BODIES = {"submitIntent": READ, "cancelIntent": {"reason": "because"}}
+
+
+def names(operation: Operation) -> str:
+    """Name a parametrized case after its operation."""
+    return operation.id
+
+
+async def send(client: httpx2.AsyncClient, operation: Operation, intent_id: str = MISSING) -> httpx2.Response:
+    """Call an operation as it is meant to be called."""
+    path = operation.path.replace("{intent_id}", intent_id)
+    return await client.request(operation.method, path, json=BODIES.get(operation.id), headers=TRACEPARENT)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=names)
+async def test_every_operation_needs_a_token(client: Clients, operation: Operation) -> None:
+    """Law 9: there is no anonymous read or write; a route that is new is in this table by itself."""
+    refused = await send(client(None), operation)
+    assert (refused.status_code, refused.json()["code"]) == (401, "TENANT_UNAUTHENTICATED")
+    assert refused.headers["www-authenticate"] == 'Bearer realm="switchgear"'
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=names)
+async def test_every_operation_needs_its_permission(client: Clients, operation: Operation) -> None:
+    """Every operation is refused with all permissions but its own, and let in with its own alone."""
+    others = tuple(permission for permission in PERMISSIONS if permission != operation.permission)
+    refused = await send(client(scope=others), operation)
+    assert (refused.status_code, refused.json()["code"]) == (403, "PERMISSION_DENIED")
+    assert (await send(client(scope=(operation.permission,)), operation)).status_code in {200, 202, 404}
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "x" * 9000])
+async def test_a_bad_token_is_401(client: Clients, token: str) -> None:
+    """A token that cannot be read is answered as such, and never repeated in the answer."""
+    refused = await client(None).get("/v1/intents", headers={"Authorization": f"Bearer {token}"})
+    assert refused.status_code == 401
+    assert len(token) < 10 or token not in refused.text
+
+
+async def test_a_token_of_another_gear_is_401(client: Clients, tmp_path: Path) -> None:
+    """A signature by a key that is not trusted here is no signature."""
+    foreign = DevelopmentIssuer.create(tmp_path / "other-key")
+    token = foreign.issue(tenant="acme", accounts=["main"], actor="x", scope=PERMISSIONS)
+    refused = await client(None).get("/v1/intents", headers={"Authorization": f"Bearer {token}"})
+    assert refused.headers["www-authenticate"] == 'Bearer realm="switchgear", error="invalid_token"'
+
+
+async def test_an_account_outside_the_token_is_refused(client: Clients) -> None:
+    """SEMANTICS §13: the body's account must be one of the claim's."""
+    refused = await client().post("/v1/intents", json={**READ, "account": "treasury"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "PERMISSION_DENIED")
+
+
+@pytest.mark.parametrize("tail", ["", "/events", "/cancel"])
+async def test_a_foreign_intent_looks_like_a_missing_one(client: Clients, tail: str) -> None:
+    """Law 9: byte for byte but for the id that was asked for, another tenant's thing does not exist."""
+    foreign = (await client("acme").post("/v1/intents", json=READ)).json()["id"]
+    answers = [await _look(client("rival"), intent_id, tail) for intent_id in (foreign, MISSING)]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].content.replace(foreign.encode(), MISSING.encode()) == answers[1].content
+    assert [_stable(answer) for answer in answers[:1]] == [_stable(answer) for answer in answers[1:]]
+    assert len((await client("acme").get(f"/v1/intents/{foreign}/events")).json()["items"]) >= 1
+
+
+async def test_lists_ledgers_and_heads_are_a_tenants_own(client: Clients) -> None:
+    """Law 9: lists, ledgers, counts and heads of another tenant do not leak."""
+    acme, rival = client("acme"), client("rival")
+    canary = {**UPDATE, "arguments": {"contact_id": "canary-acme", "email": "canary@acme.example"}}
+    done = await acme.post("/v1/intents", json=canary, headers={"Idempotency-Key": "canary", "Prefer": "wait=10"})
+    assert done.json()["state"] == "succeeded"
+    for operation in OPERATIONS:
+        if operation.method == "GET":
+            seen = await send(rival, operation, done.json()["id"])
+            assert "canary" not in seen.text, operation.id
+            assert "acme" not in seen.text, operation.id
+    assert (await rival.get("/v1/intents")).json() == {"items": [], "next_cursor": None}
+    assert (await rival.get("/v1/ledger")).json() == {"items": [], "next_after": None}
+    assert (await rival.get("/v1/ledger/head")).json()["seq"] == 0
+
+
+async def test_the_same_key_of_two_tenants_is_two_keys(client: Clients, upstream: Upstream) -> None:
+    """SEMANTICS §7: an idempotency record belongs to tenant, account and tool."""
+    headers = {"Idempotency-Key": "same", "Prefer": "wait=10"}
+    ids = {
+        (await client(tenant).post("/v1/intents", json=UPDATE, headers=headers)).json()["id"]
+        for tenant in ("acme", "rival")
+    }
+    assert len(ids) == 2
+    assert len(set(upstream.effects)) == 2
+
+
+async def test_a_foreign_cancel_changes_nothing(client: Clients, upstream: Upstream) -> None:
+    """Law 9: a write to another tenant's intent is refused and leaves no trace in it."""
+    acme = client("acme")
+    view = (await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": "k"})).json()
+    await upstream.reached.wait()
+    await client("rival").post(f"/v1/intents/{view['id']}/cancel", json={"reason": "mine"})
+    assert (await acme.get(f"/v1/intents/{view['id']}")).json()["cancel_requested"] is False
+    upstream.gate.set()
+
+
+@pytest.mark.parametrize("place", ["query", "header"])
+async def test_the_tenant_is_never_taken_from_the_request(client: Clients, token: Tokens, place: str) -> None:
+    """Law 9: tenant comes from the verified principal, never from path, query or body."""
+    await client("acme").post("/v1/intents", json=READ)
+    rival = client("rival")
+    if place == "query":
+        assert (await rival.get("/v1/intents", params={"tenant": "acme"})).status_code == 400
+    else:
+        headers = {"X-Tenant-ID": "acme", "X-Forwarded-User": token("acme")}
+        assert (await rival.get("/v1/intents", headers=headers)).json()["items"] == []
+
+
+async def _look(client: httpx2.AsyncClient, intent_id: str, tail: str) -> httpx2.Response:
+    path = f"/v1/intents/{intent_id}{tail}"
+    if tail == "/cancel":
+        return await client.post(path, json={"reason": "because"}, headers=TRACEPARENT)
+    return await client.get(path, headers=TRACEPARENT)
+
+
+def _stable(answer: httpx2.Response) -> dict[str, str]:
+    """Return the headers without our span, which differs in every answer."""
+    return {name: re.sub(r"-[0-9a-f]{16}-", "-", value) for name, value in answer.headers.items()}

@@ -1,0 +1,94 @@
+"""Reading the arguments of `submit`, the token file, and the exit code of an outcome."""
+
+from __future__ import annotations
+
+import io
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switchgear.core.codes import ExitCode
+from switchgear.surfaces.cli.failures import CommandFailure
+from switchgear.surfaces.cli.session import save_token, saved_token
+from switchgear.surfaces.cli.submitting import arguments_of, exit_code_of
+
+
+@pytest.mark.parametrize(
+    ("pairs", "document", "arguments"),
+    [
+        ([], None, {}),
+        (["name=Ada"], None, {"name": "Ada"}),
+        (["n=7", "on=true", "none=null", "list=[1]"], None, {"n": 7, "on": True, "none": None, "list": [1]}),
+        (['text="7"'], None, {"text": "7"}),
+        (["equation=a=b"], None, {"equation": "a=b"}),
+        (["empty="], None, {"empty": ""}),
+        (["x=NaN"], None, {"x": "NaN"}),
+        (["b=2"], '{"a": 1, "b": 1}', {"a": 1, "b": 2}),
+    ],
+)
+def test_arguments_are_json_else_text(pairs: list[str], document: str | None, arguments: dict[str, Any]) -> None:
+    """A value is JSON when it can be read as such, else text; pairs stand over the document."""
+    assert arguments_of(pairs, document) == arguments
+
+
+def test_arguments_come_from_a_file_or_from_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """@FILE reads a file and - reads standard input."""
+    file = tmp_path / "arguments.json"
+    file.write_text('{"a": 1}')
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"b": 2}'))
+    assert arguments_of([], f"@{file}") == {"a": 1}
+    assert arguments_of([], "-") == {"b": 2}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "document"),
+    [
+        (["novalue"], None),
+        (["=x"], None),
+        ([], "{"),
+        ([], "[1]"),
+        ([], "@missing.json"),
+        ([], "NaN"),
+        ([], '{"x": NaN}'),
+    ],
+)
+def test_arguments_that_are_none_are_wrong_usage(pairs: list[str], document: str | None) -> None:
+    """What cannot be read is refused before anything is sent, and says what was read."""
+    with pytest.raises(CommandFailure) as caught:
+        arguments_of(pairs, document)
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "final", "waited", "exit_code"),
+    [
+        ("succeeded", None, True, True, ExitCode.OK),
+        ("failed", "TOOL_FAILED", True, True, ExitCode.FAILED),
+        ("failed", "RETRY_EXHAUSTED", True, False, ExitCode.FAILED),
+        ("cancelled", "CANCELLED", True, True, ExitCode.REFUSED),
+        ("expired", "DEADLINE_EXCEEDED", True, True, ExitCode.TIMEOUT),
+        ("in_doubt", "DEPENDENCY_FAILED", False, True, ExitCode.IN_DOUBT),
+        ("ready", None, False, True, ExitCode.TIMEOUT),
+        ("ready", None, False, False, ExitCode.OK),
+    ],
+)
+def test_outcome_decides_the_exit_code(
+    state: str, code: str | None, exit_code: ExitCode, *, final: bool, waited: bool
+) -> None:
+    """A script can tell done, failed, cancelled, in doubt and not yet from the exit code alone."""
+    assert exit_code_of({"state": state, "code": code, "final": final}, waited=waited) == exit_code
+
+
+def test_saved_token_is_private_and_stays_on_loopback(tmp_path: Path) -> None:
+    """The token file is readable by its owner only, and its token is sent to this machine only."""
+    file = tmp_path / "switchgear.token"
+    file.write_text("old")
+    file.chmod(0o644)
+    save_token("secret", file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert saved_token("http://127.0.0.1:8420", file) == "secret"
+    assert saved_token("http://[::1]:8420", file) == "secret"
+    assert saved_token("http://example.com", file) is None
+    assert saved_token("http://127.0.0.1.example.com", file) is None

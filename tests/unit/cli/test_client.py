@@ -1,0 +1,114 @@
+"""The client of the command line: every answer and every way to get none becomes one clear failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import httpx2
+import pytest
+
+from switchgear.core.codes import FACTS, Code, ExitCode
+from switchgear.surfaces.cli.client import Client
+from switchgear.surfaces.cli.failures import CommandFailure
+
+Handler = Callable[[httpx2.Request], httpx2.Response]
+
+
+def client_of(handler: Handler, token: str | None = None) -> Client:
+    """Return a client whose requests `handler` answers."""
+    return Client("http://127.0.0.1:1", token, transport=httpx2.MockTransport(handler))
+
+
+def failure_of(handler: Handler) -> CommandFailure:
+    """Return the failure that a GET answered by `handler` ends with."""
+    with client_of(handler) as client, pytest.raises(CommandFailure) as caught:
+        client.get("/v1/tools")
+    return caught.value
+
+
+def raising(error: type[httpx2.HTTPError]) -> Handler:
+    """Return a handler that raises `error` as the network would."""
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        raise error("made up", request=request)  # type: ignore[call-arg] # every error used here takes a request
+
+    return handle
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_problem_ends_with_the_exit_code_of_its_code(code: Code) -> None:
+    """The exit code of every failure code is the one of the code table, whatever the status."""
+    failure = failure_of(lambda _: httpx2.Response(503, json={"code": str(code), "detail": "why"}))
+    assert failure.exit_code == FACTS[code].exit_code
+    assert failure.document()["advice"] == FACTS[code].advice
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "advice"),
+    [
+        (httpx2.ConnectError, "no server is running", "switchgear up --dev"),
+        (httpx2.ConnectTimeout, "no server answers", "switchgear up --dev"),
+        (httpx2.ReadTimeout, "did not answer in time", "--key"),
+        (httpx2.ReadError, "broke off", "--key"),
+        (httpx2.RemoteProtocolError, "broke off", "--key"),
+        (httpx2.DecodingError, "DecodingError", "switchgear up --dev"),
+    ],
+)
+def test_no_answer_says_what_to_do(error: type[httpx2.HTTPError], words: str, advice: str) -> None:
+    """A server that is not there says how to start it; one that broke off says that repeating is safe."""
+    failure = failure_of(raising(error))
+    assert words in failure.problem["detail"]
+    assert advice in failure.advice
+    assert failure.exit_code == ExitCode.UNAVAILABLE
+    assert failure.where == "GET http://127.0.0.1:1/v1/tools"
+
+
+@pytest.mark.parametrize("body", ["<html>", "[1]", "", '"text"'])
+def test_answer_of_something_else_is_no_answer(body: str) -> None:
+    """Success with a body that is no JSON object does not come from our server."""
+    assert failure_of(lambda _: httpx2.Response(200, text=body)).exit_code == ExitCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("body", ["<html>", "[1]", json.dumps({"code": "NEW_CODE"})])
+def test_failure_that_is_not_understood_keeps_its_status(body: str) -> None:
+    """A failure from elsewhere, or with a code of a newer server, is still a failure with its status."""
+    failure = failure_of(lambda _: httpx2.Response(502, text=body))
+    assert (failure.exit_code, failure.problem["status"]) == (ExitCode.FAILED, 502)
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8420", "ftp://127.0.0.1", "http://", "http://[::1", "file:///x"])
+def test_address_that_is_none_is_wrong_usage(url: str) -> None:
+    """An address that cannot work is refused before anything is sent."""
+    with pytest.raises(CommandFailure) as caught:
+        Client(url, None)
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_token_goes_into_the_header_only() -> None:
+    """The token is sent as a bearer token and appears in no failure."""
+    seen: list[str] = []
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.headers["Authorization"])
+        return httpx2.Response(401, json={"code": "TENANT_UNAUTHENTICATED"})
+
+    with client_of(handle, "secret") as client, pytest.raises(CommandFailure) as caught:
+        client.get("/v1/tools")
+    failure = caught.value
+    assert seen == ["Bearer secret"]
+    assert "secret" not in json.dumps(failure.document())
+
+
+def test_parameters_that_are_none_are_left_out() -> None:
+    """A filter that was not given is not sent as text."""
+    with client_of(lambda request: httpx2.Response(200, json={"url": str(request.url)})) as client:
+        assert client.get("/v1/intents", {"state": None, "limit": 5})["url"].endswith("/v1/intents?limit=5")
+
+
+def test_stream_that_is_refused_is_a_failure() -> None:
+    """A refused export is a problem like any other, not an export with strange lines."""
+    refusal = httpx2.Response(403, json={"code": "PERMISSION_DENIED"})
+    with client_of(lambda _: refusal) as client, pytest.raises(CommandFailure) as caught:
+        list(client.lines("/v1/ledger/export"))
+    assert caught.value.exit_code == ExitCode.ACCESS

@@ -1,0 +1,54 @@
+"""Query parameters: ranges, unknown names, repeats, bytes that are no text."""
+
+from __future__ import annotations
+
+import pytest
+
+from switchgear.surfaces.rest.problems import MalformedRequest
+from switchgear.surfaces.rest.queries import Choice, Whole, Word, read_query
+
+KNOWN = (Whole("limit", "…", 1, 200, 50), Word("cursor", "…", "[a-z]{1,4}"), Choice("state", "…", ("a", "b")))
+
+
+def test_what_is_not_sent_has_its_default() -> None:
+    """A parameter that is not sent has one documented meaning."""
+    assert read_query(b"", KNOWN) == {"limit": 50, "cursor": None, "state": None}
+    assert read_query(b"limit=200&cursor=abc&state=a", KNOWN) == {"limit": 200, "cursor": "abc", "state": "a"}
+
+
+@pytest.mark.parametrize(
+    ("query", "where"),
+    [
+        (b"limit=0", "query:limit"),
+        (b"limit=201", "query:limit"),
+        (b"limit=-1", "query:limit"),
+        (b"limit=", "query:limit"),
+        (b"limit=1.0", "query:limit"),
+        (b"limit=%D9%A3", "query:limit"),
+        (b"limit=" + b"9" * 9999, "query:limit"),
+        (b"limit=1&limit=1", "query:limit"),
+        (b"cursor=ABC", "query:cursor"),
+        (b"cursor=abcde", "query:cursor"),
+        (b"cursor=", "query:cursor"),
+        (b"cursor=abc%0A", "query:cursor"),
+        (b"state=c", "query:state"),
+        (b"Limit=1", "query:Limit"),
+        (b"tenant=other", "query:tenant"),
+        (b"%FF=1", "query"),
+        (b"state=%FF", "query"),
+        (b"\xff", "query"),
+        (b"&".join(b"a%d=1" % number for number in range(40)), "query"),
+    ],
+)
+def test_what_is_not_understood_is_refused(query: bytes, where: str) -> None:
+    """An ignored parameter is a wish that is silently not met, so every one is understood or refused."""
+    with pytest.raises(MalformedRequest) as refusal:
+        read_query(query, KNOWN)
+    assert refusal.value.errors[0].where == where
+
+
+def test_every_unknown_parameter_is_listed() -> None:
+    """All that is wrong is said at once."""
+    with pytest.raises(MalformedRequest) as refusal:
+        read_query(b"x=1&y=2", KNOWN)
+    assert [error.where for error in refusal.value.errors] == ["query:x", "query:y"]

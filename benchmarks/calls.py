@@ -1,0 +1,168 @@
+"""Collects the contenders and runs every per-call row. One event loop for all rows, one lap a contender a round."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from benchmarks import hand_written, ours, scaling
+from benchmarks.contenders import Contender, Contenders, Result, Row, Standing
+from benchmarks.targets import answer, answer_async, answer_suspending
+from benchmarks.timing import Effort, interleave
+
+PEERS = (
+    "aiolimiter",
+    "benzene",
+    "circuitbreaker",
+    "grelmicro",
+    "hyx",
+    "interlock",
+    "limits",
+    "pybreaker",
+    "pyresilience",
+    "stamina",
+    "tenacity",
+    "token_bucket",
+)
+
+ROWS = (
+    Row(key="breaker_async", title="async breaker, closed", mode="async", bare=answer_async, goals=(600.0,)),
+    Row(key="breaker_sync", title="sync breaker, closed", mode="sync", bare=answer, goals=(300.0,)),
+    Row(key="refused", title="refused call (sync, breaker open)", mode="sync", bare=answer, goals=(600.0,)),
+    Row(key="limit_sync", title="rate limit, sync", mode="sync", bare=answer, goals=(300.0,)),
+    Row(key="limit_async", title="rate limit, async", mode="async", bare=answer_async, goals=(250.0,)),
+    Row(key="retry", title="retry, async, first try succeeds", mode="async", bare=answer_async, goals=(150.0,)),
+    Row(key="timeout", title="timeout, the call suspends", mode="async", bare=answer_suspending, goals=(1000.0,)),
+    Row(
+        key="pipeline",
+        title="whole pipeline: timeout, retry, breaker, limiter, bulkhead",
+        mode="async",
+        bare=answer_async,
+        goals=(4000.0, 2200.0),
+    ),
+    Row(
+        key="pipeline_suspending",
+        title="whole pipeline, the call suspends",
+        mode="async",
+        bare=answer_suspending,
+        goals=(2700.0,),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Everybody who can take part, by row, and the peers that cannot be imported with the reason."""
+
+    by_row: dict[str, list[Contender]]
+    missing: dict[str, str]
+
+
+def roster() -> Roster:
+    """Import the peers and sort their contenders into rows."""
+    by_row: dict[str, list[Contender]] = defaultdict(list)
+    missing: dict[str, str] = {}
+    _enter(ours.CONTENDERS, by_row)
+    for peer in PEERS:
+        try:
+            module = import_module(f"benchmarks.peers.{peer}")
+        except ImportError as error:
+            missing[peer] = str(error)
+        else:
+            _enter(module.CONTENDERS, by_row)
+    _enter(hand_written.CONTENDERS, by_row)
+    return Roster(by_row, missing)
+
+
+def _enter(contenders: Contenders, by_row: dict[str, list[Contender]]) -> None:
+    for key, entries in contenders.items():
+        by_row[key].extend(entries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How long a run takes: effort of the calls, seconds and rounds of the threads, keys to make."""
+
+    effort: Effort
+    thread_seconds: float
+    thread_rounds: int
+    keys: int
+
+
+FULL = Scale(effort=Effort(rounds=41, lap_seconds=0.005), thread_seconds=0.4, thread_rounds=5, keys=100_000)
+"""About a minute."""
+QUICK = Scale(effort=Effort(rounds=9, lap_seconds=0.003), thread_seconds=0.1, thread_rounds=3, keys=10_000)
+"""A few seconds."""
+
+
+def measure_calls(entrants: Roster, scale: Scale) -> list[Result]:
+    """Run every row."""
+    results = asyncio.run(_measure_rows(entrants, scale.effort))
+    return [*results, *_measure_others(entrants, scale)]
+
+
+async def _measure_rows(entrants: Roster, effort: Effort) -> list[Result]:
+    return [await _measure(row, entrants.by_row[row.key], effort) for row in ROWS]
+
+
+async def _measure(row: Row, contenders: list[Contender], effort: Effort) -> Result:
+    calls = {f"{number}": contender.build() for number, contender in enumerate(contenders)}
+    bare, samples = await interleave(calls, row.bare, row.mode, effort)
+    standings = [
+        _standing(contender, samples[f"{number}"].added, samples[f"{number}"].ratio)
+        for number, contender in enumerate(contenders)
+    ]
+    return Result(key=row.key, title=row.title, unit="ns", goals=row.goals, standings=_by_value(standings), bare=bare)
+
+
+def _standing(contender: Contender, value: float, ratio: float | None = None) -> Standing:
+    return Standing(
+        library=contender.library,
+        variant=contender.variant,
+        thread_safe=contender.thread_safe,
+        value=value,
+        ratio=ratio,
+    )
+
+
+def _by_value(standings: list[Standing]) -> tuple[Standing, ...]:
+    return tuple(sorted(standings, key=lambda standing: standing.value))
+
+
+def _measure_others(entrants: Roster, scale: Scale) -> list[Result]:
+    def of_threads(call: Callable[[], Any]) -> float:
+        return scaling.throughput_of_threads(call, scale.thread_seconds, scale.thread_rounds)
+
+    def of_keys(member: Callable[[int], object]) -> float:
+        return scaling.seconds_for_keys(member, scale.keys)
+
+    created = f"{scale.keys:,} keyed guards created"
+    rows = (
+        ("scaling", "throughput of 4 threads over 1, sync breaker", "×", 0.95, of_threads),
+        ("keyed_bytes", "bytes for breaker and limiter a key", "bytes", 250.0, scaling.bytes_per_key),
+        ("keyed_created", created, "s", 0.12 * scale.keys / 100_000, of_keys),
+    )
+    return [
+        _ranked(key, title, unit, goal, _each(entrants.by_row[key], measure))
+        for key, title, unit, goal, measure in rows
+    ]
+
+
+def _each(contenders: list[Contender], measure: Callable[[Any], float]) -> list[Standing]:
+    standings = []
+    for contender in contenders:
+        gc.collect()
+        standings.append(_standing(contender, measure(contender.build())))
+    return standings
+
+
+def _ranked(key: str, title: str, unit: str, goal: float, standings: list[Standing]) -> Result:
+    """Return the result, best first. Of a ratio more is better, of everything else less."""
+    at_least = unit == "×"
+    ranked = _by_value(standings)[::-1] if at_least else _by_value(standings)
+    return Result(key=key, title=title, unit=unit, goals=(goal,), standings=ranked, at_least=at_least)

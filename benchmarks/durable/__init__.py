@@ -1,0 +1,12 @@
+"""One-step durable actions: submit until the result is back, on a disk that is asked to sync.
+
+driver      the three phases, the same for every engine
+engine      what the driver asks of an engine, and how a blocking one is driven
+ours        Switchgear on SQLite, through its Python API
+dbos_engine DBOS on SQLite
+huey_engine huey on SQLite, told to sync
+runner      starts each engine in a process of its own, within a bound, and collects what it prints
+disk        how many small syncs a second this disk does, which bounds them all
+
+Every engine keeps its default durability or is told to have it. Each action is a function that returns at once.
+"""

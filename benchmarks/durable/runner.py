@@ -1,0 +1,77 @@
+"""Starts each engine in a process of its own, within a bound, and collects what it prints."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.durable.disk import syncs_per_second
+from benchmarks.durable.driver import Figures
+
+IN_FLIGHT = 64
+ENGINE_SECONDS_MAX = 60.0
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """An engine's module, its library, and bursts that it gets through in a few seconds: full and quick."""
+
+    module: str
+    library: str
+    burst: int
+    burst_quick: int
+
+
+ENGINES: Mapping[str, Entrant] = {
+    "switchgear": Entrant("ours", "switchgear", 10_000, 2_000),
+    "DBOS": Entrant("dbos_engine", "dbos", 500, 100),
+    "huey": Entrant("huey_engine", "huey", 3_000, 300),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DurableResult:
+    """Figures by engine, why others have none, and the disk's own bound."""
+
+    figures: list[Figures]
+    failures: dict[str, str] = field(default_factory=dict)
+    disk_syncs_per_second: float = 0.0
+
+
+def measure_durable(*, quick: bool) -> DurableResult:
+    """Run every engine, one after the other, on the disk that holds this clone."""
+    cache = _ROOT / ".cache"
+    cache.mkdir(exist_ok=True)
+    figures: list[Figures] = []
+    failures: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(dir=cache, prefix="bench-", ignore_cleanup_errors=True) as folder:
+        syncs = syncs_per_second(Path(folder), 0.3 if quick else 1.0)
+        for name in ENGINES:
+            try:
+                figures.append(_run(name, Path(folder), quick=quick))
+            except (subprocess.SubprocessError, ValueError) as error:
+                failures[name] = _reason(error)
+    return DurableResult(figures, failures, syncs)
+
+
+def _run(name: str, folder: Path, *, quick: bool) -> Figures:
+    entrant = ENGINES[name]
+    burst = entrant.burst_quick if quick else entrant.burst
+    seconds = 1.0 if quick else 6.0
+    command = [sys.executable, "-m", "benchmarks.durable", name, str(folder), *map(str, (burst, seconds, IN_FLIGHT))]
+    finished = subprocess.run(
+        command, cwd=_ROOT, capture_output=True, text=True, check=True, timeout=ENGINE_SECONDS_MAX
+    )
+    return Figures(**json.loads(finished.stdout.splitlines()[-1]))
+
+
+def _reason(error: Exception) -> str:
+    """Return the last line that the process wrote, or what went wrong with it."""
+    lines = (getattr(error, "stderr", None) or "").strip().splitlines()
+    return lines[-1] if lines else str(error)

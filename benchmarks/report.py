@@ -1,0 +1,157 @@
+"""The results as Markdown and as JSON. Nothing here measures, and nothing is rounded to look better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmarks.contenders import OURS, Result, Standing, meets, of_ours
+from benchmarks.durable.driver import Figures
+from benchmarks.durable.runner import DurableResult
+from benchmarks.hand_written import LIBRARY as BY_HAND
+
+THROUGHPUT_GOAL = 2000.0
+LATENCY_GOAL_MS = 30.0
+_SUMMARY = ("row", "ours", "best peer", "best peer that threads may share", "our goal")
+_ENGINES = ("engine", "burst /s", "64 in flight /s", "p50", "p99", "1 in flight p50", "syncs an action", "effects")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One whole run. Parts that were not asked for are empty."""
+
+    machine: Mapping[str, str]
+    versions: Mapping[str, str]
+    missing: Mapping[str, str]
+    calls: Sequence[Result]
+    durable: DurableResult | None
+    quick: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the run as plain values."""
+        return asdict(self)
+
+
+def summary(run: Run) -> str:
+    """Return what the README shows: one table of calls, one of durable actions, and the machine."""
+    return "\n".join(_short(run)) + "\n"
+
+
+def markdown(run: Run) -> str:
+    """Return the run as a Markdown page."""
+    return "\n".join(_page(run)) + "\n"
+
+
+def _short(run: Run) -> Iterator[str]:
+    facts = run.machine
+    machine = f"{facts['processor']}, {facts['cores']} cores, {facts['system']}, {facts['python']}"
+    yield f"Measured on {facts['date']}: {machine}, load before the run {facts['load before']}.\n"
+    if run.calls:
+        yield "What is added to one call. Ours is thread-safe in every row; our slowest form is shown:\n"
+        yield from _table(_SUMMARY, [_summary(result) for result in run.calls])
+    if run.durable is not None:
+        yield "\nOne durable action, from submit until the result is back:\n"
+        yield from _table(_ENGINES, [_engine(figures) for figures in run.durable.figures])
+
+
+def _page(run: Run) -> Iterator[str]:
+    yield "# Benchmarks\n"
+    yield "Printed by `make bench`" + (" with `--quick`: a rough look only.\n" if run.quick else ".\n")
+    yield from _table(("", ""), [(name, text) for name, text in run.machine.items()])
+    yield "\nLibraries: " + ", ".join(f"{name} {version}" for name, version in run.versions.items()) + "."
+    for name, reason in run.missing.items():
+        yield f"\nNot installed: {name} ({reason})."
+    if run.calls:
+        yield from _calls(run.calls)
+    if run.durable is not None:
+        yield from _durable(run.durable)
+
+
+def _calls(results: Sequence[Result]) -> Iterator[str]:
+    yield "\n## What one call costs\n"
+    yield "Nanoseconds added over the bare call, and the ratio of the guarded call to the bare one. Medians over"
+    yield "rounds in which every contender ran once, so that drift hits all alike.\n"
+    yield from _table(_SUMMARY, [_summary(result) for result in results])
+    for result in results:
+        yield from _details(result)
+
+
+def _summary(result: Result) -> tuple[str, ...]:
+    peers = [standing for standing in result.standings if standing.library not in (OURS, BY_HAND)]
+    shared = [standing for standing in peers if standing.thread_safe is not False]
+    ours = _figure(of_ours(result), result.unit)
+    return result.title, f"**{ours}**", _first(peers, result.unit), _first(shared, result.unit), _goals(result)
+
+
+def _first(standings: Sequence[Standing], unit: str) -> str:
+    return f"{standings[0].library} {_figure(standings[0].value, unit)}" if standings else "none"
+
+
+def _goals(result: Result) -> str:
+    sign = "≥" if result.at_least else "≤"
+    judged = (f"{sign} {_figure(goal, result.unit)}: {_met(meets(result, goal))}" for goal in result.goals)
+    return "; ".join(judged)
+
+
+def _details(result: Result) -> Iterator[str]:
+    yield f"\n### {result.title}\n"
+    if result.bare is not None:
+        yield f"Bare call: {_figure(result.bare, result.unit)}.\n"
+    header = ("library", "how", "threads may share it", result.unit, "× bare")
+    yield from _table(header, [_standing(standing, result.unit) for standing in result.standings])
+
+
+def _standing(standing: Standing, unit: str) -> tuple[str, ...]:
+    shared = {True: "yes", False: "no", None: "nothing to share"}[standing.thread_safe]
+    ratio = "" if standing.ratio is None else f"{standing.ratio:,.1f}"
+    bold = "**" if standing.library == OURS else ""
+    return f"{bold}{standing.library}{bold}", standing.variant, shared, _figure(standing.value, unit), ratio
+
+
+def _figure(value: float, unit: str) -> str:
+    if unit == "ns":
+        return f"{value:,.0f} ns"
+    if unit == "bytes":
+        return f"{value:,.0f} bytes"
+    return f"{value:.2f} ×" if unit == "×" else f"{value:.3f} {unit}"
+
+
+def _durable(result: DurableResult) -> Iterator[str]:
+    yield "\n## What one durable action costs\n"
+    yield "One-step actions, from submit until the result is back, each engine in a process of its own on this disk."
+    yield f"The disk does {result.disk_syncs_per_second:,.0f} syncs of 4 KiB a second, one at a time.\n"
+    rows = [_engine(figures) for figures in result.figures]
+    rows += [(name, f"failed: {reason}", *[""] * 6) for name, reason in result.failures.items()]
+    yield from _table(_ENGINES, rows)
+    for figures in result.figures:
+        if figures.engine == OURS:
+            many = _met(figures.many_per_second >= THROUGHPUT_GOAL)
+            prompt = _met(figures.many_p50_ms <= LATENCY_GOAL_MS)
+            yield f"\nGoals at 64 in flight: ≥ {THROUGHPUT_GOAL:,.0f} /s {many}, p50 ≤ {LATENCY_GOAL_MS:g} ms {prompt}."
+
+
+def _met(reached: bool) -> str:  # noqa: FBT001 - the one thing it words
+    return "met" if reached else "not met"
+
+
+def _engine(figures: Figures) -> tuple[str, ...]:
+    syncs = "not counted" if figures.syncs_per_action is None else f"{figures.syncs_per_action:.2f}"
+    bold = "**" if figures.engine == OURS else ""
+    return (
+        f"{bold}{figures.engine}{bold}, {figures.variant}",
+        f"{figures.burst_per_second:,.0f} (of {figures.burst:,})",
+        f"{figures.many_per_second:,.0f}",
+        f"{figures.many_p50_ms:,.1f} ms",
+        f"{figures.many_p99_ms:,.1f} ms",
+        f"{figures.one_p50_ms:,.2f} ms",
+        syncs,
+        f"{figures.effects:,} of {figures.actions:,}",
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(header)} |"
+    yield f"|{'---|' * len(header)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"

@@ -1,0 +1,73 @@
+"""Interleaved sampling: every contender runs once in each round, so that drift of the machine hits all alike.
+
+Each contender's figure is the median over rounds of its time a call less that of the bare call in the same round.
+The collector of cyclic garbage stays on, as it is in production.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from benchmarks.contenders import Mode
+
+_CALIBRATION_CALLS = 200
+_CALLS_MIN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How long to measure: `rounds` of `lap_seconds` for each contender."""
+
+    rounds: int
+    lap_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Nanoseconds a call: added over the bare call, and as a ratio to it."""
+
+    added: float
+    ratio: float
+
+
+async def _lap(call: Callable[[], Any], mode: Mode, calls: int) -> float:
+    """Return nanoseconds a call over `calls` calls."""
+    start = time.perf_counter_ns()
+    if mode == "async":
+        for _ in range(calls):
+            await call()
+    else:
+        for _ in range(calls):
+            call()
+    return (time.perf_counter_ns() - start) / calls
+
+
+async def _calls_in(seconds: float, call: Callable[[], Any], mode: Mode) -> int:
+    """Return how many calls fill `seconds`, after a warm-up."""
+    await _lap(call, mode, _CALIBRATION_CALLS)
+    each = await _lap(call, mode, _CALIBRATION_CALLS)
+    return max(_CALLS_MIN, int(seconds * 1e9 / each))
+
+
+async def interleave(
+    calls: Mapping[str, Callable[[], Any]], bare: Callable[[], Any], mode: Mode, effort: Effort
+) -> tuple[float, dict[str, Sample]]:
+    """Return the bare call's median in nanoseconds, and each call's sample beside it."""
+    everybody = {"": bare, **calls}
+    counts = {name: await _calls_in(effort.lap_seconds, call, mode) for name, call in everybody.items()}
+    gc.collect()
+    laps: dict[str, list[float]] = {name: [] for name in everybody}
+    for _ in range(effort.rounds):
+        for name, call in everybody.items():
+            laps[name].append(await _lap(call, mode, counts[name]))
+    return median(laps[""]), {name: _sample(laps[name], laps[""]) for name in calls}
+
+
+def _sample(laps: list[float], bare: list[float]) -> Sample:
+    pairs = list(zip(laps, bare, strict=True))
+    return Sample(median(lap - base for lap, base in pairs), median(lap / base for lap, base in pairs))

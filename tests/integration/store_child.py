@@ -18,7 +18,7 @@ from switchgear.core.errors import StoreError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import Scope
 from switchgear.ledger.chain import seal
-from switchgear.ledger.events import Recorder
+from switchgear.ledger.events import EventEncoder
 from switchgear.ledger.verify import verify_chain
 from switchgear.storage.abilities import Append, Committed, Store, Unknown, Write
 from switchgear.storage.opening import open_store
@@ -26,14 +26,14 @@ from switchgear.storage.opening import open_store
 _IN_FLIGHT = 16
 _FILE_BYTES_MAX = 512 * 1024
 
-IDS, RECORDER = IdSource(), Recorder()
+IDS, ENCODER = IdSource(), EventEncoder()
 
 
 def make_append(tenant: str, key: str, expected: int) -> Append:
     """Return an append of two events and one row."""
     scope = Scope(tenant, "main", "service:test")
     events = tuple(
-        RECORDER.record("noted", stream=key, scope=scope, at=0.0, facts={"n": expected}, payload={"text": "x" * 500})
+        ENCODER.encode("noted", stream=key, scope=scope, at=0.0, facts={"n": expected}, payload={"text": "x" * 500})
         for _ in range(2)
     )
     return Append(IDS.next("app"), tenant, events, (Write("intents", key, expected, b"v" * 300, "ready"),))

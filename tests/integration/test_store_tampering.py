@@ -10,7 +10,7 @@ import pytest
 
 from switchgear.core.scope import Scope
 from switchgear.ledger.chain import seal
-from switchgear.ledger.events import Recorder
+from switchgear.ledger.events import EventEncoder
 from switchgear.ledger.export import export_lines
 from switchgear.ledger.verify import Verification, verify_chain, verify_export
 from switchgear.storage.abilities import Append
@@ -23,9 +23,9 @@ COUNT = 250
 
 async def record(url: str) -> None:
     """Record a chain of 250 entries."""
-    store, recorder = await open_store(url, seal=seal), Recorder()
+    store, encoder = await open_store(url, seal=seal), EventEncoder()
     for number in range(COUNT):
-        event = recorder.record("noted", stream="s", scope=Scope("acme", "main", "me"), at=0.0, payload={"n": number})
+        event = encoder.encode("noted", stream="s", scope=Scope("acme", "main", "me"), at=0.0, payload={"n": number})
         await store.append(Append(f"a{number}", "acme", (event,)))
     await store.close()
 

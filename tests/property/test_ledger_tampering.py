@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from switchgear.core.scope import Scope
 from switchgear.ledger.chain import seal
-from switchgear.ledger.events import Recorder
+from switchgear.ledger.events import EventEncoder
 from switchgear.ledger.export import export_lines
 from switchgear.ledger.folding import state_hash
 from switchgear.ledger.verify import verify_export
@@ -21,11 +21,9 @@ _COUNT = 6
 
 
 async def _export() -> list[str]:
-    store, recorder = MemoryStore(seal), Recorder(bytes)
+    store, encoder = MemoryStore(seal), EventEncoder(bytes)
     for number in range(_COUNT):
-        event = recorder.record(
-            "noted", stream="s", scope=Scope("acme", "main", "me"), at=number, payload={"n": number}
-        )
+        event = encoder.encode("noted", stream="s", scope=Scope("acme", "main", "me"), at=number, payload={"n": number})
         await store.append(Append(f"a{number}", "acme", (event,)))
     return [line async for line in export_lines(store, "acme")]
 

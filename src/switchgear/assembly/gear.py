@@ -27,7 +27,7 @@ from switchgear.execution.recovery import Recovered
 from switchgear.gates.required import RequiredDependencies
 from switchgear.gates.tenants import TenantLimits
 from switchgear.ledger.chain import seal
-from switchgear.ledger.events import Recorder as Envelopes
+from switchgear.ledger.events import EventEncoder
 from switchgear.storage.abilities import Store
 from switchgear.storage.opening import open_store
 
@@ -56,13 +56,13 @@ class Switchgear:
         self.configuration = configuration
         self.clock = clock
         self.store = store
-        self._envelopes = Envelopes() if rng is None else Envelopes(rng.randbytes)
+        self._encoder = EventEncoder() if rng is None else EventEncoder(rng.randbytes)
         rng = rng or random.Random(os.urandom(32))  # noqa: S311 - jitter and ids; the salts above are the system's
         self._ids = IdSource(clock, rng)
         self._functions = FunctionConnector()
         self._connectors: list[Connector] = [self._functions]
         self.guards = GuardPool(configuration.guards, clock, rng)
-        self._transitions = TransitionLog(store, clock=clock, ids=self._ids, envelopes=self._envelopes)
+        self._transitions = TransitionLog(store, clock=clock, ids=self._ids, encoder=self._encoder)
         self.guards.subscribe(self._transitions.note)
         self.engine = self._engine(rng)
         self.control = Control(engine=self.engine, store=store, guards=self.guards.all)
@@ -177,7 +177,7 @@ class Switchgear:
                 queue_max=settings.queue_max,
                 queue_tenant_max=settings.queue_tenant_max,
             ),
-            sources=Sources(self.clock, self._ids, rng, self._envelopes),
+            sources=Sources(self.clock, self._ids, rng, self._encoder),
         )
 
 

@@ -15,7 +15,7 @@ from switchgear.core.clock import Clock
 from switchgear.core.errors import SwitchgearError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import PLATFORM_TENANT, Scope
-from switchgear.ledger.events import Recorder
+from switchgear.ledger.events import EventEncoder
 from switchgear.storage.abilities import Append, Store
 
 _log = logging.getLogger("switchgear.transitions")
@@ -26,12 +26,12 @@ _BUFFER_MAX = 1000
 class TransitionLog:
     """Notes transitions and records them in order."""
 
-    def __init__(self, store: Store, *, clock: Clock, ids: IdSource, envelopes: Recorder) -> None:
+    def __init__(self, store: Store, *, clock: Clock, ids: IdSource, encoder: EventEncoder) -> None:
         """Start with nothing noted."""
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._envelopes = envelopes
+        self._encoder = encoder
         self._noted: deque[tuple[str, str, float, dict[str, Any]]] = deque()
         self._dropped = 0
         self._wake = asyncio.Event()
@@ -71,7 +71,7 @@ class TransitionLog:
             dropped, self._dropped = self._dropped, 0
             if dropped:
                 facts = {**facts, "dropped_before": dropped}
-            event = self._envelopes.record(kind, stream=f"breaker:{dependency}", scope=_SCOPE, at=at, facts=facts)
+            event = self._encoder.encode(kind, stream=f"breaker:{dependency}", scope=_SCOPE, at=at, facts=facts)
             try:
                 await self._store.append(Append(self._ids.next("apd"), PLATFORM_TENANT, (event,)))
             except SwitchgearError as error:

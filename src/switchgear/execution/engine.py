@@ -29,7 +29,7 @@ from switchgear.execution.refusals import Refusals
 from switchgear.execution.registry import Registry
 from switchgear.gates.gate import Gate
 from switchgear.guard import Guard
-from switchgear.ledger.events import Recorder as Envelopes
+from switchgear.ledger.events import EventEncoder
 from switchgear.storage.abilities import Store
 
 T = TypeVar("T")
@@ -49,12 +49,12 @@ class EngineLimits:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What an engine is given from outside so that a simulation repeats: time, ids, chance, envelopes of events."""
+    """What an engine is given from outside so that a simulation repeats: time, ids, chance, the encoder of events."""
 
     clock: Clock
     ids: IdSource
     rng: random.Random
-    envelopes: Envelopes
+    encoder: EventEncoder
 
 
 class Engine:
@@ -71,14 +71,14 @@ class Engine:
         sources: Sources,
     ) -> None:
         """Put the parts together; nothing runs yet."""
-        clock, ids, rng, envelopes = sources.clock, sources.ids, sources.rng, sources.envelopes
+        clock, ids, rng, encoder = sources.clock, sources.ids, sources.rng, sources.encoder
         self._clock = clock
         self.registry = Registry()
         self.queue = FairQueue(
             places_max=limits.queue_max, tenant_max=limits.queue_tenant_max, lane_places=limits.lane_places
         )
-        self.recorder = Recorder(store, clock=clock, ids=ids, owner=ids.next("eng"), envelopes=envelopes)
-        self.refusals = Refusals(store, clock=clock, ids=ids, envelopes=envelopes)
+        self.recorder = Recorder(store, clock=clock, ids=ids, owner=ids.next("eng"), encoder=encoder)
+        self.refusals = Refusals(store, clock=clock, ids=ids, encoder=encoder)
         self.outcomes = Outcomes(clock)
         self.admission = Admission(
             recorder=self.recorder,

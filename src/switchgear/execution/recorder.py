@@ -17,7 +17,7 @@ from switchgear.core.errors import StoreError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import Scope
 from switchgear.execution.intent import LIVE, Change, Intent, Kind, accepted, evolve
-from switchgear.ledger import events as ledger_events
+from switchgear.ledger.events import Context, EventEncoder
 from switchgear.storage.abilities import (
     Append,
     Appended,
@@ -79,12 +79,10 @@ def encoded(intent: Intent) -> bytes:
 class Recorder:
     """Appends changes of intents and keeps the live ones at hand. One per engine."""
 
-    def __init__(
-        self, store: Store, *, clock: Clock, ids: IdSource, owner: str, envelopes: ledger_events.Recorder
-    ) -> None:
-        """`owner` names this engine in every dispatch; `envelopes` makes the events."""
+    def __init__(self, store: Store, *, clock: Clock, ids: IdSource, owner: str, encoder: EventEncoder) -> None:
+        """`owner` names this engine in every dispatch; `encoder` makes the events."""
         self._store = store
-        self._envelopes = envelopes
+        self._encoder = encoder
         self._clock = clock
         self._ids = ids
         self.owner = owner
@@ -173,14 +171,14 @@ class Recorder:
 
     def _event(self, intent: Intent, change: Change, now: float, actor: str) -> Event:
         scope = Scope(intent.tenant, intent.account, actor)
-        return self._envelopes.record(
+        return self._encoder.encode(
             change.kind,
             stream=intent.id,
             scope=scope,
             at=now,
             facts=change.facts,
             payload=change.payload,
-            context=ledger_events.Context(intent.trace, intent.correlation),
+            context=Context(intent.trace, intent.correlation),
         )
 
     async def _commit(

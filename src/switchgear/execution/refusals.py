@@ -9,7 +9,7 @@ from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import Scope
-from switchgear.ledger.events import Recorder
+from switchgear.ledger.events import EventEncoder
 from switchgear.storage.abilities import Append, Committed, Store
 
 _ROWS_MAX = 10_000
@@ -20,12 +20,12 @@ ADMISSION = "admission"
 class Refusals:
     """Counts per tenant, tool and code since the last flush. Beyond 10,000 rows the tool is counted as others."""
 
-    def __init__(self, store: Store, *, clock: Clock, ids: IdSource, envelopes: Recorder) -> None:
+    def __init__(self, store: Store, *, clock: Clock, ids: IdSource, encoder: EventEncoder) -> None:
         """Start with nothing counted."""
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._envelopes = envelopes
+        self._encoder = encoder
         self._counts: dict[tuple[str, str, str], int] = {}
         self._since = clock.time()
 
@@ -56,7 +56,7 @@ class Refusals:
             del self._counts[row]
 
     async def _recorded(self, tenant: str, facts: dict[str, object]) -> bool:
-        event = self._envelopes.record(
+        event = self._encoder.encode(
             "admission.refused",
             stream=ADMISSION,
             scope=Scope(tenant, "admission", "switchgear"),

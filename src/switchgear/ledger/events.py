@@ -82,19 +82,19 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     payload_digest: str | None
 
 
-class Recorder:
+class EventEncoder:
     """Makes events. Draws its salts from `entropy` (a number of bytes to as many random ones), many at once."""
 
-    __slots__ = ("_encode", "_entropy", "_offset", "_salts")
+    __slots__ = ("_entropy", "_offset", "_salts", "_to_json")
 
     def __init__(self, entropy: Callable[[int], bytes] = os.urandom) -> None:
         """Use the system's randomness unless a simulation brings its own."""
         self._entropy = entropy
         self._salts = b""
         self._offset = 0
-        self._encode = msgspec.json.Encoder().encode
+        self._to_json = msgspec.json.Encoder().encode
 
-    def record(
+    def encode(
         self,
         type: str,  # noqa: A002 - the field's word, and the name of the member
         *,
@@ -138,7 +138,7 @@ class Recorder:
 
     def _json(self, value: object) -> bytes:
         try:
-            return self._encode(value)
+            return self._to_json(value)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             raise Invalid(f"an event must fit into JSON: {error}") from error
 

@@ -25,8 +25,7 @@ from switchgear.gates.gate import Gate
 from switchgear.gates.required import RequiredDependencies
 from switchgear.guard import Guard
 from switchgear.ledger.chain import seal
-from switchgear.ledger.events import Recorder as Envelopes
-from switchgear.ledger.events import read
+from switchgear.ledger.events import EventEncoder, read
 from switchgear.storage.abilities import Append, Appended, Committed, Store, Unknown
 from switchgear.storage.opening import open_store
 
@@ -130,7 +129,7 @@ def engine_on(
         admission_gates=gates,
         dispatch_gates=(RequiredDependencies(guard_of),),
         limits=limits or EngineLimits(),
-        sources=Sources(clock, IdSource(clock, rng), rng, Envelopes(rng.randbytes)),
+        sources=Sources(clock, IdSource(clock, rng), rng, EventEncoder(rng.randbytes)),
     )
 
 

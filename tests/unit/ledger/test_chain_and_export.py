@@ -12,7 +12,7 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError
 from switchgear.core.scope import Scope
 from switchgear.ledger.chain import TAG, seal
-from switchgear.ledger.events import Recorder
+from switchgear.ledger.events import EventEncoder
 from switchgear.ledger.export import ExportReader, export_lines
 from switchgear.ledger.folding import PAGE_ENTRIES, fold, fold_chain, state_hash
 from switchgear.ledger.verify import Verifier, verify_chain, verify_export
@@ -24,10 +24,10 @@ SCOPE = Scope("acme", "main", "service:orders")
 
 async def store_of(count: int, *, tenant: str = "acme") -> Store:
     """Return a store with a chain of `count` entries; every other one has a payload."""
-    store, recorder = MemoryStore(seal), Recorder(bytes)
+    store, encoder = MemoryStore(seal), EventEncoder(bytes)
     for number in range(count):
         payload = {"text": "ü\u2028 line"} if number % 2 else None
-        event = recorder.record("noted", stream=f"s{number % 3}", scope=SCOPE, at=number, payload=payload)
+        event = encoder.encode("noted", stream=f"s{number % 3}", scope=SCOPE, at=number, payload=payload)
         await store.append(Append(f"a{number}", tenant, (event,)))
     return store
 
@@ -170,7 +170,7 @@ async def test_a_reader_names_the_line() -> None:
 async def test_a_chain_sealed_otherwise_does_not_verify() -> None:
     """A store opened with another seal is found out at its first entry."""
     store = MemoryStore(lambda prev, seq, body: bytes(32))
-    await store.append(Append("a", "acme", (Recorder().record("x", stream="s", scope=SCOPE, at=0),)))
+    await store.append(Append("a", "acme", (EventEncoder().encode("x", stream="s", scope=SCOPE, at=0),)))
     found = await verify_chain(store, "acme")
     assert (found.ok, found.first_bad_seq) == (False, 1)
 
@@ -185,10 +185,10 @@ async def test_a_body_that_is_not_text_cannot_be_exported() -> None:
 
 async def test_a_chain_that_grows_meanwhile_is_exported_up_to_where_it_was() -> None:
     """Head, count and entries of one export belong together, whatever is appended while it is written."""
-    store, recorder, lines = await store_of(3), Recorder(bytes), list[str]()
+    store, encoder, lines = await store_of(3), EventEncoder(bytes), list[str]()
     async for line in export_lines(store, "acme"):
         lines.append(line)
-        event = recorder.record("noted", stream="s", scope=SCOPE, at=0)
+        event = encoder.encode("noted", stream="s", scope=SCOPE, at=0)
         await store.append(Append(f"more-{len(lines)}", "acme", (event,)))
     found = verify_export(lines)
     assert (found.ok, found.count, found.problem) == (True, 3, "")
@@ -202,7 +202,7 @@ async def test_entries_that_the_head_promises_must_be_there() -> None:
             return Head(tenant, 9, GENESIS)
 
     store = Forgetful(seal)
-    await store.append(Append("a", "acme", (Recorder().record("x", stream="s", scope=SCOPE, at=0),)))
+    await store.append(Append("a", "acme", (EventEncoder().encode("x", stream="s", scope=SCOPE, at=0),)))
     found = await verify_chain(store, "acme")
     assert (found.ok, found.first_bad_seq) == (False, 2)
     assert "should end at 9" in found.problem

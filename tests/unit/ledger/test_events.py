@@ -10,7 +10,7 @@ import pytest
 from switchgear.core.codes import Code
 from switchgear.core.errors import Invalid, StoreError
 from switchgear.core.scope import Scope
-from switchgear.ledger.events import Context, Recorder, payload_digest, read
+from switchgear.ledger.events import Context, EventEncoder, payload_digest, read
 from switchgear.storage.abilities import GENESIS, Entry, Event
 
 SCOPE = Scope("acme", "main", "service:orders")
@@ -23,8 +23,8 @@ def entry_of(event: Event) -> Entry:
 
 def recorded_event(**more: object) -> Event:
     """Record one event of everything."""
-    recorder = Recorder(bytes)
-    return recorder.record(
+    encoder = EventEncoder(bytes)
+    return encoder.encode(
         "dispatched",
         stream="int_1",
         scope=SCOPE,
@@ -59,8 +59,8 @@ def test_what_was_recorded_is_read_back() -> None:
 
 def test_users_data_is_never_in_the_hashed_body() -> None:
     """A payload can be erased for good: the body holds a salted digest of it, and nothing to guess it from."""
-    one, two = Recorder(), Recorder()
-    events = [recorder.record("x", stream="s", scope=SCOPE, at=0, payload={"pin": "1234"}) for recorder in (one, two)]
+    one, two = EventEncoder(), EventEncoder()
+    events = [encoder.encode("x", stream="s", scope=SCOPE, at=0, payload={"pin": "1234"}) for encoder in (one, two)]
     assert all(b"1234" not in event.body for event in events)
     assert events[0].body != events[1].body, "the salt hides that two payloads are the same"
 
@@ -69,7 +69,7 @@ def test_an_erased_payload_is_told_from_none() -> None:
     """After erasure the event reads on, and says that something is gone."""
     erased = read(replace(entry_of(recorded_event()), payload=None))
     assert (erased.payload, erased.erased) == (None, True)
-    none = read(entry_of(Recorder().record("x", stream="s", scope=SCOPE, at=0)))
+    none = read(entry_of(EventEncoder().encode("x", stream="s", scope=SCOPE, at=0)))
     assert (none.payload, none.erased) == (None, False)
 
 
@@ -81,8 +81,8 @@ def test_salts_are_drawn_many_at_once_and_never_twice() -> None:
         calls.append(count)
         return b"".join(number.to_bytes(16, "big") for number in range(len(calls) * 1000, len(calls) * 1000 + 256))
 
-    recorder = Recorder(entropy)
-    payloads = [recorder.record("x", stream="s", scope=SCOPE, at=0, payload={}).payload for _ in range(300)]
+    encoder = EventEncoder(entropy)
+    payloads = [encoder.encode("x", stream="s", scope=SCOPE, at=0, payload={}).payload for _ in range(300)]
     assert calls == [4096, 4096]
     assert len(set(payloads)) == 300
 
@@ -91,7 +91,7 @@ def test_salts_are_drawn_many_at_once_and_never_twice() -> None:
 def test_what_does_not_fit_into_json_is_refused(payload: dict[str, object]) -> None:
     """The refusal is the caller's mistake, not a defect."""
     with pytest.raises(Invalid, match="JSON"):
-        Recorder().record("x", stream="s", scope=SCOPE, at=0, payload=payload)
+        EventEncoder().encode("x", stream="s", scope=SCOPE, at=0, payload=payload)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_damaged_entry_is_named(change: dict[str, bytes], words: str) -> None:
 
 def test_a_payload_out_of_nowhere_is_named() -> None:
     """A payload that the body knows nothing of was put there later."""
-    plain = entry_of(Recorder().record("x", stream="s", scope=SCOPE, at=0))
+    plain = entry_of(EventEncoder().encode("x", stream="s", scope=SCOPE, at=0))
     with pytest.raises(StoreError, match="knows of none"):
         read(replace(plain, payload=b"{}"))
 

@@ -1,6 +1,9 @@
 """Laws of the guard under cancellation: whatever the moment, no place, token, probe or timer is lost."""
 
 import asyncio
+import gc
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, nullcontext
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,6 +65,78 @@ def test_no_place_token_or_timer_is_lost_whenever_calls_are_cancelled(
         assert all(task.done() for task in tasks)
         await asyncio.gather(*tasks, return_exceptions=True)
         check(guard, clock)
+
+    asyncio.run(run())
+
+
+async def stream(clock: VirtualClock, seconds: float, fails: bool) -> AsyncGenerator[int, None]:  # noqa: FBT001 - drawn
+    """Give three items with some time between them, then maybe fail; need a moment to be closed."""
+    try:
+        for number in range(3):
+            yield number
+            await work(clock, seconds, fails and number == 2)
+    finally:
+        await asyncio.sleep(0)
+
+
+async def read(guard: Guard, clock: VirtualClock, seconds: float, fails: bool, close: bool) -> None:  # noqa: FBT001 - drawn
+    """Read a guarded stream; leave it to the collector unless it is to be closed."""
+    generator = guard.call(stream, clock, seconds, fails)
+    async with aclosing(generator) if close else nullcontext():
+        async for _ in generator:
+            await clock.sleep_async(0.25)
+
+
+async def read_all(guard: Guard, clock: VirtualClock, calls: list[tuple[float, bool, int | None]], close: bool) -> None:  # noqa: FBT001 - drawn
+    """Read several streams at once, cancelling each at its step."""
+    tasks = [asyncio.create_task(read(guard, clock, seconds, fails, close)) for seconds, fails, _ in calls]
+    for step in range(80):
+        for task, (_, _, cancelled_at) in zip(tasks, calls, strict=True):
+            if cancelled_at == step:
+                task.cancel()
+        await (clock.elapse(0.25, turns=1) if step % 2 else asyncio.sleep(0))
+    await clock.elapse(30.0)
+    assert all(task.done() for task in tasks)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@settings(max_examples=80)
+@given(CALLS, st.booleans())
+def test_no_place_token_or_timer_is_lost_whenever_iterations_are_cancelled(
+    calls: list[tuple[float, bool, int | None]],
+    close: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """Guarded async generators, cancelled inside or between their steps, closed or dropped, give everything back."""
+
+    async def run() -> None:
+        clock = VirtualClock()
+        guard = make(clock)
+        await read_all(guard, clock, calls, close)
+        await asyncio.sleep(0)
+        gc.collect()
+        await clock.elapse(5.0)
+        check(guard, clock)
+
+    asyncio.run(run())
+
+
+@given(st.integers(0, 12))
+def test_an_iteration_as_probe_gives_its_place_back_whenever_it_is_cancelled(step: int) -> None:
+    """Cancelled at any step of the loop, a probing iteration never wedges the breaker."""
+
+    async def run() -> None:
+        clock = VirtualClock()
+        guard = Guard("api", breaker=Breaker(failures=1, cooldown=1.0, jitter=0.0), timeout=Timeout(9.0), clock=clock)
+        guard.permit_nowait().fail()
+        clock.advance(1.0)
+        task = asyncio.create_task(read(guard, clock, 0.25, fails=False, close=True))
+        for _ in range(step):
+            await clock.elapse(0.05, turns=1)
+        task.cancel()
+        await asyncio.wait([task])
+        guard.permit_nowait().succeed()
+        assert (guard.state, guard.statistics().in_flight) == ("closed", 0)
+        assert Timers(clock).expiries().armed == 0
 
     asyncio.run(run())
 

@@ -41,6 +41,10 @@ class SwitchgearError(Exception):
         """Say what happened, as the code table words it unless a message says more."""
         return f"{self.code}: {self.message or FACTS[self.code].meaning}"
 
+    def __repr__(self) -> str:
+        """Show class and text, since the facts are not in `args`: a gathered or logged error says what happened."""
+        return f"{type(self).__name__}({str(self)!r})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by class and facts, so that subclasses with other signatures survive."""
         return (_revive, (type(self), self.args, self.__dict__.copy(), self.__cause__))
@@ -94,9 +98,8 @@ class Rejected(SwitchgearError):
 
     def __str__(self) -> str:
         """Say code, dependency, state and when to come back."""
-        where = f" [{self.dependency}{': ' + self.state if self.state else ''}]" if self.dependency else ""
         when = "" if self.retry_after is None else f" Retry after {self.retry_after:.3g} s."
-        return f"{self.code}{where}: {self.message or FACTS[self.code].meaning}{when}"
+        return f"{_placed(self, self.dependency, self.state)}{when}"
 
 
 class CircuitOpen(Rejected):
@@ -164,6 +167,10 @@ class DeadlineExceeded(SwitchgearError, TimeoutError):
         self.operation = operation
         self.dependency = dependency
 
+    def __str__(self) -> str:
+        """Say code, dependency and operation, and what was late."""
+        return _placed(self, self.dependency, self.operation)
+
     def facts(self) -> dict[str, Any]:
         """Return sent, operation and dependency."""
         return {"sent": self.sent, "operation": self.operation, "dependency": self.dependency}
@@ -191,6 +198,10 @@ class RetryExhausted(SwitchgearError):
         self.attempts = attempts
         self.history = history
         self.dependency = dependency
+
+    def __str__(self) -> str:
+        """Say code and dependency, and how it ended."""
+        return _placed(self, self.dependency)
 
     def facts(self) -> dict[str, Any]:
         """Return attempts, history and dependency."""
@@ -222,6 +233,8 @@ class NotApplied(SwitchgearError):
     ) -> None:
         """Keep the facts."""
         super().__init__(message, code=code)
+        if retry_after is not None and not isinstance(retry_after, int | float):
+            raise OptionError(f"NotApplied(retry_after=) is seconds as a number, not {retry_after!r}")
         self.retryable = retryable
         self.retry_after = retry_after
 
@@ -240,6 +253,12 @@ class OptionError(SwitchgearError, ValueError):
     """Options that cannot work. The message names the option and what to write instead."""
 
     code = Code.INVALID_CONFIGURATION
+
+
+def _placed(error: SwitchgearError, *places: str) -> str:
+    """Return code, the places that are known, and what happened."""
+    where = ": ".join(filter(None, places))
+    return f"{error.code}{f' [{where}]' if where else ''}: {error.message or FACTS[error.code].meaning}"
 
 
 def _revive(

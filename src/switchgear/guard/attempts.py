@@ -21,18 +21,27 @@ Then = float | BaseException
 
 
 def settle_error(
-    member: Member, ticket: Ticket, error: BaseException, started: float, ends: float, cost: float
+    member: Member, ticket: Ticket, error: BaseException, started: float, ends: float, cost: float | None
 ) -> None:
-    """Settle an attempt that ended with `error`. A call that never left is refunded."""
+    """Settle an attempt that ended with `error`. A call that never left is refunded, unless `cost` is None.
+
+    Where the question of ``on=`` or ``ignore=`` raises itself, the attempt has failed, and that error goes on.
+    """
     now = member.plan.clock.monotonic()
-    verdict = member.plan.judge(error, past_deadline=now >= ends)
-    with member.lock:
-        if never_left(error):
-            member.refund_locked(ticket, cost, now)
-        else:
-            member.settle_locked(ticket, verdict, now - started, now)
-    if member.news:
-        member.deliver()
+    if isinstance(error, GeneratorExit):  # a dropped coroutine, perhaps ended by the garbage collector
+        member.drop(ticket, now - started)
+        return
+    verdict = Verdict.FAILURE
+    try:
+        verdict = member.plan.judge(error, past_deadline=now >= ends)
+    finally:
+        with member.lock:
+            if cost is not None and never_left(error):
+                member.refund_locked(ticket, cost, now)
+            else:
+                member.settle_locked(ticket, verdict, now - started, now)
+        if member.news:
+            member.deliver()
 
 
 def settle_cut(member: Member, ticket: Ticket, started: float, *, by_timeout: bool, still_runs: bool) -> None:
@@ -66,10 +75,10 @@ class Tries:
     """The attempts of one call, from the first error on. Each `after_…` returns what to do `Then`.
 
     The error returned is the very error given when it passes unchanged. `made` counts attempts that were let
-    in.
+    in. Once a generator has `begun` to give items, nothing is repeated or refunded.
     """
 
-    __slots__ = ("_history", "_last", "_member", "_previous", "_refusals", "made")
+    __slots__ = ("_history", "_last", "_member", "_previous", "_refusals", "_refused_by", "begun", "made")
 
     def __init__(self, member: Member) -> None:
         """Start before the first error."""
@@ -78,6 +87,8 @@ class Tries:
         self._last: BaseException | None = None
         self._previous = 0.0
         self._refusals = 0
+        self._refused_by = ""
+        self.begun = False
         self.made = 0
 
     def after(
@@ -93,6 +104,9 @@ class Tries:
             then = self._after_refusal(error, ends)
         elif cut:
             then = self._after_cut(ticket, error, started, ends)
+        elif self.begun:
+            settle_error(self._member, ticket, error, started, ends, None)
+            then = error
         else:
             settle_error(self._member, ticket, error, started, ends, cost)
             then = self._after_refusal(error, ends) if never_left(error) else self._next(error, ends)
@@ -112,14 +126,13 @@ class Tries:
         if not isinstance(error, Rejected):
             return self._too_late(error) if never_left(error) and self._last is not None else error
         self._refusals += 1
+        self._refused_by = str(error.code)
         retry = self._member.plan.retry
         if retry is not None and self._fits(retry, error.retry_after, ends):
-            self._remember(error)
             return error.retry_after or 0.0
-        if self._last is None:
+        if retry is None or self._last is None:
             return error
-        self._remember(error)
-        return self._exhausted(self._last)
+        return self._exhausted(self._last, f"stopped after {self.made} of {retry.attempts} attempts by {error.code}")
 
     def _too_late(self, error: BaseException) -> BaseException:
         """Say of the whole call that something has left, though `error` says of its last attempt that nothing did."""
@@ -149,11 +162,11 @@ class Tries:
         retry = self._member.plan.retry
         self.made += 1
         self._last = error
-        if retry is None or not retry.retries(error) or self._is_over(error, ends):
+        if retry is None or self.begun or not retry.retries(error) or self._is_over(error, ends):
             return error
         self._remember(error)
         if self._used_up(retry):
-            return self._exhausted(error)
+            return self._exhausted(error, self._count(retry))
         wait = self._wait(retry, error)
         return error if wait is None else self._if_in_time(wait, error, ends)
 
@@ -191,11 +204,17 @@ class Tries:
         if len(self._history) < _HISTORY_MAX:
             self._history.append(_text(error))
 
-    def _exhausted(self, last: BaseException) -> BaseException:
+    def _count(self, retry: Retry) -> str:
+        """Say how the attempts were used up. A refusal that was waited out used one without being made."""
+        if not self._refusals:
+            return f"{self.made} attempts failed"
+        return f"{self.made} of {retry.attempts} attempts failed, {self._refusals} refused by {self._refused_by}"
+
+    def _exhausted(self, last: BaseException, how: str) -> BaseException:
         if self.made + self._refusals == 1:
             return last
         exhausted = RetryExhausted(
-            f"{self.made} attempts failed, the last with {_text(last)}",
+            f"{how}; the last failed with {_text(last)}",
             attempts=self.made,
             history=tuple(self._history),
             dependency=self._member.label,

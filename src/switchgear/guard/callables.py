@@ -1,7 +1,6 @@
-"""What kind of callable was given: one that blocks, or one that returns an awaitable.
+"""What kind of callable was given: one that blocks, one that returns an awaitable, or a generator function.
 
-Partials and objects with an asynchronous ``__call__`` are recognised. Generators are not guarded yet and are
-refused, since guarding only their creation would protect nothing.
+Partials and objects with an asynchronous ``__call__`` are recognised.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, GeneratorType, MethodType
-from typing import NoReturn
+from typing import Final, Literal, NoReturn
 
 _ASYNC = inspect.CO_COROUTINE
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
@@ -20,20 +19,27 @@ PLAIN: set[type] = {bool, bytes, dict, float, int, list, str, tuple, type(None)}
 """Types of results that are known not to be awaitable."""
 
 
-def is_async(function: Callable[..., object]) -> bool:
-    """Return whether calling `function` gives an awaitable.
+Kind = Literal[0, 1, 2, 3]
+BLOCKING: Final = 0
+ASYNC: Final = 1
+GENERATOR: Final = 2
+ASYNC_GENERATOR: Final = 3
 
-    Raises `TypeError` for generator functions and for what cannot be called.
+
+def kind_of(function: Callable[..., object]) -> Kind:
+    """Return what calling `function` gives: its result, an awaitable, a generator or an async generator.
+
+    Raises `TypeError` for what cannot be called.
     """
     kind = function.__class__
     if kind is FunctionType or kind is MethodType:
         flags = function.__code__.co_flags
         if flags & _ASYNC:
-            return True
+            return ASYNC
         if not flags & _GENERATOR and not function.__dict__:
-            return False
+            return BLOCKING
     elif kind is BuiltinFunctionType:
-        return False
+        return BLOCKING
     return _inspect(function)
 
 
@@ -57,14 +63,16 @@ def refuse_awaitable(function: Callable[..., object], result: object) -> NoRetur
     )
 
 
-def _inspect(function: Callable[..., object]) -> bool:
+def _inspect(function: Callable[..., object]) -> Kind:
     while isinstance(function, functools.partial):
         function = function.func
     if not callable(function):
         raise TypeError(f"the guard needs something to call, not {function!r}")
     for candidate in (function, type(function).__call__):
-        if inspect.isgeneratorfunction(candidate) or inspect.isasyncgenfunction(candidate):
-            raise TypeError(f"{function!r} is a generator function; the guard takes functions and async functions")
+        if inspect.isgeneratorfunction(candidate):
+            return GENERATOR
+        if inspect.isasyncgenfunction(candidate):
+            return ASYNC_GENERATOR
         if inspect.iscoroutinefunction(candidate):
-            return True
-    return False
+            return ASYNC
+    return BLOCKING

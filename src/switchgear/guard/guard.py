@@ -5,22 +5,29 @@ from __future__ import annotations
 import functools
 import os
 import random as randomness
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from inspect import signature
 from math import inf
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.deadline import CURRENT
 from switchgear.core.errors import OptionError
-from switchgear.guard.callables import is_async
+from switchgear.guard.callables import ASYNC, ASYNC_GENERATOR, BLOCKING, GENERATOR, kind_of
 from switchgear.guard.drivers import drive, drive_async, drive_async_within, drive_within
+from switchgear.guard.generators import (
+    drive_async_generator,
+    drive_generator,
+    guarded_async_generator,
+    guarded_generator,
+)
 from switchgear.guard.keys import Keys
 from switchgear.guard.member import Member
 from switchgear.guard.meter import Listener, Statistics
 from switchgear.guard.permit import Permit, PermitScope
 from switchgear.guard.plan import Plan
+from switchgear.guard.stream import Stream
 from switchgear.policies.breaker import Breaker, BreakerState
 from switchgear.policies.bulkhead import Bulkhead
 from switchgear.policies.checks import require_number, require_seconds
@@ -31,15 +38,20 @@ from switchgear.policies.timeout import Timeout
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+Rest = ParamSpec("Rest")
 
 KeyBy = str | Callable[..., str]
 """The name of a parameter, or a function of the call's arguments that returns the key."""
 
-# What goes in decides what comes out, which no type can say without a call for each cast.
-_ASYNC: Any = drive_async
-_BLOCKING: Any = drive
-_ASYNC_WITHIN: Any = drive_async_within
-_BLOCKING_WITHIN: Any = drive_within
+# What goes in decides what comes out, which no type can say without a call for each cast. In order of their kinds.
+_DRIVE: Any = (
+    drive,
+    drive_async,
+    functools.partial(drive_generator, None),
+    functools.partial(drive_async_generator, None),
+)
+_DRIVE_WITHIN: Any = (drive_within, drive_async_within, drive_generator, drive_async_generator)
 
 _RANDOM = randomness.Random()  # noqa: S311 - jitter needs no secrecy
 os.register_at_fork(after_in_child=_RANDOM.seed)
@@ -104,29 +116,36 @@ class Guard:
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `function` under the guard: an async one gives an awaitable, a blocking one its result.
 
+        A generator function, blocking or async, gives a guarded generator. The whole iteration is one call: let in
+        at the first step, it holds its place until it ends, is closed or is dropped. Its end is a success, an error
+        is judged as any other; closed or cancelled before its end it says nothing. `Timeout` bounds each step (of a
+        blocking one in a worker thread) and the closing of an async one; the guard's deadline bounds the whole, from
+        the first step on, and a caller's each step within it. Both are in force inside the steps only; only time
+        inside them counts as duration. There is no retry after the first item.
+
         Raises what the call raises, and: `Rejected` (nothing left), `DeadlineExceeded`, `RetryExhausted`; and
-        `TypeError` for a blocking callable that returns an awaitable, and for generator functions.
+        `TypeError` for a blocking callable that returns an awaitable.
         """
         result: R
         if self._budget is None:
-            drive = _ASYNC if is_async(function) else _BLOCKING
+            drive = _DRIVE[kind_of(function)]
             result = drive(self._member, self._cost, function, args, kwargs)
         else:
-            drive_within = _ASYNC_WITHIN if is_async(function) else _BLOCKING_WITHIN
+            drive_within = _DRIVE_WITHIN[kind_of(function)]
             result = drive_within(self._budget, self._member, self._cost, function, args, kwargs)
         return result
 
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function, blocking or async. The result has the guard as its `guard` attribute."""
+    def __call__(self, function: Callable[P, R]) -> Guarded[P, R]:
+        """Decorate a function or generator function, blocking or async. The result has the guard as `guard`."""
         return _wrapped(function, self, lambda _args, _kwargs: self)
 
-    def decorate(self, *, key_by: KeyBy | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    def decorate(self, *, key_by: KeyBy | None = None) -> Callable[[Callable[P, R]], Guarded[P, R]]:
         """Return a decorator. With `key_by` each call goes to the keyed member that its arguments name.
 
         `key_by` is the name of a parameter or a function of the arguments; either gives a string.
         """
 
-        def decorator(function: Callable[P, R]) -> Callable[P, R]:
+        def decorator(function: Callable[P, R]) -> Guarded[P, R]:
             if key_by is None:
                 return self(function)
             key_of = _key_reader(function, key_by)
@@ -230,7 +249,35 @@ class Guard:
         return view
 
 
+class Guarded(Protocol[P, R_co]):
+    """A decorated function: called and awaited as before, with its guard at hand. Methods keep both.
+
+    One limit of type checkers: a class method that is called on its class, not on an object, looks unbound to them.
+    """
+
+    __name__: str
+    __qualname__: str
+
+    @property
+    def guard(self) -> Guard:
+        """The guard that every call goes through, or whose keyed members do."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Make a guarded call."""
+
+    @overload
+    def __get__(self, instance: None, owner: type | None = None, /) -> Guarded[P, R_co]: ...
+    @overload
+    def __get__(
+        self: Guarded[Concatenate[Any, Rest], R_co], instance: object, owner: type | None = None, /
+    ) -> Guarded[Rest, R_co]: ...
+    def __get__(self, instance: object, owner: type | None = None, /) -> Guarded[..., R_co]:
+        """Bind a method to its object, as any function does."""
+
+
 def circuit_breaker(
+    misplaced: None = None,
+    /,
     *,
     name: str | None = None,
     failure_threshold: int = 5,
@@ -238,9 +285,10 @@ def circuit_breaker(
     expected_exception: type[BaseException] | tuple[type[BaseException], ...] = Exception,
     half_open_max_calls: int = 1,
     clock: Clock = SYSTEM_CLOCK,
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate functions, blocking or async, with a breaker of consecutive failures.
+) -> Callable[[Callable[P, R]], Guarded[P, R]]:
+    """Decorate functions, blocking or async, with a breaker of consecutive failures: ``@circuit_breaker()``.
 
+    misplaced            nothing: every option is given by name, and the function comes after the parentheses.
     name                 of the dependency; default: the function's own name.
     failure_threshold    failures in a row that open it, at least 1.
     timeout              seconds it stays open, exactly: without jitter.
@@ -249,24 +297,37 @@ def circuit_breaker(
 
     Each use of `circuit_breaker` makes a breaker of its own, whatever its name; functions decorated by one and
     the same decorator share it. To share one otherwise, decorate with a `Guard`. The decorated function has it
-    as `guard`. Raises `OptionError` for options that cannot work.
+    as `guard`. Raises `OptionError` for options that cannot work, `TypeError` for ``@circuit_breaker`` without
+    parentheses.
     """
+    if misplaced is not None:
+        raise _misplaced(misplaced)
     breaker = Breaker(
         failures=failure_threshold, cooldown=timeout, on=expected_exception, probes=half_open_max_calls, jitter=0.0
     )
     named = None if name is None else Guard(name, breaker=breaker, clock=clock)
 
-    def decorator(function: Callable[P, R]) -> Callable[P, R]:
+    def decorator(function: Callable[P, R]) -> Guarded[P, R]:
         own = getattr(function, "__qualname__", "call")
         return (named or Guard(own, breaker=breaker, clock=clock))(function)
 
     return decorator
 
 
+def _misplaced(value: object) -> TypeError:
+    """Return the error for what stands where only options by name may: mostly a function, without parentheses."""
+    if callable(value):
+        return TypeError("@circuit_breaker has no parentheses; write @circuit_breaker() to take the defaults")
+    return TypeError(
+        f"circuit_breaker takes its options by name, not {value!r}; write for example "
+        "@circuit_breaker(failure_threshold=5)"
+    )
+
+
 def _wrapped(
-    function: Callable[P, R], guard: Guard, guard_of: Callable[[tuple[Any, ...], dict[str, Any]], Guard]
-) -> Callable[P, R]:
-    """Wrap `function`, staying async if it is. `guard_of` finds the guard for the arguments of a call."""
+    function: Callable[P, R], guard: Guard, guard_of: Callable[[tuple[Any, ...], Mapping[str, Any]], Guard]
+) -> Guarded[P, R]:
+    """Wrap `function`, staying of its kind. `guard_of` finds the guard for the arguments of a call."""
 
     async def call_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
         return await cast("Any", guard_of(args, kwargs).call(cast("Any", function), *args, **kwargs))
@@ -274,9 +335,19 @@ def _wrapped(
     def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
         return guard_of(args, kwargs).call(cast("Any", function), *args, **kwargs)
 
-    wrapper: Any = functools.update_wrapper(call_async if is_async(function) else call, function)
+    def stream_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Stream:
+        found = guard_of(args, kwargs)
+        return Stream(found._budget, found._member, found._cost)  # noqa: SLF001 - of this module's own class
+
+    makers: dict[int, Callable[[], Callable[..., Any]]] = {
+        BLOCKING: lambda: call,
+        ASYNC: lambda: call_async,
+        GENERATOR: lambda: guarded_generator(cast("Any", function), stream_of),
+        ASYNC_GENERATOR: lambda: guarded_async_generator(cast("Any", function), stream_of),
+    }
+    wrapper: Any = functools.update_wrapper(makers[kind_of(function)](), function)
     wrapper.guard = guard
-    return cast("Callable[P, R]", wrapper)
+    return cast("Guarded[P, R]", wrapper)
 
 
 def _key_reader(function: Callable[..., object], key_by: KeyBy) -> Callable[..., str]:

@@ -20,11 +20,15 @@ from switchgear.guard.plan import Plan
 from switchgear.guard.waiter import Pause, Turn, Waiter
 from switchgear.policies.breaker import BreakerMachine, BreakerState, Phase
 from switchgear.policies.bulkhead import BulkheadMachine
-from switchgear.policies.rate_limit import RateLimitMachine
+from switchgear.policies.rate_limit import limiter_for
 from switchgear.policies.refusal import Refusal
 
 Ticket = Phase | None
 """The breaker's phase in which a call was let in; None without a breaker."""
+
+_DROP_WAIT_SECONDS = 0.1
+EVENTS_MAX = 1_000
+"""Events of a member that wait for slow listeners at most; what is above that is dropped and counted."""
 
 _KINDS: dict[BreakerState, EventKind] = {"open": "opened", "half_open": "half_opened", "closed": "closed"}
 _ERRORS: dict[str, type[Rejected]] = {"breaker": CircuitOpen, "rate_limit": RateLimited, "bulkhead": QueueFull}
@@ -40,6 +44,7 @@ class Member:
         "_draw",
         "_ended",
         "_events",
+        "_events_dropped",
         "_in_flight",
         "_refused",
         "_retries",
@@ -61,12 +66,13 @@ class Member:
         self.key = key
         self.lock = threading.Lock()
         self.breaker = None if plan.breaker is None else BreakerMachine(plan.breaker)
-        self.limiter = None if plan.rate_limit is None else RateLimitMachine(plan.rate_limit)
+        self.limiter = None if plan.rate_limit is None else limiter_for(plan.rate_limit)
         self.bulkhead: BulkheadMachine[Waiter] | None = (
             None if plan.bulkhead is None else BulkheadMachine(plan.bulkhead)
         )
         self.news = False
         self._events: deque[Event] | None = None
+        self._events_dropped = 0
         self._woken: list[Waiter] | None = None
         self._delivering = False
         self._draw = plan.random.random()
@@ -155,6 +161,15 @@ class Member:
             self._in_flight -= 1
             self.free_place_locked(self.plan.clock.monotonic())
         self.deliver()
+
+    def drop(self, ticket: Ticket, duration: float) -> None:
+        """Settle, as ignored, a call that its caller dropped; without fail, and at any moment.
+
+        The garbage collector may call this from inside a section that this very thread is in. Then the lock
+        never comes free here, and whoever delivers next settles.
+        """
+        self.plan.dropped.append((self, ticket, duration))
+        self._settle_dropped()
 
     def count_timeout_locked(self) -> None:
         """Count an attempt that ran into its `Timeout`."""
@@ -246,6 +261,8 @@ class Member:
         for waiter in woken or ():
             if not waiter.wake():
                 self._pass_on(waiter)
+        if self.plan.dropped:
+            self._settle_dropped()
         while (event := self._next_event()) is not None:
             try:
                 self.plan.meter.publish(event)
@@ -270,7 +287,7 @@ class Member:
         with self.lock:
             if self._in_flight or self._events or (self.bulkhead is not None and self.bulkhead.waiting):
                 return False
-            if self.limiter is not None and self.limiter.level(now) > 0.0:
+            if self.limiter is not None and not self.limiter.is_clean(now):
                 return False
             return self.breaker is None or self.breaker.is_clean(now)
 
@@ -305,6 +322,7 @@ class Member:
                 circuit_breaker_closed=0 if breaker is None else breaker.closed,
                 circuit_breaker_blocked=refused.get(Code.CIRCUIT_OPEN, 0),
                 listener_errors=self.plan.meter.listener_errors,
+                events_dropped=self._events_dropped,
             )
 
     # -- Inside ----------------------------------------------------------------------------------------------
@@ -323,6 +341,25 @@ class Member:
         waiter.granted = True
         self._woken = [*(self._woken or ()), waiter]
         self.news = True
+
+    def _settle_dropped(self) -> None:
+        """Settle the calls, of any key, that their callers dropped."""
+        dropped = self.plan.dropped
+        for _ in range(len(dropped)):
+            try:
+                member, ticket, duration = dropped.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            if not member.lock.acquire(timeout=_DROP_WAIT_SECONDS):
+                dropped.append((member, ticket, duration))
+                member.news = True
+                return
+            try:
+                member.settle_locked(ticket, Verdict.IGNORED, duration, self.plan.clock.monotonic())
+            finally:
+                member.lock.release()
+            if member.news:
+                member.deliver()
 
     def _pass_on(self, waiter: Waiter) -> None:
         """Free the place of a waiter whose event loop is gone."""
@@ -353,10 +390,16 @@ class Member:
         )
 
     def _note(self, event: Event) -> None:
+        """Keep an event for `deliver`. When there are too many, transitions outlast refusals, and new ones old ones."""
         if self._events is None:
             self._events = deque()
-        self._events.append(event)
         self.news = True
+        if len(self._events) >= EVENTS_MAX:
+            self._events_dropped += 1
+            if event.kind == "refused":
+                return
+            self._events.popleft()
+        self._events.append(event)
 
     def _next_event(self) -> Event | None:
         with self.lock:

@@ -66,6 +66,7 @@ class Statistics:
     circuit_breaker_opened, circuit_breaker_closed, circuit_breaker_blocked   transitions and refusals of the
                                                                               breaker.
     listener_errors   exceptions that listeners raised.
+    events_dropped    events that no listener got, because more than 1,000 of them waited for slow ones.
     keys, keys_evicted, keys_overflowed   keyed members held, dropped, and calls for a key that had to share.
     """
 
@@ -91,6 +92,7 @@ class Statistics:
     circuit_breaker_closed: int
     circuit_breaker_blocked: int
     listener_errors: int
+    events_dropped: int = 0
     keys: int = 0
     keys_evicted: int = 0
     keys_overflowed: int = 0

@@ -58,7 +58,11 @@ class Permit:
         if error is None:
             self._settle(Verdict.FAILURE, slow=slow)
         elif slow:
-            self._settle(self._member.plan.judge(error, past_deadline=self._past_deadline()), slow=True)
+            verdict = Verdict.FAILURE  # also when the question of `on=` or `ignore=` raises itself
+            try:
+                verdict = self._member.plan.judge(error, past_deadline=self._past_deadline())
+            finally:
+                self._settle(verdict, slow=True)
         else:
             settle_error(self._member, self._ticket, error, self._started, self._ends, self._cost)
 

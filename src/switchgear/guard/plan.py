@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from dataclasses import dataclass, field
 from math import inf
+from typing import Any
 
 from switchgear.core.clock import Clock
 from switchgear.core.errors import DeadlineExceeded, OptionError, Rejected
@@ -25,7 +27,8 @@ class Plan:
     """What a guard was told, checked, and what follows from it.
 
     `timers` lead to the deadlines of the running loop. `timeout_seconds` and `slow_after` are infinite when not
-    asked for; `wait_max` is how many seconds a call may wait for its turn in the rate limit.
+    asked for; `wait_max` is how many seconds a call may wait for its turn in the rate limit. `dropped` holds calls
+    that their callers dropped at a moment when they could not be settled.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Plan:
     random: random.Random
     keys_max: int
     meter: Meter = field(default_factory=Meter)
+    dropped: deque[Any] = field(default_factory=deque)
     timers: Timers = field(init=False)
     timeout_seconds: float = field(init=False)
     slow_after: float = field(init=False)

@@ -3,12 +3,18 @@
 The machine keeps the algorithm's continuous-state form, the leaky bucket as a meter (ITU-T I.371, Annex A),
 because whole tokens then add up exactly. Every decision is O(1), and `retry_after` is exact to the nanosecond.
 The limit holds for this process; several processes on a host each have their own.
+
+Warm-up has the model of Guava's `SmoothWarmingUp`, which starts at a third of the rate, over time instead of over
+stored permits. The limiter has a warmth of 0 to `warm_up` seconds, 0 at the start. It gains a second in each second
+in which the bucket holds something, and loses one in each in which it is empty. At warmth w the bucket drains at
+``limit / per * (1 + 2 * w / warm_up) / 3``. So in s seconds of use, from w on and as long as it warms up, there drain
+``limit / per / 3 * (s * (1 + 2 * w / warm_up) + s**2 / warm_up)``, and each wait is the root of that.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, sqrt
 
 from switchgear.core.codes import Code
 from switchgear.policies.checks import require_number, require_seconds
@@ -22,10 +28,13 @@ _CODE = Code.RATE_LIMITED_CONNECTOR
 class RateLimit:
     """Let `limit` calls through every `per` seconds, and up to `burst` at once.
 
-    limit   cost units let through in each `per`; above 0.
-    per     seconds, above 0; default 1.
-    burst   size of the bucket in cost units, at least 1; default: `limit`, and at least 1.
-    wait    seconds a call may wait for its turn, at least 0; default 0: refuse at once.
+    limit    cost units let through in each `per`; above 0.
+    per      seconds, above 0; default 1.
+    burst    size of the bucket in cost units, at least 1; default: `limit`, and at least 1; with `warm_up` it is
+             1, since a burst goes at once, also when cold.
+    wait     seconds a call may wait for its turn, at least 0; default 0: refuse at once.
+    warm_up  seconds of use in which the rate grows from a third to full, after the start and after as long a
+             time without use; at least 0; default 0: full at once.
 
     A call has cost 1 unless ``using(cost=…)`` says otherwise. Cost 0 takes nothing. A cost above `burst` can
     never fit and is refused for ever, without `retry_after`. Raises `OptionError` for options that cannot work.
@@ -35,6 +44,7 @@ class RateLimit:
     per: float = field(default=1.0, kw_only=True)
     burst: float | None = field(default=None, kw_only=True)
     wait: float = field(default=0.0, kw_only=True)
+    warm_up: float = field(default=0.0, kw_only=True)
     bucket: float = field(init=False, repr=False, compare=False)
     per_second: float = field(init=False, repr=False, compare=False)
     full_level: float = field(init=False, repr=False, compare=False)
@@ -44,7 +54,9 @@ class RateLimit:
         require_number("RateLimit(limit)", self.limit, above=0, example=10)
         require_seconds("RateLimit(per)", self.per, example=1.0)
         require_seconds("RateLimit(wait)", self.wait, zero=True, example=0.5)
-        bucket = max(1.0, self.limit) if self.burst is None else self.burst
+        require_seconds("RateLimit(warm_up)", self.warm_up, zero=True, example=30.0)
+        usual = 1.0 if self.warm_up else max(1.0, self.limit)
+        bucket = usual if self.burst is None else self.burst
         require_number("RateLimit(burst)", bucket, least=1, example=20)
         per_second = self.limit / self.per
         object.__setattr__(self, "burst", bucket)
@@ -90,6 +102,10 @@ class RateLimitMachine:
         """Give back what a call took that never left."""
         self._level = max(0.0, self._level - cost)
 
+    def is_clean(self, now: float) -> bool:
+        """Return whether it stands as a new one does."""
+        return self.level(now) == 0.0
+
     def level(self, now: float) -> float:
         """Return the cost units in the bucket, 0 when it has drained; above the burst while calls wait their turn."""
         return max(0.0, self._level - (now - self._updated) * self._options.per_second)
@@ -106,3 +122,72 @@ class RateLimitMachine:
                 f"the cost of the call is above the burst of {self._options.bucket:g}, so it can never fit",
             )
         return Refusal("rate_limit", _CODE, "limited", wait)
+
+
+class WarmingMachine(RateLimitMachine):
+    """The meter of a limit with a warm-up: how warm it was, as well."""
+
+    __slots__ = ("_warmth",)
+
+    def __init__(self, options: RateLimit) -> None:
+        """Start empty and cold."""
+        super().__init__(options)
+        self._warmth = 0.0
+
+    def charge(self, now: float, cost: float) -> float:
+        """Take `cost` if it fits now, as `RateLimitMachine.charge` does."""
+        options = self._options
+        level, warmth = self._at(now)
+        after = level + cost
+        if after <= options.full_level:
+            self._level, self._warmth, self._updated = after, warmth, now
+            return 0.0
+        return inf if cost > options.bucket else self._seconds_to_drain(after - options.bucket, warmth)
+
+    def reserve(self, now: float, cost: float, wait_max: float) -> float:
+        """Take `cost` ahead of its time, as `RateLimitMachine.reserve` does."""
+        wait = self.charge(now, cost)
+        if 0.0 < wait <= wait_max:
+            level, self._warmth = self._at(now)
+            self._level, self._updated = level + cost, now
+        return wait
+
+    def is_clean(self, now: float) -> bool:
+        """Return whether it stands as a new one does: drained and cold."""
+        return self._at(now) == (0.0, 0.0)
+
+    def level(self, now: float) -> float:
+        """Return the cost units in the bucket, 0 when it has drained."""
+        return self._at(now)[0]
+
+    def _at(self, now: float) -> tuple[float, float]:
+        """Return level and warmth at `now`."""
+        passed = now - self._updated
+        in_use = self._seconds_to_drain(self._level, self._warmth)
+        warmth = min(self._warmth + min(passed, in_use), self._options.warm_up)
+        if passed >= in_use:
+            return 0.0, max(0.0, warmth - (passed - in_use))
+        return max(0.0, self._level - self._drained(passed, self._warmth)), warmth
+
+    def _drained(self, seconds: float, warmth: float) -> float:
+        """Return what drains in so many seconds of use."""
+        options = self._options
+        cold = min(seconds, options.warm_up - warmth)
+        warming = (cold * (1.0 + 2.0 * warmth / options.warm_up) + cold * cold / options.warm_up) / 3.0
+        return (warming + seconds - cold) * options.per_second
+
+    def _seconds_to_drain(self, amount: float, warmth: float) -> float:
+        """Return the seconds of use in which `amount` drains: the inverse of `_drained`."""
+        options = self._options
+        cold = options.warm_up - warmth
+        more = amount - self._drained(cold, warmth)
+        if more >= 0.0:
+            return cold + more / options.per_second
+        thirds = 3.0 * amount / options.per_second
+        slope = 1.0 + 2.0 * warmth / options.warm_up
+        return 2.0 * thirds / (slope + sqrt(slope * slope + 4.0 * thirds / options.warm_up))
+
+
+def limiter_for(options: RateLimit) -> RateLimitMachine:
+    """Return the machine of these options."""
+    return WarmingMachine(options) if options.warm_up else RateLimitMachine(options)

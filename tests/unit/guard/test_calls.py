@@ -3,8 +3,7 @@
 import asyncio
 import functools
 import inspect
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, assert_type
 from unittest.mock import AsyncMock
 
 import pytest
@@ -117,22 +116,6 @@ def test_what_cannot_be_called_is_refused() -> None:
     assert guard.statistics().calls == 0
 
 
-def test_generators_are_refused_for_now() -> None:
-    """Guarding only the creation of a generator would protect nothing."""
-
-    def numbers() -> Iterator[int]:
-        yield 1
-
-    async def later() -> AsyncIterator[int]:
-        yield 1
-
-    for function in (numbers, later):
-        with pytest.raises(TypeError, match="generator"):
-            Guard("api").call(function)
-        with pytest.raises(TypeError, match="generator"):
-            Guard("api")(function)
-
-
 @pytest.mark.parametrize(
     ("options", "error", "counted"),
     [
@@ -193,7 +176,7 @@ def test_statistics_add_up() -> None:
     assert (statistics.state, statistics.retry_after) == ("open", 10.0)
 
 
-def test_a_refusal_carries_the_facts() -> None:
+def test_law_8_a_refusal_carries_the_facts() -> None:
     """Law 8: code, policy, dependency, state, retry_after and decision are in every refusal."""
     guard = Guard("api", breaker=Breaker(failures=1, cooldown=10.0, jitter=0.0), clock=VirtualClock())
     guard.key("acme").permit_nowait().fail()
@@ -275,7 +258,48 @@ async def test_circuit_breaker_in_one_line() -> None:
     assert caught.value.retry_after == 60.0
     clock.advance(60.0)
     assert await call() == "fine"
-    assert getattr(call, "guard").state == "closed"  # noqa: B009 - not in the type of a plain function
+    assert call.guard.state == "closed"
+
+
+@pytest.mark.parametrize(
+    ("misplaced", "message"),
+    [(len, r"write @circuit_breaker\(\)"), (5, r"by name, not 5; write .*failure_threshold=5")],
+)
+def test_a_circuit_breaker_without_parentheses_says_what_to_write(misplaced: Any, message: str) -> None:  # noqa: ANN401 - what no type allows
+    """The most frequent slip with a decorator is answered with the right words, not with a count of arguments."""
+    with pytest.raises(TypeError, match=message):
+        circuit_breaker(misplaced)
+
+
+async def test_a_decorated_function_keeps_its_type_and_has_its_guard() -> None:
+    """Type checkers see parameters, result and `guard`, for functions and methods, blocking and async."""
+    guard = Guard("api")
+
+    class Client:
+        """Has guarded methods."""
+
+        @guard
+        async def fetch(self, path: str) -> str:
+            """Be called on an object."""
+            return path
+
+        @circuit_breaker()
+        def fetch_blocking(self, path: str) -> str:
+            """Be called on an object, in this thread."""
+            return path
+
+    @guard.decorate(key_by="tenant")
+    def of(tenant: str, *, limit: int = 1) -> int:
+        return limit
+
+    client = Client()
+    assert_type(await client.fetch("/a"), str)
+    assert_type(client.fetch_blocking("/a"), str)
+    assert_type(of("acme", limit=2), int)
+    assert_type(client.fetch.guard, Guard)
+    assert client.fetch.guard is of.guard is guard
+    assert client.fetch_blocking.guard.state == "closed"
+    assert (of.__name__, client.fetch.__name__) == ("of", "fetch")
 
 
 def test_circuit_breakers_of_one_name_are_independent() -> None:
@@ -310,3 +334,54 @@ def test_options_that_cannot_work_are_refused_at_birth(options: dict[str, Any]) 
     """The message names the option and what to write."""
     with pytest.raises(OptionError, match="Guard"):
         Guard(**{"name": "api", **options})
+
+
+def broken_question(_error: BaseException) -> bool:
+    """Raise instead of answering."""
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("option", ["on", "ignore"])
+async def test_a_raising_question_counts_as_failure_and_leaks_nothing(option: str) -> None:
+    """`on=` or `ignore=` that raises: the attempt has failed, place and probe come back, and its error goes out."""
+    clock = VirtualClock()
+    options: dict[str, Any] = {option: broken_question}
+    guard = Guard(
+        "api", breaker=Breaker(failures=1, cooldown=1.0, jitter=0.0, **options), bulkhead=Bulkhead(1), clock=clock
+    )
+
+    def raise_() -> None:
+        raise ConnectionError
+
+    async def fail() -> None:
+        raise_()
+
+    async def fail_blocking() -> None:
+        guard.call(raise_)
+
+    async def fail_body() -> None:
+        async with guard.permit():
+            raise ConnectionError
+
+    for number, call in enumerate((lambda: guard.call(fail), fail_blocking, fail_body), 1):
+        with pytest.raises(ZeroDivisionError) as caught:
+            await call()
+        assert isinstance(caught.value.__context__, ConnectionError)
+        statistics = guard.statistics()
+        assert (statistics.failures, statistics.in_flight, guard.state) == (number, 0, "open")
+        clock.advance(60.0)
+    with pytest.raises(ZeroDivisionError):
+        guard.permit_nowait().fail(ConnectionError(), slow=True)
+    assert (guard.statistics().failures, guard.statistics().in_flight) == (4, 0)
+
+
+def test_a_raising_question_of_retry_leaks_nothing() -> None:
+    """`Retry(on=)` that raises: the attempt is settled already, and its error goes out."""
+    guard = Guard("api", retry=Retry(on=broken_question), bulkhead=Bulkhead(1))
+
+    def fail() -> None:
+        raise ConnectionError
+
+    with pytest.raises(ZeroDivisionError):
+        guard.call(fail)
+    assert (guard.statistics().failures, guard.statistics().in_flight) == (1, 0)

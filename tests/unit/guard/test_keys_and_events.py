@@ -1,12 +1,14 @@
 """Keyed members in their bounded registry; events and log lines."""
 
 import logging
+from contextlib import suppress
 
 import pytest
 
 from switchgear import Breaker, CircuitOpen, Guard, RateLimit
 from switchgear.core.errors import OptionError
 from switchgear.guard import Event
+from switchgear.guard.member import EVENTS_MAX
 from switchgear.testing import VirtualClock
 
 
@@ -134,3 +136,25 @@ def test_an_event_raised_while_telling_one_comes_after_it() -> None:
     guard.subscribe(lambda event: heard.append(event.kind))
     guard.permit_nowait().fail()
     assert heard == ["opened", "refused"]
+
+
+def test_events_that_wait_for_a_slow_listener_are_bounded_and_counted() -> None:
+    """At 1,000 waiting events refusals are dropped, a transition takes the place of the oldest, all are counted."""
+    clock = VirtualClock()
+    guard = Guard("api", breaker=Breaker(failures=1, cooldown=10.0, jitter=0.0), clock=clock)
+    heard: list[str] = []
+
+    def slow(event: Event) -> None:
+        heard.append(event.kind)
+        if len(heard) == 1:
+            for _ in range(EVENTS_MAX + 5):
+                with suppress(CircuitOpen):
+                    guard.permit_nowait()
+            clock.advance(10.0)
+            guard.permit_nowait().succeed()
+
+    guard.subscribe(slow)
+    guard.permit_nowait().fail()
+    assert len(heard) == 1 + EVENTS_MAX
+    assert heard[-2:] == ["half_opened", "closed"]
+    assert (guard.statistics().events_dropped, guard.statistics().rejected) == (7, EVENTS_MAX + 5)

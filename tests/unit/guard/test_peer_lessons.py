@@ -4,12 +4,23 @@ import asyncio
 import gc
 import threading
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
 import pytest
 
-from switchgear import Breaker, Bulkhead, CircuitOpen, DeadlineExceeded, Guard, RateLimit, Rejected, Retry, Timeout
+from switchgear import (
+    Breaker,
+    Bulkhead,
+    CircuitOpen,
+    DeadlineExceeded,
+    Guard,
+    QueueFull,
+    RateLimit,
+    Rejected,
+    Retry,
+    Timeout,
+)
 from switchgear.guard import Event
 from switchgear.testing import VirtualClock
 
@@ -184,6 +195,33 @@ async def test_the_calls_own_timeout_error_passes_unchanged() -> None:
         await guard.call(call)
     assert caught.value is own
     assert not isinstance(caught.value, DeadlineExceeded)
+
+
+async def test_async_generators_are_guarded_to_their_end() -> None:
+    """A stream that breaks half-way is a failure, one that hangs is cut off, and the place is held all the while."""
+    clock = VirtualClock()
+    guard = Guard("api", timeout=Timeout(2.0), breaker=Breaker(failures=2), bulkhead=Bulkhead(1), clock=clock)
+
+    @guard
+    async def stream(*, breaks: bool) -> AsyncGenerator[int, None]:
+        yield 1
+        if breaks:
+            raise ConnectionError
+        await asyncio.Event().wait()
+
+    broken = stream(breaks=True)
+    assert await anext(broken) == 1
+    with pytest.raises(QueueFull):
+        await anext(stream(breaks=True))
+    with pytest.raises(ConnectionError):
+        await anext(broken)
+    hanging = stream(breaks=False)
+    assert await anext(hanging) == 1
+    step = asyncio.ensure_future(anext(hanging))
+    await clock.elapse(2.0)
+    with pytest.raises(DeadlineExceeded):
+        await step
+    assert (guard.state, guard.statistics().failures, guard.statistics().in_flight) == ("open", 2, 0)
 
 
 def test_no_lock_is_held_during_the_call() -> None:

@@ -91,6 +91,7 @@ def test_the_last_error_is_raised_with_the_history(make: Call) -> None:
     assert caught.value.__cause__ is last
     assert caught.value.attempts == 3
     assert caught.value.history == ("OSError: one", "OSError: two", "ConnectionError: three")
+    assert str(caught.value) == "RETRY_EXHAUSTED [api]: 3 attempts failed; the last failed with ConnectionError: three"
 
 
 @both
@@ -184,11 +185,21 @@ def test_a_refusal_after_an_attempt_that_left_is_no_refusal(make: Call) -> None:
     flaky = Flaky(*[OSError("down")] * 9)
     with pytest.raises(RetryExhausted) as caught:
         make(guard, flaky)
-    assert (flaky.calls, caught.value.attempts, len(caught.value.history)) == (2, 2, 3)
+    assert (flaky.calls, caught.value.attempts, caught.value.history) == (2, 2, ("OSError: down",) * 2)
     assert isinstance(caught.value.__cause__, OSError)
-    assert "CircuitOpen" in caught.value.history[-1]
+    assert caught.value.message == "stopped after 2 of 5 attempts by CIRCUIT_OPEN; the last failed with OSError: down"
     with pytest.raises(CircuitOpen):
         make(guard, flaky)
+
+
+@both
+def test_a_refusal_that_was_waited_out_is_no_failed_attempt(make: Call) -> None:
+    """The history has one text for each attempt that failed; refusals are counted apart, and used an attempt each."""
+    guard = Guard("api", retry=constant(), rate_limit=RateLimit(1, per=2.0), deadline=30.0, clock=VirtualClock())
+    with pytest.raises(RetryExhausted) as caught:
+        make(guard, Flaky(*[OSError("down")] * 9))
+    assert (caught.value.attempts, caught.value.history) == (2, ("OSError: down",) * 2)
+    assert caught.value.message.startswith("2 of 3 attempts failed, 1 refused by RATE_LIMITED_CONNECTOR; the last")
 
 
 @both

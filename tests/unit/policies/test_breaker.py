@@ -290,3 +290,22 @@ def test_options_that_cannot_work_are_refused_at_birth(options: dict[str, Any]) 
     """Options are validated at birth, and the message names the policy."""
     with pytest.raises(OptionError, match="Breaker"):
         Breaker(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ({}, "failures=5, cooldown=60.0, jitter=0.1, probes=1"),
+        ({"window": 5.0}, "failure_rate=0.5, minimum_calls=10, window=5.0, cooldown=60.0, jitter=0.1, probes=1"),
+        (
+            {"slow_rate": 0.5, "slow_after": 2.0, "window_calls": 4, "cooldown": 9.0, "ramp": 9.0},
+            (
+                "failure_rate=0.5, slow_rate=0.5, slow_after=2.0, minimum_calls=4, window_calls=4, cooldown=9.0, "
+                "jitter=0.1, probes=1, ramp=9.0"
+            ),
+        ),
+    ],
+)
+def test_options_show_what_applies(options: dict[str, Any], shown: str) -> None:
+    """Defaults that depend on each other are shown as they come out, and what is off is not shown."""
+    assert repr(Breaker(**options)) == f"Breaker({shown})"

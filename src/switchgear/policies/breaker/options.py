@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import ceil, inf
 from typing import Literal
 
@@ -14,6 +14,7 @@ from switchgear.policies.errors import ErrorFilter, require_filter
 Mode = Literal["normal", "forced_open", "disabled"]
 
 _FINE_BUCKETS = 10
+_OFF = {"cooldown_factor": 1.0, "ramp": 0.0, "mode": "normal"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,13 @@ class Breaker:
         if self.mode not in ("normal", "forced_open", "disabled"):
             raise OptionError(f'Breaker(mode) is "normal", "forced_open" or "disabled", not {self.mode!r}')
 
+    def __repr__(self) -> str:
+        """Show what applies: the defaults of the mode that was asked for as well, and nothing that is switched off."""
+        shown = {option.name: getattr(self, option.name) for option in fields(self) if option.init}
+        shown |= _resolved(self.thresholds)
+        said = (f"{name}={value!r}" for name, value in shown.items() if value is not None and _OFF.get(name) != value)
+        return f"Breaker({', '.join(said)})"
+
     def cooldown_after(self, failed_recoveries: int, draw: float) -> float:
         """Return the seconds to stay open after so many failed recoveries, for a `draw` in [0, 1)."""
         longest = 10 * self.cooldown if self.cooldown_max is None else self.cooldown_max
@@ -80,6 +88,18 @@ class Breaker:
         except OverflowError:
             grown = longest
         return min(grown * (1 + self.jitter * (2 * draw - 1)), longest)
+
+
+def _resolved(thresholds: Thresholds) -> dict[str, object]:
+    """Return the options of a mode whose defaults depend on the others."""
+    if thresholds.failures:
+        return {"failures": thresholds.failures}
+    window = None if thresholds.window_calls else thresholds.bucket_seconds * thresholds.buckets
+    return {
+        "failure_rate": thresholds.failure_rate,
+        "minimum_calls": thresholds.minimum_calls,
+        "window": window,
+    }
 
 
 def _asks_for_rates(options: Breaker) -> bool:

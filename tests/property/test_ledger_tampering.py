@@ -12,7 +12,6 @@ from switchgear.core.scope import Scope
 from switchgear.ledger.chain import seal
 from switchgear.ledger.events import EventEncoder
 from switchgear.ledger.export import export_lines
-from switchgear.ledger.folding import state_hash
 from switchgear.ledger.verify import verify_export
 from switchgear.storage.abilities import Append
 from switchgear.storage.memory import MemoryStore
@@ -93,20 +92,3 @@ def test_a_rewritten_entry_needs_all_that_follow(seq: int, at: int, until: int) 
         lines[number] = json.dumps(fields)
     found = verify_export(lines)
     assert (found.ok, found.first_bad_seq) == (False, max(seq, until) + 1)
-
-
-@given(st.dictionaries(st.text(), st.binary(), max_size=8), st.randoms(use_true_random=False))
-def test_a_state_hash_does_not_know_the_order(state: dict[str, bytes], rng: object) -> None:
-    """The same state has the same hash, in whatever order its rows come."""
-    rows = list(state.items())
-    shuffled = list(rows)
-    rng.shuffle(shuffled)  # type: ignore[attr-defined] # hypothesis gives a random.Random
-    assert state_hash(shuffled) == state_hash(rows)
-
-
-@given(st.dictionaries(st.text(), st.binary(), min_size=1, max_size=6), st.binary())
-def test_a_state_hash_knows_another_value(state: dict[str, bytes], value: bytes) -> None:
-    """Another value of one row is another hash, unless it is the same value."""
-    key = next(iter(state))
-    changed = {**state, key: value}
-    assert (state_hash(changed.items()) == state_hash(state.items())) == (value == state[key])

@@ -1,41 +1,19 @@
-"""State from events, and the hash of a state: folding again must give the same hash (law 11).
+"""What folding needs: the entries of a chain or stream page by page, and the hash of a state (law 11).
 
-The meaning of an event is the caller's `apply`; nothing here knows one.
+What an event means is known above; nothing here applies one.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
-from functools import reduce
+from collections.abc import AsyncIterator
 from hashlib import sha256
-from typing import TypeVar
 
-from switchgear.ledger.events import Recorded, read
 from switchgear.storage.abilities import Entry, Head, Journal
-
-State = TypeVar("State")
-Happened = TypeVar("Happened")
 
 PAGE_ENTRIES = 100
 """Entries read at once from a journal."""
 
 _TAG = b"switchgear/ledger/state/1\n"
-
-
-def fold(events: Iterable[Happened], apply: Callable[[State, Happened], State], initial: State) -> State:
-    """Return the state after `events`, from `initial`, one `apply` at a time."""
-    return reduce(apply, events, initial)
-
-
-async def fold_chain(journal: Journal, tenant: str, apply: Callable[[State, Recorded], State], initial: State) -> State:
-    """Return the state after every entry of the tenant, read page by page.
-
-    Raises `StoreError` (LEDGER_CORRUPT) at an entry that cannot be decoded.
-    """
-    state = initial
-    async for entry in chain_entries(journal, await journal.head(tenant)):
-        state = apply(state, read(entry))
-    return state
 
 
 async def chain_entries(journal: Journal, head: Head) -> AsyncIterator[Entry]:
@@ -51,20 +29,30 @@ async def chain_entries(journal: Journal, head: Head) -> AsyncIterator[Entry]:
         seq = page[-1].seq
 
 
-def state_hash(rows: Iterable[tuple[str, bytes]]) -> str:
-    """Return the SHA-256, in 64 hex digits, of a state given as rows of key and value, in any order.
+async def stream_entries(journal: Journal, tenant: str, stream: str) -> AsyncIterator[Entry]:
+    """Yield the tenant's entries of one stream, in order, in pages of 100."""
+    position = 0
+    while page := await journal.stream(tenant, stream, after_position=position, limit=PAGE_ENTRIES):
+        for entry in page:
+            yield entry
+        position = page[-1].position
 
-    Equal for equal states only: rows are sorted by key, and each part carries its length. Raises `ValueError` when a
-    key comes twice.
-    """
-    hasher = sha256(_TAG)
-    last = None
-    for key, value in sorted((key.encode(), value) for key, value in rows):
-        if key == last:
-            raise ValueError(f"key {key.decode()!r} comes twice in one state")
-        hasher.update(b"%b%b%b%b" % (_length(key), key, _length(value), value))
-        last = key
-    return hasher.hexdigest()
+
+class StateHash:
+    """The hash of a state given row by row, in one order. Equal for equal rows in the same order only."""
+
+    def __init__(self) -> None:
+        """Start with no row."""
+        self._hasher = sha256(_TAG)
+
+    def add(self, key: str, value: bytes) -> None:
+        """Add one row. Each part carries its length, so no two different states look alike."""
+        name = key.encode()
+        self._hasher.update(b"%b%b%b%b" % (_length(name), name, _length(value), value))
+
+    def hexdigest(self) -> str:
+        """Return the SHA-256 of the rows so far, in 64 hex digits."""
+        return self._hasher.hexdigest()
 
 
 def _length(part: bytes) -> bytes:

@@ -149,7 +149,7 @@ class Journal(Protocol):
         """Commit `append` durably, or report a conflict, or that the acknowledgement was lost.
 
         Raises `StoreError` when it is known that nothing was written: LEDGER_UNAVAILABLE (disk full, read-only,
-        closed), and `QueueFull` when too many appends are already waiting.
+        closed), or QUEUE_FULL when too many appends are already waiting.
         """
 
     async def appended(self, tenant: str, stream: str, append_id: str) -> Committed | None:
@@ -158,8 +158,8 @@ class Journal(Protocol):
     async def entries(self, tenant: str, *, after_seq: int = 0, limit: int = 1000) -> Sequence[Entry]:
         """Return the tenant's entries with a sequence above `after_seq`, in order."""
 
-    async def stream(self, tenant: str, stream: str, *, limit: int = 1000) -> Sequence[Entry]:
-        """Return the tenant's entries of one stream, in order."""
+    async def stream(self, tenant: str, stream: str, *, after_position: int = 0, limit: int = 1000) -> Sequence[Entry]:
+        """Return the tenant's entries of one stream above `after_position` in the log, in order."""
 
     async def head(self, tenant: str) -> Head:
         """Return the end of the tenant's chain."""

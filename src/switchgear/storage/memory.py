@@ -26,7 +26,7 @@ from switchgear.storage.abilities import (
     Store,
     StoreStatistics,
 )
-from switchgear.storage.checks import check_append, check_limit
+from switchgear.storage.checks import check_append, check_limit, check_names
 from switchgear.storage.planner import NO_LINK, Link, Plan, RowKey, needed, plan
 
 
@@ -88,15 +88,18 @@ class MemoryStore:
         check_limit(limit)
         return self._chains.get(tenant, [])[max(0, after_seq) :][:limit]
 
-    async def stream(self, tenant: str, stream: str, *, limit: int = 1000) -> Sequence[Entry]:
-        """Return the tenant's entries of one stream, in order."""
+    async def stream(self, tenant: str, stream: str, *, after_position: int = 0, limit: int = 1000) -> Sequence[Entry]:
+        """Return the tenant's entries of one stream above `after_position`, in order."""
         self._open()
         check_limit(limit)
-        return self._streams.get((tenant, stream), [])[:limit]
+        check_names(tenant, stream)
+        later = (entry for entry in self._streams.get((tenant, stream), ()) if entry.position > after_position)
+        return list(islice(later, limit))
 
     async def head(self, tenant: str) -> Head:
         """Return the end of the tenant's chain."""
         self._open()
+        check_names(tenant)
         return Head(tenant, *self._heads.get(tenant, NO_LINK))
 
     async def tenants(self) -> Sequence[str]:
@@ -107,6 +110,7 @@ class MemoryStore:
     async def get(self, space: str, tenant: str, key: str) -> Row | None:
         """Return one row, or None."""
         self._open()
+        check_names(space, tenant, key)
         return self._rows.get((space, tenant, key))
 
     async def page(

@@ -11,7 +11,7 @@ import pytest
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import OptionError, StoreError
-from switchgear.storage.opening import open_store
+from switchgear.storage.opening import checked_url, open_store
 from switchgear.storage.sqlite.owner import OwnerLock
 from switchgear.storage.sqlite.schema import schema_files
 from switchgear.storage.sqlite.statements import statements, widened, widths
@@ -139,6 +139,35 @@ async def test_an_unknown_scheme_names_the_known_ones(url: str) -> None:
     """The message lists the adapters that are installed."""
     with pytest.raises(OptionError, match=r"memory:, sqlite:"):
         await open_store(url, seal=suite_seal)
+
+
+@pytest.mark.parametrize(
+    ("url", "write"),
+    [
+        ("sqlite://x.db", "write sqlite:///x.db"),
+        ("sqlite:x.db", "write sqlite:///x.db"),
+        ("sqlite:/var/x.db", "write sqlite:////var/x.db"),
+        ("sqlite://folder/x.db", "write sqlite:///folder/x.db"),
+        ("sqlite://", "write sqlite:///relative.db"),
+        ("sqlite:///", "write sqlite:///relative.db"),
+        ("sqlite:///a.db?mode=ro", "write sqlite:///a.db"),
+        ("sqlite://[", "write sqlite://"),
+        ("memory://name", "write memory://"),
+        ("gear.db", "installed are memory:, sqlite:"),
+        ("mysql://me:s3cret@x/y", "no store adapter opens mysql: URLs; installed are memory:, sqlite:"),
+    ],
+)
+def test_a_url_is_checked_without_opening_anything(url: str, write: str) -> None:
+    """What cannot be meant is known before a store is opened; the message says what to write, and no password."""
+    with pytest.raises(OptionError, match=re.escape(write)) as refused:
+        checked_url(url)
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///a.db", "sqlite:////a/b%20c.db"])
+def test_a_url_that_can_be_meant_passes(url: str) -> None:
+    """Checking refuses nothing that opens."""
+    checked_url(url)
 
 
 async def test_paths_are_relative_absolute_and_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from switchgear.core.clock import Clock, Timer
 from switchgear.core.codes import Code
-from switchgear.core.errors import QueueFull, StoreError
+from switchgear.core.errors import StoreError
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -78,7 +78,7 @@ class Desk(Generic[Request, Answer]):
     def ask(self, request: Request) -> asyncio.Future[Answer]:
         """Hand in `request`; the future answers. Cancelling it detaches: the request is still worked on.
 
-        Raises `QueueFull` when too many wait, `StoreError` once closed.
+        Raises `StoreError` when too many wait (QUEUE_FULL), and once closed.
         """
         if self._closed:
             raise StoreError("the store is closed")
@@ -110,12 +110,9 @@ class Desk(Generic[Request, Answer]):
             if self._timer is not None:
                 self._timer.cancel()
 
-    def _full(self) -> QueueFull:
-        batches = self._waiting / self._options.batch_max
-        return QueueFull(
-            f"{self._waiting} requests already wait for the store",
-            policy=self._options.name,
-            retry_after=max(_RETRY_AFTER_MIN, batches * self._batch_seconds),
+    def _full(self) -> StoreError:
+        return StoreError(
+            f"{self._waiting} requests already wait for the store ({self._options.name})", code=Code.QUEUE_FULL
         )
 
     def _send(self) -> None:

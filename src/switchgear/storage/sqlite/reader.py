@@ -78,11 +78,11 @@ def entries(connection: sqlite3.Connection, tenant: str, after_seq: int, limit: 
     return _chunked(limit, fetch)
 
 
-def stream(connection: sqlite3.Connection, tenant: str, name: str, limit: int) -> list[Entry]:
-    """Return the tenant's entries of the stream `name`, in order."""
+def stream(connection: sqlite3.Connection, tenant: str, name: str, after_position: int, limit: int) -> list[Entry]:
+    """Return the tenant's entries of the stream `name` above `after_position`, in order."""
 
     def fetch(last: Entry | None, width: int) -> list[Entry]:
-        return _entries(connection, "stream", tenant, (tenant, name, last.position if last else 0, width))
+        return _entries(connection, "stream", tenant, (tenant, name, last.position if last else after_position, width))
 
     return _chunked(limit, fetch)
 

@@ -126,7 +126,7 @@ class SqliteStore:
         """Commit `append` durably, or report a conflict, or that the acknowledgement was lost.
 
         Cancelling the caller detaches it: the append is still committed or refused as a whole. Raises `StoreError` when
-        nothing was written, `QueueFull` when 10,000 appends wait, `Invalid` for one that no store can hold.
+        nothing was written, or (QUEUE_FULL) when 10,000 appends wait, `Invalid` for one that no store can hold.
         """
         check_append(append)
         answer = await self._writer.ask(append)
@@ -150,11 +150,12 @@ class SqliteStore:
         )
         return found
 
-    async def stream(self, tenant: str, stream: str, *, limit: int = 1000) -> Sequence[Entry]:
-        """Return the tenant's entries of one stream, in order. `limit` is 1 to 10,000."""
+    async def stream(self, tenant: str, stream: str, *, after_position: int = 0, limit: int = 1000) -> Sequence[Entry]:
+        """Return the tenant's entries of one stream above `after_position`, in order. `limit` is 1 to 10,000."""
         check_limit(limit)
         check_names(tenant, stream)
-        found: list[Entry] = await self._queries.ask(partial(reader.stream, tenant=tenant, name=stream, limit=limit))
+        query = partial(reader.stream, tenant=tenant, name=stream, after_position=after_position, limit=limit)
+        found: list[Entry] = await self._queries.ask(query)
         return found
 
     async def head(self, tenant: str) -> Head:

@@ -78,6 +78,16 @@ def test_interrupted_demo_still_gives_its_summary(tmp_path: Path, number: int) -
     assert left_behind(folder) == []
 
 
+def test_interrupted_demo_says_that_it_is_stopping(tmp_path: Path) -> None:
+    """Ctrl-C is answered at once with what is waited for, so it does not look like a hang."""
+    demo = started(tmp_path / "demo", "--seconds", "60")
+    wait_until_effects(tmp_path / "demo")
+    demo.send_signal(signal.SIGINT)
+    output, errors = demo.communicate(timeout=END_SECONDS)
+    assert demo.returncode == 0, output + errors
+    assert "Ctrl-C again to skip" in output
+
+
 def test_killed_demo_leaves_no_upstream_behind(tmp_path: Path) -> None:
     """Even when the demo itself is killed, the upstream ends with it."""
     folder = tmp_path / "demo"
@@ -98,6 +108,7 @@ def test_demo_for_people_draws_lines_when_it_is_no_terminal(tmp_path: Path) -> N
     assert demo.returncode == 0, output + errors
     assert "breaker" in output
     assert "Everything adds up." in output
+    assert f"files {tmp_path / 'demo'}" in output
     assert "\x1b" not in output
 
 

@@ -32,8 +32,17 @@ class QueueMachine(RuleBasedStateMachine):
         """Queue one more."""
         self.count += 1
         ticket = Ticket(f"t{self.count}", tenant, lane, self.now + delay)
+        self.queue.reserve(ticket.intent_id, tenant)
         self.queue.put(ticket, self.now)
         self.waiting[ticket.intent_id] = ticket
+
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        """End a waiting intent: its ticket must never come out."""
+        if self.waiting:
+            intent_id = data.draw(st.sampled_from(sorted(self.waiting)))
+            self.queue.release(intent_id)
+            del self.waiting[intent_id]
 
     @rule()
     def take(self) -> None:
@@ -54,6 +63,8 @@ class QueueMachine(RuleBasedStateMachine):
             if back:
                 self.queue.put_back(ticket)
                 self.waiting[ticket.intent_id] = ticket
+            else:
+                self.queue.release(ticket.intent_id)
             self.queue.done(ticket.lane)
 
     @rule(lane=LANES, seconds=st.sampled_from([0.5, 3.0]))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from switchgear.policies.rate_limit import RateLimit, RateLimitMachine
+from switchgear.policies.rate_limit import RateLimit, RateLimitMachine, limiter_for
 
 
 class LimiterWalk(RuleBasedStateMachine):
@@ -101,3 +101,66 @@ def test_waiting_as_told_is_always_enough(limit: float, burst: int, start: float
     wait = limiter.charge(start, min(cost, burst))
     assert wait > 0
     assert limiter.charge(start + wait, min(cost, burst)) == 0.0
+
+
+WARM = {
+    "limit": st.floats(0.1, 1e4),
+    "burst": st.integers(1, 50),
+    "warm_up": st.floats(0.01, 100),
+    "start": st.floats(0, 1e6),
+    "pauses": st.lists(st.floats(0, 20), max_size=20),
+}
+
+
+@given(cost=st.integers(1, 50), **WARM)
+def test_waiting_as_told_is_exact_while_warming_up(
+    limit: float, burst: int, warm_up: float, start: float, pauses: list[float], cost: int
+) -> None:
+    """After `retry_after` seconds, and not a moment sooner, the same call is let in, however warm the limit is."""
+    limiter, now, cost = limiter_for(RateLimit(limit, burst=burst, warm_up=warm_up)), start, min(cost, burst)
+    for pause in pauses:
+        now += pause
+        while limiter.charge(now, 1) == 0.0:
+            pass
+    while limiter.charge(now, 1) == 0.0:
+        pass
+    wait = limiter.charge(now, cost)
+    sooner = wait * 0.999 - 1e-6
+    if sooner > 0 and wait * limit * 1e-3 / 3 > 1e-6 * (1 + limit):
+        assert limiter.charge(now + sooner, cost) > 0
+    assert limiter.charge(now + wait, cost) == 0.0
+
+
+@given(**WARM)
+def test_looking_at_a_warming_limit_more_often_changes_nothing(
+    limit: float, burst: int, warm_up: float, start: float, pauses: list[float]
+) -> None:
+    """The meter is a function of time: many small steps and one large one lead to the same level and warmth."""
+    often, seldom = (limiter_for(RateLimit(limit, burst=burst, warm_up=warm_up)) for _ in range(2))
+    for limiter in (often, seldom):
+        limiter.charge(start, burst)
+    now = start
+    for pause in pauses:
+        now += pause
+        often.charge(now, 0)
+    assert abs(often.level(now) - seldom.level(now)) < 1e-6 * (1 + limit)
+    for limiter in (often, seldom):
+        limiter.charge(now, burst)
+    assert abs(often.charge(now, 1) - seldom.charge(now, 1)) < 1e-5 * (1 + 1 / limit) * (1 + 1 / warm_up)
+
+
+@given(**WARM)
+def test_a_warming_limit_never_lets_more_through_than_a_warm_one(
+    limit: float, burst: int, warm_up: float, start: float, pauses: list[float]
+) -> None:
+    """Warm-up only takes away, and never more than two thirds of the rate."""
+    warming, now = limiter_for(RateLimit(limit, burst=burst, warm_up=warm_up)), start
+    warm, third = RateLimitMachine(RateLimit(limit, burst=burst)), RateLimitMachine(RateLimit(limit / 3, burst=burst))
+    for limiter in (warming, warm, third):
+        limiter.charge(now, burst)
+    for pause in pauses:
+        now += pause
+        for limiter in (warming, warm, third):
+            limiter.charge(now, 0)
+        slack = 1e-6 * (1 + limit)
+        assert warm.level(now) - slack <= warming.level(now) <= third.level(now) + slack

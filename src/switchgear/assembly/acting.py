@@ -117,4 +117,9 @@ class IntentHandle:
 
     async def events(self) -> list[EventView]:
         """Return the ledger's entries of this intent, in order."""
-        return await self._control.events(self._principal, self.id)
+        page = await self._control.events(self._principal, self.id)
+        items = page.items
+        while page.next_after is not None:
+            page = await self._control.events(self._principal, self.id, after=page.next_after)
+            items += page.items
+        return items

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from switchgear.assembly.acting import Acting
@@ -15,7 +14,7 @@ from switchgear.assembly.configuration import Configuration, default, load
 from switchgear.assembly.guards import GuardPool
 from switchgear.assembly.transitions import TransitionLog
 from switchgear.connectors.function import FunctionConnector, schema_of
-from switchgear.control.use_cases import PERMISSIONS, Control
+from switchgear.control.use_cases import TENANT_PERMISSIONS, Control
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.effects import Effect
 from switchgear.core.errors import OptionError
@@ -83,9 +82,13 @@ class Switchgear:
         Raises `OptionError` for a configuration that cannot work, `StoreError` (STORE_IN_USE) when another engine
         owns the store.
         """
-        if path is not None and store is not None:
-            raise OptionError("give a configuration file or a store, not both; the file's [store] url names the store")
-        return _Opening(path, store, start=start, clock=clock, rng=rng)
+        if (path is None) == (store is None):
+            raise OptionError(
+                'open a gear by its file, Switchgear.open("switchgear.toml"), or on a store alone, '
+                'Switchgear.open(store="sqlite:///gear.db"); not both: the file\'s [store] url names its store'
+            )
+        configuration = load(path) if path is not None else default(store=store)
+        return _opened(configuration, start=start, clock=clock, rng=rng)
 
     @property
     def stopping(self) -> bool:
@@ -107,6 +110,11 @@ class Switchgear:
         `name` before the first dot). `schema` is JSON Schema for the arguments (default: from the signature).
         Further options are those of `ToolOptions`. Raises `OptionError`.
         """
+        if unknown := sorted(set(options) - set(ToolOptions.__annotations__)):
+            known = ", ".join(sorted(ToolOptions.__annotations__))
+            raise OptionError(
+                f"gear.tool({name!r}) has no option {unknown[0]!r}; known are effect, requires, schema, {known}"
+            )
 
         def register(function: F) -> F:
             tool = Tool(
@@ -131,8 +139,8 @@ class Switchgear:
             self.engine.queue.set_places(tool.dependency, places)
 
     def acting_as(self, *, tenant: str, account: str, actor: str) -> Acting:
-        """Return this gear as one principal sees it, with every permission. Tenant and actor are explicit."""
-        principal = Principal(tenant, actor, frozenset({account}), frozenset(PERMISSIONS))
+        """Return this gear as one explicit principal sees it, with every permission within its tenant."""
+        principal = Principal(tenant, actor, frozenset({account}), frozenset(TENANT_PERMISSIONS))
         return Acting(self.control, principal, account)
 
     async def run_until_idle(self, timeout: float = 60.0) -> None:
@@ -143,7 +151,8 @@ class Switchgear:
         """Refuse new work and let what is dispatched end within `grace` seconds (default: the configured grace)."""
         await self.engine.stop(self.configuration.engine.shutdown_grace if grace is None else grace)
 
-    async def _begin(self, *, start: bool) -> None:
+    async def begin(self, *, start: bool) -> None:
+        """Register the configured tools, pick up what is open, and start. Called once, by `open`."""
         for tool, connector in self.configuration.build_tools(clock=self.clock):
             self._adopt(connector)
             self.register(tool, connector)
@@ -152,13 +161,14 @@ class Switchgear:
         if start:
             self.engine.start()
 
-    async def _end(self) -> None:
-        if not self.stopping:
-            await self.drain()
-        await self._transitions.stop()
-        for connector in reversed(self._connectors):
-            await connector.close()
-        await self.store.close()
+    async def end(self) -> None:
+        """Stop in reverse order; what fails on the way is raised after the rest is closed. Called once, by `open`."""
+        async with AsyncExitStack() as closing:
+            for connector in self._connectors:
+                closing.push_async_callback(connector.close)
+            closing.push_async_callback(self._transitions.stop)
+            if not self.stopping:
+                closing.push_async_callback(self.drain)
 
     def _adopt(self, connector: Connector) -> None:
         if connector not in self._connectors:
@@ -181,37 +191,17 @@ class Switchgear:
         )
 
 
-class _Opening(AbstractAsyncContextManager[Switchgear]):
-    """Opens a gear on entry and closes it on exit."""
-
-    def __init__(
-        self, path: str | Path | None, store: str | None, *, start: bool, clock: Clock, rng: random.Random | None
-    ) -> None:
-        self._path = path
-        self._url = store
-        self._start = start
-        self._clock = clock
-        self._random = rng
-        self._gear: Switchgear | None = None
-
-    async def __aenter__(self) -> Switchgear:
-        configuration = load(self._path) if self._path is not None else default(store=self._url)
-        store = await open_store(
-            configuration.store.url, seal=seal, clock=self._clock, timeouts=configuration.operations
-        )
-        gear = self._gear = Switchgear(configuration, store, self._clock, self._random)
-        try:
-            await gear._begin(start=self._start)  # noqa: SLF001 - the other half of one class
-        except BaseException:
-            await gear._end()  # noqa: SLF001 - as above
-            raise
-        return gear
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._gear is not None:
-            await self._gear._end()  # noqa: SLF001 - as above
+@asynccontextmanager
+async def _opened(
+    configuration: Configuration, *, start: bool, clock: Clock, rng: random.Random | None
+) -> AsyncIterator[Switchgear]:
+    store = await open_store(configuration.store.url, seal=seal, clock=clock, timeouts=configuration.operations)
+    async with AsyncExitStack() as closing:
+        closing.push_async_callback(store.close)
+        gear = Switchgear(configuration, store, clock, rng)
+        closing.push_async_callback(gear.end)
+        await gear.begin(start=start)
+        yield gear
 
 
 def _effect(name: str, effect: Effect | str) -> Effect:

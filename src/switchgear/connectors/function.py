@@ -20,7 +20,7 @@ from typing import Any
 
 from switchgear.connectors.bounds import TOO_LATE, DeadlinePassed, bounded
 from switchgear.connectors.signatures import load, name_of, parameters_of, schema_of
-from switchgear.connectors.values import as_json, brief, brief_error
+from switchgear.connectors.values import OWN_MESSAGE_MAX, as_json, brief, brief_error, recordable, unrecorded
 from switchgear.core.codes import Code
 from switchgear.core.errors import (
     DeadlineExceeded,
@@ -170,12 +170,13 @@ def _outcome(run: Callable[..., Any], call: Call) -> Result:
 def _succeeded(value: object) -> Succeeded:
     """Keep what the function returned.
 
-    It happened, whatever came back; so a value that does not fit into JSON is replaced by a note, never by doubt.
+    It happened, whatever came back; so a value that does not fit into JSON, or takes more than `VALUE_BYTES_MAX`
+    bytes there, is replaced by a note, never by doubt.
     """
     try:
-        return Succeeded(as_json(value))
+        return Succeeded(recordable(as_json(value)))
     except ValueError as error:
-        return Succeeded({"unrecorded": brief(error)})
+        return Succeeded(unrecorded(error))
 
 
 def failure_of(error: BaseException) -> Result:
@@ -220,7 +221,7 @@ FAILURES: Mapping[type[Exception], Callable[..., Result]] = {
 
 
 def _text(error: SwitchgearError) -> str:
-    return brief(error.message or error)
+    return brief(error.message or error, characters_max=OWN_MESSAGE_MAX)
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

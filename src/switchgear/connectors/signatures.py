@@ -56,7 +56,7 @@ def _imported(name: str) -> types.ModuleType:
         raise OptionError(
             f"there is no module {error.name!r} to import {name!r}; is its folder on the path?"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # importing runs the module, which may do and raise anything
         raise OptionError(f"importing {name!r} failed: {brief_error(error)}") from error
 
 

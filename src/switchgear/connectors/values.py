@@ -1,4 +1,4 @@
-"""Makes what came back fit into JSON, or says that it does not. It never guesses."""
+"""Makes what came back fit into JSON and into the ledger, or says that it does not. It never guesses."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ import json
 
 import msgspec
 
+from switchgear.execution.attempt import unfit
+
 MESSAGE_MAX = 300
 """The most characters of a foreign text that a message of ours carries."""
+
+OWN_MESSAGE_MAX = 2_000
+"""The most characters of a message that a tool's function chose itself, by raising one of our errors."""
+
+_LOOKED_AT = 4  # so many times the limit of a text is read, since runs of spaces shrink
 
 
 def as_json(value: object) -> object:
@@ -23,6 +30,17 @@ def as_json(value: object) -> object:
         raise ValueError(f"{type(value).__name__} does not fit into JSON: {error}") from None
 
 
+def recordable(value: object) -> object:
+    """Return `value`, made of plain JSON values, or ``{"unrecorded": why}`` where the ledger has no room for it."""
+    problem = unfit(value)
+    return unrecorded(problem) if problem else value
+
+
+def unrecorded(why: object) -> dict[str, str]:
+    """Return the note that stands for a value that cannot be recorded: the action happened all the same."""
+    return {"unrecorded": brief(why)}
+
+
 def parse_json(text: bytes) -> object:
     """Return the JSON value that `text` holds. Raises `ValueError` when it holds none."""
     try:
@@ -32,10 +50,14 @@ def parse_json(text: bytes) -> object:
         raise ValueError(str(error)) from None
 
 
-def brief(text: object) -> str:
-    """Return foreign text on one line, without control characters, at most `MESSAGE_MAX` characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
-    return line if len(line) <= MESSAGE_MAX else f"{line[: MESSAGE_MAX - 1]}…"
+def brief(text: object, *, characters_max: int = MESSAGE_MAX) -> str:
+    """Return foreign text on one line, without control characters, at most `characters_max` characters."""
+    whole = str(text)
+    start = whole[: _LOOKED_AT * characters_max]
+    line = " ".join("".join(c if c.isprintable() else " " for c in start).split())
+    if len(line) <= characters_max and len(start) == len(whole):
+        return line
+    return f"{line[: characters_max - 1]}…"
 
 
 def brief_error(error: BaseException) -> str:

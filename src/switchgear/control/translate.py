@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from switchgear.control.views import (
     BreakerView,
     EventView,
@@ -81,13 +83,14 @@ def tool_view(tool: Tool) -> ToolView:
     )
 
 
-def breaker_view(guard: Guard, queued: int) -> BreakerView:
-    """Return a dependency's guard, and how many intents wait for it."""
+def breaker_view(guard: Guard, queued: int | None) -> BreakerView:
+    """Return a dependency's guard; with counts over all tenants when `queued`, how many intents wait, is given."""
     counts = guard.statistics()
-    return BreakerView(
-        dependency=guard.name,
-        state=guard.state,
-        retry_after=counts.retry_after,
+    public = BreakerView(dependency=guard.name, state=guard.state, retry_after=counts.retry_after)
+    if queued is None:
+        return public
+    return replace(
+        public,
         failure_rate=counts.failure_rate,
         calls=counts.calls,
         successes=counts.successes,
@@ -112,6 +115,7 @@ def verification_view(tenant: str, chain: Verification, fold: FoldReport) -> Ver
         head=HeadView(tenant=tenant, seq=chain.head.seq, hash=chain.head.hash.hex()),
         intents=fold.intents,
         fold_matches=fold.first_different is None,
+        state_hash=fold.state_hash,
     )
 
 

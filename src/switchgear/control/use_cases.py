@@ -6,7 +6,7 @@ Every method takes the verified principal first. Another tenant's thing looks li
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 from switchgear.control.translate import (
@@ -20,7 +20,6 @@ from switchgear.control.translate import (
 from switchgear.control.views import (
     BreakerView,
     EventPage,
-    EventView,
     HeadView,
     IntentView,
     Page,
@@ -37,9 +36,10 @@ from switchgear.execution.recorder import INTENTS, intent_of
 from switchgear.execution.refold import Refold
 from switchgear.guard import Guard
 from switchgear.ledger.export import export_lines
-from switchgear.storage.abilities import Store
+from switchgear.ledger.folding import stream_entries
+from switchgear.storage.abilities import Entry, Store
 
-PERMISSIONS = (
+TENANT_PERMISSIONS = (
     "intents:submit",
     "intents:read",
     "intents:cancel",
@@ -47,7 +47,10 @@ PERMISSIONS = (
     "breakers:read",
     "ledger:read",
 )
-"""Every permission that a token can carry today."""
+"""What a principal may be allowed within its own tenant."""
+
+PERMISSIONS = (*TENANT_PERMISSIONS, "platform:read")
+"""Every permission that a token can carry today. ``platform:read`` shows counts over all tenants."""
 
 PAGE_MAX = 200
 _CURSOR = re.compile(r"int_[0-9a-f]{32}\Z")
@@ -114,11 +117,14 @@ class Control:
         views = [self._view(intent_of(row)) for row in rows[:limit]]
         return Page(views, views[-1].id if len(rows) > limit else None)
 
-    async def events(self, principal: Principal, intent_id: str) -> list[EventView]:
-        """Return the ledger's entries of one intent, in order."""
+    async def events(self, principal: Principal, intent_id: str, *, after: int = 0, limit: int = PAGE_MAX) -> EventPage:
+        """Return the ledger's entries of one intent in order: `limit` (1 to 200) above the sequence `after`."""
         principal.require("intents:read")
+        _check_page(None, None, limit)
         intent = await self._engine.intent(principal.tenant, intent_id)
-        return [event_view(entry) for entry in await self._store.stream(principal.tenant, intent.id)]
+        entries = stream_entries(self._store, principal.tenant, intent.id)
+        found = [entry async for entry in _some(entries, after, limit + 1)]
+        return _event_page(found, limit)
 
     async def cancel(self, principal: Principal, intent_id: str, *, reason: str = "") -> IntentView:
         """Cancel what has not left; ask for it when it has. Raises `Conflict` when it has ended otherwise."""
@@ -132,10 +138,14 @@ class Control:
         return [tool_view(tool) for tool in self._engine.registry]
 
     def breakers(self, principal: Principal) -> list[BreakerView]:
-        """Return every dependency's guard by name."""
+        """Return every dependency's guard by name.
+
+        State and `retry_after` are for every tenant. Counts are over all tenants, so they need ``platform:read``.
+        """
         principal.require("breakers:read")
-        views = (breaker_view(guard, self._engine.queue.waiting(guard.name)) for guard in self._guards())
-        return sorted(views, key=lambda view: view.dependency)
+        whole = "platform:read" in principal.permissions
+        guards = sorted(self._guards(), key=lambda guard: guard.name)
+        return [breaker_view(guard, self._engine.queue.waiting(guard.name) if whole else None) for guard in guards]
 
     async def ledger(self, principal: Principal, *, after: int = 0, limit: int = 100) -> EventPage:
         """Return the tenant's ledger in order: `limit` entries (1 to 200) above sequence `after`."""
@@ -144,8 +154,7 @@ class Control:
         if after < 0:
             raise Invalid("after is a sequence number of at least 0")
         entries = await self._store.entries(principal.tenant, after_seq=after, limit=limit + 1)
-        items = [event_view(entry) for entry in entries[:limit]]
-        return EventPage(items=items, next_after=items[-1].seq if len(entries) > limit else None)
+        return _event_page(entries, limit)
 
     async def ledger_head(self, principal: Principal) -> HeadView:
         """Return the end of the tenant's chain."""
@@ -167,7 +176,12 @@ class Control:
 
     async def readiness(self) -> ReadinessView:
         """Say whether this process can accept and record work. Never asks anybody else's service."""
-        parts = {"admission": "stopping" if self._engine.admission.stopping else "ok", "ledger": "ok"}
+        parts = {
+            "admission": "stopping" if self._engine.admission.stopping else "ok",
+            "engine": "ok" if self._engine.defect is None else "a loop has ended; see the log",
+            "queue": "full" if self._engine.queue.full else "ok",
+            "ledger": "ok",
+        }
         try:
             await self._store.check()
         except StoreError as error:
@@ -181,6 +195,20 @@ class Control:
         if intent.state is not State.READY or intent.waiting_for is not None:
             return intent.waiting_for
         return self._engine.lane_paused_for(intent.tool)
+
+
+async def _some(entries: AsyncIterator[Entry], after: int, count: int) -> AsyncIterator[Entry]:
+    async for entry in entries:
+        if entry.seq > after:
+            yield entry
+            count -= 1
+        if not count:
+            return
+
+
+def _event_page(entries: Sequence[Entry], limit: int) -> EventPage:
+    items = [event_view(entry) for entry in entries[:limit]]
+    return EventPage(items=items, next_after=items[-1].seq if len(entries) > limit else None)
 
 
 async def _encoded(lines: AsyncIterator[str]) -> AsyncIterator[bytes]:

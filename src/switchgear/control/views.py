@@ -89,19 +89,22 @@ class ToolView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerView:
-    """A dependency's guard: breaker state, what is left of its cooldown, counts, and what waits for it."""
+    """A dependency's guard: breaker state, and what is left of its cooldown.
+
+    The counts are over all tenants: None where the caller may not see them.
+    """
 
     dependency: str
     state: str
     retry_after: float | None
-    failure_rate: float | None
-    calls: int
-    successes: int
-    failures: int
-    refused: int
-    opened: int
-    in_flight: int
-    queued: int
+    failure_rate: float | None = None
+    calls: int | None = None
+    successes: int | None = None
+    failures: int | None = None
+    refused: int | None = None
+    opened: int | None = None
+    in_flight: int | None = None
+    queued: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,8 @@ class VerificationView:
     head: HeadView
     intents: int
     fold_matches: bool
+    state_hash: str
+    """SHA-256 of the folded intents, newest first: folding again gives the same (law 11)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

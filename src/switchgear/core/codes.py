@@ -270,7 +270,7 @@ FACTS: dict[Code, CodeFacts] = {
         "The action was interrupted after it may have left; whether it happened is not known yet.",
         502,
         ExitCode.IN_DOUBT,
-        "Do not repeat it under another key; look at the remote, then resolve the intent.",
+        "Do not repeat it under another key; look at the remote. It stays listed as in doubt.",
     ),
     Code.CANCELLED: _reject(
         "The action was cancelled before it left.",

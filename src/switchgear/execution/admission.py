@@ -1,7 +1,7 @@
 """Takes a request in: finds its tool, checks it, binds its key, records it. A refusal leaves no trace but a count.
 
-Order: stopping, tool, key, arguments, repeat of a known key, gates, a place in the queue, the ledger. Only then is
-it acknowledged.
+Order: stopping, tool, key, arguments, repeat of a known key, a place in the queue, gates, the ledger. Only then is
+it acknowledged, and a refusal on the way charges nothing.
 """
 
 from __future__ import annotations
@@ -12,19 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from switchgear.core.canonical import digest
-from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Invalid, Overloaded, Rejected, StoreError
-from switchgear.core.ids import IdSource
 from switchgear.core.scope import Scope
 from switchgear.execution.arguments import validate
 from switchgear.execution.bounded import within
 from switchgear.execution.contract import Tool
 from switchgear.execution.intent import Intent
-from switchgear.execution.queue import FairQueue
-from switchgear.execution.recorder import KeyRecord, Recorder, StaleError, key_name
+from switchgear.execution.parts import Parts
+from switchgear.execution.recorder import KeyRecord, StaleError, key_name
 from switchgear.execution.refusals import Refusals
-from switchgear.execution.registry import Registry
 from switchgear.gates.gate import Gate, GateRequest, check_all
 
 KEY_CHARACTERS_MAX = 255
@@ -57,25 +54,15 @@ class Admitted:
 class Admission:
     """The door of an engine. `stopping` closes it."""
 
-    def __init__(
-        self,
-        *,
-        recorder: Recorder,
-        registry: Registry,
-        queue: FairQueue,
-        gates: Sequence[Gate],
-        refusals: Refusals,
-        clock: Clock,
-        ids: IdSource,
-    ) -> None:
+    def __init__(self, parts: Parts, *, gates: Sequence[Gate], refusals: Refusals) -> None:
         """Work with the parts of one engine."""
-        self._recorder = recorder
-        self._registry = registry
-        self._queue = queue
+        self._recorder = parts.recorder
+        self._registry = parts.registry
+        self._queue = parts.queue
+        self._clock = parts.clock
+        self._ids = parts.ids
         self._gates = gates
         self._refusals = refusals
-        self._clock = clock
-        self._ids = ids
         self._accepting: dict[tuple[str, str], asyncio.Event] = {}
         self.stopping = False
         self.unacknowledged: dict[str, str] = {}
@@ -116,19 +103,14 @@ class Admission:
             self._accepting.pop(slot).set()
 
     async def _bind(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
-        version = 0
         for _ in range(_REBINDS_MAX):
-            try:
-                return Admitted(await self._accept(submission, tool, payload, version), replayed=False)
-            except StaleError:
-                found = await self._found(submission, payload, name)
-            except Rejected:
-                found = await self._found(submission, payload, name)
-                if not isinstance(found, Intent):
-                    raise
+            found = await self._found(submission, payload, name)
             if isinstance(found, Intent):
                 return Admitted(found, replayed=True)
-            version = found
+            try:
+                return Admitted(await self._accept(submission, tool, payload, found), replayed=False)
+            except StaleError:
+                continue
         raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
 
     async def _found(self, submission: Submission, payload: str, name: str) -> Intent | int:
@@ -148,10 +130,10 @@ class Admission:
 
     async def _accept(self, submission: Submission, tool: Tool, payload: str, key_version: int) -> Intent:
         scope = submission.scope
-        check_all(self._gates, GateRequest(scope.tenant, tool.name, tool.requires, tool.cost))
         intent_id = self._ids.next("int")
         self._queue.reserve(intent_id, scope.tenant)
         try:
+            check_all(self._gates, GateRequest(scope.tenant, tool.name, tool.requires, tool.cost))
             facts = self._facts(intent_id, submission, tool, payload)
             return await self._recorder.accept(facts, {"arguments": dict(submission.arguments)}, key_version)
         except StoreError as error:

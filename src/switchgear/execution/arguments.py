@@ -36,7 +36,10 @@ def validate(tool: Tool, arguments: Mapping[str, Any]) -> None:
     if tool.arguments_schema is None:
         return
     found = _validator(tool.contract, tool.arguments_schema).iter_errors(dict(arguments))
-    problems = [_worded(problem) for problem in islice(found, PROBLEMS_MAX)]
+    try:
+        problems = [_worded(problem) for problem in islice(found, PROBLEMS_MAX)]
+    except RecursionError:
+        problems = ["the schema refers to itself without end, or the arguments are nested too deep"]
     if problems:
         raise Invalid(f"the arguments do not fit {tool.name}: {'; '.join(problems)}", policy="arguments")
 

@@ -1,4 +1,4 @@
-"""Runs one attempt of a connector, bounded by its deadline, and always comes back with a result.
+"""Runs one attempt of a connector, bounded by its deadline, and always comes back with a result that can be recorded.
 
 The attempt runs in a task of its own, so that its cancellation and the kernel's never mix. One that does not
 react to cancellation is abandoned after a grace and counted; nothing waits for it any longer.
@@ -7,16 +7,24 @@ react to cancellation is abandoned after a grace and counted; nothing waits for 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.deadline import CURRENT
 from switchgear.core.outcome import Verdict
-from switchgear.execution.contract import Call, Connector, Result, Uncertain
+from switchgear.execution.contract import Call, Connector, Refused, Result, Succeeded, Uncertain
 
 CANCEL_GRACE = 1.0
 """Seconds that a cancelled attempt has to end."""
+
+VALUE_BYTES_MAX = 1_048_576
+"""The longest value, as JSON, that is kept with an outcome."""
+
+MESSAGE_CHARACTERS_MAX = 2_000
+"""The longest message that is kept with an outcome."""
 
 
 @dataclass(slots=True)
@@ -25,6 +33,14 @@ class AttemptCounts:
 
     timed_out: int = 0
     abandoned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended. `timed_out` says that its deadline cut it off."""
+
+    result: Result
+    timed_out: bool = False
 
 
 class Attempts:
@@ -37,7 +53,7 @@ class Attempts:
         self._cut_off: set[asyncio.Task[Result]] = set()
         self.counts = AttemptCounts()
 
-    async def run(self, connector: Connector, call: Call) -> Result:
+    async def run(self, connector: Connector, call: Call) -> Ended:
         """Make one attempt and return what is known of it, at the latest a grace after its deadline."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
@@ -50,7 +66,7 @@ class Attempts:
         finally:
             timer.cancel()
             self._running.discard(task)
-        return self._result_of(task)
+        return self._ended(task)
 
     def cut_off(self) -> None:
         """Cancel every running attempt: this process is ending."""
@@ -64,24 +80,65 @@ class Attempts:
             task.cancel()
             self._clock.call_at(self._clock.monotonic() + CANCEL_GRACE, lambda: _resolve(ended))
 
-    def _result_of(self, task: asyncio.Task[Result]) -> Result:
-        if task in self._cut_off:
-            self._cut_off.discard(task)
-            return Uncertain(Code.SHUTTING_DOWN, "the engine stopped before an answer came", Verdict.IGNORED)
+    def _ended(self, task: asyncio.Task[Result]) -> Ended:
+        stopping = task in self._cut_off
+        self._cut_off.discard(task)
+        if task.done() and not task.cancelled():
+            return Ended(task.result())
+        if stopping:
+            reason = "the engine stopped before an answer came"
+            return Ended(Uncertain(Code.SHUTTING_DOWN, reason, Verdict.IGNORED))
         if not task.done():
             self.counts.abandoned += 1
-            return Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "no answer in time; the attempt ignored its cancellation")
-        if task.cancelled():
-            return Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "no answer in time")
-        return task.result()
+            reason = "no answer in time; the attempt ignored its cancellation"
+            return Ended(Uncertain(Code.TIMEOUT_INTENT_EXECUTE, reason), timed_out=True)
+        return Ended(Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "no answer in time"), timed_out=True)
+
+
+def recordable(result: object) -> Result:
+    """Return `result` as the ledger can keep it: a value that fits into JSON and its bound, a bounded message."""
+    match result:
+        case Succeeded():
+            problem = unfit(result.value)
+            return replace(result, value={"unrecorded": problem}) if problem else result
+        case Refused() | Uncertain():
+            return replace(result, message=_bounded(result.message))
+        case _:
+            return Uncertain(Code.INTERNAL, f"the connector returned {type(result).__name__}, which is no result")
+
+
+def unfit(value: object) -> str:
+    """Return why the ledger has no room for `value`, in words; empty when it has.
+
+    What counts is its length as JSON there: escapes can make it several times what a remote sent.
+    """
+    try:
+        size = len(msgspec.json.encode(value))
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        return _bounded(f"the value does not fit into JSON: {error}")
+    return f"the value takes {size} bytes as JSON, and {VALUE_BYTES_MAX} is the most" if size > VALUE_BYTES_MAX else ""
 
 
 async def _attempt(connector: Connector, call: Call) -> Result:
     CURRENT.set(call.deadline)
     try:
-        return await connector.execute(call)
-    except Exception as error:  # noqa: BLE001 - outermost driver: whatever a connector raises, something may have left
-        return Uncertain(Code.DEPENDENCY_FAILED, f"{type(error).__name__}: {error}"[:500])
+        return recordable(await connector.execute(call))
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - outermost driver: whatever is raised, something may have left
+        return Uncertain(Code.DEPENDENCY_FAILED, _described(error))
+
+
+def _described(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything; the type alone is a fair message
+        text = ""
+    return _bounded(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def _bounded(text: str) -> str:
+    return text[:MESSAGE_CHARACTERS_MAX].encode("utf-8", "replace").decode("utf-8")
 
 
 def _resolve(ended: asyncio.Future[None]) -> None:

@@ -14,8 +14,9 @@ from switchgear.core.canonical import digest
 from switchgear.core.codes import Code
 from switchgear.core.deadline import Deadline
 from switchgear.core.effects import Effect
-from switchgear.core.errors import OptionError
+from switchgear.core.errors import Invalid, OptionError
 from switchgear.core.outcome import Verdict
+from switchgear.core.scope import checked_name
 
 _DAY = 86_400.0
 
@@ -63,8 +64,12 @@ class Tool:
         object.__setattr__(self, "contract", digest(facts))
 
     def _check(self) -> None:
-        if not self.name or not self.requires:
-            raise OptionError(f"tool {self.name!r} needs a name and at least one dependency in `requires`")
+        requires: object = self.requires
+        if isinstance(requires, str) or not requires:
+            wanted = requires or "crm"
+            raise OptionError(f"tool {self.name!r}: requires names dependencies; write requires=({wanted!r},)")
+        for kind, name in (("name", self.name), *(("dependency", name) for name in self.requires)):
+            _check_name(kind, name)
         if self.attempts < 1 or self.cost < 0:
             raise OptionError(f"tool {self.name!r} needs attempts of at least 1 and a cost of at least 0")
         for option in ("timeout", "backoff_base", "backoff_cap", "lifetime", "key_retention"):
@@ -80,6 +85,13 @@ class Tool:
     def needs_key(self) -> bool:
         """Whether a submission must carry an idempotency key: everything that can change something must."""
         return self.effect.writes
+
+
+def _check_name(kind: str, name: object) -> None:
+    try:
+        checked_name(f"a tool's {kind}", name)
+    except Invalid as error:
+        raise OptionError(f"{error.message}; not {name!r}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from switchgear.core.codes import FACTS, Code
 from switchgear.core.effects import Effect
+from switchgear.core.errors import Rejected
 from switchgear.execution.contract import Refused, Result, Succeeded, Tool, Uncertain
 from switchgear.execution.intent import Change, Intent, Kind, State
 
@@ -82,18 +83,44 @@ def repeat_in_doubt(
 
 def after_unsent(intent: Intent, moment: Moment) -> tuple[Change, ...]:
     """Return what to record of a dispatch that was recorded but whose call was never made."""
-    return (
-        Change(Kind.NOT_APPLIED, {"code": str(Code.LEDGER_UNAVAILABLE), "attempt": intent.attempt}),
-        Change(
-            Kind.RETRY_SCHEDULED,
-            {
-                "attempt": intent.attempt - 1,
-                "code": str(Code.LEDGER_UNAVAILABLE),
-                "wait": 0.0,
-                "not_before": moment.now,
-            },
-        ),
-    )
+    code = str(Code.LEDGER_UNAVAILABLE)
+    if intent.cancel_requested and intent.unresolved:
+        return (_doubt(intent, Code.CANCELLED, "cancelled; an earlier attempt may have been applied"),)
+    unsent = Change(Kind.NOT_APPLIED, {"code": code, "attempt": intent.attempt})
+    if intent.cancel_requested:
+        return (unsent, Change(Kind.CANCELLED, {"code": str(Code.CANCELLED)}))
+    again = {"attempt": intent.attempt - 1, "code": code, "wait": 0.0, "not_before": moment.now}
+    return (unsent, Change(Kind.RETRY_SCHEDULED, again))
+
+
+def no_repeat(intent: Intent, tool: Tool, now: float) -> tuple[Change, ...] | None:
+    """Return the end of an intent in doubt whose repeat could be a second effect; None when it may go.
+
+    The same key protects only under the same contract, and only while the remote remembers it until this attempt
+    has ended.
+    """
+    if not intent.unresolved:
+        return None
+    if tool.contract != intent.contract:
+        return (_doubt(intent, Code.TOOL_CHANGED, "the contract has changed: a repeat would be another request"),)
+    if not _remembered(intent, now + tool.timeout):
+        return (
+            _doubt(intent, Code.IN_DOUBT, "the remote may have forgotten the key; a repeat could be a second effect"),
+        )
+    return None
+
+
+def deferral(refusal: Rejected, not_before: float) -> Change:
+    """Return the record of a refusal that is only for now. `not_before` is seconds since the epoch."""
+    facts = {
+        "code": str(refusal.code),
+        "policy": refusal.policy,
+        "dependency": refusal.dependency,
+        "retry_after": refusal.retry_after,
+        "waiting_for": str(refusal.code),
+        "not_before": not_before,
+    }
+    return Change(Kind.DEFERRED, facts)
 
 
 def cancellation(intent: Intent, reason: str, actor: str) -> tuple[Change, ...]:

@@ -6,35 +6,38 @@ What a caller may do is decided above, in `control`; here every request names it
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
-from switchgear.core.clock import Clock
+from switchgear.core.clock import Clock, VirtualClock
 from switchgear.core.codes import Code
-from switchgear.core.errors import Conflict, DeadlineExceeded, Denied, StoreError
+from switchgear.core.errors import Conflict, DeadlineExceeded, Denied, StoreError, SwitchgearError
 from switchgear.core.ids import IdSource
 from switchgear.execution import decide
 from switchgear.execution.admission import Admission, Admitted, Submission
 from switchgear.execution.bounded import within
-from switchgear.execution.contract import Tool
 from switchgear.execution.intent import Intent, State
 from switchgear.execution.kernel import Kernel
 from switchgear.execution.outcomes import Outcomes
+from switchgear.execution.parts import Parts
 from switchgear.execution.queue import FairQueue
 from switchgear.execution.recorder import Recorder, StaleError
 from switchgear.execution.recovery import Recovered, Recovery
 from switchgear.execution.refusals import Refusals
 from switchgear.execution.registry import Registry
+from switchgear.execution.sweeper import Sweeper
 from switchgear.gates.gate import Gate
 from switchgear.guard import Guard
 from switchgear.ledger.events import EventEncoder
 from switchgear.storage.abilities import Store
 
-T = TypeVar("T")
+_log = logging.getLogger("switchgear.engine")
 _CANCEL_TRIES = 5
-_HOUSEKEEPING_EVERY = 5.0
+_HOUSEKEEPING_EVERY = 1.0
+_ACKNOWLEDGE_GRACE = 2.0
+_VIRTUAL_STEP = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,47 +74,26 @@ class Engine:
         sources: Sources,
     ) -> None:
         """Put the parts together; nothing runs yet."""
-        clock, ids, rng, encoder = sources.clock, sources.ids, sources.rng, sources.encoder
+        clock, ids = sources.clock, sources.ids
         self._clock = clock
         self.registry = Registry()
         self.queue = FairQueue(
             places_max=limits.queue_max, tenant_max=limits.queue_tenant_max, lane_places=limits.lane_places
         )
-        self.recorder = Recorder(store, clock=clock, ids=ids, owner=ids.next("eng"), encoder=encoder)
-        self.refusals = Refusals(store, clock=clock, ids=ids, encoder=encoder)
+        self.recorder = Recorder(store, clock=clock, ids=ids, owner=ids.next("eng"), encoder=sources.encoder)
+        parts = Parts(store, self.recorder, self.registry, self.queue, clock, ids, sources.rng)
+        self.refusals = Refusals(store, clock=clock, ids=ids, encoder=sources.encoder)
         self.outcomes = Outcomes(clock)
-        self.admission = Admission(
-            recorder=self.recorder,
-            registry=self.registry,
-            queue=self.queue,
-            gates=admission_gates,
-            refusals=self.refusals,
-            clock=clock,
-            ids=ids,
-        )
-        self.kernel = Kernel(
-            recorder=self.recorder,
-            registry=self.registry,
-            queue=self.queue,
-            gates=dispatch_gates,
-            guard_of=guard_of,
-            clock=clock,
-            rng=rng,
-            slots=limits.slots,
-        )
-        self._recovery = Recovery(
-            store=store,
-            recorder=self.recorder,
-            registry=self.registry,
-            queue=self.queue,
-            kernel=self.kernel,
-            clock=clock,
-            rng=rng,
-        )
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self.admission = Admission(parts, gates=admission_gates, refusals=self.refusals)
+        self.kernel = Kernel(parts, gates=dispatch_gates, guard_of=guard_of, slots=limits.slots)
+        self._sweeper = Sweeper(parts, self.kernel)
+        self._recovery = Recovery(parts, self.kernel)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._submitting: set[asyncio.Task[Admitted]] = set()
         self._started = False
+        self.defect: str | None = None
+        """What ended one of the engine's own loops, None while all of them run."""
         self.recorder.subscribe(self._announce)
-        self.registry.subscribe(self._release_held)
 
     async def recover(self) -> Recovered:
         """Read open intents back. Called once, before anything is submitted."""
@@ -120,24 +102,38 @@ class Engine:
     def start(self) -> None:
         """Begin to carry intents out."""
         self._started = True
-        self._spawn(self.kernel.run())
-        self._spawn(self._keep_house())
+        for loop in (self.kernel.run(), self._sweeper.run(), self._keep_house()):
+            self._spawn(loop)
 
     async def stop(self, grace: float) -> None:
         """Close the door, let what is dispatched end within `grace` seconds, and record what was counted."""
         self.admission.stopping = True
+        if self._submitting:
+            await within(self._clock, max(grace, _ACKNOWLEDGE_GRACE), _all_done(self._submitting))
         await self.kernel.stop(grace)
-        for task in self._tasks:
+        for task in [*self._tasks, *self._submitting]:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.refusals.flush()
+        await asyncio.gather(*self._tasks, *self._submitting, return_exceptions=True)
+        try:
+            await self.refusals.flush()
+        except StoreError as error:
+            _log.warning("counts of refused requests were lost with the ledger: %s", error)
 
     async def submit(self, submission: Submission) -> Admitted:
         """Accept a submission durably and queue it. Raises as `Admission.submit` does.
 
         A caller that goes away only stops waiting: what was begun is finished.
         """
-        return await asyncio.shield(self._spawn(self._submit(submission)))
+        task = asyncio.get_running_loop().create_task(self._submit(submission))
+        self._submitting.add(task)
+        task.add_done_callback(self._submitting.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise
+            message = "the engine stopped before the ledger acknowledged; repeat with the same key"
+            raise StoreError(message, code=Code.TIMEOUT_JOURNAL_APPEND) from None
 
     async def _submit(self, submission: Submission) -> Admitted:
         admitted = await self.admission.submit(submission)
@@ -186,26 +182,32 @@ class Engine:
     async def run_until_idle(self, timeout: float) -> None:
         """Return once no intent is ready or running; held ones and those in doubt do not count.
 
-        An engine that was not started runs for that long. Raises `DeadlineExceeded` when it takes longer than
-        `timeout` seconds.
+        An engine that was not started runs for that long, and a virtual clock is moved on. Raises `DeadlineExceeded`
+        when it takes longer than `timeout` seconds.
         """
-        loop = None if self._started else self._spawn(self.kernel.run())
+        loops = [] if self._started else [self._spawn(self.kernel.run()), self._spawn(self._sweeper.run())]
         try:
-            if not await within(self._clock, timeout, self.kernel.idle.wait()):
+            if not await self._idle_within(timeout):
                 raise DeadlineExceeded("the engine is still busy", sent=True, operation="run_until_idle")
         finally:
-            if loop is not None:
+            for loop in loops:
                 loop.cancel()
+
+    async def _idle_within(self, timeout: float) -> bool:
+        if not isinstance(self._clock, VirtualClock):
+            return await within(self._clock, timeout, self.kernel.idle.wait())
+        end = self._clock.monotonic() + timeout
+        await self._clock.elapse(0.0)
+        while not self.kernel.idle.is_set() and self._clock.monotonic() < end:
+            await self._clock.elapse(_VIRTUAL_STEP)
+        return self.kernel.idle.is_set()
 
     def _announce(self, intent: Intent) -> None:
         """Note that an intent has durably changed: once it is settled its place is free and its waiters are told."""
         if intent.settled:
             self.queue.release(intent.id)
             self.outcomes.announce(intent)
-
-    def _release_held(self, tool: Tool) -> None:
-        if any(i.state is State.HELD and i.tool == tool.name for i in self.recorder.live.values()):
-            self._spawn(self.kernel.release(tool.name))
+            self.kernel.nudge()
 
     async def _keep_house(self) -> None:
         """Write counted refusals, and find out what became of submissions that were never acknowledged."""
@@ -214,8 +216,8 @@ class Engine:
             try:
                 await self.refusals.flush()
                 await self._adopt_unacknowledged()
-            except StoreError:
-                continue  # the ledger is away; both are still there the next time
+            except SwitchgearError as error:  # the ledger is away; both are still there the next time
+                _log.warning("housekeeping waits for the ledger: %s", error)
 
     async def _adopt_unacknowledged(self) -> None:
         for intent_id, tenant in list(self.admission.unacknowledged.items()):
@@ -226,8 +228,20 @@ class Engine:
             elif intent.state is State.READY:
                 self.kernel.enqueue(intent)
 
-    def _spawn(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._loop_ended)
         return task
+
+    def _loop_ended(self, task: asyncio.Task[None]) -> None:
+        """Note a loop that ended by a defect: an engine that has lost one is not ready any more."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.defect = f"{type(error).__name__}: {error}"
+            _log.critical("a loop of the engine has ended", exc_info=error)
+
+
+async def _all_done(tasks: set[asyncio.Task[Admitted]]) -> None:
+    if tasks:
+        await asyncio.wait(set(tasks))

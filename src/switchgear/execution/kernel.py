@@ -1,7 +1,6 @@
 """Carries intents out. The kernel owns retry: each attempt is an event, and each passes the gates.
 
 It takes the next ticket, asks gates and guard, records `dispatched`, makes the attempt, records what is known of it.
-
 Nothing leaves unless the append that writes `dispatched` has committed. What an attempt meant is decided in
 `decide`; here it is only carried out.
 """
@@ -10,78 +9,68 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.deadline import Deadline
 from switchgear.core.errors import Rejected, StoreError
 from switchgear.core.outcome import Verdict
 from switchgear.execution import decide
-from switchgear.execution.attempt import Attempts
+from switchgear.execution.attempt import Attempts, Ended
 from switchgear.execution.bounded import within
-from switchgear.execution.contract import Call, Result
-from switchgear.execution.decide import Backoff, Moment
+from switchgear.execution.contract import Call, Refused, Result, Uncertain
+from switchgear.execution.decide import Backoff
 from switchgear.execution.intent import Change, Intent, Kind, State
-from switchgear.execution.queue import FairQueue, Ticket
-from switchgear.execution.recorder import Recorder, StaleError
-from switchgear.execution.registry import Registered, Registry
+from switchgear.execution.parts import ACTOR, Parts
+from switchgear.execution.queue import Ticket
+from switchgear.execution.recorder import StaleError
+from switchgear.execution.registry import Registered
 from switchgear.gates.gate import Gate, GateRequest, check_all
 from switchgear.guard import Guard, Permit
 
 _log = logging.getLogger("switchgear.kernel")
 
-ACTOR = "switchgear"
 UNREGISTERED = "(unregistered)"
 """The lane of intents whose tool is not known here: they are only looked at, and held."""
 _DEFER_MIN = 0.05
+_DEFER_JITTER = 0.1
 _RAMP_PAUSE = 0.02
 _STORE_PAUSE = 1.0
-_SWEEP_EVERY = 1.0
 _RECORD_GRACE = 5.0
 
 
 class Kernel:
     """The engine's loop. `slots` bounds how many intents are carried at once over all dependencies."""
 
-    def __init__(
-        self,
-        *,
-        recorder: Recorder,
-        registry: Registry,
-        queue: FairQueue,
-        gates: Sequence[Gate],
-        guard_of: Callable[[str], Guard],
-        clock: Clock,
-        rng: random.Random,
-        slots: int,
-    ) -> None:
+    def __init__(self, parts: Parts, *, gates: Sequence[Gate], guard_of: Callable[[str], Guard], slots: int) -> None:
         """Work with the parts of one engine."""
-        self._recorder = recorder
-        self._registry = registry
-        self._queue = queue
+        self._parts = parts
+        self._recorder = parts.recorder
+        self._queue = parts.queue
+        self._clock = parts.clock
         self._gates = gates
         self._guard_of = guard_of
-        self._clock = clock
-        self._random = rng
         self._slots = slots
         self._wake = asyncio.Event()
-        self.idle = asyncio.Event()
         self._carrying: dict[str, asyncio.Task[None]] = {}
         self._unsent: set[str] = set()  # dispatched on record, perhaps, but known never to have left
         self._stopping = False
-        self._swept_at = clock.monotonic()
-        self.attempts = Attempts(clock)
+        self.idle = asyncio.Event()
+        self.attempts = Attempts(parts.clock)
 
     @property
     def in_flight(self) -> int:
         """How many intents are being carried right now."""
         return len(self._carrying)
 
+    def carries(self, intent_id: str) -> bool:
+        """Return whether an intent is being carried right now."""
+        return intent_id in self._carrying
+
     def enqueue(self, intent: Intent) -> None:
         """Queue a ready intent whose place is reserved."""
-        registered = self._registry.get(intent.tool)
+        registered = self._parts.registry.get(intent.tool)
         lane = registered.tool.dependency if registered else UNREGISTERED
         now = self._clock.monotonic()
         delay = 0.0 if intent.not_before is None else max(0.0, intent.not_before - self._clock.time())
@@ -89,12 +78,15 @@ class Kernel:
         self.idle.clear()
         self._wake.set()
 
+    def nudge(self) -> None:
+        """Look again: something changed that may make the engine idle."""
+        self._wake.set()
+
     async def run(self) -> None:
         """Carry intents until `stop`. Runs as one task."""
         while not self._stopping:
             self._wake.clear()
             self._start_what_may_run()
-            await self._sweep_when_due()
             self._tell_idleness()
             await self._sleep_until_something_changes()
 
@@ -109,38 +101,12 @@ class Kernel:
             task.cancel()
         await asyncio.gather(*self._carrying.values(), return_exceptions=True)
 
-    async def sweep(self) -> None:
-        """Expire the intents whose deadline passed while they waited."""
-        now = self._clock.time()
-        for intent in [i for i in self._recorder.live.values() if i.deadline_at <= now and self._waits(i)]:
-            try:
-                await self._settle(intent, decide.expiry(intent))
-            except (StaleError, StoreError):
-                continue
-
-    async def release(self, tool: str) -> None:
-        """Let the held intents of a tool go on: it is registered now."""
-        for intent in [i for i in self._recorder.live.values() if i.state is State.HELD and i.tool == tool]:
-            try:
-                await self._settle(intent, (Change(Kind.RELEASED),))
-            except (StaleError, StoreError):
-                continue
-
     def _tell_idleness(self) -> None:
         live = self._recorder.live.values()
         if not self._carrying and all(intent.state is State.HELD for intent in live):
             self.idle.set()
         else:
             self.idle.clear()
-
-    def _waits(self, intent: Intent) -> bool:
-        return intent.state in (State.READY, State.HELD) and intent.id not in self._carrying
-
-    async def _sweep_when_due(self) -> None:
-        now = self._clock.monotonic()
-        if now >= self._swept_at + _SWEEP_EVERY:
-            self._swept_at = now
-            await self.sweep()
 
     def _start_what_may_run(self) -> None:
         while len(self._carrying) < self._slots:
@@ -154,12 +120,7 @@ class Kernel:
         return lane != UNREGISTERED and self._guard_of(lane).state != "closed"
 
     async def _sleep_until_something_changes(self) -> None:
-        now = self._clock.monotonic()
-        moments = [
-            self._queue.next_moment(now),
-            self._swept_at + _SWEEP_EVERY if self._recorder.live else None,
-        ]
-        moment = min((m for m in moments if m is not None), default=None)
+        moment = self._queue.next_moment(self._clock.monotonic())
         timer = self._clock.call_at(moment, self._wake.set) if moment is not None else None
         try:
             await self._wake.wait()
@@ -188,22 +149,23 @@ class Kernel:
 
     async def _advance(self, ticket: Ticket) -> None:
         intent = self._recorder.live.get(ticket.intent_id)
-        if intent is None:
-            return
-        if intent.state is State.DISPATCHED and intent.id in self._unsent:
-            await self._settle(intent, decide.after_unsent(intent, self._moment()))
-            self._unsent.discard(intent.id)
-        elif intent.state is State.READY:
+        if intent is not None and intent.state is State.DISPATCHED and intent.id in self._unsent:
+            await self._settle(intent, decide.after_unsent(intent, self._parts.moment()))
+        elif intent is not None and intent.state is State.READY:
             await self._advance_ready(intent, ticket)
+            return
+        self._unsent.discard(ticket.intent_id)
 
     async def _advance_ready(self, intent: Intent, ticket: Ticket) -> None:
-        registered = self._registry.get(intent.tool)
+        registered = self._parts.registry.get(intent.tool)
         if intent.deadline_at <= self._clock.time():
             await self._settle(intent, decide.expiry(intent))
         elif registered is None:
             await self._hold(intent)
-        elif intent.unresolved and registered.tool.contract != intent.contract:
-            await self._settle(intent, decide.denial(intent, Code.TOOL_CHANGED, "a repeat would be another request"))
+        elif ticket.lane != registered.tool.dependency:
+            self.enqueue(intent)
+        elif (end := decide.no_repeat(intent, registered.tool, self._clock.time())) is not None:
+            await self._settle(intent, end)
         else:
             await self._attempt(intent, registered, ticket)
 
@@ -216,20 +178,13 @@ class Kernel:
             check_all(self._gates, _gate_request(intent, registered))
             permit = guard.permit_nowait(cost=registered.tool.cost)
         except Rejected as refusal:
-            await self._defer(intent, refusal, ticket)
+            await self._refused(intent, refusal, ticket)
             return
-        try:
-            dispatched = await self._dispatch(intent, registered)
-        except BaseException:
-            permit.refund()
-            self._unsent.add(intent.id)
-            raise
-        self._unsent.discard(intent.id)
+        dispatched = await self._dispatch(intent, registered, permit)
         result = await self._make(dispatched, registered, permit, guard)
         await self._conclude(dispatched, registered, result)
 
-    async def _dispatch(self, intent: Intent, registered: Registered) -> Intent:
-        now = self._clock.time()
+    async def _dispatch(self, intent: Intent, registered: Registered, permit: Permit) -> Intent:
         facts = {
             "attempt": intent.attempt + 1,
             "epoch": intent.version + 1,
@@ -237,28 +192,40 @@ class Kernel:
             "contract": registered.tool.contract,
             "digest": intent.digest,
             "downstream_key": intent.id,
-            "first_sent_at": intent.first_sent_at or now,
+            "first_sent_at": intent.first_sent_at or self._clock.time(),
         }
-        return await self._recorder.record(intent, (Change(Kind.DISPATCHED, facts),), actor=ACTOR)
+        try:
+            dispatched = await self._recorder.record(intent, (Change(Kind.DISPATCHED, facts),), actor=ACTOR)
+        except BaseException:
+            permit.refund()
+            self._unsent.add(intent.id)
+            raise
+        self._unsent.discard(intent.id)
+        return dispatched
 
     async def _make(self, intent: Intent, registered: Registered, permit: Permit, guard: Guard) -> Result:
         limit = min(registered.tool.timeout, guard.timeout_seconds or registered.tool.timeout)
         left = intent.deadline_at - self._clock.time()
         deadline = Deadline(self._clock.monotonic() + min(limit, max(left, 0.0)), self._clock)
-        result = await self.attempts.run(registered.connector, _call(intent, deadline))
-        impatient = left < limit and deadline.remaining() <= 0
-        _settle_permit(permit, Verdict.IGNORED if impatient else result.verdict)
+        try:
+            ended = await self.attempts.run(registered.connector, _call(intent, deadline))
+            _settle_permit(permit, ended, impatient=left < limit and deadline.remaining() <= 0)
+        finally:
+            permit.ignore()  # of no effect once it is settled: only an attempt that was torn off is not
         if guard.state != "open":  # a probe has ended: what waited for its verdict need not wait for the clock
             self._queue.resume(guard.name, str(Code.CIRCUIT_OPEN))
-        return result
+        return ended.result
 
     async def _conclude(self, intent: Intent, registered: Registered, result: Result) -> None:
         """Record what an attempt came to, however long the ledger takes: until then the attempt holds its slot."""
-        backoff = Backoff.of(registered.tool)
-        current = intent
+        backoff, current = Backoff.of(registered.tool), intent
         while current.state is State.DISPATCHED:
-            changes = decide.after_result(current, backoff, result, self._moment())
-            current = await self._recorded(current, changes)
+            changes = decide.after_result(current, backoff, result, self._parts.moment())
+            try:
+                current = await self._recorded(current, changes)
+            except Rejected as error:
+                _log.exception("the outcome of %s cannot be recorded as it is", intent.id)
+                result = Uncertain(Code.INTERNAL, f"an outcome came that cannot be recorded: {error.code}")
         self._requeue(current)
 
     async def _recorded(self, intent: Intent, changes: tuple[Change, ...]) -> Intent:
@@ -272,28 +239,32 @@ class Kernel:
             await self._clock.sleep_async(_STORE_PAUSE)
             return intent
 
-    async def _defer(self, intent: Intent, refusal: Rejected, ticket: Ticket) -> None:
-        """Record that the intent was refused for now, and pause its lane so that one refusal speaks for all."""
+    async def _refused(self, intent: Intent, refusal: Rejected, ticket: Ticket) -> None:
+        """Carry out a refusal before dispatch: deny, or offer the intent again later."""
+        now = self._clock.monotonic()
         if refusal.decision == "reject":
             await self._settle(intent, decide.denial(intent, refusal.code, refusal.message))
-            return
-        if refusal.code is Code.CIRCUIT_OPEN and refusal.state == "closed":
+        elif refusal.code is Code.CIRCUIT_OPEN and refusal.state == "closed":
             # The breaker has closed and ramps up: it lets in a share of what is offered, so keep offering.
-            self._queue.pause(ticket.lane, self._clock.monotonic() + _RAMP_PAUSE, str(refusal.code))
+            self._queue.pause(ticket.lane, now + _RAMP_PAUSE, str(refusal.code))
             self._queue.put_back(ticket)
-            return
-        wait = max(_DEFER_MIN, refusal.retry_after if refusal.retry_after is not None else _STORE_PAUSE)
-        facts = {
-            "code": str(refusal.code),
-            "policy": refusal.policy,
-            "dependency": refusal.dependency,
-            "retry_after": refusal.retry_after,
-            "waiting_for": str(refusal.code),
-            "not_before": self._clock.time() + wait,
-        }
-        self._queue.pause(ticket.lane, self._clock.monotonic() + wait, str(refusal.code))
-        await self._recorder.record(intent, (Change(Kind.DEFERRED, facts),), actor=ACTOR)
-        self._queue.put_back(ticket)
+        else:
+            await self._defer(intent, refusal, ticket, now)
+
+    async def _defer(self, intent: Intent, refusal: Rejected, ticket: Ticket, now: float) -> None:
+        """Record that the intent was refused for now; it goes behind what waits already.
+
+        A refusal by the lane's own dependency speaks for all that wait for it, so the lane is paused; a refusal by
+        another one that this intent requires speaks for this intent alone.
+        """
+        wait = refusal.retry_after if refusal.retry_after is not None else _STORE_PAUSE
+        wait = max(_DEFER_MIN, wait) * (1.0 + _DEFER_JITTER * self._parts.rng.random())
+        own = refusal.dependency in (ticket.lane, "")
+        if own:
+            self._queue.pause(ticket.lane, now + wait, str(refusal.code))
+        change = decide.deferral(refusal, self._clock.time() + wait)
+        await self._recorder.record(intent, (change,), actor=ACTOR)
+        self._queue.put(ticket if own else replace(ticket, due=now + wait), now)
 
     async def _hold(self, intent: Intent) -> None:
         code = str(Code.TOOL_UNREGISTERED)
@@ -309,9 +280,6 @@ class Kernel:
     async def _ended_within(self, seconds: float) -> None:
         if self._carrying:
             await within(self._clock, seconds, _all_ended(set(self._carrying.values())))
-
-    def _moment(self) -> Moment:
-        return Moment(self._clock.time(), self._random.random())
 
 
 async def _all_ended(tasks: set[asyncio.Task[None]]) -> None:
@@ -337,10 +305,16 @@ def _call(intent: Intent, deadline: Deadline) -> Call:
     )
 
 
-def _settle_permit(permit: Permit, verdict: Verdict) -> None:
-    if verdict is Verdict.SUCCESS:
+def _settle_permit(permit: Permit, ended: Ended, *, impatient: bool) -> None:
+    """Tell the guard what the attempt says about the dependency; a deadline of the caller's says nothing."""
+    verdict = ended.result.verdict
+    if ended.timed_out:
+        permit.time_out(by_timeout=not impatient)
+    elif verdict is Verdict.SUCCESS:
         permit.succeed()
-    elif verdict is Verdict.FAILURE:
+    elif verdict is Verdict.FAILURE and not impatient:
         permit.fail()
+    elif isinstance(ended.result, Refused) and verdict is Verdict.IGNORED:
+        permit.refund()
     else:
         permit.ignore()

@@ -2,7 +2,8 @@
 
 A lane has as many places as its dependency may have calls at once, and can be paused, so a slow or refusing
 dependency never holds up the others. Within a lane tenants take turns. Pure: `now` is a parameter, in monotonic
-seconds; nothing here waits, and what is queued here is only a ticket, the intent itself is on record.
+seconds; nothing here waits, and what is queued here is only a ticket, the intent itself is on record. A ticket whose
+intent has no place any more is dropped.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import QueueFull
+
+_RELEASED_MIN = 64
 
 
 def _never(_lane: str) -> bool:
@@ -44,9 +47,6 @@ class _Lane:
     paused_for: str = ""
     tenants: OrderedDict[str, deque[Ticket]] = field(default_factory=OrderedDict)
 
-    def waiting(self) -> int:
-        return sum(len(line) for line in self.tenants.values())
-
     def open_at(self, now: float) -> bool:
         return bool(self.tenants) and self.taken < self.places and self.paused_until <= now
 
@@ -60,6 +60,7 @@ class FairQueue:
         self._tenant_max = tenant_max
         self._lane_places = lane_places
         self._places: dict[str, str] = {}
+        self._released = 0
         self._tenants: dict[str, int] = {}
         self._lanes: OrderedDict[str, _Lane] = OrderedDict()
         self._later: list[tuple[float, int, Ticket]] = []
@@ -69,14 +70,19 @@ class FairQueue:
         """Return how many places are taken, by intents that wait and by intents that run."""
         return len(self._places)
 
+    @property
+    def full(self) -> bool:
+        """Whether every place is taken."""
+        return len(self._places) >= self._places_max
+
     def reserve(self, intent_id: str, tenant: str, *, bounded: bool = True) -> None:
         """Take a place for an open intent; `bounded=False` for one that was accepted earlier.
 
         Raises `QueueFull` when the queue, or the tenant's share of it, has reached its maximum.
         """
         held = self._tenants.get(tenant, 0)
-        if bounded and (len(self._places) >= self._places_max or held >= self._tenant_max):
-            scope = "queue" if len(self._places) >= self._places_max else "tenant's share of the queue"
+        if bounded and (self.full or held >= self._tenant_max):
+            scope = "queue" if self.full else "tenant's share of the queue"
             raise QueueFull(
                 f"the {scope} has reached its maximum", code=Code.QUEUE_FULL, policy="queue", retry_after=1.0
             )
@@ -91,6 +97,9 @@ class FairQueue:
         self._tenants[tenant] -= 1
         if not self._tenants[tenant]:
             del self._tenants[tenant]
+        self._released += 1
+        if self._released > len(self._places) + _RELEASED_MIN:
+            self._drop_placeless()
 
     def set_places(self, lane: str, places: int) -> None:
         """Set how many intents of a lane may run at once (at least 1)."""
@@ -130,11 +139,13 @@ class FairQueue:
         Where `probing` says that a lane's dependency is not trusted yet, a safe ticket goes first if there is one.
         """
         self._promote(now)
-        for name, lane in self._lanes.items():
+        for name, lane in list(self._lanes.items()):
             if lane.open_at(now):
-                lane.taken += 1
-                self._lanes.move_to_end(name)
-                return (self._safe_one_of(lane) if probing(name) else None) or self._next_of(lane)
+                ticket = (self._safe_one_of(lane) if probing(name) else None) or self._next_of(lane)
+                if ticket is not None:
+                    lane.taken += 1
+                    self._lanes.move_to_end(name)
+                    return ticket
         return None
 
     def done(self, lane: str) -> None:
@@ -144,7 +155,8 @@ class FairQueue:
     def waiting(self, lane: str) -> int:
         """Return how many due tickets wait in a lane."""
         known = self._lanes.get(lane)
-        return known.waiting() if known is not None else 0
+        lines = known.tenants.values() if known is not None else ()
+        return sum(ticket.intent_id in self._places for line in lines for ticket in line)
 
     def next_moment(self, now: float) -> float | None:
         """Return when something may become runnable without anybody's doing, or None."""
@@ -156,22 +168,39 @@ class FairQueue:
     def _promote(self, now: float) -> None:
         while self._later and self._later[0][0] <= now:
             ticket = heapq.heappop(self._later)[2]
-            self._line(ticket).append(ticket)
+            if ticket.intent_id in self._places:
+                self._line(ticket).append(ticket)
+
+    def _drop_placeless(self) -> None:
+        """Forget the tickets of intents that have ended; done once per as many releases as there are places."""
+        self._released = 0
+        self._later = [entry for entry in self._later if entry[2].intent_id in self._places]
+        heapq.heapify(self._later)
+        for lane in self._lanes.values():
+            for tenant, line in list(lane.tenants.items()):
+                kept = deque(ticket for ticket in line if ticket.intent_id in self._places)
+                if kept:
+                    lane.tenants[tenant] = kept
+                else:
+                    del lane.tenants[tenant]
 
     def _safe_one_of(self, lane: _Lane) -> Ticket | None:
         for tenant, line in lane.tenants.items():
             for index, ticket in enumerate(line):
-                if ticket.safe:
+                if ticket.safe and ticket.intent_id in self._places:
                     del line[index]
                     self._after_turn(lane, tenant, line)
                     return ticket
         return None
 
-    def _next_of(self, lane: _Lane) -> Ticket:
-        tenant, line = next(iter(lane.tenants.items()))
-        ticket = line.popleft()
-        self._after_turn(lane, tenant, line)
-        return ticket
+    def _next_of(self, lane: _Lane) -> Ticket | None:
+        while lane.tenants:
+            tenant, line = next(iter(lane.tenants.items()))
+            ticket = line.popleft()
+            self._after_turn(lane, tenant, line)
+            if ticket.intent_id in self._places:
+                return ticket
+        return None
 
     def _after_turn(self, lane: _Lane, tenant: str, line: deque[Ticket]) -> None:
         if line:

@@ -13,7 +13,7 @@ import msgspec
 
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
-from switchgear.core.errors import StoreError
+from switchgear.core.errors import StoreError, SwitchgearError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import Scope
 from switchgear.execution.intent import LIVE, Change, Intent, Kind, accepted, evolve
@@ -24,7 +24,6 @@ from switchgear.storage.abilities import (
     Committed,
     Conflicted,
     Event,
-    Expect,
     Row,
     Store,
     Unknown,
@@ -109,9 +108,7 @@ class Recorder:
         await self._commit(intent, (self._event(intent, change, now, intent.actor),), tuple(writes))
         return self._keep(intent)
 
-    async def record(
-        self, intent: Intent, changes: Sequence[Change], *, actor: str, expects: tuple[Expect, ...] = ()
-    ) -> Intent:
+    async def record(self, intent: Intent, changes: Sequence[Change], *, actor: str) -> Intent:
         """Record `changes` of `intent`, in order and together, and return it as it stands then.
 
         Raises `StaleError` when it has changed meanwhile, `StoreError` when nothing could be recorded.
@@ -122,9 +119,7 @@ class Recorder:
             after = evolve(after, change, now)
         after = msgspec.structs.replace(after, version=intent.version + 1)
         events = tuple(self._event(intent, change, now, actor) for change in changes)
-        await self._commit(
-            after, events, (Write(INTENTS, intent.id, intent.version, _encode(after), after.state),), expects
-        )
+        await self._commit(after, events, (Write(INTENTS, intent.id, intent.version, _encode(after), after.state),))
         return self._keep(after)
 
     async def latest(self, tenant: str, intent_id: str) -> Intent | None:
@@ -186,9 +181,8 @@ class Recorder:
         intent: Intent,
         events: tuple[Event, ...],
         writes: tuple[Write, ...],
-        expects: tuple[Expect, ...] = (),
     ) -> Committed:
-        append = Append(self._ids.next("apd"), intent.tenant, events, writes, expects)
+        append = Append(self._ids.next("apd"), intent.tenant, events, writes)
         outcome = await self._append(append, intent.id)
         if isinstance(outcome, Conflicted):
             if outcome.space == INTENTS:
@@ -216,6 +210,6 @@ class Recorder:
             outcome = await self._store.append(append)
             if isinstance(outcome, Conflicted):
                 return await self._store.appended(append.tenant, stream, append.id) or outcome
-        except StoreError:
+        except SwitchgearError:
             return unknown  # this one was not written; the one before may have been
         return outcome

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError
 from switchgear.execution import decide
-from switchgear.execution.decide import Backoff, Moment
+from switchgear.execution.decide import Backoff
 from switchgear.execution.intent import OPEN, Change, Intent, State
-from switchgear.execution.kernel import ACTOR, Kernel
-from switchgear.execution.queue import FairQueue
-from switchgear.execution.recorder import INTENTS, Recorder, StaleError, intent_of
-from switchgear.execution.registry import Registry
-from switchgear.storage.abilities import Row, Store
+from switchgear.execution.kernel import Kernel
+from switchgear.execution.parts import ACTOR, Parts
+from switchgear.execution.recorder import INTENTS, StaleError, intent_of
+from switchgear.storage.abilities import Row
 
 _log = logging.getLogger("switchgear.recovery")
 _PAGE = 1000
@@ -42,25 +39,10 @@ class Recovered:
 class Recovery:
     """Reads the open intents of a store back into an engine. Runs once, before the kernel."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        recorder: Recorder,
-        registry: Registry,
-        queue: FairQueue,
-        kernel: Kernel,
-        clock: Clock,
-        rng: random.Random,
-    ) -> None:
+    def __init__(self, parts: Parts, kernel: Kernel) -> None:
         """Work with the parts of one engine."""
-        self._store = store
-        self._recorder = recorder
-        self._registry = registry
-        self._queue = queue
+        self._parts = parts
         self._kernel = kernel
-        self._clock = clock
-        self._random = rng
 
     async def run(self) -> Recovered:
         """Settle every open intent as far as the rules allow, and say what was found.
@@ -76,7 +58,7 @@ class Recovery:
     async def _pages(self) -> AsyncIterator[list[Row]]:
         after: tuple[str, str] | None = None
         while True:
-            rows = list(await self._store.scan(INTENTS, sorted(OPEN), after=after, limit=_PAGE))
+            rows = list(await self._parts.store.scan(INTENTS, sorted(OPEN), after=after, limit=_PAGE))
             if not rows:
                 return
             after = (rows[-1].tenant, rows[-1].key)
@@ -98,20 +80,20 @@ class Recovery:
         changes = self._changes(intent)
         after = intent
         if changes:
-            after = await self._recorder.record(intent, changes, actor=ACTOR)
+            after = await self._parts.recorder.record(intent, changes, actor=ACTOR)
         if after.state is State.IN_DOUBT:
             found.in_doubt += 1
             return
-        self._recorder.live[after.id] = after
-        self._queue.reserve(after.id, after.tenant, bounded=False)
+        self._parts.recorder.live[after.id] = after
+        self._parts.queue.reserve(after.id, after.tenant, bounded=False)
         if after.state is State.READY:
             found.queued += 1
             self._kernel.enqueue(after)
 
     def _changes(self, intent: Intent) -> tuple[Change, ...]:
-        known = self._registry.get(intent.tool)
+        known = self._parts.registry.get(intent.tool)
         backoff = Backoff.of(known.tool if known else None)
-        moment = Moment(self._clock.time(), self._random.random())
+        moment = self._parts.moment()
         if intent.state is State.DISPATCHED:
             return decide.after_interruption(intent, backoff, moment, _REASON)
         if intent.state is State.IN_DOUBT:

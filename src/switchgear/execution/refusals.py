@@ -41,12 +41,13 @@ class Refusals:
 
         Raises `StoreError` when the ledger cannot be written.
         """
-        since, self._since = self._since, self._clock.time()
+        until = self._clock.time()
         for row in list(self._counts):
             count = self._counts[row]
             tenant, tool, code = row
-            if await self._recorded(tenant, {"tool": tool, "code": code, "count": count, "since": since}):
+            if await self._recorded(tenant, {"tool": tool, "code": code, "count": count, "since": self._since}):
                 self._forget(row, count)
+        self._since = until
 
     def _forget(self, row: tuple[str, str, str], count: int) -> None:
         left = self._counts[row] - count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from switchgear.core.errors import OptionError
@@ -20,17 +20,16 @@ class Registered:
 
 
 class Registry:
-    """Tools by name. Registering is announced, so that held intents of the tool can go on."""
+    """Tools by name."""
 
     def __init__(self) -> None:
         """Start empty."""
         self._tools: dict[str, Registered] = {}
-        self._listeners: list[Callable[[Tool], None]] = []
 
     def register(self, tool: Tool, connector: Connector) -> None:
         """Add a tool.
 
-        Raises `OptionError` when its name is taken by another contract, or there are 10,000 tools already.
+        Raises `OptionError` when its name is taken, or there are 10,000 tools already.
         """
         known = self._tools.get(tool.name)
         if known is not None:
@@ -38,12 +37,6 @@ class Registry:
         if len(self._tools) >= TOOLS_MAX:
             raise OptionError(f"an engine knows at most {TOOLS_MAX} tools")
         self._tools[tool.name] = Registered(tool, connector)
-        for listener in self._listeners:
-            listener(tool)
-
-    def subscribe(self, listener: Callable[[Tool], None]) -> None:
-        """Call `listener` with each tool registered from now on."""
-        self._listeners.append(listener)
 
     def get(self, name: str) -> Registered | None:
         """Return a tool by name, or None."""

@@ -54,12 +54,24 @@ def test_token_is_private(tmp_path: Path) -> None:
 
 
 def test_up_refuses_without_dev_and_off_loopback(tmp_path: Path) -> None:
-    """Development tokens are never accepted by a server that others can reach."""
+    """Development tokens are never accepted by a server that others can reach; a refused start leaves no file."""
     prepare(tmp_path)
+    before = sorted(tmp_path.iterdir())
     assert "--dev" in run_in(tmp_path, "up", "--json").problem()["advice"]
     ran = run_in(tmp_path, "up", "--dev", "--host", "0.0.0.0", "--json")  # noqa: S104 - to be refused
     assert ran.exit_code == ExitCode.USAGE
     assert "loopback" in ran.problem()["detail"]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://x.db"])
+def test_check_refuses_a_store_that_up_would_refuse(tmp_path: Path, url: str) -> None:
+    """What `check` calls fine can be opened: a store that no adapter means is named with file and key."""
+    (tmp_path / "switchgear.toml").write_text(f"[store]\nurl = '{url}'\n")
+    ran = run_in(tmp_path, "check")
+    assert ran.exit_code == ExitCode.USAGE
+    assert "switchgear.toml" in ran.errors
+    assert "store.url" in ran.errors
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -19,7 +19,7 @@ def limits() -> RestLimits:
     return RestLimits(requests_max=2, waits_max=3, waits_tenant_max=2, body_timeout=0.05)
 
 
-async def test_requests_beyond_the_bound_are_shed(client: Clients, traffic: Traffic) -> None:
+async def test_law_10_requests_beyond_the_bound_are_shed(client: Clients, traffic: Traffic) -> None:
     """Law 10: beyond the bound the answer is SHED_OVERLOAD with a time to come back; health still answers."""
     acme = client()
     with traffic.place(), traffic.place():
@@ -65,7 +65,7 @@ async def test_a_stop_ends_waits(client: Clients, traffic: Traffic, upstream: Up
     upstream.gate.set()
 
 
-async def test_a_body_that_does_not_come_is_given_up(client: Clients) -> None:
+async def test_law_1_a_body_that_does_not_come_is_given_up(client: Clients) -> None:
     """Law 1: waiting for a body is bounded too."""
     never = asyncio.Event()
 

@@ -96,7 +96,7 @@ async def test_what_is_no_http_is_a_problem(served: Served, sent: bytes) -> None
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nHost:"])
-async def test_a_head_that_does_not_come_is_given_up(served: Served, sent: bytes) -> None:
+async def test_law_1_a_head_that_does_not_come_is_given_up(served: Served, sent: bytes) -> None:
     """Law 1: a connection that says nothing, or never ends its head, is closed after its time."""
     assert await exchange(served.port, sent) == b""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from switchgear import Code, DeadlineExceeded, OptionError, Rejected, StoreError, Switchgear
+from switchgear import Code, DeadlineExceeded, NotApplied, OptionError, Rejected, StoreError, Switchgear
 from switchgear.core.scope import PLATFORM_TENANT
 from switchgear.execution.contract import Call
 from switchgear.ledger.events import read
+from switchgear.testing import VirtualClock
 
 
 async def test_the_example_of_the_design_works_word_for_word() -> None:
@@ -104,15 +104,16 @@ async def test_law_2_one_engine_per_store(tmp_path: Path) -> None:
         assert refusal.value.code is Code.STORE_IN_USE
 
 
-async def test_breaker_transitions_are_on_the_platforms_own_chain() -> None:
-    """What belongs to no tenant is recorded where no tenant looks."""
-    async with Switchgear.open(store="memory://") as gear:
+async def test_breaker_transitions_are_on_the_platforms_own_chain(tmp_path: Path) -> None:
+    """What belongs to no tenant is recorded where no tenant looks, also what came just before the end."""
+    url = f"sqlite:///{tmp_path}/gear.db"
+    async with Switchgear.open(store=url) as gear:
         gear.tool("math.double", effect="read_only")(_double)
         guard = gear.guards.of("math")
         for _ in range(10):
             guard.permit_nowait().fail()
         assert guard.state == "open"
-        await asyncio.sleep(0.05)
+    async with Switchgear.open(store=url, start=False) as gear:
         entries = await gear.store.entries(PLATFORM_TENANT)
         assert [read(entry).type for entry in entries] == ["breaker.opened"]
         acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
@@ -143,10 +144,70 @@ async def test_the_same_tool_twice_is_refused() -> None:
             gear.tool("math.double", effect="read_only")(_double)
 
 
-def test_a_file_and_a_store_at_once_are_refused() -> None:
-    """One way to say where the store is."""
+@pytest.mark.parametrize("options", [{}, {"path": "switchgear.toml", "store": "memory://"}])
+def test_a_gear_is_opened_by_a_file_or_on_a_store(options: dict[str, str]) -> None:
+    """One way to say where the store is, and never a file that nobody named."""
     with pytest.raises(OptionError, match="not both"):
-        Switchgear.open("switchgear.toml", store="memory://")
+        Switchgear.open(**options)  # type: ignore[arg-type]  # that is the point
+
+
+async def test_a_gear_on_a_virtual_clock_runs_until_idle_by_itself() -> None:
+    """Time that nobody else moves is moved on: a retry in thirty seconds takes no real time."""
+    async with Switchgear.open(store="memory://", start=False, clock=VirtualClock()) as gear:
+        calls = []
+
+        @gear.tool("crm.get", effect="read_only", backoff_base=30.0)
+        async def get(call: Call) -> str:
+            calls.append(call.attempt)
+            if call.attempt == 1:
+                raise NotApplied("not yet", retryable=True, retry_after=20.0)
+            return "here"
+
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        intent = await acme.submit("crm.get")
+        await gear.run_until_idle(timeout=60.0)
+        assert (calls, (await intent.result(timeout=0)).value) == ([1, 2], "here")
+
+
+async def test_a_result_too_large_to_keep_is_a_success_without_its_value() -> None:
+    """What happened is recorded as having happened, whatever it returned."""
+    async with Switchgear.open(store="memory://") as gear:
+        gear.tool("big.one", effect="opaque")(_big)
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        outcome = await (await acme.submit("big.one", {}, key="k")).result()
+        assert outcome.state == "succeeded"
+        assert "bytes" in outcome.value["unrecorded"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"requires": "crm"}, {"requires": ("a b",)}, {"destructive": True}, {"requires": ("crm", "")}]
+)
+async def test_a_tool_is_told_what_to_write_instead(options: dict[str, object]) -> None:
+    """A text for requires, a name that is none, an option that is not there: each is refused by name."""
+    async with Switchgear.open(store="memory://") as gear:
+        with pytest.raises(OptionError):
+            gear.tool("math.double", **options)(_double)  # type: ignore[arg-type]  # that is the point
+
+
+async def test_held_work_of_a_configured_tool_goes_on_after_a_restart(tmp_path: Path) -> None:
+    """A tool that is there when the engine recovers releases what was held for it."""
+    url = f"sqlite:///{tmp_path}/gear.db"
+    async with Switchgear.open(store=url, start=False) as gear:
+        gear.tool("math.double", effect="keyed")(_double)
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        intent = await acme.submit("math.double", {"number": 4}, key="k")
+    async with Switchgear.open(store=url) as gear:
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        await gear.run_until_idle()
+        assert (await acme.intent(intent.id)).state == "held"
+    async with Switchgear.open(store=url) as gear:
+        gear.tool("math.double", effect="keyed")(_double)
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        assert (await (await acme.intent(intent.id)).result()).value == 8
+
+
+def _big(_call: Call) -> str:
+    return "x" * 5_000_000
 
 
 def _double(call: Call, number: int) -> int:

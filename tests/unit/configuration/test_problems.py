@@ -41,6 +41,10 @@ ROWS = [
     ("[limits]\ntenant_rate = 0", "limits.tenant_rate", "above 0", "tenant_rate ="),
     ('[log]\nlevel = "loud"', "log.level", 'not "loud"', '"info"'),
     ('[store]\nurl = "gear.db"', "store.url", 'cannot be "gear.db"', "sqlite:///switchgear.db"),
+    ('[store]\nurl = "sqlite://x.db"', "store.url", "write sqlite:///x.db", ""),
+    ('[store]\nurl = "sqlite:///x.db?mode=ro"', "store.url", "no options", ""),
+    ('[store]\nurl = "memory://x"', "store.url", "write memory:// instead", ""),
+    ('[store]\nurl = "mysql://me:s3cret@x/y"', "store.url", "no store adapter opens mysql: URLs", ""),
     ("timeouts = 1", "timeouts", "must be a table", "[timeouts]"),
     ('[timeouts]\n"kv.gett" = 1', 'timeouts."kv.gett"', "no such key", "did you mean kv.get?"),
     ('[timeouts]\n"kv.get" = 0', 'timeouts."kv.get"', "seconds above 0", '"kv.get" = 5.0'),
@@ -207,6 +211,8 @@ def test_a_bad_variable_is_told_by_its_name(tmp_path: Path) -> None:
     assert "abc" in problem.wrong
     with pytest.raises(ConfigurationError, match="SWITCHGEAR_LOG_LEVEL"):
         default(environment={"SWITCHGEAR_LOG_LEVEL": "loud"})
+    with pytest.raises(ConfigurationError, match=r"SWITCHGEAR_STORE_URL: 'sqlite://x.db' names no file"):
+        default(environment={"SWITCHGEAR_STORE_URL": "sqlite://x.db"})
 
 
 def test_values_of_headers_are_never_shown(tmp_path: Path) -> None:

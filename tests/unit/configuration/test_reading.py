@@ -163,6 +163,24 @@ def test_secrets_are_read_from_the_given_environment_only(tmp_path: Path) -> Non
     assert "s3cret" not in repr(loaded.connections)
 
 
+def test_credentials_that_cannot_be_read_are_warned_of(tmp_path: Path) -> None:
+    """A variable that is not set, or a file that is missing, is told before a request needs it, and fails nothing."""
+    (tmp_path / "there").write_text("s3cret", encoding="utf-8")
+    loaded = _loaded(
+        tmp_path,
+        '[connectors.crm]\nkind = "http"\nbase_url = "https://a"\n'
+        'headers = { A = { env = "TOKEN" }, B = { env = "GONE" }, C = { file = "there" }, D = "text" }\n'
+        '[tools."crm.a"]\nconnector = "crm"\nmethod = "GET"\npath = "/"\n'
+        'headers = { E = { tenants = { acme = { file = "gone" }, globex = { env = "TOKEN" } } } }\n',
+        TOKEN="s3cret-token",
+    )
+    assert [warning.removeprefix(f"{tmp_path / 'switchgear.toml'}: ") for warning in loaded.warnings()] == [
+        "connectors.crm.headers.B: environment variable GONE is missing or empty; a connector's header needs it",
+        'tools."crm.a".headers.E.tenants.acme: file gone cannot be read (FileNotFoundError); a connector needs it',
+    ]
+    assert default(environment={}).warnings() == []
+
+
 async def test_the_template_works_as_it_is(tmp_path: Path) -> None:
     """What `init` writes loads, and its function tool runs."""
     loaded = _loaded(tmp_path, configuration_template())

@@ -24,6 +24,7 @@ from switchgear.core.errors import (
     RetryExhausted,
 )
 from switchgear.core.outcome import Verdict
+from switchgear.execution.attempt import VALUE_BYTES_MAX
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
 from tests.unit.connectors.calling import call_of
 
@@ -139,6 +140,38 @@ async def test_what_happened_is_a_success_whatever_it_returned(
         assert list(result.value) == ["unrecorded"]
     else:
         assert result.value == kept
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+@pytest.mark.parametrize(("more", "kept"), [(0, True), (1, False)])
+async def test_a_value_that_the_ledger_has_no_room_for_is_noted(
+    connector: FunctionConnector, more: int, *, blocking: bool, kept: bool
+) -> None:
+    """A value is kept up to its limit, counted as it is written; a larger one happened all the same."""
+    escaped = (VALUE_BYTES_MAX - 2) // 6  # a control character takes six bytes as JSON
+    value = "\x01" * escaped + "x" * ((VALUE_BYTES_MAX - 2) % 6 + more)
+
+    async def in_loop(call: Call) -> str:
+        return value
+
+    connector.register("tool", (lambda call: value) if blocking else in_loop)
+    note = {"unrecorded": f"the value takes {VALUE_BYTES_MAX + 1} bytes as JSON, and {VALUE_BYTES_MAX} is the most"}
+    assert await connector.execute(call_of()) == Succeeded(value if kept else note)
+
+
+@pytest.mark.parametrize(
+    ("error", "characters"),
+    [(NotApplied("x" * 9_000), 2_000), (InDoubt("x" * 9_000), 2_000), (ValueError(" " * 9_000 + "x" * 9_000), 300)],
+)
+async def test_a_tool_s_own_words_have_more_room(
+    connector: FunctionConnector, error: Exception, characters: int
+) -> None:
+    """What a function says itself has more room than a foreign error's text, and neither is endless."""
+    connector.register("tool", _raising(error, blocking=False))
+    result = await connector.execute(call_of())
+    assert isinstance(result, Refused | Uncertain)
+    assert len(result.message) <= characters
+    assert result.message.endswith("…")
 
 
 @pytest.mark.parametrize("arguments", [{}, {"contact": "7", "more": 1}, {"call": 1, "contact": "7"}])

@@ -162,8 +162,8 @@ async def running(
 class Flaky:
     """A store whose appends fail as told: `plan` has one word per append to come, in order.
 
-    ``ok``, ``down`` (nothing written, says so), ``lost`` (nothing written, no acknowledgement), ``late`` (written, no
-    acknowledgement).
+    ``ok``; ``down`` and ``full``: nothing written, and it says so; ``lost``: nothing written, no acknowledgement;
+    ``late``: written, no acknowledgement.
     """
 
     def __init__(self, store: Store) -> None:
@@ -180,6 +180,8 @@ class Flaky:
         fate = self.plan.pop(0) if self.plan else "ok"
         if fate == "down":
             raise StoreError("disk full", code=Code.LEDGER_UNAVAILABLE)
+        if fate == "full":
+            raise StoreError("too many wait", code=Code.QUEUE_FULL)
         if fate == "lost":
             return Unknown(append.id, "lost")
         outcome = await self._store.append(append)

@@ -210,7 +210,7 @@ async def test_an_unanswered_keyed_write_runs_again_with_the_same_key_and_bytes(
         assert (first.attempt, second.attempt, done.state) == (1, 2, State.SUCCEEDED)
 
 
-async def test_an_attempt_is_bounded_by_the_tools_timeout() -> None:
+async def test_law_1_an_attempt_is_bounded_by_the_tools_timeout() -> None:
     """A connector that hangs is cut off, and what that means follows the effect class."""
     async with running() as rig:
         rig.tool(effect=Effect.OPAQUE, timeout=5.0)

@@ -14,6 +14,13 @@ def queue(**options: int) -> FairQueue:
     return FairQueue(**{"places_max": 10, "tenant_max": 8, "lane_places": 4, **options})
 
 
+def put(subject: FairQueue, *tickets: Ticket, now: float = 0.0) -> None:
+    """Queue tickets of intents that have their place."""
+    for one in tickets:
+        subject.reserve(one.intent_id, one.tenant)
+        subject.put(one, now)
+
+
 def ticket(name: str, tenant: str = "acme", lane: str = "crm", due: float = 0.0) -> Ticket:
     """Return a ticket that is due at `due`."""
     return Ticket(name, tenant, lane, due)
@@ -64,17 +71,17 @@ def test_tenants_take_turns() -> None:
     """A tenant with many waiting does not delay one with a single intent."""
     subject = queue()
     for number in range(3):
-        subject.put(ticket(f"a{number}", "acme"), 0.0)
-    subject.put(ticket("g0", "globex"), 0.0)
+        put(subject, ticket(f"a{number}", "acme"))
+    put(subject, ticket("g0", "globex"))
     assert drain(subject) == ["a0", "g0", "a1", "a2"]
 
 
 def test_a_full_lane_does_not_hold_up_the_others() -> None:
     """Each dependency has its own places."""
     subject = queue(lane_places=1)
-    subject.put(ticket("c0", lane="crm"), 0.0)
-    subject.put(ticket("c1", lane="crm"), 0.0)
-    subject.put(ticket("m0", lane="mail"), 0.0)
+    put(subject, ticket("c0", lane="crm"))
+    put(subject, ticket("c1", lane="crm"))
+    put(subject, ticket("m0", lane="mail"))
     taken = [subject.take(0.0), subject.take(0.0), subject.take(0.0)]
     assert [t.intent_id if t else None for t in taken] == ["c0", "m0", None]
     subject.done("crm")
@@ -86,8 +93,8 @@ def test_a_full_lane_does_not_hold_up_the_others() -> None:
 def test_a_paused_lane_gives_nothing_until_its_time_and_says_why() -> None:
     """One refusal of a dependency speaks for all that wait for it."""
     subject = queue()
-    subject.put(ticket("c0"), 0.0)
-    subject.put(ticket("m0", lane="mail"), 0.0)
+    put(subject, ticket("c0"))
+    put(subject, ticket("m0", lane="mail"))
     subject.pause("crm", 5.0, "CIRCUIT_OPEN")
     assert drain(subject, 4.9) == ["m0"]
     assert (subject.paused_for("crm", 4.9), subject.next_moment(4.9), subject.waiting("crm")) == (
@@ -102,7 +109,7 @@ def test_a_paused_lane_gives_nothing_until_its_time_and_says_why() -> None:
 def test_a_shorter_pause_does_not_shorten_a_longer_one() -> None:
     """The longest wait holds."""
     subject = queue()
-    subject.put(ticket("c0"), 0.0)
+    put(subject, ticket("c0"))
     subject.pause("crm", 9.0, "CIRCUIT_OPEN")
     subject.pause("crm", 5.0, "RATE_LIMITED_CONNECTOR")
     assert drain(subject, 8.0) == []
@@ -112,8 +119,8 @@ def test_a_shorter_pause_does_not_shorten_a_longer_one() -> None:
 def test_a_ticket_waits_for_its_time() -> None:
     """Deferred work comes out when it is due, not before, and the queue knows when."""
     subject = queue()
-    subject.put(ticket("later", due=7.0), 0.0)
-    subject.put(ticket("now"), 0.0)
+    put(subject, ticket("later", due=7.0))
+    put(subject, ticket("now"))
     assert drain(subject) == ["now"]
     assert subject.next_moment(0.0) == 7.0
     assert drain(subject, 7.0) == ["later"]
@@ -123,8 +130,8 @@ def test_a_ticket_waits_for_its_time() -> None:
 def test_what_is_put_back_is_first_in_its_line() -> None:
     """A refused intent keeps its place."""
     subject = queue()
-    subject.put(ticket("first"), 0.0)
-    subject.put(ticket("second"), 0.0)
+    put(subject, ticket("first"))
+    put(subject, ticket("second"))
     taken = subject.take(0.0)
     assert taken is not None
     subject.put_back(taken)
@@ -135,20 +142,33 @@ def test_what_is_put_back_is_first_in_its_line() -> None:
 def test_a_recovering_dependency_is_probed_by_a_safe_call_first() -> None:
     """While a breaker is not closed, reads and keyed writes go before what could end in doubt."""
     subject = queue()
-    subject.put(Ticket("opaque", "acme", "crm", 0.0, safe=False), 0.0)
-    subject.put(Ticket("read", "acme", "crm", 0.0), 0.0)
+    put(subject, Ticket("opaque", "acme", "crm", 0.0, safe=False))
+    put(subject, Ticket("read", "acme", "crm", 0.0))
     first = subject.take(0.0, lambda lane: lane == "crm")
     second = subject.take(0.0, lambda lane: lane == "crm")
     assert first is not None
     assert second is not None
     assert (first.intent_id, second.intent_id) == ("read", "opaque")
-    assert len(subject) == 0
+
+
+def test_law_10_tickets_of_ended_intents_do_not_pile_up() -> None:
+    """Submitting and cancelling while a lane is paused leaves nothing behind, and nothing of it comes out."""
+    subject = queue(places_max=10_000, tenant_max=10_000)
+    subject.pause("crm", 9.0, "CIRCUIT_OPEN")
+    for number in range(1_000):
+        put(subject, ticket(f"t{number}"), ticket(f"l{number}", due=5.0))
+        subject.release(f"t{number}")
+        subject.release(f"l{number}")
+    lines = [line for lane in subject._lanes.values() for line in lane.tenants.values()]  # noqa: SLF001 - the bound
+    assert (subject.waiting("crm"), sum(map(len, lines)) < 200) == (0, True)
+    put(subject, ticket("kept"))
+    assert drain(subject, 9.0) == ["kept"]
 
 
 def test_a_pause_ends_early_only_for_its_own_reason() -> None:
     """A probe that succeeded opens the lane; a lane paused for the rate limit stays paused."""
     subject = queue()
-    subject.put(ticket("c0"), 0.0)
+    put(subject, ticket("c0"))
     subject.pause("crm", 9.0, "CIRCUIT_OPEN")
     subject.resume("crm", "RATE_LIMITED_CONNECTOR")
     assert drain(subject) == []

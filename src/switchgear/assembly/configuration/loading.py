@@ -23,7 +23,9 @@ from switchgear.assembly.configuration.sections import (
 from switchgear.assembly.configuration.settings import Configuration
 from switchgear.assembly.configuration.tooling import ToolReader
 from switchgear.connectors.credentials import Credentials
+from switchgear.core.errors import OptionError
 from switchgear.core.operations import OPERATIONS, Operation, operations_with
+from switchgear.storage.opening import checked_url
 
 FILE_BYTES_MAX = 4_194_304
 """A longer configuration file is refused."""
@@ -88,6 +90,8 @@ def _parsed(file: Path) -> dict[str, Any]:
         end = f"at line {len(lines)}, column {len(lines[-1]) + 1}"
         wrong = str(error).replace("at end of document", end)
         raise _unreadable(file, f"is not TOML: {wrong}", "correct that place") from None
+    except RecursionError:
+        raise _unreadable(file, "is nested too deep", "use tables of fewer levels") from None
 
 
 def _text(file: Path) -> str:
@@ -122,6 +126,7 @@ def _configuration(
     remotes = remotes_of(raw, operations, problems)
     tools = ToolReader(remotes, operations, folder, problems).read(raw)
     sections = {name: _section(model, raw, name, problems) for name, model in SECTIONS.items()}
+    _check_store(sections["store"], problems)
     problems.finish()
     return Configuration(
         source=source,
@@ -136,6 +141,16 @@ def _configuration(
 
 def _section(model: type[_S], raw: Mapping[str, Any], name: str, problems: Problems) -> Any:  # noqa: ANN401 - each section has a type of its own
     return checked(model, raw.get(name, {}), (name,), problems)
+
+
+def _check_store(store: StoreSettings | None, problems: Problems) -> None:
+    """Add what is wrong with the store's URL. Nothing is opened."""
+    if store is None:
+        return
+    try:
+        checked_url(store.url)
+    except OptionError as error:
+        problems.add(("store", "url"), error.message)
 
 
 def _overridden(raw: dict[str, Any], variables: Mapping[str, str], problems: Problems) -> dict[str, Any]:

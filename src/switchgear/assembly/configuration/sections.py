@@ -111,7 +111,8 @@ class HttpConnectorTable(Section):
     private_addresses: bool = False
     """Whether host names may lead to private addresses. An address written out in `base_url` may."""
     response_limit_bytes: int = Field(1_048_576, ge=1)
-    """A longer answer is not read, and the action is in doubt."""
+    """A longer answer is not read, and the action is in doubt. A value that takes more than 1,048,576 bytes as JSON is
+    never recorded: a note stands for it."""
     connections_max: int = Field(100, ge=1)
     """Open connections to one host."""
     guard: dict[str, Any] | None = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from switchgear.assembly.configuration.guarding import DEFAULT_GUARD, GuardOptions
+from switchgear.assembly.configuration.problems import Part, Problem, dotted
 from switchgear.assembly.configuration.remotes import Connection, FunctionConnection
 from switchgear.assembly.configuration.sections import (
     AccessSettings,
@@ -16,10 +17,11 @@ from switchgear.assembly.configuration.sections import (
     StoreSettings,
 )
 from switchgear.assembly.configuration.tooling import DeclaredTool
-from switchgear.connectors.credentials import Credentials
+from switchgear.connectors.credentials import Credentials, HeaderValue, PerTenant, Reference
 from switchgear.connectors.function import FunctionConnector
-from switchgear.connectors.http import HttpConnector, HttpOperation
+from switchgear.connectors.http import HttpConnection, HttpConnector, HttpOperation
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
+from switchgear.core.errors import OptionError
 from switchgear.core.operations import Operation
 from switchgear.execution.contract import Connector, Tool
 
@@ -49,6 +51,30 @@ class Configuration:
         """Return the guard's options of a dependency, the default ones when the file says nothing."""
         return self.guards.get(dependency, DEFAULT_GUARD)
 
+    def warnings(self) -> list[str]:
+        """Return, one a line, what would be refused if it were needed now: credentials that cannot be read.
+
+        No failure, since a variable or file may be put in place later. Reads the files; never shows a value.
+        """
+        found = ((key, self._unreadable(reference)) for key, reference in self._references())
+        return [str(Problem(self.source or "configuration", dotted(key), wrong)) for key, wrong in found if wrong]
+
+    def _references(self) -> Iterator[tuple[tuple[Part, ...], Reference]]:
+        for name, connection in self.connections.items():
+            if isinstance(connection, HttpConnection):
+                yield from _references(("connectors", name, "headers"), connection.headers)
+        for declared in self.tools:
+            if isinstance(declared.means, HttpOperation):
+                yield from _references(("tools", declared.tool.name, "headers"), declared.means.headers)
+
+    def _unreadable(self, reference: Reference) -> str:
+        """Return why a credential cannot be read, empty when it can."""
+        try:
+            self.credentials.read(reference)
+        except OptionError as error:
+            return error.message
+        return ""
+
     def build_tools(self, *, clock: Clock = SYSTEM_CLOCK) -> list[tuple[Tool, Connector]]:
         """Return each declared tool with the connector that carries it out. Connectors are made anew, and shared."""
         connectors = {name: self._connector(connection, clock) for name, connection in self.connections.items()}
@@ -64,6 +90,18 @@ class Configuration:
         if isinstance(connection, FunctionConnection):
             return FunctionConnector(threads_max=connection.threads_max)
         return HttpConnector(connection, self.credentials, clock=clock)
+
+
+def _references(
+    key: tuple[Part, ...], headers: Mapping[str, HeaderValue]
+) -> Iterator[tuple[tuple[Part, ...], Reference]]:
+    """Return each reference among header values, with its place in the file."""
+    for name, value in headers.items():
+        several = isinstance(value, PerTenant)
+        singles = value.tenants if isinstance(value, PerTenant) else {"": value}
+        for tenant, single in singles.items():
+            if isinstance(single, Reference):
+                yield (*key, name, "tenants", tenant) if several else (*key, name), single
 
 
 def _register(connector: FunctionConnector | HttpConnector, declared: DeclaredTool) -> None:

@@ -2,12 +2,14 @@
 
 Defaults, unless the operation's `Outcomes` say otherwise:
 
-    2xx             succeeded; in doubt when its body cannot be read as announced
+    2xx             succeeded; in doubt when its body cannot be read as announced. A value that the ledger has no
+                    room for is replaced by a note
     408, 425, 429   not applied, retryable, a failure of the dependency
     other 4xx       not applied for good, no failure of the dependency
     5xx             in doubt, a failure of the dependency
     3xx             never followed, EGRESS_DENIED: not applied when the request was safe (GET, HEAD) or the remote
-                    demands it again elsewhere (307, 308); in doubt otherwise: 303 usually means "done, look there"
+                    demands it again elsewhere (307, 308); in doubt otherwise: 303 usually means "done, look there".
+                    What follows from doubt is the effect's business, so a keyed action repeats with its key
 
 A status says about the dependency what less traffic would change about it (SEMANTICS, breaker).
 """
@@ -19,7 +21,7 @@ from urllib.parse import urlsplit
 from switchgear.connectors.http.answer import Answer
 from switchgear.connectors.http.retry_after import retry_after_of
 from switchgear.connectors.http.specification import HttpOperation
-from switchgear.connectors.values import brief, parse_json
+from switchgear.connectors.values import brief, parse_json, recordable
 from switchgear.core.codes import Code
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Refused, Result, Succeeded, Uncertain
@@ -57,7 +59,7 @@ def _succeeded(operation: HttpOperation, answer: Answer) -> Result:
     if not answer.body:
         return Succeeded()
     try:
-        return Succeeded(_value(operation, answer))
+        return Succeeded(recordable(_value(operation, answer)))
     except ValueError as error:
         return Uncertain(
             Code.DEPENDENCY_FAILED, f"answered {answer.status}, but its body is unreadable: {brief(error)}"

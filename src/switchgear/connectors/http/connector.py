@@ -12,6 +12,7 @@ from switchgear.connectors.http.answer import Answer, read_answer
 from switchgear.connectors.http.classify import result_of
 from switchgear.connectors.http.egress import EgressTransport, Resolve, resolve_by_system
 from switchgear.connectors.http.failures import failure_of, late
+from switchgear.connectors.http.hiding import without_secrets
 from switchgear.connectors.http.request import Prepared, prepare
 from switchgear.connectors.http.specification import HttpConnection, HttpOperation
 from switchgear.connectors.values import brief
@@ -80,7 +81,7 @@ class HttpConnector:
             return _not_sent(error.code, error.message)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return failure_of(error, left=progress.left)
-        return result_of(operation, answer, self._clock.time())
+        return without_secrets(result_of(operation, answer, self._clock.time()), prepared.secrets)
 
     async def _exchange(self, prepared: Prepared, progress: _Progress) -> Answer:
         request = httpx2.Request(

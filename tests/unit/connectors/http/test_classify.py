@@ -9,8 +9,13 @@ from switchgear.connectors.http.classify import result_of
 from switchgear.connectors.http.retry_after import RETRY_AFTER_MAX, retry_after_of
 from switchgear.connectors.http.specification import HttpOperation, Outcomes
 from switchgear.core.codes import Code
+from switchgear.core.effects import Effect
 from switchgear.core.outcome import Verdict
+from switchgear.execution.attempt import VALUE_BYTES_MAX
 from switchgear.execution.contract import Refused, Result, Succeeded, Uncertain
+from switchgear.execution.decide import Backoff, Moment, after_result
+from switchgear.execution.intent import State, evolve
+from tests.unit.execution.test_intent import intent
 
 FAILURE, SUCCESS = Verdict.FAILURE, Verdict.SUCCESS
 NOW = 1_700_000_000.0
@@ -112,6 +117,42 @@ def test_bodies_are_read_as_declared(operation: HttpOperation, answer: Answer, v
 def test_an_answer_that_cannot_be_read_is_doubt(answer: Answer) -> None:
     """A 2xx whose body is unreadable is neither a success nor a failure."""
     assert _summary(result_of(POST, answer, NOW)) == ("uncertain", Code.DEPENDENCY_FAILED, FAILURE, None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, "text/plain", body=b"\x01" * 200_000),
+        Answer(200, "application/json", body=b'"%s"' % (b"x" * VALUE_BYTES_MAX)),
+        Answer(200, "application/json", body=b"[%s1]" % (b"1E9," * 200_000)),
+    ],
+)
+def test_a_value_that_the_ledger_has_no_room_for_is_noted(answer: Answer) -> None:
+    """It happened: a body within its limit whose value is larger as recorded JSON becomes a note, never doubt."""
+    result = result_of(POST, answer, NOW)
+    assert isinstance(result, Succeeded)
+    assert list(result.value) == ["unrecorded"]
+    assert f"{VALUE_BYTES_MAX} is the most" in result.value["unrecorded"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "effect", "state"),
+    [
+        (POST, 302, "keyed", State.READY),
+        (POST, 302, "opaque", State.IN_DOUBT),
+        (POST, 303, "natural", State.IN_DOUBT),
+        (POST, 302, "read_only", State.READY),
+        (POST, 307, "keyed", State.FAILED),
+        (GET, 302, "read_only", State.FAILED),
+    ],
+)
+def test_a_redirect_leads_where_the_page_says(operation: HttpOperation, status: int, effect: str, state: State) -> None:
+    """A definite refusal is final; in doubt, the effect decides, so a keyed action repeats with its key."""
+    subject = intent(state=State.DISPATCHED, attempt=1, first_sent_at=90.0, effect=Effect(effect))
+    result = result_of(operation, Answer(status, location="https://b.example"), NOW)
+    for change in after_result(subject, Backoff(1.0, 1.0), result, Moment(now=100.0, draw=0.5)):
+        subject = evolve(subject, change, 100.0)
+    assert subject.state is state
 
 
 def test_declared_outcomes_win() -> None:

@@ -1,0 +1,229 @@
+"""Rules of the engine that were once broken, each named for the rule."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from switchgear.core.codes import Code
+from switchgear.core.effects import Effect
+from switchgear.core.errors import QueueFull, RateLimited
+from switchgear.core.outcome import Verdict
+from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
+from switchgear.execution.engine import EngineLimits
+from switchgear.execution.intent import Change, Kind, State
+from switchgear.execution.refold import Refold
+from switchgear.gates.tenants import TenantLimits
+from switchgear.guard import Guard
+from switchgear.policies.breaker import Breaker
+from switchgear.policies.bulkhead import Bulkhead
+from tests.unit.execution.rig import GLOBEX, Rig, hang, running
+
+SILENCE = Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "no answer")
+
+
+def opened(name: str, rig: Rig, cooldown: float) -> Guard:
+    """Return a guard whose breaker has just opened."""
+    guard = rig.guards[name] = Guard(name, breaker=Breaker(failures=1, cooldown=cooldown, jitter=0.0), clock=rig.clock)
+    guard.permit_nowait().fail()
+    return guard
+
+
+async def test_law_3_a_keyed_write_is_not_repeated_once_the_remote_may_have_forgotten_its_key() -> None:
+    """A repeat that had to wait longer than the remote remembers would be a second effect: it stays in doubt."""
+    async with running() as rig:
+        rig.tool(key_retention=60.0, timeout=5.0)
+
+        async def lost_while_the_breaker_opens(_call: Call) -> Result:
+            opened("crm", rig, cooldown=120.0)
+            return SILENCE
+
+        rig.script.answers = [lost_while_the_breaker_opens]
+        intent = await rig.submit()
+        await rig.clock.elapse(400.0)
+        found = await rig.engine.intent("acme", intent.id)
+        assert (found.state, len(rig.script.calls)) == (State.IN_DOUBT, 1)
+        assert "forgotten" in found.message
+
+
+async def test_what_was_cancelled_before_it_left_never_leaves() -> None:
+    """A dispatch on record whose call was never made ends as cancelled when that was asked for."""
+    async with running(start=False) as rig:
+        rig.tool()
+        intent = await rig.submit()
+        rig.store.plan = ["late", "lost", "lost"]
+        rig.engine.start()
+        while rig.store.plan:
+            await rig.clock.elapse(0.0, turns=1)
+        asked = await rig.engine.cancel("acme", intent.id, reason="", actor="person:kim")
+        assert asked.cancel_requested or asked.state is State.CANCELLED
+        done = await rig.settled(intent)
+        assert (done.state, rig.script.calls) == (State.CANCELLED, [])
+
+
+async def test_an_open_dependency_holds_up_only_those_who_require_it() -> None:
+    """A tool that needs crm and mail waits for mail; a tool that needs crm alone does not wait for either."""
+    async with running() as rig:
+        rig.tool("crm.both", requires=("crm", "mail"))
+        rig.tool("crm.alone")
+        opened("mail", rig, cooldown=600.0)
+        both, alone = await rig.submit("crm.both"), await rig.submit("crm.alone", scope=GLOBEX)
+        await rig.clock.elapse(5.0)
+        assert (await rig.engine.intent("globex", alone.id)).state is State.SUCCEEDED
+        waiting = await rig.engine.intent("acme", both.id)
+        assert (waiting.state, waiting.waiting_for) == (State.READY, "DEPENDENCY_UNHEALTHY")
+
+
+async def test_a_refusal_charges_nothing() -> None:
+    """Neither a full queue nor a repeat uses up what a tenant may submit."""
+    async with running() as plain:
+        gate = TenantLimits(0.001, 3.0, plain.clock)
+        async with running(gates=(gate,), clock=plain.clock, limits=EngineLimits(queue_max=1)) as rig:
+            rig.tool()
+            rig.script.answers = [hang]
+            first = await rig.submit(key="a")
+            for _ in range(5):
+                assert (await rig.submit(key="a")).id == first.id
+                with pytest.raises(QueueFull):
+                    await rig.submit(key="b")
+            rig.engine.queue.release(first.id)
+            await rig.submit(key="c")
+            rig.engine.queue.release((await rig.submit(key="c")).id)
+            await rig.submit(key="d")
+            rig.engine.queue.release((await rig.submit(key="d")).id)
+            with pytest.raises(RateLimited):
+                await rig.submit(key="e")
+
+
+class StrangeError(BaseException):
+    """Something that no `except Exception` catches."""
+
+
+@pytest.mark.parametrize("error", [StrangeError("odd"), GeneratorExit(), SystemExit(3)])
+async def test_whatever_a_connector_raises_is_doubt_and_leaks_nothing(error: BaseException) -> None:
+    """A place, a permit and a probe come back, and the intent is named as in doubt."""
+    async with running() as rig:
+        rig.guards["crm"] = Guard("crm", bulkhead=Bulkhead(1), clock=rig.clock)
+        rig.tool(effect=Effect.OPAQUE)
+        rig.script.answers = [error]
+        done = await rig.settled(await rig.submit())
+        assert (done.state, len(rig.engine.queue), rig.guards["crm"].statistics().in_flight) == (State.IN_DOUBT, 0, 0)
+
+
+@pytest.mark.parametrize("answer", [Succeeded(object()), Succeeded("\ud800"), Succeeded("x" * 2_000_000)])
+async def test_a_success_that_cannot_be_kept_is_a_success(answer: Result) -> None:
+    """The value is replaced by the reason; what happened stays what happened."""
+    async with running() as rig:
+        rig.tool()
+        rig.script.answers = [answer]
+        done = await rig.settled(await rig.submit())
+        assert done.state is State.SUCCEEDED
+        assert "unrecorded" in done.value
+
+
+async def test_a_connector_that_returns_no_result_is_uncertain() -> None:
+    """A connector's own defect is doubt about the effect, not an intent that hangs."""
+    async with running() as rig:
+        rig.tool(effect=Effect.OPAQUE)
+        rig.script.answers = [None]  # type: ignore[list-item]  # that is the point
+        assert (await rig.settled(await rig.submit())).code == "INTERNAL"
+
+
+async def test_an_attempt_that_runs_into_its_timeout_is_a_failure_and_slow() -> None:
+    """The guard learns of a timeout as such; of the submitter's own shorter deadline it learns nothing."""
+    async with running() as rig:
+        guard = rig.guards["crm"] = Guard(
+            "crm", breaker=Breaker(slow_rate=0.9, slow_after=60.0, window=600.0, minimum_calls=50), clock=rig.clock
+        )
+        rig.tool(effect=Effect.OPAQUE, timeout=5.0)
+        rig.tool("crm.short", effect=Effect.OPAQUE, timeout=50.0, lifetime=3.0)
+        rig.script.answers = [hang, hang]
+        await rig.settled(await rig.submit())
+        counts = guard.statistics()
+        assert (counts.failures, counts.slow, counts.timeouts) == (1, 1, 1)
+        await rig.settled(await rig.submit("crm.short"))
+        counts = guard.statistics()
+        assert (counts.failures, counts.ignored) == (1, 1)
+
+
+async def test_a_success_known_while_stopping_is_recorded_as_such() -> None:
+    """An answer that comes when the engine cuts off is still the answer."""
+    async with running() as rig:
+        rig.tool(effect=Effect.OPAQUE)
+
+        async def answers_when_cancelled(_call: Call) -> Result:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                return Succeeded("in time")
+            raise AssertionError("unreachable")
+
+        rig.script.answers = [answers_when_cancelled]
+        intent = await rig.submit()
+        await rig.clock.elapse(0.1)
+        stopping = asyncio.ensure_future(rig.engine.stop(1.0))
+        await rig.clock.elapse(3.0)
+        await stopping
+        found = await rig.engine.intent("acme", intent.id)
+        assert (found.state, found.value) == (State.SUCCEEDED, "in time")
+
+
+async def test_stopping_answers_those_who_are_submitting() -> None:
+    """A submission under way when the engine stops is acknowledged or refused with a code, never torn off."""
+    async with running() as rig:
+        rig.tool()
+        submitting = asyncio.ensure_future(rig.submit())
+        await asyncio.sleep(0)
+        stopping = asyncio.ensure_future(rig.engine.stop(0.0))
+        await rig.clock.elapse(3.0)
+        await stopping
+        assert (await submitting).state is State.READY
+
+
+async def test_a_refusal_that_never_left_is_refunded() -> None:
+    """What a connector refused before anything left says nothing of the dependency and costs nothing."""
+    async with running() as rig:
+        guard = rig.guards["crm"] = Guard("crm", breaker=Breaker(failures=1), clock=rig.clock)
+        rig.tool(attempts=1)
+        rig.script.answers = [Refused(Code.EGRESS_DENIED, "no", retryable=False, verdict=Verdict.IGNORED)]
+        assert (await rig.settled(await rig.submit())).state is State.FAILED
+        assert (guard.statistics().calls, guard.state) == (0, "closed")
+
+
+async def test_law_11_an_intent_with_many_events_folds_to_its_row() -> None:
+    """Folding reads every page of a stream, and gives the same state hash each time."""
+    async with running(start=False) as rig:
+        rig.tool()
+        intent = await rig.submit()
+        for _ in range(250):
+            intent = await rig.engine.recorder.record(intent, (Change(Kind.DEFERRED),), actor="test")
+        first, again = [await Refold(rig.store).intents("acme") for _ in range(2)]
+        assert (first.first_different, first.intents, first.state_hash) == (None, 1, again.state_hash)
+
+
+async def test_an_engine_that_has_lost_a_loop_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect in a loop is noted, so that readiness can tell."""
+    async with running() as rig:
+        rig.tool()
+        monkeypatch.setattr(rig.engine.queue, "next_moment", None)
+        await rig.submit()
+        await rig.clock.elapse(1.0)
+        assert rig.engine.defect is not None
+        assert "TypeError" in rig.engine.defect
+
+
+async def test_a_connector_that_finishes_as_it_is_cut_off_by_its_deadline_keeps_its_word() -> None:
+    """The connector's own, more exact result is used when it comes with the cancellation."""
+    async with running() as rig:
+        rig.tool(effect=Effect.OPAQUE, timeout=2.0)
+
+        async def refused_when_cancelled(_call: Call) -> Result:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                return Refused(Code.DEPENDENCY_FAILED, "never sent", retryable=False, verdict=Verdict.FAILURE)
+            raise AssertionError("unreachable")
+
+        rig.script.answers = [refused_when_cancelled]
+        assert (await rig.settled(await rig.submit())).state is State.FAILED

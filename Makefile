@@ -29,7 +29,7 @@ help: ## list the targets
 
 sync: .venv/.synced ## make .venv with everything needed to work here
 demo: .venv/.gear ## show it protecting real traffic (ARGS="--seconds 10")
-	$(BIN)/switchgear demo $(ARGS)
+	$(BIN)/switchgear demo --folder .cache/demo/$$(date +%Y%m%d-%H%M%S) $(ARGS)
 
 check: format lint types layers docs-check fast-tests ## format, lint, types, layers, docs, unit and property tests
 

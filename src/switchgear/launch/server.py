@@ -37,6 +37,7 @@ def serve(place: Place, ready: Callable[[str], None]) -> int:
 @asynccontextmanager
 async def embed(place: Place) -> AsyncIterator[str]:
     """Serve inside the running loop for as long as the context lasts, and yield the base URL."""
+    _require_loopback(place)
     async with Switchgear.open(place.configuration) as gear:
         log_to_standard_error(gear.configuration)
         verifier, host, port = _development(gear.configuration, place)
@@ -88,6 +89,7 @@ def log_to_standard_error(configuration: Configuration) -> None:
 
 
 async def _serve(place: Place, ready: Callable[[str], None]) -> int:
+    _require_loopback(place)
     async with Switchgear.open(place.configuration) as gear:
         log_to_standard_error(gear.configuration)
         verifier, host, port = _development(gear.configuration, place)
@@ -105,9 +107,19 @@ async def _address(serving: asyncio.Task[bool], address: asyncio.Future[str]) ->
     return await address
 
 
+def _require_loopback(place: Place) -> None:
+    """Raise `OptionError` off loopback, before a store is opened: a server that is refused leaves no file behind."""
+    if place.configuration is not None:
+        require_loopback(_host(load(place.configuration), place))
+
+
+def _host(configuration: Configuration, place: Place) -> str:
+    return place.host or configuration.server.host
+
+
 def _development(configuration: Configuration, place: Place) -> tuple[TokenVerifier, str, int]:
     """Return a verifier of development tokens and where to listen. Raises `OptionError` off loopback."""
-    host = place.host or configuration.server.host
+    host = _host(configuration, place)
     require_loopback(host)
     access = configuration.access
     verifier = _issuer(configuration).verifier(audience=access.audience, leeway=access.leeway)

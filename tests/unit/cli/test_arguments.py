@@ -12,7 +12,7 @@ import pytest
 from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.failures import CommandFailure
 from switchgear.surfaces.cli.session import save_token, saved_token
-from switchgear.surfaces.cli.submitting import arguments_of, exit_code_of
+from switchgear.surfaces.cli.submitting import arguments_of, exit_code_of, text_instead
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,7 @@ def test_arguments_come_from_a_file_or_from_input(tmp_path: Path, monkeypatch: p
     [
         (["novalue"], None),
         (["=x"], None),
+        (["a=1", "a=2"], None),
         ([], "{"),
         ([], "[1]"),
         ([], "@missing.json"),
@@ -55,10 +56,17 @@ def test_arguments_come_from_a_file_or_from_input(tmp_path: Path, monkeypatch: p
     ],
 )
 def test_arguments_that_are_none_are_wrong_usage(pairs: list[str], document: str | None) -> None:
-    """What cannot be read is refused before anything is sent, and says what was read."""
+    """What cannot be read, or is given twice, is refused before anything is sent, and says what was read."""
     with pytest.raises(CommandFailure) as caught:
         arguments_of(pairs, document)
     assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_number_that_may_be_text_is_shown_as_text() -> None:
+    """A refused value that was read as JSON comes back as it must be written to be text; others are left alone."""
+    pairs = ["contact_id=007.0", "contact_id2=7", "ok=yes", "list=[1]", "amount=1.50"]
+    detail = "the arguments do not fit: /amount: 1.5 is not of type 'string'; /list: [1] is not; /ok: 'yes' is not"
+    assert text_instead(pairs, detail) == ["--arg 'amount=\"1.50\"'"]
 
 
 @pytest.mark.parametrize(

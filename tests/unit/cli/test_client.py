@@ -9,8 +9,9 @@ import httpx2
 import pytest
 
 from switchgear.core.codes import FACTS, Code, ExitCode
+from switchgear.core.errors import OptionError, StoreError, SwitchgearError
 from switchgear.surfaces.cli.client import Client
-from switchgear.surfaces.cli.failures import CommandFailure
+from switchgear.surfaces.cli.failures import CommandFailure, advice_of, failure_to_start
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
@@ -41,7 +42,35 @@ def test_problem_ends_with_the_exit_code_of_its_code(code: Code) -> None:
     """The exit code of every failure code is the one of the code table, whatever the status."""
     failure = failure_of(lambda _: httpx2.Response(503, json={"code": str(code), "detail": "why"}))
     assert failure.exit_code == FACTS[code].exit_code
-    assert failure.document()["advice"] == FACTS[code].advice
+    assert failure.document()["advice"] == advice_of(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (Code.TENANT_UNAUTHENTICATED, "switchgear token --tenant"),
+        (Code.IDEMPOTENCY_KEY_REQUIRED, "--key"),
+        (Code.NOT_FOUND, FACTS[Code.NOT_FOUND].advice),
+    ],
+)
+def test_advice_is_for_a_command_line(code: Code, words: str) -> None:
+    """Who has a terminal is told what to type, not which header to send; elsewhere the code table speaks."""
+    assert words in advice_of(code)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (StoreError("x"), "store.url"),
+        (OptionError("port 8420: in use"), "--port"),
+        (StoreError("x", code=Code.STORE_IN_USE), "Stop"),
+    ],
+)
+def test_server_that_cannot_start_says_what_to_change(error: SwitchgearError, words: str) -> None:
+    """Before a server is up there is nothing to repeat with the same key: the advice names file, place or port."""
+    failure = failure_to_start(error, where="switchgear.toml")
+    assert words in failure.advice
+    assert "same key" not in failure.advice
 
 
 @pytest.mark.parametrize(

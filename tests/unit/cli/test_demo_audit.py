@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from switchgear.core.codes import Code
-from switchgear.surfaces.cli.demo.audit import Finding, audit
+from switchgear.surfaces.cli.demo.audit import Finding, audit, unfinished
 from switchgear.surfaces.cli.demo.catalogue import Wish
 from switchgear.surfaces.cli.demo.effects import Effect
 from switchgear.surfaces.cli.demo.story import Story
@@ -128,3 +128,11 @@ def test_request_that_must_be_refused_is_watched(say: Say, *, right: bool) -> No
     wish = replace(ORDER, expect=Code.IDEMPOTENCY_CONFLICT)
     finding = audit(story_of(("int_1", "read_only", [])), [say(wish)], [])
     assert (finding.problems == ()) == right
+
+
+def test_a_run_that_did_nothing_is_red() -> None:
+    """A gear that carried nothing out does not add up, however little contradicts it."""
+    assert list(unfinished(Story(), ["acme"])) == ["no action of acme succeeded"]
+    assert list(unfinished(story_of(("int_1", "keyed", DONE)), ["acme"])) == []
+    left = list(unfinished(story_of(("int_1", "keyed", DONE), ("int_2", "keyed", WAITING_AGAIN)), ["acme"]))
+    assert left == ["1 actions were still open when the demo gave up waiting"]

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import io
+import os
 import random
 import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
 from switchgear.core.codes import Code
+from switchgear.surfaces.cli.application import run
 from switchgear.surfaces.cli.demo.catalogue import Catalogue
 from switchgear.surfaces.cli.demo.crm import Faults
 from switchgear.surfaces.cli.demo.crm_records import Crm, Records, Refusal, Request
 from switchgear.surfaces.cli.demo.effects import Effect, EffectLog, read_effects
+from switchgear.surfaces.cli.demo.follower import Follower
+from switchgear.surfaces.cli.demo.running import stopping_text
 from switchgear.surfaces.cli.demo.schedule import PHASES, Schedule
+from switchgear.surfaces.cli.demo.traffic import Answers, Tenant
+from switchgear.surfaces.cli.demo.upstream import Upstream, UpstreamPlan
+from switchgear.surfaces.cli.demo.view import STATES, Scene, frame, refusals
+from tests.unit.cli.test_reference import NO_SERVICES
 
 
 def test_phases_fill_the_whole_time() -> None:
@@ -126,6 +139,89 @@ def test_contradictions_are_made_of_accepted_orders_only() -> None:
     book.accepted(order_)
     conflict = next(wish for wish in iter(book.draw, None) if wish.expect is Code.IDEMPOTENCY_CONFLICT)
     assert (conflict.key, conflict.arguments != order_.arguments) == (order_.key, True)
+
+
+def test_frame_fits_80_columns_and_does_not_move(tmp_path: Path) -> None:
+    """The live view has the same columns from its first to its last picture, and clips nothing at 80 characters."""
+    scene = scene_of(tmp_path)
+    first = drawn(scene)
+    scene.follower.story.tell("acme", entry("intent.accepted", tool="crm.create_order", effect="keyed"))
+    scene.follower.story.tell("acme", entry("intent.dispatched"))
+    scene.follower.story.tell("acme", entry("intent.retry_scheduled", code="DEPENDENCY_FAILED"))
+    second = drawn(scene)
+    line = next(text for text in second if "retry_scheduled" in text)
+    assert "00:00:01  acme    retry_scheduled " in line
+    assert "crm.create_order DEPENDENCY_FAILED" in line
+    heading = next(text for text in first if "succeeded" in text)
+    assert heading in second
+    assert heading.split()[1:-1] == ["tenant", *STATES]
+    assert max(map(len, second)) == 80
+    assert "…" not in "".join(second)
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (80, "refused: A_CODE 9  B_CODE 8  C_CODE 7  and 2 more"),
+        (45, "refused: A_CODE 9  B_CODE 8  and 3 more"),
+        (20, "refused: 29"),
+    ],
+)
+def test_footer_names_the_most_frequent_refusals(width: int, text: str) -> None:
+    """The footer names at most three codes, only whole ones, and how many more there were."""
+    assert refusals(Counter(A_CODE=9, B_CODE=8, C_CODE=7, D_CODE=3, E_CODE=2), width) == text
+    assert refusals(Counter(), width) == "refused: nothing"
+
+
+def test_first_interrupt_is_answered() -> None:
+    """Who presses Ctrl-C reads what is waited for, how long at most, and how to skip it."""
+    text = "stopping: letting 12 queued actions end (at most 20 s); Ctrl-C again to skip"
+    assert stopping_text(12) == text
+
+
+def test_run_stopped_before_anything_was_sent_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty run is not kept; one with effects is."""
+
+    def interrupted(coroutine: Coroutine[object, object, object]) -> None:
+        coroutine.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("asyncio.run", interrupted)
+    for name, log in (("empty", ""), ("used", "{}\n")):
+        folder = tmp_path / name
+        monkeypatch.setattr(Path, "mkdir", making(log))
+        assert run(["demo", "--folder", str(folder)], NO_SERVICES) == 130
+        assert folder.exists() is bool(log)
+
+
+def making(log: str) -> Callable[..., None]:
+    """Return what makes a folder with an effect log of that text."""
+
+    def make(folder: Path, **_: object) -> None:
+        os.mkdir(folder)  # noqa: PTH102 - stands in for that method
+        (folder / "crm-effects.jsonl").write_text(log)
+
+    return make
+
+
+def scene_of(folder: Path) -> Scene:
+    """Return a scene in which nothing has happened yet."""
+    plan = UpstreamPlan(port=1, log=folder / "log", output=folder / "out", schedule=Schedule(10.0), seed=1)
+    tenants = [Tenant("acme", "", 1.0), Tenant("globex", "", 1.0)]
+    return Scene(10.0, [tenant.name for tenant in tenants], Upstream(plan), Follower(tenants, None), Answers())  # type: ignore[arg-type] # nothing is sent
+
+
+def drawn(scene: Scene) -> list[str]:
+    """Return a picture of the scene at 80 characters, by line."""
+    console = Console(width=80, file=io.StringIO(), force_terminal=False)
+    with console.capture() as captured:
+        console.print(frame(scene, console.width))
+    return captured.get().splitlines()
+
+
+def entry(kind: str, **facts: str) -> dict[str, Any]:
+    """Return an entry of the ledger, one second after the epoch."""
+    return {"type": kind, "stream": "int_1", "at": 1.0, "facts": facts}
 
 
 def _start_of(name: str, seconds: float) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.text import Text
 
 from switchgear.core.codes import Code, ExitCode
 from switchgear.surfaces.cli.application import app, run
@@ -56,6 +57,20 @@ def test_no_words_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     """The bare name is a question, not a mistake."""
     assert run([], NO_SERVICES) == ExitCode.OK
     assert "demo" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("group", ["intents", "ledger"])
+def test_bare_group_shows_its_help(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The bare name of a group is a question too: help, exit code 0, and nothing on standard error."""
+    assert run([group], NO_SERVICES) == ExitCode.OK
+    shown = capsys.readouterr()
+    assert ("list" in shown.out, shown.err) == (True, "")
+
+
+def test_help_loses_no_word_to_markup() -> None:
+    """Help is drawn as markup, so a word in square brackets would vanish: there is none."""
+    texts = [part.strip() for part in cli_reference().split("|")]
+    assert [text for text in texts if Text.from_markup(text).plain != text] == []
 
 
 def test_defect_is_reported_with_its_place(

@@ -93,6 +93,20 @@ def test_a_refusal_says_everything_in_a_line() -> None:
     assert str(error).endswith("Retry after 12 s.")
 
 
+def test_every_error_names_its_place() -> None:
+    """Deadlines and exhausted retries say whose they are, as refusals do."""
+    late = DeadlineExceeded("late", sent=True, operation="kv.get", dependency="api")
+    assert str(late) == "DEADLINE_EXCEEDED [api: kv.get]: late"
+    assert str(DeadlineExceeded("late", sent=True)) == "DEADLINE_EXCEEDED: late"
+    assert str(RetryExhausted("gone", attempts=3, dependency="api")) == "RETRY_EXHAUSTED [api]: gone"
+
+
+@pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: type(error).__name__)
+def test_every_error_shows_its_text(error: SwitchgearError) -> None:
+    """In a list of gathered results, or a log, an error is more than the name of its class."""
+    assert repr(error) == f"{type(error).__name__}({str(error)!r})"
+
+
 def test_the_tree_is_what_callers_catch() -> None:
     """One parent for all, one for refusals; deadline errors are timeouts, option errors are value errors."""
     assert all(isinstance(error, SwitchgearError) for error in EVERY_ERROR)

@@ -60,7 +60,7 @@ def test_every_code_is_a_whole_problem(code: Code) -> None:
     assert (document["code"], document["decision"]) == (code, FACTS[code].decision)
 
 
-def test_the_facts_of_a_refusal_arrive() -> None:
+def test_law_8_the_facts_of_a_refusal_arrive() -> None:
     """Law 8: the same facts in the Python error and the REST problem."""
     refusal = CircuitOpen("come back", policy="breaker", dependency="crm", state="open", retry_after=12.3)
     document = body_of(refusal)

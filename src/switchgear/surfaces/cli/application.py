@@ -16,12 +16,10 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import SwitchgearError
 from switchgear.surfaces.cli import intents, ledger, looking, serving, submitting
 from switchgear.surfaces.cli.demo import command as demo_command
-from switchgear.surfaces.cli.failures import CommandFailure, failure_of_error, failure_of_usage
+from switchgear.surfaces.cli.failures import INTERRUPTED, CommandFailure, failure_of_error, failure_of_usage
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.services import Services
 from switchgear.surfaces.cli.session import examples
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="switchgear",
@@ -73,7 +71,7 @@ def run(argv: Sequence[str], services: Services) -> int:
     output = Output(as_json="--json" in argv)
     try:
         command = typer.main.get_command(app)
-        result = command.main(list(argv) or ["--help"], prog_name="switchgear", standalone_mode=False, obj=services)
+        result = command.main(_asked(argv), prog_name="switchgear", standalone_mode=False, obj=services)
         return int(result or 0)
     except CommandFailure as failure:
         output.fail(failure)
@@ -86,6 +84,13 @@ def run(argv: Sequence[str], services: Services) -> int:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost driver: a defect is reported
         return _failed(output, _defect(error))
+
+
+def _asked(argv: Sequence[str]) -> list[str]:
+    """Return the words of the command line; the bare name, or that of a group, is a question for its help."""
+    groups = [[group.name] for group in app.registered_groups]
+    words = list(argv)
+    return [*words, "--help"] if not words or words in groups else words
 
 
 def _failed(output: Output, failure: CommandFailure) -> int:

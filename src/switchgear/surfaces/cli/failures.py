@@ -16,6 +16,18 @@ from switchgear.core.codes import FACTS, Code, ExitCode
 from switchgear.core.errors import OptionError, SwitchgearError
 
 PROBLEM_TYPE = "urn:switchgear:code:"
+INTERRUPTED = 130
+_ADVICE = {
+    Code.TENANT_UNAUTHENTICATED: "Run `switchgear token --tenant NAME --save` where the server's configuration is,"
+    " or give a current token with --token or SWITCHGEAR_TOKEN.",
+    Code.IDEMPOTENCY_KEY_REQUIRED: "Add --key KEY, such as --key order-17: the same for every repeat of this one"
+    " action.",
+}
+"""What to do next on a command line, where the code table speaks to callers over HTTP."""
+_START_ADVICE = {
+    Code.LEDGER_UNAVAILABLE: "Make the folder, with the right to write into it; or name another file as `store.url`.",
+    Code.INVALID_CONFIGURATION: "Choose where to listen with --host and --port, or correct the configuration file.",
+}
 
 
 class CommandFailure(Exception):
@@ -50,11 +62,16 @@ def failure_of_error(error: SwitchgearError, *, where: str = "") -> CommandFailu
 def failure_of_problem(problem: Mapping[str, Any], status: int, *, where: str) -> CommandFailure:
     """Translate a problem that the server answered with. A code that is not ours ends with FAILED."""
     try:
-        facts = FACTS[Code(str(problem.get("code")))]
+        code = Code(str(problem.get("code")))
     except ValueError:
         title = problem.get("title") or f"The server answered with status {status}."
         return CommandFailure({**problem, "status": status, "title": title}, ExitCode.FAILED, where=where)
-    return CommandFailure(problem, facts.exit_code, advice=facts.advice, where=where)
+    return CommandFailure(problem, FACTS[code].exit_code, advice=advice_of(code), where=where)
+
+
+def advice_of(code: Code) -> str:
+    """Return the next step after a failure with `code`, for somebody at a command line."""
+    return _ADVICE.get(code) or FACTS[code].advice
 
 
 def failure_of_usage(message: str, *, advice: str = "") -> CommandFailure:
@@ -68,6 +85,19 @@ def failure_of_configuration(error: OptionError, *, where: str) -> CommandFailur
     failure = failure_of_error(error, where=where)
     failure.advice = "Correct the file, then run `switchgear check`."
     return failure
+
+
+def failure_to_start(error: SwitchgearError, *, where: str) -> CommandFailure:
+    """Say why a server could not start. `where` is its configuration file."""
+    failure = failure_of_error(error, where=where)
+    failure.advice = _START_ADVICE.get(error.code, failure.advice)
+    return failure
+
+
+def failure_of_interrupt(detail: str, **facts: str) -> CommandFailure:
+    """Say what goes on after Ctrl-C. It has no code: nothing failed."""
+    problem = {"type": "about:blank", "title": "Interrupted.", "detail": detail, **facts}
+    return CommandFailure(problem, INTERRUPTED)
 
 
 def failure_to_reach(detail: str, *, where: str, advice: str) -> CommandFailure:

@@ -46,12 +46,20 @@ def show(
 
 @app.command("events", epilog=examples("switchgear intents events int_0190b6"))
 def events(
-    intent: IntentId, *, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None
+    intent: IntentId,
+    *,
+    after: Annotated[int, typer.Option("--after", min=0, help="Only entries after this number.")] = 0,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many at most.")] = 200,
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
 ) -> int:
     """Show everything that the ledger has about one action, in order."""
     with session(url, token, as_json=as_json) as opened:
-        answer = opened.client.get(_path(intent, "/events"))
+        answer = opened.client.get(_path(intent, "/events"), {"after": after, "limit": limit})
         opened.output.answer(answer, lambda console: draw_events(console, answer["items"]))
+        if answer.get("next_after"):
+            opened.output.note(f"more: --after {answer['next_after']}")
     return ExitCode.OK
 
 

@@ -16,7 +16,7 @@ from switchgear.core.codes import ExitCode
 from switchgear.ledger.verify import verify_export
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.output import Output
-from switchgear.surfaces.cli.rendering import draw_events, draw_verification
+from switchgear.surfaces.cli.rendering import draw_entries, draw_verification
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 
 app = typer.Typer(no_args_is_help=True, help="Read, export and verify the record of everything that was done.")
@@ -43,7 +43,7 @@ def list_(
     """List the entries of your tenant's chain, oldest first."""
     with session(url, token, as_json=as_json) as opened:
         page = opened.client.get("/v1/ledger", {"after": after, "limit": limit})
-        opened.output.answer(page, lambda console: draw_events(console, page["items"]))
+        opened.output.answer(page, lambda console: draw_entries(console, page["items"]))
         if page.get("next_after"):
             opened.output.note(f"more: --after {page['next_after']}")
     return ExitCode.OK
@@ -108,7 +108,7 @@ def verified_file(file: Path) -> dict[str, Any]:
         "ok": found.ok,
         "entries": found.count,
         "first_bad_seq": found.first_bad_seq,
-        "problem": found.problem,
+        "problem": found.problem or None,
         "head": head_found,
     }
 

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from switchgear.core.codes import Code
 from switchgear.surfaces.cli.failures import CommandFailure
 
 _PIPE_WIDTH = 160
@@ -58,9 +59,10 @@ def console_on(*, stderr: bool) -> Console:
 
 def _draw_failure(console: Console, failure: CommandFailure) -> None:
     problem = failure.problem
-    code = problem.get("code") or f"HTTP {problem.get('status', '')}".strip()
+    code = problem.get("code") or (f"HTTP {problem['status']}" if problem.get("status") else "")
     detail = problem.get("detail") or problem.get("title") or "It failed."
-    console.print(f"[bold red]{escape(str(code))}[/] {escape(str(detail))}", soft_wrap=True)
+    mark = f"[bold red]{escape(str(code))}[/] " if code else ""
+    console.print(f"{mark}{escape(str(detail))}", soft_wrap=True)
     for item in problem.get("errors") or ():
         console.print(f"  - {escape(_error_text(item))}", soft_wrap=True)
     for name, value in _particulars(failure):
@@ -76,9 +78,12 @@ def _error_text(item: object) -> str:
 def _particulars(failure: CommandFailure) -> list[tuple[str, str]]:
     problem = failure.problem
     retry_after = problem.get("retry_after")
-    dependency = " ".join(str(problem[name]) for name in ("dependency", "state") if problem.get(name))
+    bound = problem.get("code") == Code.IDEMPOTENCY_CONFLICT
+    first = str(problem.get("state") or "") if bound else ""
+    dependency = "" if bound else " ".join(str(problem[name]) for name in ("dependency", "state") if problem.get(name))
     rows = (
         ("where", failure.where),
+        ("first request:", first),
         ("what", dependency),
         ("when", "" if retry_after is None else f"try again in {float(retry_after):.3g} s"),
         ("next", failure.advice),

@@ -8,7 +8,8 @@ from typing import Any
 import typer
 
 from switchgear.core.codes import FACTS, ExitCode
-from switchgear.surfaces.cli.application import INTERRUPTED, app
+from switchgear.surfaces.cli.application import app
+from switchgear.surfaces.cli.failures import INTERRUPTED
 
 _EXIT_MEANINGS = {
     ExitCode.OK: "It did what it was asked to do.",

@@ -17,9 +17,10 @@ from switchgear.assembly.configuration import Configuration, load
 from switchgear.assembly.templates import configuration_template
 from switchgear.control.use_cases import PERMISSIONS
 from switchgear.core.codes import ExitCode
-from switchgear.core.errors import OptionError
-from switchgear.surfaces.cli.failures import failure_of_configuration, failure_of_usage
+from switchgear.core.errors import OptionError, StoreError
+from switchgear.surfaces.cli.failures import failure_of_configuration, failure_of_usage, failure_to_start
 from switchgear.surfaces.cli.output import Output
+from switchgear.surfaces.cli.rendering import draw_check
 from switchgear.surfaces.cli.services import Grant, Place, Services
 from switchgear.surfaces.cli.session import TOKEN_FILE, JsonFlag, examples, save_token
 
@@ -57,41 +58,50 @@ def init(
 def check(*, config: ConfigOption = CONFIGURATION_FILE, as_json: JsonFlag = False) -> int:
     """Check the configuration and say everything that is wrong with it.
 
-    Connects to nothing, starts nothing.
+    Connects to nothing, starts nothing. A warning, such as a credential that is not set yet, is no failure.
     """
     configuration = loaded(config)
-    tools = configuration.build_tools()
-    document = {"file": str(config), "ok": True, "tools": sorted(tool.name for tool, _ in tools)}
-    text = f"[green]fine[/] {escape(str(config))}: {len(tools)} tools"
-    Output(as_json=as_json).answer(document, lambda console: console.print(text, soft_wrap=True))
+    names = sorted(tool.name for tool, _ in configuration.build_tools())
+    document = {"file": str(config), "ok": True, "tools": names, "warnings": configuration.warnings()}
+    Output(as_json=as_json).answer(document, lambda console: draw_check(console, document))
     return ExitCode.OK
 
 
 def up(
     context: typer.Context,
     *,
-    dev: Annotated[bool, typer.Option("--dev", help="Accept development tokens; on loopback only.")] = False,
+    dev: Annotated[
+        bool,
+        typer.Option("--dev", help="Accept development tokens, on loopback only. Needed: 0.1 knows no other issuer."),
+    ] = False,
     config: ConfigOption = CONFIGURATION_FILE,
     host: Annotated[
-        str | None, typer.Option("--host", help="Listen here; the file's [server] host if not given.")
+        str | None, typer.Option("--host", help="Listen here; the file's `server.host` if not given.")
     ] = None,
     port: Annotated[
-        int | None, typer.Option("--port", min=0, max=65_535, help="Listen here; 0 takes a free port.")
+        int | None,
+        typer.Option(
+            "--port", min=0, max=65_535, help="Listen here; the file's `server.port` if not given, 0 takes a free one."
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> int:
     """Start the server and the engine in this process.
 
-    Ctrl-C or SIGTERM stops it in order, a second one at once.
+    Switchgear 0.1 accepts tokens of its development issuer only, so it serves with --dev, on loopback; without it
+    nothing is started. Ctrl-C or SIGTERM stops it in order, a second one at once.
     """
     if not dev:
         raise failure_of_usage(
-            "no issuer of tokens is known, so nobody could call this server",
-            advice="Add --dev for development tokens on loopback. Identity providers come later.",
+            "0.1 accepts tokens of its development issuer only, so nobody could call this server",
+            advice="Add --dev for development tokens on loopback. Identity providers come with a later release.",
         )
     loaded(config)
     services: Services = context.obj
-    return services.serve(Place(config, host, port), _announced(Output(as_json=as_json), config))
+    try:
+        return services.serve(Place(config, host, port), _announced(Output(as_json=as_json), config))
+    except (OptionError, StoreError) as error:
+        raise failure_to_start(error, where=str(config)) from error
 
 
 def token(  # noqa: PLR0913 - one parameter an option of the command

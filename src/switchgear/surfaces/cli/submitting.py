@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from switchgear.core.codes import FACTS, Code, ExitCode
-from switchgear.surfaces.cli.failures import failure_of_usage
+from switchgear.surfaces.cli.failures import CommandFailure, failure_of_interrupt, failure_of_usage
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import draw_intent
 from switchgear.surfaces.cli.session import (
@@ -26,12 +28,16 @@ from switchgear.surfaces.cli.session import (
 )
 
 WAIT_MAX = 3600.0
-_SPINNER_AFTER = 1
+_LOOK_SECONDS_FIRST = 0.02
+_LOOK_SECONDS_MAX = 1.0
+_GOES_ON = "{id} goes on; see: switchgear intents show {id}"
+_NOT_ANSWERED = "interrupted before the server answered; see: switchgear intents list"
+_LIST = "Give each name once; a list is one value: --arg '{name}=[1, 2]'."
 _SETTLED = frozenset({"succeeded", "failed", "cancelled", "expired", "in_doubt"})
 
 ArgOption = Annotated[
     list[str] | None,
-    typer.Option("--arg", metavar="NAME=VALUE", help="One argument; the value is JSON, else text."),
+    typer.Option("--arg", metavar="NAME=VALUE", help="One argument, each name once; the value is JSON, else text."),
 ]
 ArgsOption = Annotated[
     str | None,
@@ -46,7 +52,7 @@ WaitOption = Annotated[
 ]
 DeadlineOption = Annotated[
     float | None,
-    typer.Option("--deadline", min=0, help="Give up when it has not left within this many seconds."),
+    typer.Option("--deadline", min=0, help="Give up when it has not left within this many seconds, above 0."),
 ]
 
 
@@ -68,7 +74,8 @@ def submit(  # noqa: PLR0913 - one parameter an option of the command
     if deadline is not None:
         body["deadline"] = deadline
     with session(url, token, as_json=as_json) as opened:
-        intent = _submitted(opened, body, key, wait)
+        with _hint_for_text(arg or ()):
+            intent = _submitted(opened, body, key, wait)
         opened.output.answer(intent, lambda console: draw_intent(console, intent))
     return exit_code_of(intent, waited=wait > 0)
 
@@ -83,15 +90,20 @@ EXAMPLES = examples(
 def arguments_of(pairs: Sequence[str], document: str | None) -> dict[str, Any]:
     """Return the arguments: those of `document`, then `pairs` over them.
 
-    Raises `CommandFailure` (USAGE) for what is no object, no JSON, or no pair.
+    Raises `CommandFailure` (USAGE) for what is no object, no JSON, or no pair, and for a name that comes twice.
     """
     arguments = _object_of(_text_of(document)) if document is not None else {}
-    for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not sign or not name:
-            raise failure_of_usage(f"--arg {pair!r} is not NAME=VALUE")
-        arguments[name] = _value_of(value)
-    return arguments
+    return {**arguments, **_pairs_of(pairs)}
+
+
+def text_instead(pairs: Sequence[str], detail: str) -> list[str]:
+    """Return the pairs that `detail` names and that were read as number, true, false or null, written as text."""
+    split = [pair.partition("=") for pair in pairs]
+    return [
+        f"--arg {shlex.quote(f'{name}={json.dumps(value, ensure_ascii=False)}')}"
+        for name, _, value in split
+        if f"/{name}: " in detail and isinstance(_value_of(value), int | float | None)
+    ]
 
 
 def exit_code_of(intent: dict[str, Any], *, waited: bool) -> int:
@@ -106,14 +118,17 @@ def exit_code_of(intent: dict[str, Any], *, waited: bool) -> int:
 
 
 def _submitted(opened: Session, body: dict[str, Any], key: str | None, wait: float) -> dict[str, Any]:
+    """Hand it in, and only then wait, so that Ctrl-C while waiting can always name what goes on."""
     headers = {} if key is None else {"Idempotency-Key": json.dumps(key)}
-    if wait >= _SPINNER_AFTER:
-        headers["Prefer"] = f"wait={_SPINNER_AFTER}"
     started = time.monotonic()
-    intent: dict[str, Any] = opened.client.post("/v1/intents", body, headers=headers, patience=wait)
-    if wait and not _settled(intent):
-        return _awaited(opened, intent, started + wait)
-    return intent
+    try:
+        intent: dict[str, Any] = opened.client.post("/v1/intents", body, headers=headers)
+    except KeyboardInterrupt:
+        raise failure_of_interrupt(_NOT_ANSWERED) from None
+    try:
+        return _awaited(opened, intent, started + wait) if wait and not _settled(intent) else intent
+    except KeyboardInterrupt:
+        raise failure_of_interrupt(_GOES_ON.format(id=intent["id"]), intent=intent["id"]) from None
 
 
 def _awaited(opened: Session, intent: dict[str, Any], until: float) -> dict[str, Any]:
@@ -122,10 +137,10 @@ def _awaited(opened: Session, intent: dict[str, Any], until: float) -> dict[str,
 
     def asking() -> dict[str, Any]:
         latest = intent
-        pause = 0.05
+        pause = _LOOK_SECONDS_FIRST
         while not _settled(latest) and time.monotonic() < until:
             time.sleep(min(pause, max(0.0, until - time.monotonic())))
-            pause = min(pause * 1.5, 1.0)
+            pause = min(pause * 1.5, _LOOK_SECONDS_MAX)
             latest = opened.client.get(f"/v1/intents/{intent['id']}")
         return {**latest, "replayed": replayed}
 
@@ -137,6 +152,18 @@ def _with_spinner(output: Output, text: str, work: Callable[[], dict[str, Any]])
         return work()
     with output.console.status(text):
         return work()
+
+
+@contextmanager
+def _hint_for_text(pairs: Sequence[str]) -> Iterator[None]:
+    """Add to a refusal of the arguments how to write a value that was read as JSON and may be meant as text."""
+    try:
+        yield
+    except CommandFailure as failure:
+        instead = text_instead(pairs, str(failure.problem.get("detail")))
+        if failure.problem.get("code") == Code.INVALID_ARGUMENT and instead:
+            failure.advice = f"If text is meant, write {' '.join(instead)}. {failure.advice}"
+        raise
 
 
 def _settled(intent: dict[str, Any]) -> bool:
@@ -162,6 +189,18 @@ def _object_of(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise failure_of_usage('--args must be a JSON object, such as \'{"name": "Ada"}\'')
     return value
+
+
+def _pairs_of(pairs: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise failure_of_usage(f"--arg {pair!r} is not NAME=VALUE")
+        if name in found:
+            raise failure_of_usage(f"--arg {name}=… is given twice", advice=_LIST.format(name=name))
+        found[name] = _value_of(value)
+    return found
 
 
 def _value_of(text: str) -> object:

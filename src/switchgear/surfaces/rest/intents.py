@@ -81,8 +81,12 @@ async def show(exchange: Exchange) -> Response:
 
 
 async def events(exchange: Exchange) -> Response:
-    """Show what the ledger holds of one intent."""
-    return json_response({"items": await exchange.control.events(exchange.principal, exchange.intent_id)})
+    """Show what the ledger holds of one intent, page by page."""
+    query = exchange.query
+    page = await exchange.control.events(
+        exchange.principal, exchange.intent_id, after=query["after"], limit=query["limit"]
+    )
+    return json_response(page)
 
 
 async def cancel(exchange: Exchange) -> Response:

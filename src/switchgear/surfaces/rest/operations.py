@@ -13,7 +13,6 @@ from switchgear.control.use_cases import PAGE_MAX
 from switchgear.control.views import (
     BreakerView,
     EventPage,
-    EventView,
     HeadView,
     IntentView,
     Page,
@@ -26,13 +25,6 @@ from switchgear.surfaces.rest import intents, records
 from switchgear.surfaces.rest.exchange import Handler
 from switchgear.surfaces.rest.headers import CORRELATION_HEADER
 from switchgear.surfaces.rest.queries import Choice, Query, Whole, Word
-
-
-@dataclass(frozen=True, slots=True)
-class Events:
-    """The ledger's entries of one intent, in order."""
-
-    items: list[EventView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +148,14 @@ OPERATIONS: tuple[Operation, ...] = (
         method="GET",
         path="/v1/intents/{intent_id}/events",
         summary="Show what happened to an intent",
-        description="Lists the ledger's entries of one intent, in order.",
+        description="Lists the ledger's entries of one intent, in order. `next_after` is null at the end.",
         permission="intents:read",
         handle=intents.events,
-        answers={200: Events},
+        query=(
+            Whole("after", "Only entries above this sequence number.", 0, 2**53 - 1, 0),
+            Whole("limit", _LIMIT, 1, PAGE_MAX, PAGE_MAX),
+        ),
+        answers={200: EventPage},
         refusals=(Code.NOT_FOUND,),
     ),
     Operation(

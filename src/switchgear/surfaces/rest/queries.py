@@ -13,6 +13,9 @@ from switchgear.surfaces.rest.problems import FieldError, MalformedRequest, malf
 _FIELDS_MAX = 32
 
 
+_DIGITS_MAX = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """A whole number from `minimum` to `maximum`; `default` when it is not sent."""
@@ -25,7 +28,8 @@ class Whole:
 
     def read(self, text: str) -> int:
         """Return the number in `text`. Raises `MalformedRequest`."""
-        if not (text.isascii() and text.isdigit() and self.minimum <= int(text[:20]) <= self.maximum):
+        written = text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
+        if not (written and self.minimum <= int(text) <= self.maximum):
             raise malformed(f"query:{self.name}", f"must be a whole number from {self.minimum} to {self.maximum}")
         return int(text)
 

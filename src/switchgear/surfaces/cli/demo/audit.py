@@ -59,6 +59,15 @@ def audit(story: Story, answers: Sequence[Answer], effects: Sequence[Effect]) ->
     )
 
 
+def unfinished(story: Story, tenants: Sequence[str]) -> Iterator[str]:
+    """Yield what a run that nobody interrupted must not leave: a tenant without a success, an action still open."""
+    for tenant in tenants:
+        if not any(told.tenant == tenant and told.state is State.SUCCEEDED for told in story.actions.values()):
+            yield f"no action of {tenant} succeeded"
+    if left := story.unsettled():
+        yield f"{left} actions were still open when the demo gave up waiting"
+
+
 def _doubts(actions: Mapping[str, Told], seen: Counter[str]) -> Iterator[Doubt]:
     for told in actions.values():
         if told.state is State.IN_DOUBT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ import typer
 
 from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.demo.running import Plan, run_demo
-from switchgear.surfaces.cli.demo.summary import draw_summary
+from switchgear.surfaces.cli.demo.summary import Summary, draw_summary
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.services import Services
@@ -30,7 +31,9 @@ def demo(
     seconds: Annotated[float, typer.Option("--seconds", min=SECONDS_MIN, max=SECONDS_MAX, help="How long.")] = 30.0,
     seed: Annotated[int | None, typer.Option("--seed", help="Repeat the draws of an earlier run.")] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Port of the gear; 0 takes a free one.")] = 0,
-    folder: Annotated[Path | None, typer.Option("--folder", help="A new folder for its files.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="A new folder for its files; else one among the temporary files.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> int:
     """Watch it protect real traffic against a real HTTP service that is slow, fails, limits and is killed.
@@ -42,9 +45,19 @@ def demo(
     output = Output(as_json=as_json)
     plan = Plan(seconds, secrets.randbelow(_SEEDS) if seed is None else seed, port, _made(folder))
     output.note(f"seed {plan.seed}; files in {plan.folder}")
-    summary = asyncio.run(run_demo(plan, services, None if as_json else output.console))
+    summary = _run(plan, services, output)
     output.answer(summary.document(), lambda console: draw_summary(console, summary))
     return ExitCode.OK if summary.ok else ExitCode.FAILED
+
+
+def _run(plan: Plan, services: Services, output: Output) -> Summary:
+    """Run it. Stopped before anything was sent, it leaves no folder behind."""
+    try:
+        return asyncio.run(run_demo(plan, services, None if output.as_json else output.console))
+    except KeyboardInterrupt:
+        if not plan.effect_log.is_file() or not plan.effect_log.stat().st_size:
+            shutil.rmtree(plan.folder)
+        raise
 
 
 def _made(folder: Path | None) -> Path:

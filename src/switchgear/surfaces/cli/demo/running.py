@@ -11,8 +11,8 @@ import random
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx2
@@ -20,7 +20,7 @@ from rich.console import Console
 
 from switchgear.ledger.events import read
 from switchgear.ledger.export import ExportReader
-from switchgear.surfaces.cli.demo.audit import audit
+from switchgear.surfaces.cli.demo.audit import audit, unfinished
 from switchgear.surfaces.cli.demo.catalogue import ACCOUNT
 from switchgear.surfaces.cli.demo.effects import read_effects
 from switchgear.surfaces.cli.demo.follower import Follower
@@ -37,7 +37,7 @@ from switchgear.surfaces.cli.services import Grant, Place, Services
 TENANTS = (("acme", 14.0), ("globex", 8.0))
 """Names, and requests a second."""
 
-_PERMISSIONS = ("intents:submit", "intents:read", "intents:cancel", "breakers:read", "ledger:read")
+_PERMISSIONS = ("intents:submit", "intents:read", "intents:cancel", "breakers:read", "ledger:read", "platform:read")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SETTLE_SECONDS_MAX = 20.0
 _SETTLE_LOOK_SECONDS = 0.1
@@ -90,7 +90,7 @@ async def run_demo(plan: Plan, services: Services, console: Console | None) -> S
             Traffic(tenant, http, answers, random.Random(f"{plan.seed} {tenant.name}"))  # noqa: S311 - seeded
             for tenant in tenants
         ]
-        with _signals() as stopping:
+        with _signals(lambda: _say_stopping(follower, console)) as stopping:
             async with _meanwhile(upstream, scene, console):
                 await _send(streams, plan.seconds, stopping.sending)
             stopping.sending.set()
@@ -107,7 +107,11 @@ async def run_demo(plan: Plan, services: Services, console: Console | None) -> S
         kills=upstream.kills,
         chains={name: verified_file(plan.export(name)) for name, _ in TENANTS},
     )
-    return summary_of(run, audit(run.story, answers.all, list(read_effects(plan.effect_log))))
+    finding = audit(run.story, answers.all, list(read_effects(plan.effect_log)))
+    if not stopping.interrupted:
+        left = unfinished(run.story, [name for name, _ in TENANTS])
+        finding = replace(finding, problems=(*finding.problems, *left))
+    return summary_of(run, finding)
 
 
 def told(plan: Plan) -> Story:
@@ -140,12 +144,19 @@ def free_port() -> int:
 class _Stopping:
     """When to stop sending, and when not even to wait for what is still open."""
 
+    say: Callable[[], None]
     sending: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    interrupted: bool = False
 
     def asked(self) -> None:
-        """Stop the one, and if that has stopped already, the other."""
-        (self.waiting if self.sending.is_set() else self.sending).set()
+        """Stop the one and say so, and if that has stopped already, the other."""
+        self.interrupted = True
+        if self.sending.is_set():
+            self.waiting.set()
+        else:
+            self.sending.set()
+            self.say()
 
 
 async def _send(streams: list[Traffic], seconds: float, stop: asyncio.Event) -> None:
@@ -186,10 +197,24 @@ async def _settled(upstream: Upstream, follower: Follower, hurry: asyncio.Event)
         await follower.look()
 
 
+def stopping_text(queued: int) -> str:
+    """Return what the first Ctrl-C is answered with, while `queued` actions are not settled."""
+    what = "1 queued action" if queued == 1 else f"{queued} queued actions"
+    return f"stopping: letting {what} end (at most {_SETTLE_SECONDS_MAX:g} s); Ctrl-C again to skip"
+
+
+def _say_stopping(follower: Follower, console: Console | None) -> None:
+    if console is not None:
+        console.print(stopping_text(follower.story.unsettled()), soft_wrap=True)
+
+
 @contextlib.contextmanager
-def _signals() -> Iterator[_Stopping]:
-    """Make the first SIGINT or SIGTERM end the traffic and the second the waiting; the summary still comes."""
-    loop, stopping = asyncio.get_running_loop(), _Stopping()
+def _signals(say: Callable[[], None]) -> Iterator[_Stopping]:
+    """Make the first SIGINT or SIGTERM end the traffic and the second the waiting; the summary still comes.
+
+    `say` is called at the first.
+    """
+    loop, stopping = asyncio.get_running_loop(), _Stopping(say)
     for number in _SIGNALS:
         loop.add_signal_handler(number, stopping.asked)
     try:

@@ -52,14 +52,16 @@ class Story:
     actions: dict[str, Told] = field(default_factory=dict)
     entries: int = 0
     last: deque[tuple[float, str, str, str]] = field(default_factory=lambda: deque(maxlen=_LAST_MAX))
-    """Moment, tenant, event, subject of the last events that are not everyday ones."""
+    """Moment, tenant, event without its `intent.`, subject of the last events that are not everyday ones."""
 
     def tell(self, tenant: str, entry: Mapping[str, Any]) -> None:
         """Fold one entry, with ``stream``, ``type``, ``at`` and ``facts``."""
         self.entries += 1
         kind, stream, facts = str(entry["type"]), str(entry["stream"]), entry["facts"]
         if kind not in _EVERYDAY:
-            self.last.append((float(entry["at"]), tenant, kind, _subject(self.actions.get(stream), facts)))
+            self.last.append(
+                (float(entry["at"]), tenant, kind.removeprefix(_INTENT), _subject(self.actions.get(stream), facts))
+            )
         if kind.startswith(_INTENT):
             self._evolve(tenant, Kind(kind), stream, facts)
 

@@ -119,10 +119,8 @@ def draw_summary(console: Console, summary: Summary) -> None:
     for problem in summary.finding.problems:
         console.print(f"[bold red]does not add up[/] {escape(problem)}", soft_wrap=True)
     verdict = "[bold green]Everything adds up.[/]" if summary.ok else "[bold red]It does not add up.[/]"
-    console.print(
-        f"\n{verdict} [dim]Configuration, store, exports and the CRM's log: {escape(summary.folder)}[/]",
-        soft_wrap=True,
-    )
+    console.print(f"\n{verdict} [dim]Its configuration, store, exports and the CRM's log are kept:[/]", soft_wrap=True)
+    console.print(f"[dim]files[/] {escape(summary.folder)}", soft_wrap=True)
 
 
 def _rows(summary: Summary) -> list[tuple[str, str]]:

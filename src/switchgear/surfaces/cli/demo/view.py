@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from switchgear.execution.intent import Kind
 from switchgear.surfaces.cli.demo.follower import Follower
 from switchgear.surfaces.cli.demo.story import Story
 from switchgear.surfaces.cli.demo.traffic import Answers
@@ -22,7 +24,12 @@ from switchgear.surfaces.cli.rendering import styled
 
 _FRAME_SECONDS = 0.25
 _LINES = 8
-_STATES = ("succeeded", "ready", "held", "dispatched", "in_doubt", "failed", "cancelled", "expired", "denied")
+STATES = ("succeeded", "ready", "held", "dispatched", "in_doubt", "failed", "cancelled", "expired")
+"""Always shown, so that no column moves; others are added when they occur."""
+_REFUSALS_MAX = 3
+_BORDER = 6
+_CLOSE = (0, 1, 0, 0)
+"""One space between columns: eight states and the tenant fill 80 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +51,8 @@ async def show(scene: Scene, console: Console) -> None:
         await _lines(scene, console)
 
 
-def frame(scene: Scene) -> RenderableType:
-    """Return one picture of the whole scene."""
+def frame(scene: Scene, width: int) -> RenderableType:
+    """Return one picture of the whole scene, for a console `width` characters wide; 80 are enough."""
     story = scene.follower.story
     return Panel(
         Group(
@@ -55,11 +62,25 @@ def frame(scene: Scene) -> RenderableType:
             Text(),
             _outcomes(scene.tenants, story),
             Text(),
-            _events(story),
+            _events(scene.tenants, story),
         ),
         title="[bold]Switchgear[/] protecting two tenants from a CRM that has a bad day",
-        subtitle=f"[dim]refused: {escape(_counts(scene.answers))}[/]",
+        subtitle=f"[dim]{escape(refusals(scene.answers.refused(), width - _BORDER))}[/]",
     )
+
+
+def refusals(refused: Counter[str], width: int) -> str:
+    """Return the most frequent refusals by code, at most three and as many as `width` characters hold."""
+    if not refused:
+        return "refused: nothing"
+    texts = (_refusals(refused, count) for count in range(min(_REFUSALS_MAX, len(refused)), 0, -1))
+    return next((text for text in texts if len(text) <= width), f"refused: {refused.total()}")
+
+
+def _refusals(refused: Counter[str], count: int) -> str:
+    named = "  ".join(f"{code} {number}" for code, number in refused.most_common(count))
+    rest = len(refused) - count
+    return f"refused: {named}" + (f"  and {rest} more" if rest else "")
 
 
 def line(scene: Scene) -> str:
@@ -74,10 +95,10 @@ def line(scene: Scene) -> str:
 
 
 async def _live(scene: Scene, console: Console) -> None:
-    with Live(frame(scene), console=console, auto_refresh=False) as live:
+    with Live(frame(scene, console.width), console=console, auto_refresh=False) as live:
         while True:
             await asyncio.sleep(_FRAME_SECONDS)
-            live.update(frame(scene), refresh=True)
+            live.update(frame(scene, console.width), refresh=True)
 
 
 async def _lines(scene: Scene, console: Console) -> None:
@@ -101,7 +122,7 @@ def _phase(scene: Scene) -> str:
 def _breakers(scene: Scene) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold dim")
     for heading in ("dependency", "breaker", "closes in", "failing", "in flight", "queued", "opened"):
-        table.add_column(heading)
+        table.add_column(heading, min_width=_widest(heading), no_wrap=True)
     for item in scene.follower.breakers:
         table.add_row(
             escape(item["dependency"]),
@@ -116,9 +137,9 @@ def _breakers(scene: Scene) -> Table:
 
 
 def _outcomes(tenants: Sequence[str], story: Story) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold dim")
-    table.add_column("tenant")
-    seen = [state for state in _STATES if story.states()[state]]
+    table = Table(box=None, pad_edge=False, padding=_CLOSE, header_style="bold dim")
+    table.add_column("tenant", no_wrap=True)
+    seen = [*STATES, *sorted(story.states().keys() - set(STATES))]
     for state in seen:
         table.add_column(styled(state), justify="right", no_wrap=True)
     for tenant in tenants:
@@ -127,15 +148,18 @@ def _outcomes(tenants: Sequence[str], story: Story) -> Table:
     return table
 
 
-def _events(story: Story) -> Table:
+def _events(tenants: Sequence[str], story: Story) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
-    for _ in range(4):
-        table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True, min_width=8)
+    table.add_column(no_wrap=True, min_width=max(len(tenant) for tenant in tenants))
+    table.add_column(no_wrap=True, min_width=max(len(kind) for kind in Kind) - len("intent."))
+    table.add_column(no_wrap=True, overflow="ellipsis")
     for at, tenant, kind, subject in sorted(story.last):
-        when = datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S.%f")[:-3]
+        when = datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
         table.add_row(f"[dim]{when}[/]", escape(tenant), escape(kind), f"[dim]{escape(subject)}[/]")
     return table
 
 
-def _counts(answers: Answers) -> str:
-    return "  ".join(f"{code} {count}" for code, count in answers.refused().most_common(5)) or "nothing"
+def _widest(heading: str) -> int:
+    """Return how wide a column may become, so that it begins so: a breaker's state is the longest cell."""
+    return max(len(heading), len("half_open")) if heading == "breaker" else len(heading)

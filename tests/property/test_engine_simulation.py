@@ -101,7 +101,9 @@ class Simulation:
                 await self.cancel(engine)
             elif step < 0.65:
                 self.trip("mail")
-            elif step < 0.68:
+            elif step < 0.66:
+                self.clock.jump_wall(self.rng.choice([-3_600.0, -2.0, 2.0]))
+            elif step < 0.69:
                 await self.stop(engine)
                 engine = await self.start(store)
             elif step < 0.75:

@@ -7,11 +7,12 @@ it acknowledged, and a refusal on the way charges nothing.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from switchgear.core.canonical import digest
+from switchgear.core.canonical import canonical_json
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Invalid, Overloaded, Rejected, StoreError
 from switchgear.core.scope import Scope
@@ -25,6 +26,8 @@ from switchgear.execution.refusals import Refusals
 from switchgear.gates.gate import Gate, GateRequest, check_all
 
 KEY_CHARACTERS_MAX = 255
+ARGUMENTS_BYTES_MAX = 1_048_576
+"""The longest arguments, as canonical JSON: with them and the longest value an intent still fits its store."""
 ACCEPT_WAIT = 5.0
 """Seconds that a repeat waits for the first request with its key to be accepted."""
 _REBINDS_MAX = 3
@@ -84,8 +87,7 @@ class Admission:
             raise Overloaded(code=Code.SHUTTING_DOWN, policy="lifecycle", state="stopping", retry_after=1.0)
         tool = self._tool(submission.tool)
         key = _checked_key(tool, submission.key)
-        validate(tool, submission.arguments)
-        payload = digest(submission.arguments)
+        payload = _checked_arguments(tool, submission.arguments)
         if key is None:
             return Admitted(await self._accept(submission, tool, payload, 0), replayed=False)
         name = key_name(submission.scope.account, tool.name, key)
@@ -185,6 +187,19 @@ def _checked_key(tool: Tool, key: str | None) -> str | None:
     if not 1 <= len(key) <= KEY_CHARACTERS_MAX or not key.isprintable():
         raise Invalid(f"an idempotency key has 1 to {KEY_CHARACTERS_MAX} printable characters", policy="idempotency")
     return key
+
+
+def _checked_arguments(tool: Tool, arguments: Mapping[str, Any]) -> str:
+    """Return the digest of arguments that fit the tool, and that leave room for an outcome beside them."""
+    canonical = canonical_json(arguments)
+    if len(canonical) > ARGUMENTS_BYTES_MAX:
+        raise Invalid(
+            f"the arguments take {len(canonical)} bytes as JSON, and {ARGUMENTS_BYTES_MAX} is the most",
+            code=Code.PAYLOAD_TOO_LARGE,
+            policy="arguments",
+        )
+    validate(tool, arguments)
+    return hashlib.sha256(canonical).hexdigest()
 
 
 def _forgotten(intent: Intent, now: float) -> bool:

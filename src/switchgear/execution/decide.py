@@ -14,6 +14,9 @@ from switchgear.core.errors import Rejected
 from switchgear.execution.contract import Refused, Result, Succeeded, Tool, Uncertain
 from switchgear.execution.intent import Change, Intent, Kind, State
 
+_CLOCK_SLACK = 5.0
+"""Seconds by which the wall clock may be off between two dispatches."""
+
 INTERRUPTIONS_MAX = 5
 """How often an intent may be interrupted by our own end and still run again by itself."""
 
@@ -75,7 +78,7 @@ def repeat_in_doubt(
         return ()
     if intent.attempt >= intent.attempts_max + cut_off or moment.now >= intent.deadline_at:
         return ()
-    if intent.effect is Effect.KEYED and not _remembered(intent, moment.now):
+    if intent.effect is Effect.KEYED and not _remembered(intent, moment.now, moment.now):
         return ()
     wait = backoff.wait(intent.attempt, moment.draw)
     return (_retry(intent, Code.IN_DOUBT, wait, moment.now),)
@@ -103,7 +106,7 @@ def no_repeat(intent: Intent, tool: Tool, now: float) -> tuple[Change, ...] | No
         return None
     if tool.contract != intent.contract:
         return (_doubt(intent, Code.TOOL_CHANGED, "the contract has changed: a repeat would be another request"),)
-    if not _remembered(intent, now + tool.timeout):
+    if not _remembered(intent, now, now + tool.timeout):
         return (
             _doubt(intent, Code.IN_DOUBT, "the remote may have forgotten the key; a repeat could be a second effect"),
         )
@@ -225,5 +228,12 @@ def _failed(code: Code, message: str) -> Change:
     return Change(Kind.FAILED, {"code": str(code)}, {"message": message or FACTS[code].meaning})
 
 
-def _remembered(intent: Intent, now: float) -> bool:
-    return intent.first_sent_at is not None and now < intent.first_sent_at + intent.key_retention
+def _remembered(intent: Intent, now: float, until: float) -> bool:
+    """Return whether the remote still knows the key at `until`.
+
+    A wall clock that went back behind the first dispatch cannot tell, so the answer is no.
+    """
+    first = intent.first_sent_at
+    if first is None or now < first - _CLOCK_SLACK:
+        return False
+    return until + _CLOCK_SLACK < first + intent.key_retention

@@ -207,7 +207,7 @@ class Engine:
         if intent.settled:
             self.queue.release(intent.id)
             self.outcomes.announce(intent)
-            self.kernel.nudge()
+            self.kernel.settled(intent.id)
 
     async def _keep_house(self) -> None:
         """Write counted refusals, and find out what became of submissions that were never acknowledged."""

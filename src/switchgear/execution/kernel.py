@@ -78,8 +78,9 @@ class Kernel:
         self.idle.clear()
         self._wake.set()
 
-    def nudge(self) -> None:
-        """Look again: something changed that may make the engine idle."""
+    def settled(self, intent_id: str) -> None:
+        """Forget an intent that is settled, and look again: it may have been the last."""
+        self._unsent.discard(intent_id)
         self._wake.set()
 
     async def run(self) -> None:
@@ -113,6 +114,9 @@ class Kernel:
             ticket = self._queue.take(self._clock.monotonic(), self._probing)
             if ticket is None:
                 return
+            if ticket.intent_id in self._carrying:
+                self._queue.done(ticket.lane)  # one carrier an intent: whoever carries it queues it again
+                continue
             task = asyncio.get_running_loop().create_task(self._carry(ticket), name=f"carry {ticket.intent_id}")
             self._carrying[ticket.intent_id] = task
 
@@ -196,9 +200,12 @@ class Kernel:
         }
         try:
             dispatched = await self._recorder.record(intent, (Change(Kind.DISPATCHED, facts),), actor=ACTOR)
+        except StoreError:
+            permit.refund()
+            self._unsent.add(intent.id)  # it may be on record all the same; a stale one is somebody else's
+            raise
         except BaseException:
             permit.refund()
-            self._unsent.add(intent.id)
             raise
         self._unsent.discard(intent.id)
         return dispatched
@@ -226,6 +233,7 @@ class Kernel:
             except Rejected as error:
                 _log.exception("the outcome of %s cannot be recorded as it is", intent.id)
                 result = Uncertain(Code.INTERNAL, f"an outcome came that cannot be recorded: {error.code}")
+                await self._clock.sleep_async(_STORE_PAUSE)
         self._requeue(current)
 
     async def _recorded(self, intent: Intent, changes: tuple[Change, ...]) -> Intent:

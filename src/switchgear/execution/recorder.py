@@ -109,10 +109,11 @@ class Recorder:
         return self._keep(intent)
 
     async def record(self, intent: Intent, changes: Sequence[Change], *, actor: str) -> Intent:
-        """Record `changes` of `intent`, in order and together, and return it as it stands then.
+        """Record `changes` of `intent`, at least one, in order and together, and return it as it stands then.
 
         Raises `StaleError` when it has changed meanwhile, `StoreError` when nothing could be recorded.
         """
+        assert changes, f"nothing to record of {intent.id}: a version without an event could not be folded again"
         now = self._clock.time()
         after = intent
         for change in changes:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from switchgear.core.codes import Code
-from switchgear.core.errors import StoreError
+from switchgear.core.errors import Rejected, StoreError
 from switchgear.execution import decide
 from switchgear.execution.decide import Backoff
 from switchgear.execution.intent import OPEN, Change, Intent, State
@@ -70,6 +70,9 @@ class Recovery:
         except StaleError:
             found.unreadable += 1
             _log.error("intent %s changed during recovery; another engine writes to this store", row.key)
+        except Rejected as error:
+            found.unreadable += 1
+            _log.error("intent %s of tenant %s cannot be recorded: %s", row.key, row.tenant, error)
         except StoreError as error:
             if error.code is not Code.LEDGER_CORRUPT:
                 raise

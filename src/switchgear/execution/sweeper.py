@@ -38,12 +38,20 @@ class Sweeper:
             await asyncio.gather(*(self._settle(intent, now) for intent in due[start : start + _AT_ONCE]))
 
     async def _settle(self, intent: Intent, now: float) -> None:
-        try:
-            after = await self._parts.recorder.record(intent, self._change(intent, now), actor=ACTOR)
-        except (StaleError, StoreError):
+        changes = self._change(intent, now)  # asked again: the kernel may have begun to carry it meanwhile
+        if not changes:
             return
-        if after.state is State.READY:
-            self._kernel.enqueue(after)
+        try:
+            after = await self._parts.recorder.record(intent, changes, actor=ACTOR)
+        except StoreError:
+            return
+        except StaleError:
+            found = self._parts.recorder.live.get(intent.id)
+            if found is None:
+                return
+            after = found
+        if intent.state is State.HELD and after.state is State.READY:
+            self._kernel.enqueue(after)  # also when an earlier release is on record without our having heard of it
 
     def _change(self, intent: Intent, now: float) -> tuple[Change, ...]:
         if intent.state not in (State.READY, State.HELD) or self._kernel.carries(intent.id):

@@ -69,6 +69,7 @@ def test_success_is_recorded_with_its_value() -> None:
         (dispatched(effect=Effect.KEYED, cancel_requested=True), uncertain(), State.IN_DOUBT),
         (dispatched(effect=Effect.KEYED, first_sent_at=39.0), uncertain(), State.IN_DOUBT),
         (dispatched(effect=Effect.KEYED, deadline_at=99.0), uncertain(), State.IN_DOUBT),
+        (dispatched(effect=Effect.KEYED, first_sent_at=3_700.0), uncertain(), State.IN_DOUBT),  # the clock went back
         (dispatched(doubtful=True), refused(), State.READY),
         (dispatched(doubtful=True), refused(retryable=False), State.IN_DOUBT),
         (dispatched(doubtful=True, attempt=3), refused(), State.IN_DOUBT),

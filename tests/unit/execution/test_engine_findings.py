@@ -8,7 +8,7 @@ import pytest
 
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
-from switchgear.core.errors import QueueFull, RateLimited
+from switchgear.core.errors import Invalid, QueueFull, RateLimited
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.engine import EngineLimits
@@ -227,3 +227,73 @@ async def test_a_connector_that_finishes_as_it_is_cut_off_by_its_deadline_keeps_
 
         rig.script.answers = [refused_when_cancelled]
         assert (await rig.settled(await rig.submit())).state is State.FAILED
+
+
+async def test_law_11_the_sweeper_records_nothing_of_what_the_kernel_carries() -> None:
+    """A due intent that is taken up between the look and the record is the kernel's alone: one record, one ticket."""
+    async with running(start=False) as rig:
+        rig.tool(lifetime=3.0)
+        intents = [await rig.submit(key=f"k{number}") for number in range(20)]
+        rig.clock.advance(3.0)
+        sweeper = rig.engine._sweeper  # noqa: SLF001 - the race needs both at one moment
+        sweeping = asyncio.ensure_future(sweeper.sweep())
+        rig.engine.start()
+        await rig.clock.elapse(5.0)
+        await sweeping
+        for intent in intents:
+            assert await rig.kinds(intent) == ["accepted", "expired"]
+        assert (await Refold(rig.store).intents("acme")).first_different is None
+
+
+async def test_law_3_two_tickets_of_one_intent_are_one_call() -> None:
+    """Whatever queues an intent twice, one carrier carries it: the other's refusal is no proof that nothing left."""
+    async with running() as rig:
+        rig.tool(effect=Effect.OPAQUE)
+
+        async def slow(_call: Call) -> Result:
+            await rig.clock.sleep_async(5.0)
+            return Succeeded()
+
+        rig.script.answers = [slow, slow]
+        intent = await rig.submit()
+        rig.engine.kernel.enqueue(intent)
+        rig.engine.kernel.enqueue(intent)
+        done = await rig.settled(intent)
+        assert (done.state, len(rig.script.calls)) == (State.SUCCEEDED, 1)
+
+
+async def test_arguments_that_leave_no_room_for_an_outcome_are_refused() -> None:
+    """What could be accepted but never concluded is not accepted."""
+    async with running() as rig:
+        rig.tool()
+        with pytest.raises(Invalid) as refusal:
+            await rig.submit(text="x" * 1_100_000)
+        assert refusal.value.code is Code.PAYLOAD_TOO_LARGE
+        done = await rig.settled(await rig.submit(text="\x01" * 170_000))
+        assert done.state is State.SUCCEEDED
+
+
+async def test_law_10_what_failed_to_dispatch_is_forgotten_once_it_is_settled() -> None:
+    """The note that nothing left does not outlive the intent."""
+    async with running(start=False) as rig:
+        rig.tool(lifetime=5.0)
+        intent = await rig.submit()
+        rig.store.plan = ["down"] * 30
+        rig.engine.start()
+        await rig.clock.elapse(4.0)
+        rig.store.plan = []
+        await rig.settled(intent)
+        assert rig.engine.kernel._unsent == set()  # noqa: SLF001 - the bound
+
+
+async def test_a_release_that_nobody_acknowledged_is_found_and_carried_out() -> None:
+    """A held intent whose release is on record, though its acknowledgement was lost, does not wait for ever."""
+    async with running(start=False) as rig:
+        rig.tool()
+        intent = await rig.submit()
+        rig.engine.registry._tools.clear()  # noqa: SLF001 - as after a restart without the tool
+        rig.engine.start()
+        await rig.clock.elapse(1.5)
+        rig.store.plan = ["late", "lost", "lost"]
+        rig.tool()
+        assert (await rig.settled(intent)).state is State.SUCCEEDED

@@ -1,9 +1,16 @@
-"""Keeps credentials that a remote echoes out of whatever is recorded: raw, and again once escapes are resolved."""
+"""Keeps credentials that a remote echoes out of whatever is recorded, in the forms that echoes usually have.
+
+A remote that transforms a credential in another way, or takes it apart, is not caught.
+"""
 
 from __future__ import annotations
 
+import base64
+import html
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from urllib.parse import quote
 
 from switchgear.execution.contract import Result, Succeeded
 
@@ -14,9 +21,21 @@ def without_secrets(result: Result, secrets: Sequence[str]) -> Result:
     """Return `result` with every secret in its value or message replaced."""
     if not secrets:
         return result
-    if isinstance(result, Succeeded):
-        return replace(result, value=_hidden(result.value, secrets))
-    return replace(result, message=_hidden_text(result.message, secrets))
+    forms = [form for secret in secrets for form in _forms(secret)]
+    if not isinstance(result, Succeeded):
+        return replace(result, message=_hidden_text(result.message, forms))
+    try:
+        return replace(result, value=_hidden(result.value, forms))
+    except RecursionError:
+        return replace(result, value={"unrecorded": "the value is nested too deep to be searched for credentials"})
+
+
+def _forms(secret: str) -> list[str]:
+    """Return how a remote may echo `secret`: as it is, escaped for JSON, a URL or HTML, or in base64."""
+    in_json = json.dumps(secret)[1:-1]
+    encoded = base64.b64encode(secret.encode()).decode()
+    forms = {secret, in_json, in_json.replace("/", "\\/"), quote(secret, safe=""), html.escape(secret), encoded}
+    return sorted(forms, key=len, reverse=True)
 
 
 def _hidden(value: object, secrets: Sequence[str]) -> object:

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from switchgear.core.codes import Code
 from switchgear.surfaces.rest.limits import RestLimits
@@ -72,10 +72,13 @@ async def _read(request: Request, limits: RestLimits) -> bytes:
 
 async def _collect(request: Request, limits: RestLimits) -> bytes:
     content = bytearray()
-    async for piece in request.stream():
-        content += piece
-        if len(content) > limits.body_limit_bytes:
-            raise _too_large(limits)
+    try:
+        async for piece in request.stream():
+            content += piece
+            if len(content) > limits.body_limit_bytes:
+                raise _too_large(limits)
+    except ClientDisconnect:
+        raise MalformedRequest("the client went away before the body was whole") from None
     return bytes(content)
 
 

@@ -106,11 +106,6 @@ class CodeFacts:
     advice: str
 
 
-def facts_of(code: Code) -> CodeFacts:
-    """Return the row of `code`. Every code has one; a test proves it."""
-    return FACTS[code]
-
-
 def _reject(meaning: str, status: int, exit_code: ExitCode, advice: str) -> CodeFacts:
     return CodeFacts(meaning, "reject", status, exit_code, advice)
 

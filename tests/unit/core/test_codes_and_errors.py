@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from switchgear.core import errors
-from switchgear.core.codes import FACTS, Code, ExitCode, facts_of
+from switchgear.core.codes import FACTS, Code, ExitCode
 from switchgear.core.errors import (
     CircuitOpen,
     Conflict,
@@ -49,7 +49,7 @@ EVERY_ERROR: list[SwitchgearError] = [
 @pytest.mark.parametrize("code", list(Code))
 def test_every_code_has_its_row(code: Code) -> None:
     """The table is complete and its rows make sense."""
-    facts = facts_of(code)
+    facts = FACTS[code]
     assert code == code.name
     assert facts.meaning.endswith(".")
     assert facts.advice.endswith(".")

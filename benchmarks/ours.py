@@ -65,12 +65,20 @@ def _calling(guard: Callable[[], Guard], function: Callable[..., Any]) -> Build:
     return lambda: partial(guard().call, function)
 
 
+def _decorated(guard: Callable[[], Guard], function: Callable[..., Any]) -> Build:
+    return lambda: guard()(function)
+
+
 def _windowed() -> Guard:
     return Guard("window", breaker=_window())
 
 
 def _consecutive() -> Guard:
     return Guard("consecutive", breaker=Breaker(failures=5))
+
+
+def _retried() -> Guard:
+    return Guard("retry", retry=_RETRY)
 
 
 def _limited() -> Guard:
@@ -82,19 +90,33 @@ _KEYED = "breaker and limiter, bounded registry"
 CONTENDERS: Contenders = {
     "breaker_async": (
         _contender(_WINDOW, _calling(_windowed, answer_async)),
+        _contender(f"{_WINDOW}; decorated", _decorated(_windowed, answer_async)),
         _contender("consecutive", _calling(_consecutive, answer_async)),
     ),
     "breaker_sync": (
         _contender(_WINDOW, _calling(_windowed, answer)),
+        _contender(f"{_WINDOW}; decorated", _decorated(_windowed, answer)),
         _contender("consecutive", _calling(_consecutive, answer)),
     ),
     "scaling": (_contender(_WINDOW, _calling(_windowed, answer)),),
     "refused": (_contender("with retry_after", _open),),
-    "limit_sync": (_contender("GCRA", _calling(_limited, answer)),),
-    "limit_async": (_contender("GCRA", _calling(_limited, answer_async)),),
-    "retry": (_contender("guard", _calling(lambda: Guard("retry", retry=_RETRY), answer_async)),),
+    "limit_sync": (
+        _contender("GCRA", _calling(_limited, answer)),
+        _contender("GCRA; decorated", _decorated(_limited, answer)),
+    ),
+    "limit_async": (
+        _contender("GCRA", _calling(_limited, answer_async)),
+        _contender("GCRA; decorated", _decorated(_limited, answer_async)),
+    ),
+    "retry": (
+        _contender("guard", _calling(_retried, answer_async)),
+        _contender("decorated", _decorated(_retried, answer_async)),
+    ),
     "timeout": (_contender("guard", _calling(lambda: Guard("timeout", timeout=Timeout(5.0)), answer_suspending)),),
-    "pipeline": (_contender("one guard, window of 60 s", _calling(pipeline, answer_async)),),
+    "pipeline": (
+        _contender("one guard, window of 60 s", _calling(pipeline, answer_async)),
+        _contender("one guard, window of 60 s; decorated", _decorated(pipeline, answer_async)),
+    ),
     "pipeline_suspending": (_contender("one guard, window of 60 s", _calling(pipeline, answer_suspending)),),
     "keyed_bytes": (_contender(_KEYED, _keyed),),
     "keyed_created": (_contender(_KEYED, _keyed),),

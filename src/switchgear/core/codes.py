@@ -35,6 +35,11 @@ class Code(StrEnum):
     TIMEOUT_STREAM_ENSURE = "TIMEOUT_STREAM_ENSURE"
     TIMEOUT_PUBLISH = "TIMEOUT_PUBLISH"
     TIMEOUT_SUBSCRIBE = "TIMEOUT_SUBSCRIBE"
+    TIMEOUT_REQUEST = "TIMEOUT_REQUEST"
+    TIMEOUT_CONSUME = "TIMEOUT_CONSUME"
+    TIMEOUT_UNIX_CONNECT = "TIMEOUT_UNIX_CONNECT"
+    TIMEOUT_UNIX_REQUEST = "TIMEOUT_UNIX_REQUEST"
+    TIMEOUT_MCP_REQUEST = "TIMEOUT_MCP_REQUEST"
     TIMEOUT_INTENT_EXECUTE = "TIMEOUT_INTENT_EXECUTE"
     TIMEOUT_REVERT = "TIMEOUT_REVERT"
     TIMEOUT_HTTP_CONNECT = "TIMEOUT_HTTP_CONNECT"
@@ -180,6 +185,11 @@ FACTS: dict[Code, CodeFacts] = {
     Code.TIMEOUT_STREAM_ENSURE: _timeout("stream.ensure"),
     Code.TIMEOUT_PUBLISH: _timeout("publish"),
     Code.TIMEOUT_SUBSCRIBE: _timeout("subscribe"),
+    Code.TIMEOUT_REQUEST: _timeout("request"),
+    Code.TIMEOUT_CONSUME: _timeout("consume"),
+    Code.TIMEOUT_UNIX_CONNECT: _timeout("unix.connect"),
+    Code.TIMEOUT_UNIX_REQUEST: _timeout("unix.request"),
+    Code.TIMEOUT_MCP_REQUEST: _timeout("mcp.request"),
     Code.TIMEOUT_INTENT_EXECUTE: _timeout("intent.execute"),
     Code.TIMEOUT_REVERT: _timeout("revert"),
     Code.TIMEOUT_HTTP_CONNECT: _timeout("http.connect"),

@@ -47,7 +47,10 @@ class SwitchgearError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by class and facts, so that subclasses with other signatures survive."""
-        return (_revive, (type(self), self.args, self.__dict__.copy(), self.__cause__))
+        return (_revive, (type(self), self.args, self._state(), self.__cause__))
+
+    def _state(self) -> dict[str, Any]:
+        return self.__dict__.copy()
 
     def facts(self) -> dict[str, Any]:
         """Return what is known beside code and message. Values fit into JSON."""
@@ -64,6 +67,8 @@ class Rejected(SwitchgearError):
     `retry_after` is seconds from now, or None when waiting does not help. `decision` is ``"defer"`` when the
     same request may be let in later, else ``"reject"``.
     """
+
+    __slots__ = ("dependency", "retry_after")  # what the refusal of an open breaker is made of, and quickly
 
     def __init__(
         self,
@@ -86,6 +91,9 @@ class Rejected(SwitchgearError):
         self.retry_after = retry_after
         self.decision: Decision = decision or FACTS[self.code].decision
 
+    def _state(self) -> dict[str, Any]:
+        return {**self.__dict__, "dependency": self.dependency, "retry_after": self.retry_after}
+
     def facts(self) -> dict[str, Any]:
         """Return policy, dependency, state, retry_after and decision."""
         return {
@@ -103,9 +111,16 @@ class Rejected(SwitchgearError):
 
 
 class CircuitOpen(Rejected):
-    """The breaker is open, or half-open with every probe taken."""
+    """The breaker is open, or half-open with every probe taken.
+
+    The facts of an open breaker are those of the class, so that a driver in a hurry sets only what differs.
+    """
 
     code = Code.CIRCUIT_OPEN
+    message = ""
+    policy = "breaker"
+    state = "open"
+    decision: Decision = "defer"
 
 
 class RateLimited(Rejected):
@@ -265,6 +280,7 @@ def _revive(
     cls: type[SwitchgearError], args: tuple[Any, ...], facts: dict[str, Any], cause: BaseException | None
 ) -> SwitchgearError:
     error = cls.__new__(cls, *args)
-    error.__dict__.update(facts)
+    for name, fact in facts.items():
+        setattr(error, name, fact)
     error.__cause__ = cause
     return error

@@ -11,6 +11,7 @@ from switchgear.core.errors import DeadlineExceeded, Rejected, RetryExhausted
 from switchgear.core.outcome import Verdict
 from switchgear.guard.member import Member, Ticket
 from switchgear.guard.plan import never_left
+from switchgear.guard.terms import Terms
 from switchgear.guard.workers import OutOfTime
 from switchgear.policies.retry import Retry, hint_of
 
@@ -27,7 +28,7 @@ def settle_error(
 
     Where the question of ``on=`` or ``ignore=`` raises itself, the attempt has failed, and that error goes on.
     """
-    now = member.plan.clock.monotonic()
+    now = member.plan.monotonic()
     if isinstance(error, GeneratorExit):  # a dropped coroutine, perhaps ended by the garbage collector
         member.drop(ticket, now - started)
         return
@@ -35,7 +36,7 @@ def settle_error(
     try:
         verdict = member.plan.judge(error, past_deadline=now >= ends)
     finally:
-        with member.lock:
+        with member:
             if cost is not None and never_left(error):
                 member.refund_locked(ticket, cost, now)
             else:
@@ -49,11 +50,11 @@ def settle_cut(member: Member, ticket: Ticket, started: float, *, by_timeout: bo
 
     One that still runs keeps its place.
     """
-    now = member.plan.clock.monotonic()
+    now = member.plan.monotonic()
     verdict = Verdict.FAILURE if by_timeout else Verdict.IGNORED
     duration = inf if by_timeout else now - started
     settle = member.abandon_locked if still_runs else member.settle_locked
-    with member.lock:
+    with member:
         if by_timeout:
             member.count_timeout_locked()
         settle(ticket, verdict, duration, now)
@@ -78,11 +79,12 @@ class Tries:
     in. Once a generator has `begun` to give items, nothing is repeated or refunded.
     """
 
-    __slots__ = ("_history", "_last", "_member", "_previous", "_refusals", "_refused_by", "begun", "made")
+    __slots__ = ("_history", "_last", "_member", "_previous", "_refusals", "_refused_by", "_retry", "begun", "made")
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, terms: Terms) -> None:
         """Start before the first error."""
         self._member = member
+        self._retry = member.plan.retry if terms.repeats else None
         self._history: list[str] = []
         self._last: BaseException | None = None
         self._previous = 0.0
@@ -127,7 +129,7 @@ class Tries:
             return self._too_late(error) if never_left(error) and self._last is not None else error
         self._refusals += 1
         self._refused_by = str(error.code)
-        retry = self._member.plan.retry
+        retry = self._retry
         if retry is not None and self._fits(retry, error.retry_after, ends):
             return error.retry_after or 0.0
         if retry is None or self._last is None:
@@ -159,7 +161,7 @@ class Tries:
         return self._next(failure, ends)
 
     def _next(self, error: BaseException, ends: float) -> Then:
-        retry = self._member.plan.retry
+        retry = self._retry
         self.made += 1
         self._last = error
         if retry is None or self.begun or not retry.retries(error) or self._is_over(error, ends):
@@ -172,12 +174,12 @@ class Tries:
 
     def _is_over(self, error: BaseException, ends: float) -> bool:
         """Return whether the deadline of the whole call is what ended the attempt."""
-        return isinstance(error, DeadlineExceeded) and self._member.plan.clock.monotonic() >= ends
+        return isinstance(error, DeadlineExceeded) and self._member.plan.monotonic() >= ends
 
     def _fits(self, retry: Retry, wait: float | None, ends: float) -> bool:
         if wait is None or ends == inf or self._used_up(retry):
             return False
-        return wait <= retry.hint_max and self._member.plan.clock.monotonic() + wait < ends
+        return wait <= retry.hint_max and self._member.plan.monotonic() + wait < ends
 
     def _used_up(self, retry: Retry) -> bool:
         return self.made + self._refusals >= retry.attempts
@@ -194,7 +196,7 @@ class Tries:
     def _if_in_time(self, wait: float, error: BaseException, ends: float) -> Then:
         """Return `wait`, or the error for a wait that would outlast the deadline."""
         member = self._member
-        if member.plan.clock.monotonic() + wait < ends:
+        if member.plan.monotonic() + wait < ends:
             return wait
         late = member.too_late(sent=True, during=f"before attempt {self.made + 1}, after {_text(error)}")
         late.__cause__ = error

@@ -1,24 +1,25 @@
-"""The two thin drivers: one blocking, one asynchronous. Everything that decides is shared and lives elsewhere.
+"""The two general drivers: one blocking, one asynchronous. Everything that decides is shared and lives elsewhere.
 
-A call that is let in at once and succeeds pays for one frame, two sections under the mutex, and one reading of
-the clock on the way in and one on the way out. What is rarer leaves the straight path: waiting to be let in
-(`entry`), and everything after an error (`attempts`).
+They ask the machines under the mutex, and can do everything: wait to be let in (`entry`), and go on after an error
+(`attempts`). Most calls never get here, see `switchgear.guard.straight`.
 """
 
 from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from math import inf
 from typing import Any
 
-from switchgear.core.deadline import CURRENT, deadline
+from switchgear.core.deadline import CURRENT
 from switchgear.core.outcome import Verdict
 from switchgear.guard.attempts import Tries
 from switchgear.guard.callables import PLAIN, is_awaitable, refuse_awaitable
 from switchgear.guard.entry import enter, enter_async
 from switchgear.guard.expiry import Armed
-from switchgear.guard.member import Member, Ticket
+from switchgear.guard.member import Member, Ticket, refuse_if_open
+from switchgear.guard.terms import Terms
 from switchgear.guard.workers import OutOfTime, call_in_worker
 from switchgear.policies.refusal import Refusal
 
@@ -30,116 +31,134 @@ Keywords = Mapping[str, Any]
 
 
 async def drive_async(
-    member: Member, cost: float, function: Callable[..., Coroutine[Any, Any, Any]], args: Arguments, kwargs: Keywords
+    member: Member,
+    terms: Terms,
+    function: Callable[..., Coroutine[Any, Any, Any]],
+    args: Arguments,
+    kwargs: Keywords,
+    tries: Tries | None = None,
 ) -> Any:  # noqa: ANN401 - what the call returns
-    """Make a guarded call of an async function."""
+    """Make a guarded call of an async function; after a failed attempt, with the `tries` it has made."""
     plan = member.plan
-    tries: Tries | None = None
-    sent = False
     while True:
+        sent = tries is not None and tries.made > 0
         scope = CURRENT.get()
         ends = inf if scope is None else scope.moment_on(plan.clock)
-        now = plan.clock.monotonic()
+        now = plan.monotonic()
         if now >= ends:
             raise member.too_late(sent=sent)
-        with member.lock:
-            admitted = member.admit_locked(now, cost)
-        if isinstance(admitted, Refusal) and member.is_final(admitted):
+        if plan.refuses_at_once and (refused := refuse_if_open(member, now)) is not None:
+            try:
+                raise refused
+            finally:
+                del refused  # an error must not be kept alive by the frames that it passed
+        admitted = member.admit(now, terms)
+        if isinstance(admitted, Refusal) and member.is_final(admitted, terms):
             raise member.refuse(admitted, now)
         ticket: Ticket = None
         started = armed = None
         try:
             if isinstance(admitted, Refusal):
-                ticket, now = await enter_async(member, admitted, cost, now, ends, sent=sent)
+                ticket, now = await enter_async(member, admitted, terms, now, ends, sent=sent)
             else:
                 ticket = admitted
             started = now
-            when = now + plan.timeout_seconds
-            when = when if when < ends else ends  # noqa: FURB136 - min() costs a call
+            when = min(now + plan.timeout_seconds, ends)
             if when < inf:
                 armed = Armed(plan.timers, when)
             result = await function(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - `after` settles and raises
             cut = armed is not None and armed.disarm() and isinstance(error, CancelledError)
-            tries = tries or Tries(member)
-            delay = tries.after(error, ticket, started, ends, cost, cut=cut)
+            tries = tries or Tries(member, terms)
+            delay = tries.after(error, ticket, started, ends, terms.cost, cut=cut)
         else:
-            finished = plan.clock.monotonic()
+            finished = plan.monotonic()
             if armed is not None:
                 armed.disarm()
-            with member.lock:
-                member.settle_locked(ticket, _SUCCESS, finished - now, finished)
-            if member.news:
-                member.deliver()
+            member.settle(ticket, _SUCCESS, finished - now, finished)
             return result
         await plan.clock.sleep_async(delay)
-        sent = tries.made > 0
         member.count_retry()
 
 
-def drive(member: Member, cost: float, function: Callable[..., Any], args: Arguments, kwargs: Keywords) -> Any:  # noqa: ANN401 - what the call returns
-    """Make a guarded call of a blocking function."""
+def drive(
+    member: Member,
+    terms: Terms,
+    function: Callable[..., Any],
+    args: Arguments,
+    kwargs: Keywords,
+    tries: Tries | None = None,
+) -> Any:  # noqa: ANN401 - what the call returns
+    """Make a guarded call of a blocking function, as `drive_async` does."""
     plan = member.plan
-    tries: Tries | None = None
-    sent = False
     while True:
+        sent = tries is not None and tries.made > 0
         scope = CURRENT.get()
         ends = inf if scope is None else scope.moment_on(plan.clock)
-        now = plan.clock.monotonic()
+        now = plan.monotonic()
         if now >= ends:
             raise member.too_late(sent=sent)
-        with member.lock:
-            admitted = member.admit_locked(now, cost)
-        if isinstance(admitted, Refusal) and member.is_final(admitted):
+        if plan.refuses_at_once and (refused := refuse_if_open(member, now)) is not None:
+            try:
+                raise refused
+            finally:
+                del refused  # an error must not be kept alive by the frames that it passed
+        admitted = member.admit(now, terms)
+        if isinstance(admitted, Refusal) and member.is_final(admitted, terms):
             raise member.refuse(admitted, now)
         ticket: Ticket = None
         started = None
         try:
             if isinstance(admitted, Refusal):
-                ticket, now = enter(member, admitted, cost, now, ends, sent=sent)
+                ticket, now = enter(member, admitted, terms, now, ends, sent=sent)
             else:
                 ticket = admitted
             started = now
-            when = now + plan.timeout_seconds
-            when = when if when < ends else ends  # noqa: FURB136 - min() costs a call
+            when = min(now + plan.timeout_seconds, ends)
             if when == inf:
                 result = function(*args, **kwargs)
             else:
-                result = call_in_worker(function, args, kwargs, plan.clock, when, member.end_abandoned)
+                when_ended = partial(member.end_abandoned, ticket)
+                result = call_in_worker(function, args, kwargs, plan.clock, when, when_ended)
         except BaseException as error:  # noqa: BLE001 - `after` settles and raises
-            tries = tries or Tries(member)
-            delay = tries.after(error, ticket, started, ends, cost, cut=isinstance(error, OutOfTime))
+            tries = tries or Tries(member, terms)
+            delay = tries.after(error, ticket, started, ends, terms.cost, cut=isinstance(error, OutOfTime))
         else:
-            finished = plan.clock.monotonic()
+            finished = plan.monotonic()
             verdict = _SUCCESS if result.__class__ in PLAIN or not is_awaitable(result) else _IGNORED
-            with member.lock:
-                member.settle_locked(ticket, verdict, finished - now, finished)
-            if member.news:
-                member.deliver()
+            member.settle(ticket, verdict, finished - now, finished)
             if verdict is _IGNORED:
                 refuse_awaitable(function, result)
             return result
         plan.clock.sleep(delay)
-        sent = tries.made > 0
         member.count_retry()
 
 
-async def drive_async_within(
-    budget: float,
+async def again_async(
+    delay: float,
+    tries: Tries,
     member: Member,
-    cost: float,
+    terms: Terms,
     function: Callable[..., Coroutine[Any, Any, Any]],
     args: Arguments,
     kwargs: Keywords,
 ) -> Any:  # noqa: ANN401 - what the call returns
-    """Make a guarded call of an async function within `budget` seconds."""
-    with deadline(budget, clock=member.plan.clock):
-        return await drive_async(member, cost, function, args, kwargs)
+    """Go on with a call of an async function, `delay` seconds after an attempt."""
+    await member.plan.clock.sleep_async(delay)
+    member.count_retry()
+    return await drive_async(member, terms, function, args, kwargs, tries)
 
 
-def drive_within(
-    budget: float, member: Member, cost: float, function: Callable[..., Any], args: Arguments, kwargs: Keywords
+def again(
+    delay: float,
+    tries: Tries,
+    member: Member,
+    terms: Terms,
+    function: Callable[..., Any],
+    args: Arguments,
+    kwargs: Keywords,
 ) -> Any:  # noqa: ANN401 - what the call returns
-    """Make a guarded call of a blocking function within `budget` seconds."""
-    with deadline(budget, clock=member.plan.clock):
-        return drive(member, cost, function, args, kwargs)
+    """Go on with a call of a blocking function, `delay` seconds after an attempt."""
+    member.plan.clock.sleep(delay)
+    member.count_retry()
+    return drive(member, terms, function, args, kwargs, tries)

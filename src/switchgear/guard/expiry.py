@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 from switchgear.core.clock import Clock, SystemClock, Timer
 
@@ -99,21 +99,21 @@ def _expiries_of(loop: asyncio.AbstractEventLoop, clock: Clock) -> Expiries:
 
 
 class Timers:
-    """The way of one guard to the deadlines of whatever loop it is called from."""
+    """The way of one guard to the deadlines of whatever loop it is called from; `recent` are those asked for last."""
 
-    __slots__ = ("_clock", "_recent")
+    __slots__ = ("_clock", "recent")
 
     def __init__(self, clock: Clock) -> None:
         """Time runs on `clock`."""
         self._clock = clock
-        self._recent: Expiries | None = None
+        self.recent: Expiries | None = None
 
     def expiries(self) -> Expiries:
         """Return the deadlines of the running loop."""
         loop = asyncio.get_running_loop()
-        recent = self._recent
+        recent = self.recent
         if recent is None or recent.loop is not loop:
-            recent = self._recent = _expiries_of(loop, self._clock)
+            recent = self.recent = _expiries_of(loop, self._clock)
         return recent
 
 
@@ -125,9 +125,7 @@ class Armed:
     def __init__(self, timers: Timers, when: float) -> None:
         """Set the deadline. Raises `RuntimeError` outside of a task."""
         expiries = timers.expiries()
-        task = asyncio.current_task(expiries.loop)
-        if task is None:
-            raise RuntimeError("a timeout or deadline needs a running task")
+        task = asyncio.current_task(expiries.loop) or task_needed()
         self._task = task
         self._cancelling = task.cancelling()
         self._bucket = expiries.recent if expiries.low < when <= expiries.high else expiries.bucket(when)
@@ -136,6 +134,19 @@ class Armed:
 
     def disarm(self) -> bool:
         """End the deadline. Return whether it fired and nobody else asked for the cancellation as well."""
-        if self._bucket.pop(self._serial, None) is not None:
-            return False
-        return self._task.uncancel() <= self._cancelling
+        return has_fired(self._bucket, self._serial, self._task, self._cancelling)
+
+
+def has_fired(bucket: Bucket | None, serial: int, task: asyncio.Task[Any], cancelling: int) -> bool:
+    """End a deadline, if one was set in `bucket`. Return whether it fired and nobody else cancelled the task as well.
+
+    `cancelling` is how often the task had been cancelled when the deadline was set.
+    """
+    if bucket is None or bucket.pop(serial, None) is not None:
+        return False
+    return task.uncancel() <= cancelling
+
+
+def task_needed() -> NoReturn:
+    """Raise the `RuntimeError` for a deadline outside of a task."""
+    raise RuntimeError("a timeout or deadline needs a running task")

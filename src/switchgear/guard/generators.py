@@ -16,6 +16,7 @@ from switchgear.guard.drivers import Arguments, Keywords
 from switchgear.guard.entry import enter, enter_async
 from switchgear.guard.member import Member
 from switchgear.guard.stream import Closing, Source, Stream
+from switchgear.guard.terms import Terms
 
 AsyncSource = AsyncGenerator[Any, Any]
 StreamOf = Callable[[Arguments, Keywords], Stream]
@@ -35,7 +36,7 @@ def guarded_generator(function: Callable[..., Source], stream_of: StreamOf) -> C
                     move = source.send, (yield item)
                 except GeneratorExit:
                     raise
-                except BaseException as thrown:  # noqa: BLE001 - `throw` hands it to the guarded generator
+                except BaseException as thrown:  # noqa: BLE001 - `athrow` hands it to the guarded generator
                     move = source.throw, thrown
                 with stream.step(StopIteration) as step:
                     step.go_on()
@@ -79,27 +80,25 @@ def guarded_async_generator(function: Callable[..., AsyncSource], stream_of: Str
 
 
 def drive_generator(
-    budget: float | None,
     member: Member,
-    cost: float,
+    terms: Terms,
     function: Callable[..., Source],
     args: Arguments,
     kwargs: Keywords,
 ) -> Source:
     """Return a guarded generator; nothing happens before its first step."""
-    return guarded_generator(function, lambda _args, _kwargs: Stream(budget, member, cost))(*args, **kwargs)
+    return guarded_generator(function, lambda _args, _kwargs: Stream(member, terms))(*args, **kwargs)
 
 
 def drive_async_generator(
-    budget: float | None,
     member: Member,
-    cost: float,
+    terms: Terms,
     function: Callable[..., AsyncSource],
     args: Arguments,
     kwargs: Keywords,
 ) -> AsyncSource:
     """Return a guarded async generator; nothing happens before its first step."""
-    return guarded_async_generator(function, lambda _args, _kwargs: Stream(budget, member, cost))(*args, **kwargs)
+    return guarded_async_generator(function, lambda _args, _kwargs: Stream(member, terms))(*args, **kwargs)
 
 
 def _first(stream: Stream, function: Callable[..., Source], args: Arguments, kwargs: Keywords) -> tuple[Source, Any]:
@@ -108,7 +107,7 @@ def _first(stream: Stream, function: Callable[..., Source], args: Arguments, kwa
     while True:
         with stream.step(StopIteration) as step:
             if (refusal := step.ask()) is not None:
-                step.let_in(*enter(stream.member, refusal, stream.cost, step.now, step.ends, sent=stream.sent))
+                step.let_in(*enter(stream.member, refusal, stream.terms, step.now, step.ends, sent=stream.sent))
             source = function(*args, **kwargs)
             item = step.run(source, source.send, None)
         if step.delay is None:
@@ -125,7 +124,9 @@ async def _first_async(
     while True:
         with stream.step(StopAsyncIteration) as step:
             if (refusal := step.ask()) is not None:
-                admitted = await enter_async(stream.member, refusal, stream.cost, step.now, step.ends, sent=stream.sent)
+                admitted = await enter_async(
+                    stream.member, refusal, stream.terms, step.now, step.ends, sent=stream.sent
+                )
                 step.let_in(*admitted)
             step.arm()
             source = function(*args, **kwargs)

@@ -7,30 +7,29 @@ import os
 import random as randomness
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from inspect import signature
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, signature
 from math import inf
+from types import FunctionType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.deadline import CURRENT
+from switchgear.core.effects import Effect
 from switchgear.core.errors import OptionError
 from switchgear.guard.callables import ASYNC, ASYNC_GENERATOR, BLOCKING, GENERATOR, kind_of
-from switchgear.guard.drivers import drive, drive_async, drive_async_within, drive_within
-from switchgear.guard.generators import (
-    drive_async_generator,
-    drive_generator,
-    guarded_async_generator,
-    guarded_generator,
-)
+from switchgear.guard.composing import Drivers
+from switchgear.guard.generators import guarded_async_generator, guarded_generator
 from switchgear.guard.keys import Keys
 from switchgear.guard.member import Member
 from switchgear.guard.meter import Listener, Statistics
 from switchgear.guard.permit import Permit, PermitScope
 from switchgear.guard.plan import Plan
+from switchgear.guard.reading import state_of, statistics_of
 from switchgear.guard.stream import Stream
+from switchgear.guard.terms import Terms
 from switchgear.policies.breaker import Breaker, BreakerState
 from switchgear.policies.bulkhead import Bulkhead
-from switchgear.policies.checks import require_number, require_seconds
+from switchgear.policies.places import Priority
 from switchgear.policies.rate_limit import RateLimit
 from switchgear.policies.refusal import Refusal
 from switchgear.policies.retry import Retry
@@ -44,15 +43,7 @@ Rest = ParamSpec("Rest")
 KeyBy = str | Callable[..., str]
 """The name of a parameter, or a function of the call's arguments that returns the key."""
 
-# What goes in decides what comes out, which no type can say without a call for each cast. In order of their kinds.
-_DRIVE: Any = (
-    drive,
-    drive_async,
-    functools.partial(drive_generator, None),
-    functools.partial(drive_async_generator, None),
-)
-_DRIVE_WITHIN: Any = (drive_within, drive_async_within, drive_generator, drive_async_generator)
-
+_KINDS = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
 _RANDOM = randomness.Random()  # noqa: S311 - jitter needs no secrecy
 os.register_at_fork(after_in_child=_RANDOM.seed)
 
@@ -79,7 +70,7 @@ class Guard:
     bulkhead until it really ends, and is counted as abandoned. Without a bound no thread is involved.
     """
 
-    __slots__ = ("__weakref__", "_budget", "_cost", "_keys", "_member", "_plan")
+    __slots__ = ("__weakref__", "_drivers", "_keys", "_member", "_terms")
 
     def __init__(  # noqa: PLR0913 - all by keyword, one for each policy
         self,
@@ -96,7 +87,7 @@ class Guard:
         random: randomness.Random | None = None,
     ) -> None:
         """Resolve the options."""
-        self._plan = Plan(
+        plan = Plan(
             name=name,
             timeout=timeout,
             retry=retry,
@@ -108,10 +99,10 @@ class Guard:
             clock=clock,
             random=random or _RANDOM,
         )
-        self._member = Member(self._plan)
-        self._keys: Keys | None = Keys(self._plan)
-        self._cost = 1.0
-        self._budget = deadline
+        self._member = Member(plan)
+        self._keys: Keys | None = Keys(plan)
+        self._terms = Terms(budget=deadline)
+        self._drivers = Drivers(plan).for_terms(self._terms)
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `function` under the guard: an async one gives an awaitable, a blocking one its result.
@@ -126,18 +117,19 @@ class Guard:
         Raises what the call raises, and: `Rejected` (nothing left), `DeadlineExceeded`, `RetryExhausted`; and
         `TypeError` for a blocking callable that returns an awaitable.
         """
-        result: R
-        if self._budget is None:
-            drive = _DRIVE[kind_of(function)]
-            result = drive(self._member, self._cost, function, args, kwargs)
-        else:
-            drive_within = _DRIVE_WITHIN[kind_of(function)]
-            result = drive_within(self._budget, self._member, self._cost, function, args, kwargs)
-        return result
+        drivers: Any = self._drivers  # what goes in decides what comes out, which no type can say
+        if function.__class__ is FunctionType:  # what is most common is asked first, and in line
+            flags = function.__code__.co_flags & _KINDS
+            if flags == CO_COROUTINE:
+                return drivers.drive_async(self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return]
+            if not flags and not function.__dict__:
+                return drivers.drive(self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return]
+        return drivers.of_kind[kind_of(function)](self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return]
 
     def __call__(self, function: Callable[P, R]) -> Guarded[P, R]:
         """Decorate a function or generator function, blocking or async. The result has the guard as `guard`."""
-        return _wrapped(function, self, lambda _args, _kwargs: self)
+        bound = self._drivers.bound(self._member, self._terms, function, kind_of(function))
+        return _wrapped(function, self, lambda _args, _kwargs: self, bound)
 
     def decorate(self, *, key_by: KeyBy | None = None) -> Callable[[Callable[P, R]], Guarded[P, R]]:
         """Return a decorator. With `key_by` each call goes to the keyed member that its arguments name.
@@ -158,7 +150,7 @@ class Guard:
 
         The body cannot be repeated, so `retry` does not apply.
         """
-        return PermitScope(self._member, self._cost, self._budget)
+        return PermitScope(self._member, self._terms)
 
     def permit_nowait(self, *, cost: float | None = None) -> Permit:
         """Return a permit for a call that is made elsewhere, without ever waiting.
@@ -166,28 +158,43 @@ class Guard:
         The caller settles it. Timeout and deadline are the caller's business as well; see `timeout_seconds`.
         Raises `Rejected` when the call is not let in at once, `OptionError` for a cost below 0.
         """
-        member = self._member
-        cost = self._cost if cost is None else _checked_cost(cost)
-        now = self._plan.clock.monotonic()
-        with member.lock:
-            ticket = member.admit_locked(now, cost)
+        member, terms = self._member, self._terms.narrowed(cost=cost)
+        plan = member.plan
+        now = plan.monotonic()
+        ticket = member.admit(now, terms)
         if isinstance(ticket, Refusal):
             raise member.refuse(ticket, now)
         if member.news:
             member.deliver()
         scope = CURRENT.get()
-        return Permit(member, ticket, cost, inf if scope is None else scope.moment_on(self._plan.clock))
+        return Permit(member, ticket, terms, inf if scope is None else scope.moment_on(plan.clock))
 
-    def using(self, *, cost: float | None = None, deadline: float | None = None) -> Guard:
-        """Return the same guard with another `cost` (at least 0) or `deadline` (seconds above 0) for its calls.
+    def using(
+        self,
+        *,
+        cost: float | None = None,
+        priority: Priority | None = None,
+        tenant: str | None = None,
+        effect: Effect | str | None = None,
+        deadline: float | None = None,
+        operation: str | None = None,
+    ) -> Guard:
+        """Return the same guard with other terms for its calls; None leaves a term as it is.
 
-        A deadline can only tighten the guard's own. Raises `OptionError` for values that cannot work.
+        cost       units that a call takes of the rate limit, at least 0; default 1.
+        priority   "critical_plus", "critical" (default), "sheddable_plus" or "sheddable": who gives way first.
+        tenant     who the call is for: `Shedding` is fair between tenants.
+        effect     what a second call would do, as `Effect` or its word. "opaque" and "reconcilable" calls are made
+                   once: without retry, hedge or fallback. "read_only", "keyed" and "natural" ones may be hedged.
+        deadline   seconds for the whole call, above 0; it can only tighten the guard's own.
+        operation  what the call is named in fault injection; default: the function's own name.
+
+        Raises `OptionError` for terms that cannot be.
         """
-        budget = self._budget
-        if deadline is not None:
-            require_seconds("using(deadline)", deadline, example=2.0)
-            budget = deadline if budget is None else min(deadline, budget)
-        return self._view(self._member, self._keys, self._cost if cost is None else _checked_cost(cost), budget)
+        terms = self._terms.narrowed(
+            cost=cost, priority=priority, tenant=tenant, effect=effect, budget=deadline, operation=operation
+        )
+        return self._view(self._member, self._keys, terms, self._drivers.for_terms(terms))
 
     def key(self, key: str) -> Guard:
         """Return the guard of one key: own state, same options. Ask for it at each call, do not keep it.
@@ -199,11 +206,11 @@ class Guard:
             raise OptionError(f"{self._member.label} is keyed already; take the key from the guard itself")
         if not key or not isinstance(key, str):
             raise OptionError(f"a key is a text of at least one character, not {key!r}")
-        return self._view(self._keys.member(key), None, self._cost, self._budget)
+        return self._view(self._keys.member(key), None, self._terms, self._drivers)
 
     def statistics(self) -> Statistics:
         """Return a frozen record of how the guard, or this key of it, stands. Changes nothing."""
-        statistics = self._member.statistics()
+        statistics = statistics_of(self._member)
         if self._keys is None:
             return statistics
         return replace(
@@ -216,36 +223,37 @@ class Guard:
         Listeners are called in the thread of the call, outside every lock, in order. One that raises is
         counted.
         """
-        return self._plan.meter.subscribe(listener)
+        return self._member.plan.meter.subscribe(listener)
 
     @property
     def name(self) -> str:
         """What errors, events and logs call the dependency."""
-        return self._plan.name
+        return self._member.plan.name
 
     @property
     def state(self) -> BreakerState:
         """The breaker's state as the next call would meet it; "closed" without a breaker. Takes no probe."""
-        return self._member.state()
+        return state_of(self._member)
 
     @property
     def retry_after(self) -> float | None:
         """Seconds until the breaker may let a call in; 0 when at once, None when waiting does not help."""
-        return self._member.statistics().retry_after
+        return statistics_of(self._member).retry_after
 
     @property
     def timeout_seconds(self) -> float | None:
         """The bound of one attempt in seconds, or None."""
-        return None if self._plan.timeout is None else self._plan.timeout_seconds
+        plan = self._member.plan
+        return None if plan.timeout is None else plan.timeout_seconds
 
     def __repr__(self) -> str:
         """Show name and state."""
         return f"<Guard {self._member.label} {self.state}>"
 
-    def _view(self, member: Member, keys: Keys | None, cost: float, budget: float | None) -> Guard:
+    @staticmethod
+    def _view(member: Member, keys: Keys | None, terms: Terms, drivers: Drivers) -> Guard:
         view = object.__new__(Guard)
-        view._plan, view._member, view._keys = self._plan, member, keys
-        view._cost, view._budget = cost, budget
+        view._member, view._keys, view._terms, view._drivers = member, keys, terms, drivers
         return view
 
 
@@ -325,9 +333,16 @@ def _misplaced(value: object) -> TypeError:
 
 
 def _wrapped(
-    function: Callable[P, R], guard: Guard, guard_of: Callable[[tuple[Any, ...], Mapping[str, Any]], Guard]
+    function: Callable[P, R],
+    guard: Guard,
+    guard_of: Callable[[tuple[Any, ...], Mapping[str, Any]], Guard],
+    bound: Callable[..., Any] | None = None,
 ) -> Guarded[P, R]:
-    """Wrap `function`, staying of its kind. `guard_of` finds the guard for the arguments of a call."""
+    """Wrap `function`, staying of its kind.
+
+    `guard_of` finds the guard for the arguments of a call. `bound` is the function already guarded, when there is
+    only one guard to find.
+    """
 
     async def call_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
         return await cast("Any", guard_of(args, kwargs).call(cast("Any", function), *args, **kwargs))
@@ -337,11 +352,11 @@ def _wrapped(
 
     def stream_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Stream:
         found = guard_of(args, kwargs)
-        return Stream(found._budget, found._member, found._cost)  # noqa: SLF001 - of this module's own class
+        return Stream(found._member, found._terms)  # noqa: SLF001 - of this module's own class
 
     makers: dict[int, Callable[[], Callable[..., Any]]] = {
-        BLOCKING: lambda: call,
-        ASYNC: lambda: call_async,
+        BLOCKING: lambda: bound or call,
+        ASYNC: lambda: bound or call_async,
         GENERATOR: lambda: guarded_generator(cast("Any", function), stream_of),
         ASYNC_GENERATOR: lambda: guarded_async_generator(cast("Any", function), stream_of),
     }
@@ -363,8 +378,3 @@ def _key_reader(function: Callable[..., object], key_by: KeyBy) -> Callable[...,
         return cast("str", bound.arguments[key_by])
 
     return read
-
-
-def _checked_cost(cost: float) -> float:
-    require_number("using(cost)", cost, least=0, example=3)
-    return cost

@@ -8,7 +8,7 @@ member does.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import deque
 
 from switchgear.guard.member import Member
 from switchgear.guard.plan import Plan
@@ -20,13 +20,14 @@ OVERFLOW_KEY = "@overflow"
 class Keys:
     """The members of one guard, by key."""
 
-    __slots__ = ("_lock", "_members", "_overflow", "_plan", "_search_at", "evicted", "overflowed")
+    __slots__ = ("_lock", "_members", "_order", "_overflow", "_plan", "_search_at", "evicted", "overflowed")
 
     def __init__(self, plan: Plan) -> None:
         """Start empty."""
         self._plan = plan
         self._lock = threading.Lock()
-        self._members: OrderedDict[str, Member] = OrderedDict()
+        self._members: dict[str, Member] = {}
+        self._order: deque[str] = deque()
         self._overflow: Member | None = None
         self._search_at = float("-inf")
         self.evicted = 0
@@ -35,6 +36,11 @@ class Keys:
     def __len__(self) -> int:
         """How many members are held, the overflow member apart."""
         return len(self._members)
+
+    def members(self) -> list[Member]:
+        """Return every member, the overflow member among them."""
+        with self._lock:
+            return [*self._members.values(), *(() if self._overflow is None else (self._overflow,))]
 
     def member(self, key: str) -> Member:
         """Return the member of `key`, making it at first use."""
@@ -51,18 +57,21 @@ class Keys:
                 self._overflow = Member(self._plan, OVERFLOW_KEY)
             return self._overflow
         member = self._members[key] = Member(self._plan, key)
+        self._order.append(key)
         return member
 
     def _evict(self) -> bool:
         """Forget the first member that can be. After a search in vain, the next one waits a little."""
-        now = self._plan.clock.monotonic()
+        now = self._plan.monotonic()
         if now < self._search_at:
             return False
-        for _ in range(len(self._members)):
-            key, member = self._members.popitem(last=False)
-            if member.is_forgettable(now):
+        order = self._order
+        for _ in range(len(order)):
+            key = order.popleft()
+            if self._members[key].is_forgettable(now):
+                del self._members[key]
                 self.evicted += 1
                 return True
-            self._members[key] = member
+            order.append(key)
         self._search_at = now + _SEARCH_AGAIN_SECONDS
         return False

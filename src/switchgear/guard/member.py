@@ -1,85 +1,100 @@
 """The state of one guard, or of one key of it: one mutex, the machines, the counters.
 
-This is the only place where machines of different policies meet. Admission checks breaker, bulkhead and rate
-limit, and charges all of them or none. Methods ending in ``_locked`` are called with `lock` held, never across
-an await; what they leave to be done outside sets `news`, and `deliver` does it.
+This is the only place where machines of different policies meet. Admission checks breaker, places and rate limit,
+and charges all of them or none. ``with member:`` holds the mutex, never across a call or an await; methods ending in
+``_locked`` are called inside. What they leave to be done outside sets `news`, and `deliver` does it.
+
+While `straight` names a plan, drivers made for it may pass by without the mutex: see `switchgear.guard.straight`. A
+member starts asleep, without machines, so that a key which is never used costs next to nothing.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections import deque
+from collections.abc import Sequence
 from math import inf
+from types import TracebackType
+from typing import Any
 
 from switchgear.core.codes import Code
-from switchgear.core.errors import CircuitOpen, DeadlineExceeded, QueueFull, RateLimited, Rejected
+from switchgear.core.errors import CircuitOpen, DeadlineExceeded, Overloaded, QueueFull, RateLimited, Rejected
 from switchgear.core.outcome import Verdict
-from switchgear.guard.meter import Event, EventKind, Statistics
+from switchgear.guard.meter import Event, EventKind
+from switchgear.guard.outbox import Outbox
 from switchgear.guard.plan import Plan
+from switchgear.guard.tally import Tally
+from switchgear.guard.terms import Terms
 from switchgear.guard.waiter import Pause, Turn, Waiter
-from switchgear.policies.breaker import BreakerMachine, BreakerState, Phase
-from switchgear.policies.bulkhead import BulkheadMachine
-from switchgear.policies.rate_limit import limiter_for
+from switchgear.policies.breaker import BreakerMachine, BreakerState, OpenPhase, Phase
+from switchgear.policies.places import Places
+from switchgear.policies.rate_limit import RateLimitMachine, limiter_for
 from switchgear.policies.refusal import Refusal
 
-Ticket = Phase | None
+
+class Unseen:
+    """The ticket of a call that a dry run lets in though it would have been refused: it holds nothing."""
+
+    __slots__ = ()
+
+
+UNSEEN = Unseen()
+Ticket = Phase | Unseen | None
 """The breaker's phase in which a call was let in; None without a breaker."""
 
+_new: Any = Exception.__new__
 _DROP_WAIT_SECONDS = 0.1
-EVENTS_MAX = 1_000
-"""Events of a member that wait for slow listeners at most; what is above that is dropped and counted."""
-
 _KINDS: dict[BreakerState, EventKind] = {"open": "opened", "half_open": "half_opened", "closed": "closed"}
-_ERRORS: dict[str, type[Rejected]] = {"breaker": CircuitOpen, "rate_limit": RateLimited, "bulkhead": QueueFull}
+_ERRORS: dict[str, type[Rejected]] = {
+    "breaker": CircuitOpen,
+    "rate_limit": RateLimited,
+    "bulkhead": QueueFull,
+    "shedding": Overloaded,
+}
 
 
 class Member:
     """One guarded dependency, or one key of it."""
 
     __slots__ = (
-        "_abandoned",
-        "_abandoned_total",
-        "_delivering",
-        "_draw",
-        "_ended",
-        "_events",
-        "_events_dropped",
-        "_in_flight",
-        "_refused",
-        "_retries",
-        "_slow",
-        "_timeouts",
-        "_woken",
+        "_outbox",
+        "_tally",
+        "awake",
         "breaker",
-        "bulkhead",
+        "entered",
         "key",
         "limiter",
-        "lock",
+        "mutex",
         "news",
+        "places",
         "plan",
+        "straight",
+        "successes",
     )
 
     def __init__(self, plan: Plan, key: str | None = None) -> None:
-        """Start as new: closed, nothing charged, nothing counted."""
+        """Start asleep: nothing charged, nothing counted."""
         self.plan = plan
         self.key = key
-        self.lock = threading.Lock()
-        self.breaker = None if plan.breaker is None else BreakerMachine(plan.breaker)
-        self.limiter = None if plan.rate_limit is None else limiter_for(plan.rate_limit)
-        self.bulkhead: BulkheadMachine[Waiter] | None = (
-            None if plan.bulkhead is None else BulkheadMachine(plan.bulkhead)
-        )
-        self.news = False
-        self._events: deque[Event] | None = None
-        self._events_dropped = 0
-        self._woken: list[Waiter] | None = None
-        self._delivering = False
-        self._draw = plan.random.random()
-        self._ended = [0, 0, 0]
-        self._in_flight = self._retries = self._slow = self._timeouts = 0
-        self._abandoned = self._abandoned_total = 0
-        self._refused: dict[Code, int] | None = None
+        self.mutex = plan.mutex_of(key)
+        self.news = self.awake = False
+        self.straight: Plan | None = None
+        self.breaker: BreakerMachine | None = None
+        self.limiter: RateLimitMachine | None = None
+        self.places: Places[Waiter] | None = None
+        self.entered = self.successes = 0
+        self._tally: Tally | None = None
+        self._outbox: Outbox | None = None
+
+    def __enter__(self) -> None:
+        """Take the mutex, and keep those out who pass by without it."""
+        self.mutex.acquire()
+        self.straight = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let others in again."""
+        self._leave()
 
     @property
     def label(self) -> str:
@@ -88,54 +103,51 @@ class Member:
 
     # -- The two sections of a call --------------------------------------------------------------------------
 
-    def admit_locked(self, now: float, cost: float | None, *, place_held: bool = False) -> Ticket | Refusal:
-        """Let a call in and return its ticket, or hold nothing and return why not.
+    def admit(self, now: float, terms: Terms) -> Ticket | Refusal:
+        """Let a call in and return its ticket, or hold nothing and return why not."""
+        with self:
+            return self.admit_locked(now, terms)
 
-        `cost` is None when the rate limit has been charged before a wait, `place_held` when a place was granted
-        in one. A refusal gives the held place back, not the cost.
+    def admit_locked(
+        self, now: float, terms: Terms, *, paid: bool = False, place_held: bool = False
+    ) -> Ticket | Refusal:
+        """Let a call in, as `admit` does.
+
+        `paid` says that the rate limit has been charged before a wait, `place_held` that a place was granted in one.
+        A refusal gives the held place back, not the cost.
         """
-        breaker = self.breaker
-        ticket: Ticket = None
-        if breaker is not None:
-            if not breaker.passing and (refusal := self._ask_breaker(breaker, now)) is not None:
-                if place_held:
-                    self.free_place_locked(now)
-                return refusal
-            ticket = breaker.phase
-        bulkhead = self.bulkhead
-        if bulkhead is not None and not place_held and not bulkhead.take():
-            self._return_probe(ticket, now)
-            return bulkhead.refusal()
-        limiter = self.limiter
-        if limiter is not None and cost is not None and (wait := limiter.charge(now, cost)) > 0.0:
-            self._return_probe(ticket, now)
-            self.free_place_locked(now)
-            return limiter.refusal(wait)
-        self._in_flight += 1
-        return ticket
+        if not self.awake:
+            self._wake_up()
+        admitted = self._ask(now, terms, paid=paid, place_held=place_held)
+        if isinstance(admitted, Refusal):
+            if not self.plan.dry_run:
+                return admitted
+            self._observe(admitted, now)
+            admitted = UNSEEN
+        self.entered += 1
+        return admitted
+
+    def settle(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
+        """Take the outcome of a call of `duration` seconds, infinite for a timeout, and free its place."""
+        with self:
+            self.settle_locked(ticket, verdict, duration, now)
+        if self.news:
+            self.deliver()
 
     def settle_locked(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
-        """Take the outcome of a call of `duration` seconds, infinite for a timeout, and free its place."""
-        self._in_flight -= 1
-        self._ended[verdict] += 1
-        breaker = self.breaker
-        if ticket is not None and breaker is not None:
-            if duration > self.plan.slow_after:
-                self._slow += 1
-            if ticket is breaker.phase and (move := ticket.settle(verdict, duration, now)) is not None:
-                breaker.move(move, now, self._draw)
-                self._note_changes(breaker, now)
-        bulkhead = self.bulkhead
-        if bulkhead is not None:
-            waiter = bulkhead.release(now, duration)
-            if waiter is not None:
-                self._grant(waiter)
+        """Take an outcome, as `settle` does."""
+        self._judge(ticket, verdict, duration, now)
+        places = self.places
+        if places is not None and ticket is not UNSEEN:
+            self._grant(places.release(now, duration, verdict))
 
     # -- Rarer ends of a call --------------------------------------------------------------------------------
 
     def refund_locked(self, ticket: Ticket, cost: float, now: float) -> None:
         """Take back a call that never left: charges and places are returned, and there is no verdict."""
-        self._in_flight -= 1
+        self.entered -= 1
+        if ticket is UNSEEN:
+            return
         self._return_probe(ticket, now)
         self.free_place_locked(now)
         self.refund_cost_locked(cost)
@@ -147,25 +159,22 @@ class Member:
 
     def abandon_locked(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
         """Take the verdict on a blocking call that is left behind. It keeps its place until it ends."""
-        self._abandoned += 1
-        self._abandoned_total += 1
-        self._ended[verdict] += 1
-        if ticket is not None and self.breaker is not None:
-            self.breaker.settle(ticket, verdict, duration, now, self._draw)
-            self._note_changes(self.breaker, now)
+        self._judge(ticket, verdict, duration, now)
+        self.tally.abandoned += 1
+        self.tally.abandoned_total += 1
 
-    def end_abandoned(self) -> None:
+    def end_abandoned(self, ticket: Ticket) -> None:
         """Free the place of a call that was left behind and has now ended."""
-        with self.lock:
-            self._abandoned -= 1
-            self._in_flight -= 1
-            self.free_place_locked(self.plan.clock.monotonic())
+        with self:
+            self.tally.abandoned -= 1
+            if ticket is not UNSEEN:
+                self.free_place_locked(self.plan.monotonic())
         self.deliver()
 
     def drop(self, ticket: Ticket, duration: float) -> None:
         """Settle, as ignored, a call that its caller dropped; without fail, and at any moment.
 
-        The garbage collector may call this from inside a section that this very thread is in. Then the lock
+        The garbage collector may call this from inside a section that this very thread is in. Then the mutex
         never comes free here, and whoever delivers next settles.
         """
         self.plan.dropped.append((self, ticket, duration))
@@ -173,41 +182,43 @@ class Member:
 
     def count_timeout_locked(self) -> None:
         """Count an attempt that ran into its `Timeout`."""
-        self._timeouts += 1
+        self.tally.timeouts += 1
         if self.plan.slow_after == inf or self.breaker is None:
-            self._slow += 1
-
-    def count_retry(self) -> None:
-        """Count an attempt after the first of a call."""
-        with self.lock:
-            self._retries += 1
+            self.tally.slow += 1
 
     # -- Waiting to be let in --------------------------------------------------------------------------------
 
-    def is_final(self, refusal: Refusal) -> bool:
+    def is_final(self, refusal: Refusal, terms: Terms) -> bool:
         """Return whether neither a queue, nor a turn, nor a retry can change `refusal`."""
-        return self.plan.retry is None and not self.waits_for(refusal)
+        return (self.plan.retry is None or not terms.repeats) and not self.waits_for(refusal)
 
     def waits_for(self, refusal: Refusal) -> bool:
         """Return whether a call may wait instead of being refused so."""
         plan = self.plan
-        if refusal.policy == "bulkhead":
-            return plan.bulkhead is not None and plan.bulkhead.queue > 0
-        return refusal.policy == "rate_limit" and plan.wait_max > 0 and refusal.retry_after is not None
+        if refusal.policy == "rate_limit":
+            return plan.wait_max > 0 and refusal.retry_after is not None
+        if refusal.policy == "breaker" or self.places is None:
+            return False
+        return plan.queue > 0 and self.places.queues(refusal)
 
-    def pause_locked(self, refusal: Refusal, now: float, cost: float, expires_at: float, ends: float) -> Pause | None:
-        """Return how to wait instead of being refused, or None when there is no waiting.
+    def pause_locked(
+        self, refusal: Refusal, now: float, terms: Terms, expires_at: float, ends: float
+    ) -> Pause | Refusal:
+        """Return how to wait instead of being refused so, or why there is no waiting.
 
         Waits in the queue end at `expires_at`; nothing waits beyond the deadline `ends`.
         """
-        if self.bulkhead is not None and refusal.policy == "bulkhead":
-            waiter = Waiter(min(expires_at, ends))
-            return waiter if self.bulkhead.enqueue(waiter) else None
         if self.limiter is not None and refusal.policy == "rate_limit":
             longest = min(self.plan.wait_max, ends - now)
-            wait = self.limiter.reserve(now, cost, longest)
-            return Turn(wait) if wait <= longest else None
-        return None
+            wait = self.limiter.reserve(now, terms.cost, longest)
+            return Turn(wait) if wait <= longest else refusal
+        if self.places is None or not self.waits_for(refusal):
+            return refusal
+        waiter = Waiter(min(expires_at, ends), now, terms)
+        stands, pushed_out = self.places.enqueue(waiter, now)
+        if pushed_out is not None:
+            self._push_out(pushed_out)
+        return waiter if stands else refusal
 
     def leave_locked(self, waiter: Waiter, now: float, *, keep: bool) -> bool:
         """End the wait of `waiter`. Return whether it had been granted a place, which only `keep` holds on to."""
@@ -215,24 +226,21 @@ class Member:
             if not keep:
                 self.free_place_locked(now)
             return True
-        if self.bulkhead is not None:
-            self.bulkhead.leave(waiter)
+        if self.places is not None:
+            self.places.leave(waiter)
         return False
 
     def free_place_locked(self, now: float) -> None:
-        """Free a place, or pass it to who waits first."""
-        if self.bulkhead is not None and (waiter := self.bulkhead.release(now)) is not None:
-            self._grant(waiter)
+        """Free a place of which no call has anything to tell, or pass it to who waits first."""
+        if self.places is not None:
+            self._grant(self.places.refund(now))
 
     # -- Refusing --------------------------------------------------------------------------------------------
 
     def refuse(self, refusal: Refusal, now: float) -> Rejected:
         """Count a refusal, tell listeners, and return the error for it. Every error is a new one."""
-        with self.lock:
-            refused = self._refused
-            if refused is None:
-                refused = self._refused = {}
-            refused[refusal.code] = refused.get(refusal.code, 0) + 1
+        with self:
+            self.tally.refuse(refusal.code)
             if self.plan.meter.listeners:
                 self._note(self._event("refused", now, refusal.retry_after, refusal.code))
         if self.news:
@@ -251,14 +259,14 @@ class Member:
         """Return the error for a deadline that ran out."""
         return DeadlineExceeded(f"the deadline ran out {during}", sent=sent, dependency=self.label)
 
-    # -- Outside the lock ------------------------------------------------------------------------------------
+    # -- Outside the mutex -----------------------------------------------------------------------------------
 
     def deliver(self) -> None:
         """Wake who was granted a place, then tell listeners, one event after the other and in order."""
-        with self.lock:
+        with self:
             self.news = False
-            woken, self._woken = self._woken, None
-        for waiter in woken or ():
+            woken = () if self._outbox is None else self._outbox.take_woken()
+        for waiter in woken:
             if not waiter.wake():
                 self._pass_on(waiter)
         if self.plan.dropped:
@@ -267,79 +275,141 @@ class Member:
             try:
                 self.plan.meter.publish(event)
             finally:
-                self._delivering = False
+                self.outbox.delivering = False
 
     def log(self, topic: str, text: str) -> None:
         """Write a throttled warning about this member."""
-        self.plan.meter.log(logging.WARNING, topic, self.plan.clock.monotonic(), f"{self.label}: {text}")
+        self.plan.meter.log(logging.WARNING, topic, self.plan.monotonic(), f"{self.label}: {text}")
+
+    def count_retry(self) -> None:
+        """Count an attempt after the first of a call."""
+        with self:
+            self.tally.retries += 1
 
     # -- Reading ---------------------------------------------------------------------------------------------
 
-    def state(self) -> BreakerState:
-        """Return the breaker's state, "closed" without one. Takes no probe."""
-        if self.breaker is None:
-            return "closed"
-        with self.lock:
-            return self.breaker.state(self.plan.clock.monotonic())
+    @property
+    def tally(self) -> Tally:
+        """The counters beside plain successes."""
+        if self._tally is None:
+            self._tally = Tally()
+        return self._tally
+
+    @property
+    def counted(self) -> Tally | None:
+        """The counters beside plain successes, if any was needed."""
+        return self._tally
+
+    @property
+    def events_dropped(self) -> int:
+        """Events that no listener got."""
+        return 0 if self._outbox is None else self._outbox.dropped
+
+    @property
+    def outbox(self) -> Outbox:
+        """What is to be done outside the mutex."""
+        if self._outbox is None:
+            self._outbox = Outbox()
+        return self._outbox
+
+    @property
+    def holding(self) -> int:
+        """How many calls are let in and have not ended; abandoned ones are not among them."""
+        ended = 0 if self._tally is None else sum(self._tally.ended)
+        return self.entered - self.successes - ended
 
     def is_forgettable(self, now: float) -> bool:
         """Return whether a fresh member would behave the same: closed, idle, clean, its bucket drained."""
-        with self.lock:
-            if self._in_flight or self._events or (self.bulkhead is not None and self.bulkhead.waiting):
+        with self:
+            if self._is_busy():
                 return False
             if self.limiter is not None and not self.limiter.is_clean(now):
                 return False
             return self.breaker is None or self.breaker.is_clean(now)
 
-    def statistics(self) -> Statistics:
-        """Return how this member stands. Changes nothing."""
-        now = self.plan.clock.monotonic()
-        with self.lock:
-            refused = dict(self._refused or {})
-            breaker = self.breaker
-            successes, failures, ignored = self._ended
-            failure_rate, slow_rate = (None, None) if breaker is None else breaker.shares(now)
-            return Statistics(
-                name=self.plan.name,
-                key=self.key,
-                calls=successes + failures + ignored + self._in_flight - self._abandoned,
-                successes=successes,
-                failures=failures,
-                ignored=ignored,
-                refused=refused,
-                retries=self._retries,
-                slow=self._slow,
-                timeouts=self._timeouts,
-                in_flight=self._in_flight,
-                waiting=0 if self.bulkhead is None else self.bulkhead.waiting,
-                abandoned=self._abandoned,
-                abandoned_total=self._abandoned_total,
-                state="closed" if breaker is None else breaker.state(now),
-                retry_after=0.0 if breaker is None else breaker.retry_after(now),
-                failure_rate=failure_rate,
-                slow_rate=slow_rate,
-                circuit_breaker_opened=0 if breaker is None else breaker.opened,
-                circuit_breaker_closed=0 if breaker is None else breaker.closed,
-                circuit_breaker_blocked=refused.get(Code.CIRCUIT_OPEN, 0),
-                listener_errors=self.plan.meter.listener_errors,
-                events_dropped=self._events_dropped,
-            )
-
     # -- Inside ----------------------------------------------------------------------------------------------
 
+    def _wake_up(self) -> None:
+        """Make the machines, at the first call."""
+        plan = self.plan
+        self.awake = True
+        self.breaker = None if plan.breaker is None else BreakerMachine(plan.breaker)
+        self.limiter = None if plan.rate_limit is None else limiter_for(plan.rate_limit)
+        self.places = plan.new_places()
+
+    def _leave(self) -> None:
+        """Give the mutex back. While there is nothing to look after, others may pass by without it."""
+        breaker, places = self.breaker, self.places
+        passing = (breaker is None or breaker.passing) and (places is None or not places.waiting)
+        if passing and self.awake and not self.news and self.plan.straight:
+            self.straight = self.plan
+        self.mutex.release()
+
+    def _ask(self, now: float, terms: Terms, *, paid: bool, place_held: bool) -> Ticket | Refusal:
+        """Ask breaker, places and rate limit in turn, and hold nothing when one says no."""
+        ticket: Ticket = None
+        breaker = self.breaker
+        if breaker is not None:
+            refusal = None if breaker.passing else self._ask_breaker(breaker, now)
+            if refusal is not None:
+                if place_held:
+                    self.free_place_locked(now)
+                return refusal
+            ticket = breaker.phase
+        places = self.places
+        if places is not None and not place_held:
+            refusal = places.admit(now, terms.priority, terms.tenant, self.plan.draw())
+            if refusal is not None:
+                self._return_probe(ticket, now)
+                return refusal
+        limiter = self.limiter
+        if limiter is not None and not paid and (wait := limiter.charge(now, terms.cost)) > 0.0:
+            self._return_probe(ticket, now)
+            self.free_place_locked(now)
+            return limiter.refusal(wait)
+        return ticket
+
     def _ask_breaker(self, breaker: BreakerMachine, now: float) -> Refusal | None:
-        refusal = breaker.admit(now, self._draw)
+        """Ask a breaker that does not let everything pass. One that only observes never says no."""
+        refusal = breaker.admit(now, self.plan.draw())
         if breaker.changes:
             self._note_changes(breaker, now)
+        if refusal is not None and breaker.observes:
+            self._observe(refusal, now)
+            return None
         return refusal
 
-    def _return_probe(self, ticket: Ticket, now: float) -> None:
-        if ticket is not None and self.breaker is not None:
-            self.breaker.settle(ticket, Verdict.IGNORED, 0.0, now, self._draw)
+    def _judge(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
+        """Count an outcome and tell the breaker."""
+        if verdict is Verdict.SUCCESS:
+            self.successes += 1
+        else:
+            self.tally.ended[verdict] += 1
+        breaker = self.breaker
+        if breaker is None or ticket is None or isinstance(ticket, Unseen):
+            return
+        if duration > self.plan.slow_after:
+            self.tally.slow += 1
+        if ticket is breaker.phase:
+            breaker.settle(ticket, verdict, duration, now, self.plan.draw())
+            if breaker.changes:
+                self._note_changes(breaker, now)
 
-    def _grant(self, waiter: Waiter) -> None:
-        waiter.granted = True
-        self._woken = [*(self._woken or ()), waiter]
+    def _return_probe(self, ticket: Ticket, now: float) -> None:
+        if self.breaker is not None and ticket is not None and not isinstance(ticket, Unseen):
+            self.breaker.settle(ticket, Verdict.IGNORED, 0.0, now, self.plan.draw())
+
+    def _grant(self, waiters: Sequence[Waiter]) -> None:
+        for waiter in waiters:
+            waiter.granted = True
+            self.outbox.wake(waiter)
+            self.news = True
+
+    def _push_out(self, waiter: Waiter) -> None:
+        """Have a waiter refused whose place in the queue goes to a call of a higher class."""
+        assert self.places is not None  # it stood in its queue
+        waiter.refusal = self.places.refusal(Code.QUEUE_FULL)
+        self.outbox.wake(waiter)
         self.news = True
 
     def _settle_dropped(self) -> None:
@@ -350,30 +420,43 @@ class Member:
                 member, ticket, duration = dropped.popleft()
             except IndexError:  # another thread was quicker
                 return
-            if not member.lock.acquire(timeout=_DROP_WAIT_SECONDS):
+            if not member.mutex.acquire(timeout=_DROP_WAIT_SECONDS):
                 dropped.append((member, ticket, duration))
                 member.news = True
+                member.straight = None
                 return
+            member.straight = None
             try:
-                member.settle_locked(ticket, Verdict.IGNORED, duration, self.plan.clock.monotonic())
+                member.settle_locked(ticket, Verdict.IGNORED, duration, self.plan.monotonic())
             finally:
-                member.lock.release()
+                member._leave()  # noqa: SLF001 - of this very class
             if member.news:
                 member.deliver()
 
     def _pass_on(self, waiter: Waiter) -> None:
         """Free the place of a waiter whose event loop is gone."""
-        with self.lock:
+        with self:
             if waiter.granted:
                 waiter.granted = False
-                self.free_place_locked(self.plan.clock.monotonic())
+                self.free_place_locked(self.plan.monotonic())
         self.deliver()
+
+    def _is_busy(self) -> bool:
+        """Return whether calls, waiters or events are under way."""
+        abandoned = 0 if self._tally is None else self._tally.abandoned
+        told = self._outbox is None or not self._outbox.events
+        return bool(self.holding or abandoned or (self.places is not None and self.places.waiting)) or not told
+
+    def _observe(self, refusal: Refusal, now: float) -> None:
+        """Count a refusal that is not carried out."""
+        self.tally.would_refuse(refusal.code)
+        if self.plan.meter.listeners:
+            self._note(self._event("would_refuse", now, refusal.retry_after, refusal.code))
 
     def _note_changes(self, breaker: BreakerMachine, now: float) -> None:
         for change in breaker.changes:
             self._note(self._event(_KINDS[change.state], now, change.retry_after, None))
         breaker.changes = ()
-        self._draw = self.plan.random.random()
 
     def _event(self, kind: EventKind, now: float, retry_after: float | None, code: Code | None) -> Event:
         breaker = self.breaker
@@ -390,20 +473,30 @@ class Member:
         )
 
     def _note(self, event: Event) -> None:
-        """Keep an event for `deliver`. When there are too many, transitions outlast refusals, and new ones old ones."""
-        if self._events is None:
-            self._events = deque()
+        """Keep an event for `deliver`."""
+        self.outbox.tell(event)
         self.news = True
-        if len(self._events) >= EVENTS_MAX:
-            self._events_dropped += 1
-            if event.kind == "refused":
-                return
-            self._events.popleft()
-        self._events.append(event)
 
     def _next_event(self) -> Event | None:
-        with self.lock:
-            if self._delivering or not self._events:
-                return None
-            self._delivering = True
-            return self._events.popleft()
+        with self:
+            return None if self._outbox is None else self._outbox.take_event()
+
+
+def refuse_if_open(member: Member, now: float) -> CircuitOpen | None:
+    """Return the error for a call that meets an open breaker while nobody listens; else None: ask `Member.admit` then.
+
+    What `Member.refuse` does, quickly: an open breaker is when there is no time to lose. Takes no mutex, since an open
+    phase changes nothing but the count of what it blocked, and that is one straight section.
+    """
+    breaker = member.breaker
+    if breaker is None or breaker.phase.__class__ is not OpenPhase or member.plan.meter.listeners:
+        return None
+    phase: Any = breaker.phase
+    wait: float = phase.until - now
+    if wait <= 0.0:
+        return None
+    phase.blocked += 1
+    error: CircuitOpen = _new(CircuitOpen)
+    error.dependency = member.plan.name if member.key is None else member.label
+    error.retry_after = wait
+    return error

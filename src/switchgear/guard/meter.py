@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from switchgear.core.codes import Code
@@ -16,8 +16,9 @@ from switchgear.policies.breaker import BreakerState
 
 logger = logging.getLogger("switchgear.guard")
 
-EventKind = Literal["opened", "half_opened", "closed", "refused"]
+EventKind = Literal["opened", "half_opened", "closed", "refused", "would_refuse", "fell_back", "hedged"]
 
+_TRANSITIONS = ("opened", "half_opened", "closed")
 _LOG_EVERY_SECONDS = 5.0
 
 
@@ -25,13 +26,14 @@ _LOG_EVERY_SECONDS = 5.0
 class Event:
     """Something that happened in a guard.
 
-    kind         "opened", "half_opened", "closed" (transitions of the breaker) or "refused" (one call).
+    kind         "opened", "half_opened", "closed" (transitions of the breaker); of one call "refused",
+                 "would_refuse" (a dry run), "fell_back" and "hedged".
     guard        the guard's name; `key` its keyed member, or None.
     state        the breaker's state afterwards.
     generation   rises with each transition, so that a reader can tell the order.
     at           seconds since the epoch; `monotonic` on the guard's clock, for differences.
     retry_after  seconds until a call may be let in, or None when waiting does not help.
-    code         the code of the refusal, for "refused" only.
+    code         the code of the refusal, for "refused" and "would_refuse" only.
     """
 
     kind: EventKind
@@ -43,6 +45,11 @@ class Event:
     monotonic: float
     retry_after: float | None = None
     code: Code | None = None
+
+    @property
+    def is_transition(self) -> bool:
+        """Whether the breaker changed its state."""
+        return self.kind in _TRANSITIONS
 
 
 Listener = Callable[[Event], object]
@@ -68,6 +75,8 @@ class Statistics:
     listener_errors   exceptions that listeners raised.
     events_dropped    events that no listener got, because more than 1,000 of them waited for slow ones.
     keys, keys_evicted, keys_overflowed   keyed members held, dropped, and calls for a key that had to share.
+    would_refuse  by code, the refusals that a dry run or a breaker that only observes did not carry out.
+    hedges, fallbacks   further copies of a call that were sent, and calls that ended with the fallback's value.
     """
 
     name: str
@@ -96,6 +105,9 @@ class Statistics:
     keys: int = 0
     keys_evicted: int = 0
     keys_overflowed: int = 0
+    would_refuse: Mapping[Code, int] = field(default_factory=dict)
+    hedges: int = 0
+    fallbacks: int = 0
 
     @property
     def rejected(self) -> int:
@@ -126,7 +138,7 @@ class Meter:
 
     def publish(self, event: Event) -> None:
         """Log a transition and tell every listener."""
-        if event.kind != "refused":
+        if event.is_transition:
             self._log_transition(event)
         for listener in self.listeners:
             try:

@@ -17,6 +17,7 @@ from switchgear.guard.attempts import cut_off, settle_cut, settle_error
 from switchgear.guard.entry import enter, enter_async
 from switchgear.guard.expiry import Armed
 from switchgear.guard.member import Member, Ticket
+from switchgear.guard.terms import Terms
 from switchgear.policies.refusal import Refusal
 
 
@@ -27,16 +28,16 @@ class Permit:
     keeps its place in the bulkhead, so settle it in every path.
     """
 
-    __slots__ = ("_cost", "_ends", "_member", "_settled", "_started", "_ticket")
+    __slots__ = ("_ends", "_member", "_settled", "_started", "_terms", "_ticket")
 
-    def __init__(self, member: Member, ticket: Ticket, cost: float, ends: float) -> None:
+    def __init__(self, member: Member, ticket: Ticket, terms: Terms, ends: float) -> None:
         """Start now. Made by a guard, not by users. `ends` is the caller's deadline."""
         self._member = member
         self._ticket = ticket
-        self._cost = cost
+        self._terms = terms
         self._ends = ends
         self._settled = False
-        self._started = member.plan.clock.monotonic()
+        self._started = member.plan.monotonic()
 
     @property
     def settled(self) -> bool:
@@ -64,7 +65,7 @@ class Permit:
             finally:
                 self._settle(verdict, slow=True)
         else:
-            settle_error(self._member, self._ticket, error, self._started, self._ends, self._cost)
+            settle_error(self._member, self._ticket, error, self._started, self._ends, self._terms.cost)
 
     def ignore(self) -> None:
         """Say that the call tells nothing about the dependency: cancelled, or a fault of our own."""
@@ -75,8 +76,8 @@ class Permit:
         """Say that nothing left the process: the rate limit gets its cost back, and there is no verdict."""
         if not self._once():
             return
-        with self._member.lock:
-            self._member.refund_locked(self._ticket, self._cost, self._member.plan.clock.monotonic())
+        with self._member:
+            self._member.refund_locked(self._ticket, self._terms.cost, self._member.plan.monotonic())
         self._deliver()
 
     def time_out(self, *, by_timeout: bool) -> None:
@@ -85,13 +86,11 @@ class Permit:
             settle_cut(self._member, self._ticket, self._started, by_timeout=by_timeout, still_runs=False)
 
     def _past_deadline(self) -> bool:
-        return self._member.plan.clock.monotonic() >= self._ends
+        return self._member.plan.monotonic() >= self._ends
 
     def _settle(self, verdict: Verdict, *, slow: bool) -> None:
-        now = self._member.plan.clock.monotonic()
-        with self._member.lock:
-            self._member.settle_locked(self._ticket, verdict, inf if slow else now - self._started, now)
-        self._deliver()
+        now = self._member.plan.monotonic()
+        self._member.settle(self._ticket, verdict, inf if slow else now - self._started, now)
 
     def _deliver(self) -> None:
         if self._member.news:
@@ -107,9 +106,9 @@ class BodyPermit(Permit):
 
     __slots__ = ("_said",)
 
-    def __init__(self, member: Member, ticket: Ticket, cost: float, ends: float) -> None:
+    def __init__(self, member: Member, ticket: Ticket, terms: Terms, ends: float) -> None:
         """Start now."""
-        super().__init__(member, ticket, cost, ends)
+        super().__init__(member, ticket, terms, ends)
         self._said: Callable[[], None] | None = None
 
     @property
@@ -139,7 +138,7 @@ class BodyPermit(Permit):
             self._said()
         elif error is not None:
             super().fail(error)
-        elif self._member.plan.clock.monotonic() > self._started + self._member.plan.timeout_seconds:
+        elif self._member.plan.monotonic() > self._started + self._member.plan.timeout_seconds:
             self.time_out(by_timeout=True)
         else:
             super().succeed()
@@ -156,13 +155,13 @@ class PermitScope:
     more. Entering raises `Rejected` or `DeadlineExceeded`.
     """
 
-    __slots__ = ("_armed", "_cost", "_deadline", "_ends", "_member", "_permit", "_when")
+    __slots__ = ("_armed", "_deadline", "_ends", "_member", "_permit", "_terms", "_when")
 
-    def __init__(self, member: Member, cost: float, budget: float | None) -> None:
+    def __init__(self, member: Member, terms: Terms) -> None:
         """Prepare; nothing is taken before entering."""
         self._member = member
-        self._cost = cost
-        self._deadline = None if budget is None else deadline(budget, clock=member.plan.clock)
+        self._terms = terms
+        self._deadline = None if terms.budget is None else deadline(terms.budget, clock=member.plan.clock)
         self._permit: BodyPermit | None = None
         self._armed: Armed | None = None
         self._ends = inf
@@ -173,7 +172,7 @@ class PermitScope:
         try:
             ticket, now = self._ask()
             if isinstance(ticket, Refusal):
-                ticket, _ = enter(self._member, ticket, self._cost, now, self._ends, sent=False)
+                ticket, _ = enter(self._member, ticket, self._terms, now, self._ends, sent=False)
         except BaseException:
             self._close()
             raise
@@ -191,13 +190,13 @@ class PermitScope:
         try:
             ticket, now = self._ask()
             if isinstance(ticket, Refusal):
-                ticket, _ = await enter_async(self._member, ticket, self._cost, now, self._ends, sent=False)
+                ticket, _ = await enter_async(self._member, ticket, self._terms, now, self._ends, sent=False)
         except BaseException:
             self._close()
             raise
         permit = self._begin(ticket)
         plan = self._member.plan
-        self._when = plan.clock.monotonic() + plan.timeout_seconds
+        self._when = plan.monotonic() + plan.timeout_seconds
         if min(self._when, self._ends) < inf:
             self._armed = Armed(plan.timers, min(self._when, self._ends))
         return permit
@@ -232,13 +231,12 @@ class PermitScope:
         now = clock.monotonic()
         if now >= self._ends:
             raise self._member.too_late(sent=False)
-        with self._member.lock:
-            return self._member.admit_locked(now, self._cost), now
+        return self._member.admit(now, self._terms), now
 
     def _begin(self, ticket: Ticket) -> Permit:
         if self._member.news:
             self._member.deliver()
-        self._permit = BodyPermit(self._member, ticket, self._cost, self._ends)
+        self._permit = BodyPermit(self._member, ticket, self._terms, self._ends)
         return self._permit
 
     def _close(self) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
+from threading import Lock
 from typing import Any
 
 from switchgear.core.clock import Clock
@@ -14,12 +17,17 @@ from switchgear.core.outcome import Verdict
 from switchgear.guard.expiry import Timers
 from switchgear.guard.meter import Meter
 from switchgear.policies.breaker import Breaker
-from switchgear.policies.bulkhead import Bulkhead
+from switchgear.policies.bulkhead import Bulkhead, BulkheadMachine
 from switchgear.policies.checks import require_count, require_seconds
 from switchgear.policies.errors import matches
+from switchgear.policies.places import Places
 from switchgear.policies.rate_limit import RateLimit
 from switchgear.policies.retry import Retry
 from switchgear.policies.timeout import Timeout
+
+_MUTEXES = 16
+ONE_THREAD_AT_A_TIME = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
+"""Whether straight sections hold: CPython with its lock, which no thread gives up between two plain bytecodes."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -27,8 +35,10 @@ class Plan:
     """What a guard was told, checked, and what follows from it.
 
     `timers` lead to the deadlines of the running loop. `timeout_seconds` and `slow_after` are infinite when not
-    asked for; `wait_max` is how many seconds a call may wait for its turn in the rate limit. `dropped` holds calls
-    that their callers dropped at a moment when they could not be settled.
+    asked for. A call may wait `wait_max` seconds for its turn in the rate limit, and `queue_wait` seconds among
+    `queue` others for a place. `straight` says that drivers may pass by without the mutex, and `refuses_at_once` that
+    an open breaker is the end of a call. `dropped` holds calls that their callers dropped at a moment when they could
+    not be settled.
     """
 
     name: str
@@ -41,12 +51,20 @@ class Plan:
     clock: Clock
     random: random.Random
     keys_max: int
+    dry_run: bool = False
     meter: Meter = field(default_factory=Meter)
     dropped: deque[Any] = field(default_factory=deque)
     timers: Timers = field(init=False)
     timeout_seconds: float = field(init=False)
     slow_after: float = field(init=False)
     wait_max: float = field(init=False)
+    queue: int = field(init=False)
+    queue_wait: float = field(init=False)
+    straight: bool = field(init=False)
+    refuses_at_once: bool = field(init=False)
+    monotonic: Callable[[], float] = field(init=False)
+    draw: Callable[[], float] = field(init=False)
+    mutexes: tuple[Lock, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Check the options that are not a policy's own."""
@@ -59,10 +77,26 @@ class Plan:
         if self.deadline is not None:
             require_seconds("Guard(deadline)", self.deadline, example=20.0)
         require_count("Guard(keys_max)", self.keys_max, example=10_000)
+        self.monotonic = self.clock.monotonic
+        self.draw = self.random.random
+        self.mutexes = tuple(Lock() for _ in range(_MUTEXES))
         self.timers = Timers(self.clock)
         self.timeout_seconds = inf if self.timeout is None else float(self.timeout.seconds)
         self.slow_after = inf if self.breaker is None else self.breaker.thresholds.slow_after
         self.wait_max = 0.0 if self.rate_limit is None else self.rate_limit.wait
+        self.queue = 0 if self.bulkhead is None else self.bulkhead.queue
+        self.queue_wait = 0.0 if self.bulkhead is None else self.bulkhead.max_wait
+        warms_up = self.rate_limit is not None and self.rate_limit.warm_up > 0
+        self.straight = ONE_THREAD_AT_A_TIME and not warms_up
+        self.refuses_at_once = self.retry is None and not self.dry_run and not _observes(self.breaker)
+
+    def mutex_of(self, key: str | None) -> Lock:
+        """Return the mutex for a key: members share a few, since no section waits for anything."""
+        return self.mutexes[0 if key is None else hash(key) % _MUTEXES]
+
+    def new_places(self) -> Places[Any] | None:
+        """Return the machine of places that the options ask for."""
+        return None if self.bulkhead is None else BulkheadMachine(self.bulkhead)
 
     def judge(self, error: BaseException, *, past_deadline: bool) -> Verdict:
         """Return what an error of the call says about the dependency.
@@ -79,6 +113,10 @@ class Plan:
         if matches(breaker.ignore, error):
             return Verdict.IGNORED
         return Verdict.FAILURE if breaker.on is None or matches(breaker.on, error) else Verdict.SUCCESS
+
+
+def _observes(breaker: Breaker | None) -> bool:
+    return breaker is not None and breaker.mode == "observe"
 
 
 def never_left(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections.abc import Callable, Generator
 from contextvars import Token
+from functools import partial
 from math import inf
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -17,6 +18,7 @@ from switchgear.core.outcome import Verdict
 from switchgear.guard.attempts import Tries, cut_off
 from switchgear.guard.expiry import Armed
 from switchgear.guard.member import Member, Ticket
+from switchgear.guard.terms import Terms
 from switchgear.guard.workers import OutOfTime, call_in_worker
 from switchgear.policies.refusal import Refusal
 
@@ -27,21 +29,21 @@ class Stream:
     """The books of one guarded iteration: what it holds, and how that is given back, once.
 
     `value` is what the generator returned, `sent` whether something may have left, `left_behind` whether a blocking
-    step still runs somewhere.
+    step still runs somewhere, `ticket` what the iteration was let in with.
     """
 
-    __slots__ = ("_active", "_budget", "_holds", "_ticket", "cost", "ended", "left_behind", "member", "tries", "value")
+    __slots__ = ("_active", "_budget", "_holds", "ended", "left_behind", "member", "terms", "ticket", "tries", "value")
 
-    def __init__(self, budget: float | None, member: Member, cost: float) -> None:
-        """Start now, holding nothing; all steps together have `budget` seconds from here."""
+    def __init__(self, member: Member, terms: Terms) -> None:
+        """Start now, holding nothing; all steps together have the budget of `terms` from here."""
         clock = member.plan.clock
         self.member = member
-        self.cost = cost
-        self.tries = Tries(member)
+        self.terms = terms
+        self.tries = Tries(member, terms)
         self.value: Any = None
         self.ended = self.left_behind = self._holds = False
-        self._budget = None if budget is None else Deadline(clock.monotonic() + budget, clock)
-        self._ticket: Ticket = None
+        self._budget = None if terms.budget is None else Deadline(clock.monotonic() + terms.budget, clock)
+        self.ticket: Ticket = None
         self._active = 0.0
 
     def __del__(self) -> None:
@@ -66,7 +68,7 @@ class Stream:
 
     def hold(self, ticket: Ticket) -> None:
         """Take what admission gave."""
-        self._ticket = ticket
+        self.ticket = ticket
         self._holds = True
 
     def went(self, seconds: float) -> None:
@@ -80,17 +82,14 @@ class Stream:
         self._holds = False
         self.ended = True
         self.value = value
-        with member.lock:
-            member.settle_locked(self._ticket, Verdict.SUCCESS, self._active + seconds, member.plan.clock.monotonic())
-        if member.news:
-            member.deliver()
+        member.settle(self.ticket, Verdict.SUCCESS, self._active + seconds, member.plan.monotonic())
 
     def fail(self, error: BaseException, started: float | None, ends: float, *, cut: bool) -> float:
         """Settle a step that raised. Return the seconds to wait before another attempt; else raise."""
         self._holds = False
         began = started if started is None or cut else started - self._active
         try:
-            return self.tries.after(error, self._ticket, began, ends, self.cost, cut=cut)
+            return self.tries.after(error, self.ticket, began, ends, self.terms.cost, cut=cut)
         finally:
             del error  # it must not be kept alive by the frames that it passed
 
@@ -98,7 +97,7 @@ class Stream:
         """Give back what is still held: closed before its end, an iteration says nothing about the dependency."""
         if self._holds:
             self._holds = False
-            self.member.drop(self._ticket, self._active)
+            self.member.drop(self.ticket, self._active)
 
 
 class Step:
@@ -137,7 +136,7 @@ class Step:
             cut = self._was_cut(error)
             started = self.now if self._started is None else self._started
             if error is None or isinstance(error, self._end):
-                seconds = self._stream.member.plan.clock.monotonic() - started
+                seconds = self._stream.member.plan.monotonic() - started
                 if error is None:
                     self._stream.went(seconds)
                 else:
@@ -159,12 +158,11 @@ class Step:
         stream.left_behind = False
         if self.now >= self.ends:
             raise member.too_late(sent=stream.sent)
-        with member.lock:
-            admitted = member.admit_locked(self.now, stream.cost)
+        admitted = member.admit(self.now, stream.terms)
         if not isinstance(admitted, Refusal):
             self.let_in(admitted, self.now)
             return None
-        if member.is_final(admitted):
+        if member.is_final(admitted, stream.terms):
             raise member.refuse(admitted, self.now)
         return admitted
 
@@ -186,13 +184,15 @@ class Step:
 
     def run(self, source: Source, call: Callable[[Any], Any], value: object) -> Any:  # noqa: ANN401 - an item
         """Make the step in this thread, or, when it is bounded, in a worker."""
-        when, member = self._when(), self._stream.member
+        when, stream = self._when(), self._stream
+        member, ticket = stream.member, stream.ticket
         try:
             if when == inf:
                 return call(value)
-            return call_in_worker(call, (value,), {}, member.plan.clock, when, lambda: _end_left_behind(member, source))
+            left_behind = partial(_end_left_behind, member, ticket, source)
+            return call_in_worker(call, (value,), {}, member.plan.clock, when, left_behind)
         except OutOfTime as late:
-            self._stream.left_behind = late.still_runs
+            stream.left_behind = late.still_runs
             if not late.still_runs:
                 source.close()
             raise
@@ -247,11 +247,11 @@ class Closing(Step):
             self._reset()
 
 
-def _end_left_behind(member: Member, source: Source) -> None:
+def _end_left_behind(member: Member, ticket: Ticket, source: Source) -> None:
     """Close a generator whose step was left behind and has now come back, then free its place."""
     try:
         source.close()
     except BaseException as error:  # noqa: BLE001 - in a worker, where nobody is left to hear of it
         member.log("abandoned", f"a generator left behind raised {error!r} when it was closed")
     finally:
-        member.end_abandoned()
+        member.end_abandoned(ticket)

@@ -1,4 +1,4 @@
-"""How a call waits before it is let in: for its turn in a rate limit, or for a place in a bulkhead.
+"""How a call waits before it is let in: for its turn in a rate limit, or for a place.
 
 Both pauses can be waited for by a thread and by a task. Nothing here decides who gets what.
 """
@@ -10,6 +10,9 @@ import threading
 from collections.abc import Callable
 
 from switchgear.core.clock import Clock
+from switchgear.guard.terms import Terms
+from switchgear.policies.places import Priority
+from switchgear.policies.refusal import Refusal
 
 
 class Turn:
@@ -31,19 +34,28 @@ class Turn:
 
 
 class Waiter:
-    """One call in the queue of a bulkhead.
+    """One call in the queue for a place.
 
-    `granted` is set under the member's lock when a place was passed to it. `wake` may be called from any
-    thread.
+    `granted` is set under the member's mutex when a place was passed to it, `refusal` when it will never get one.
+    `wake` may be called from any thread.
     """
 
-    __slots__ = ("_wake", "expires_at", "granted")
+    __slots__ = ("_wake", "enqueued_at", "expires_at", "granted", "priority", "refusal", "tenant")
 
-    def __init__(self, expires_at: float) -> None:
-        """Give up at the monotonic second `expires_at`."""
+    def __init__(self, expires_at: float, now: float, terms: Terms) -> None:
+        """Stand in the queue from the monotonic second `now` on; give up at `expires_at`."""
         self.expires_at = expires_at
+        self.enqueued_at = now
+        self.priority: Priority = terms.priority
+        self.tenant = terms.tenant
         self.granted = False
+        self.refusal: Refusal | None = None
         self._wake: Callable[[], object] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is known how the wait ends."""
+        return self.granted or self.refusal is not None
 
     def wake(self) -> bool:
         """Wake whoever waits. Return False when its event loop has been closed, so that nobody will come."""
@@ -59,7 +71,7 @@ class Waiter:
         """Block this thread until a place was granted or the time is over."""
         woken = threading.Event()
         self._wake = woken.set
-        if not self.granted:
+        if not self.is_over:
             clock.wait(woken, self.expires_at - clock.monotonic())
 
     async def wait_async(self, clock: Clock) -> None:
@@ -67,7 +79,7 @@ class Waiter:
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
         self._wake = lambda: loop.call_soon_threadsafe(woken.set)
-        if self.granted:
+        if self.is_over:
             return
         timer = clock.call_at(self.expires_at, woken.set)
         try:

@@ -9,23 +9,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from math import inf
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
 from switchgear.core.codes import Code
+from switchgear.core.outcome import Verdict
 from switchgear.policies.checks import require_count, require_seconds
+from switchgear.policies.places import Priority, Waiter
 from switchgear.policies.refusal import Refusal
 
-_MEMORY = 0.1  # weight of the newest call in the running mean of durations
+MEMORY = 0.1
+"""Weight of the newest call in the running mean of durations."""
 _FIRST_GUESS_SECONDS = 1.0
-
-
-class Waits(Protocol):
-    """What the queue needs to know of a waiter: the monotonic second at which it gives up."""
-
-    expires_at: float
-
-
-Waiter = TypeVar("Waiter", bound=Waits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +45,19 @@ class Bulkhead:
 
 
 class BulkheadMachine(Generic[Waiter]):
-    """The places of one bulkhead and who waits for them."""
+    """The places of one bulkhead, `taken` of which are in use, and who waits for them.
 
-    __slots__ = ("_mean_seconds", "_options", "_waiters", "taken")
+    `mean_seconds` is a running mean of durations. A driver in a hurry takes a place, and frees one that nobody waits
+    for, by itself.
+    """
+
+    __slots__ = ("_waiters", "mean_seconds", "options", "taken")
 
     def __init__(self, options: Bulkhead) -> None:
         """Start with every place free."""
-        self._options = options
+        self.options = options
         self._waiters: OrderedDict[Waiter, None] | None = None
-        self._mean_seconds = _FIRST_GUESS_SECONDS
+        self.mean_seconds = _FIRST_GUESS_SECONDS
         self.taken = 0
 
     @property
@@ -67,21 +65,25 @@ class BulkheadMachine(Generic[Waiter]):
         """How many stand in the queue."""
         return len(self._waiters) if self._waiters else 0
 
-    def take(self) -> bool:
+    def admit(self, _now: float, _priority: Priority, _tenant: str | None, _draw: float) -> Refusal | None:
         """Take a place if one is free. Who waits comes first: places pass from call to waiter, never by the side."""
-        if self.taken < self._options.limit:
+        if self.taken < self.options.limit:
             self.taken += 1
-            return True
-        return False
+            return None
+        return self.refusal()
 
-    def enqueue(self, waiter: Waiter) -> bool:
-        """Let `waiter` stand in the queue. Return False when the queue is full."""
-        if self.waiting >= self._options.queue:
-            return False
+    def queues(self, _refusal: Refusal) -> bool:
+        """Every call may stand in the queue."""
+        return True
+
+    def enqueue(self, waiter: Waiter, _now: float) -> tuple[bool, Waiter | None]:
+        """Let `waiter` stand at the end of the queue unless it is full. Nobody is pushed out."""
+        if self.waiting >= self.options.queue:
+            return False, None
         if self._waiters is None:
             self._waiters = OrderedDict()
         self._waiters[waiter] = None
-        return True
+        return True, None
 
     def leave(self, waiter: Waiter) -> bool:
         """Take `waiter` out of the queue. Return False when it no longer stood there."""
@@ -90,22 +92,29 @@ class BulkheadMachine(Generic[Waiter]):
         del self._waiters[waiter]
         return True
 
-    def release(self, now: float, duration: float = inf) -> Waiter | None:
-        """End one call. Return the waiter that now holds its place, or None when the place is free.
+    def release(self, now: float, duration: float, _verdict: Verdict) -> tuple[Waiter, ...]:
+        """End one call. Return the waiter that now holds its place, if any.
 
-        Waiters whose time is over are dropped on the way. A finite `duration` in seconds improves the advice
-        given in refusals.
+        A finite `duration` in seconds improves the advice given in refusals.
         """
         if duration < inf:
-            self._mean_seconds += _MEMORY * (duration - self._mean_seconds)
+            self.mean_seconds += MEMORY * (duration - self.mean_seconds)
+        return self.refund(now)
+
+    def refund(self, now: float) -> tuple[Waiter, ...]:
+        """End a call that tells nothing, as `release` does. Waiters whose time is over are dropped on the way."""
         while self._waiters:
             waiter, _ = self._waiters.popitem(last=False)
             if now < waiter.expires_at:
-                return waiter
+                return (waiter,)
         self.taken -= 1
-        return None
+        return ()
+
+    def reconfigure(self, options: Bulkhead) -> None:
+        """Go on by other options. Calls above a smaller limit run to their end."""
+        self.options = options
 
     def refusal(self, code: Code = Code.BULKHEAD_FULL) -> Refusal:
         """Say no, or that the wait took too long. `retry_after` is an estimate: the queue ahead, at recent pace."""
-        pace = self._mean_seconds / self._options.limit
+        pace = self.mean_seconds / self.options.limit
         return Refusal("bulkhead", code, "full", pace * (self.waiting + 1))

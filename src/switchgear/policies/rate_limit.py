@@ -66,24 +66,27 @@ class RateLimit:
 
 
 class RateLimitMachine:
-    """The meter of one limit: how full the bucket was, and when that was true."""
+    """The meter of one limit: `amount` cost units were in the bucket at the monotonic second `updated`.
 
-    __slots__ = ("_level", "_options", "_updated")
+    A driver in a hurry does what `charge` does by itself.
+    """
+
+    __slots__ = ("amount", "options", "updated")
 
     def __init__(self, options: RateLimit) -> None:
         """Start empty: the whole burst is there to be used."""
-        self._options = options
-        self._level = 0.0
-        self._updated = 0.0
+        self.options = options
+        self.amount = 0.0
+        self.updated = 0.0
 
     def charge(self, now: float, cost: float) -> float:
         """Take `cost` (at least 0) if it fits now. Return 0, or the seconds until it will; infinity if never."""
-        options = self._options
-        level = self._level - (now - self._updated) * options.per_second
+        options = self.options
+        level = self.amount - (now - self.updated) * options.per_second
         after = level + cost if level > 0.0 else cost
         if after <= options.full_level:
-            self._level = after
-            self._updated = now
+            self.amount = after
+            self.updated = now
             return 0.0
         return inf if cost > options.bucket else (after - options.bucket) / options.per_second
 
@@ -94,13 +97,13 @@ class RateLimitMachine:
         """
         wait = self.charge(now, cost)
         if 0.0 < wait <= wait_max:
-            self._level = self.level(now) + cost
-            self._updated = now
+            self.amount = self.level(now) + cost
+            self.updated = now
         return wait
 
     def refund(self, cost: float) -> None:
         """Give back what a call took that never left."""
-        self._level = max(0.0, self._level - cost)
+        self.amount = max(0.0, self.amount - cost)
 
     def is_clean(self, now: float) -> bool:
         """Return whether it stands as a new one does."""
@@ -108,7 +111,7 @@ class RateLimitMachine:
 
     def level(self, now: float) -> float:
         """Return the cost units in the bucket, 0 when it has drained; above the burst while calls wait their turn."""
-        return max(0.0, self._level - (now - self._updated) * self._options.per_second)
+        return max(0.0, self.amount - (now - self.updated) * self.options.per_second)
 
     def refusal(self, wait: float) -> Refusal:
         """Say no, for `wait` seconds as `charge` returned them."""
@@ -119,7 +122,7 @@ class RateLimitMachine:
                 "limited",
                 None,
                 "reject",
-                f"the cost of the call is above the burst of {self._options.bucket:g}, so it can never fit",
+                f"the cost of the call is above the burst of {self.options.bucket:g}, so it can never fit",
             )
         return Refusal("rate_limit", _CODE, "limited", wait)
 
@@ -136,11 +139,11 @@ class WarmingMachine(RateLimitMachine):
 
     def charge(self, now: float, cost: float) -> float:
         """Take `cost` if it fits now, as `RateLimitMachine.charge` does."""
-        options = self._options
+        options = self.options
         level, warmth = self._at(now)
         after = level + cost
         if after <= options.full_level:
-            self._level, self._warmth, self._updated = after, warmth, now
+            self.amount, self._warmth, self.updated = after, warmth, now
             return 0.0
         return inf if cost > options.bucket else self._seconds_to_drain(after - options.bucket, warmth)
 
@@ -149,7 +152,7 @@ class WarmingMachine(RateLimitMachine):
         wait = self.charge(now, cost)
         if 0.0 < wait <= wait_max:
             level, self._warmth = self._at(now)
-            self._level, self._updated = level + cost, now
+            self.amount, self.updated = level + cost, now
         return wait
 
     def is_clean(self, now: float) -> bool:
@@ -162,23 +165,23 @@ class WarmingMachine(RateLimitMachine):
 
     def _at(self, now: float) -> tuple[float, float]:
         """Return level and warmth at `now`."""
-        passed = now - self._updated
-        in_use = self._seconds_to_drain(self._level, self._warmth)
-        warmth = min(self._warmth + min(passed, in_use), self._options.warm_up)
+        passed = now - self.updated
+        in_use = self._seconds_to_drain(self.amount, self._warmth)
+        warmth = min(self._warmth + min(passed, in_use), self.options.warm_up)
         if passed >= in_use:
             return 0.0, max(0.0, warmth - (passed - in_use))
-        return max(0.0, self._level - self._drained(passed, self._warmth)), warmth
+        return max(0.0, self.amount - self._drained(passed, self._warmth)), warmth
 
     def _drained(self, seconds: float, warmth: float) -> float:
         """Return what drains in so many seconds of use."""
-        options = self._options
+        options = self.options
         cold = min(seconds, options.warm_up - warmth)
         warming = (cold * (1.0 + 2.0 * warmth / options.warm_up) + cold * cold / options.warm_up) / 3.0
         return (warming + seconds - cold) * options.per_second
 
     def _seconds_to_drain(self, amount: float, warmth: float) -> float:
         """Return the seconds of use in which `amount` drains: the inverse of `_drained`."""
-        options = self._options
+        options = self.options
         cold = options.warm_up - warmth
         more = amount - self._drained(cold, warmth)
         if more >= 0.0:

@@ -1,8 +1,75 @@
-"""The public test kit: time that stands still until told otherwise.
+"""The public test kit: virtual time, a simulated event loop, a fake upstream, and conformance suites.
 
-What may not live here: anything that a lower room imports.
+simulation     `SimulatedLoop`, `run_simulated`: an event loop in which time is virtual
+script         the words of a fake upstream: `ok`, `fail`, `hang`, `outage`, …
+upstream       `FakeUpstream`, which plays them, and remembers what reached it
+exploring      `cancel_everywhere`, `drive_to_suspension`: cancellation at every await
+leaks          `assert_idle`, `capacity_of`: what can be seen of a guard from outside
+policies       `PolicyConformance`: what holds of every guard policy; its scenes are in `scenes`
+storage        `StoreConformance`: what holds of every store
+frames         where a coroutine waits, in words
+pytest_plugin  fixtures and a marker; found by pytest, never imported from here
+
+What may not live here: anything that a lower room imports; in all but `pytest_plugin` any third-party import.
 """
 
 from switchgear.core.clock import VirtualClock
+from switchgear.testing.exploring import Cancellation, cancel_everywhere, drive_to_suspension
+from switchgear.testing.leaks import GuardLike, assert_idle, capacity_of
+from switchgear.testing.policies import PolicyConformance
+from switchgear.testing.script import (
+    Behaviour,
+    TooManyRequests,
+    at,
+    capacity,
+    fail,
+    hang,
+    ok,
+    outage,
+    rate_limited,
+    slow,
+    stall,
+)
+from switchgear.testing.simulation import (
+    OutsideSimulation,
+    SimulatedClock,
+    SimulatedDeadlock,
+    SimulatedLoop,
+    SimulationError,
+    StepsExhausted,
+    run_simulated,
+)
+from switchgear.testing.storage import StoreConformance
+from switchgear.testing.upstream import FakeUpstream, Received
 
-__all__ = ["VirtualClock"]
+__all__ = [
+    "Behaviour",
+    "Cancellation",
+    "FakeUpstream",
+    "GuardLike",
+    "OutsideSimulation",
+    "PolicyConformance",
+    "Received",
+    "SimulatedClock",
+    "SimulatedDeadlock",
+    "SimulatedLoop",
+    "SimulationError",
+    "StepsExhausted",
+    "StoreConformance",
+    "TooManyRequests",
+    "VirtualClock",
+    "assert_idle",
+    "at",
+    "cancel_everywhere",
+    "capacity",
+    "capacity_of",
+    "drive_to_suspension",
+    "fail",
+    "hang",
+    "ok",
+    "outage",
+    "rate_limited",
+    "run_simulated",
+    "slow",
+    "stall",
+]

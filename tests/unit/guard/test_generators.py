@@ -27,7 +27,7 @@ from switchgear import (
 )
 from switchgear.core.deadline import current_deadline
 from switchgear.guard.expiry import Timers
-from switchgear.guard.member import Member
+from switchgear.guard.member import Member, Ticket
 from switchgear.testing import VirtualClock
 
 
@@ -176,7 +176,7 @@ def test_a_generator_collected_inside_a_section_is_settled_by_who_comes_next() -
     guard = guarded()
     generator = guard.call(items, 5)
     next(generator)
-    with guard._member.lock:  # noqa: SLF001 - the moment that no caller can choose
+    with guard._member:  # noqa: SLF001 - the moment that no caller can choose
         del generator
     assert counted(guard)[3] == 1
     with suppress(QueueFull):
@@ -369,8 +369,8 @@ def test_timeout_leaves_a_blocking_step_behind_which_keeps_its_place_until_it_re
     ended = threading.Event()
     end_abandoned = Member.end_abandoned
 
-    def end(member: Member) -> None:
-        end_abandoned(member)
+    def end(member: Member, ticket: Ticket) -> None:
+        end_abandoned(member, ticket)
         ended.set()
 
     assert (guard.state, guard.statistics().in_flight, guard.statistics().abandoned) == ("open", 1, 1)

@@ -8,7 +8,7 @@ import pytest
 from switchgear import Breaker, CircuitOpen, Guard, RateLimit
 from switchgear.core.errors import OptionError
 from switchgear.guard import Event
-from switchgear.guard.member import EVENTS_MAX
+from switchgear.guard.outbox import EVENTS_MAX
 from switchgear.testing import VirtualClock
 
 

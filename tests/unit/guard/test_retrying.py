@@ -35,7 +35,7 @@ def asynchronous(guard: Guard, function: Callable[[], int]) -> int:
         return function()
 
     async def run() -> int:
-        clock = guard._plan.clock  # noqa: SLF001 - the clock that the test gave it
+        clock = guard._member.plan.clock  # noqa: SLF001 - the clock that the test gave it
         assert isinstance(clock, VirtualClock)
         task = asyncio.create_task(guard.call(later))
         await asyncio.sleep(0)

@@ -14,6 +14,7 @@ What may not live here: anything that knows the time or another policy.
 
 from switchgear.policies.breaker.machine import BreakerMachine, Change, Phase
 from switchgear.policies.breaker.options import Breaker
+from switchgear.policies.breaker.phases import OpenPhase
 from switchgear.policies.breaker.windows import BreakerState, Rates
 
-__all__ = ["Breaker", "BreakerMachine", "BreakerState", "Change", "Phase", "Rates"]
+__all__ = ["Breaker", "BreakerMachine", "BreakerState", "Change", "OpenPhase", "Phase", "Rates"]

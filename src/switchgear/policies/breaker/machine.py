@@ -39,10 +39,21 @@ class BreakerMachine:
     """One breaker.
 
     `passing` is True while every call is let in: `admit` need not be asked then. `changes` holds the
-    transitions since somebody last emptied it. `opened` and `closed` count transitions.
+    transitions since somebody last emptied it. `opened` and `closed` count transitions, `blocked` the calls that a
+    driver refused by itself while an open phase was in force. `observes` says that a refusal is not meant.
     """
 
-    __slots__ = ("_failed_recoveries", "_options", "_ramp", "changes", "closed", "opened", "passing", "phase")
+    __slots__ = (
+        "_blocked",
+        "_failed_recoveries",
+        "_options",
+        "_ramp",
+        "changes",
+        "closed",
+        "opened",
+        "passing",
+        "phase",
+    )
 
     def __init__(self, options: Breaker) -> None:
         """Start closed, unless forced open."""
@@ -50,9 +61,19 @@ class BreakerMachine:
         self._failed_recoveries = 0
         self._ramp: Ramp | None = None
         self.changes: tuple[Change, ...] = ()
-        self.opened = self.closed = 0
+        self.opened = self.closed = self._blocked = 0
         self.passing = options.mode != "forced_open"
         self.phase: Phase = window_for(options.thresholds, 0) if self.passing else ForcedOpenPhase()
+
+    @property
+    def observes(self) -> bool:
+        """Whether a refusal is only to be noted."""
+        return self._options.mode == "observe"
+
+    @property
+    def blocked(self) -> int:
+        """How many calls a driver refused by itself."""
+        return self._blocked + self.phase.blocked
 
     def admit(self, now: float, draw: float) -> Refusal | None:
         """Let a call in, or say no. The ticket of a call that is let in is `phase` right afterwards."""
@@ -131,5 +152,5 @@ class BreakerMachine:
         self._enter(window_for(self._options.thresholds, self.phase.generation + 1), now)
 
     def _enter(self, phase: Phase, now: float) -> None:
-        self.phase = phase
+        self._blocked, self.phase = self._blocked + self.phase.blocked, phase
         self.changes = (*self.changes, Change(phase.state(now), phase.generation, phase.retry_after(now)))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from math import ceil, inf
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from switchgear.core.errors import OptionError
-from switchgear.policies.breaker.windows import Thresholds
+from switchgear.policies.breaker.windows import BreakerState, Thresholds
 from switchgear.policies.checks import require_count, require_number, require_seconds, require_share
 from switchgear.policies.errors import ErrorFilter, require_filter
 
-Mode = Literal["normal", "forced_open", "disabled"]
+Mode = Literal["normal", "observe", "forced_open", "disabled"]
 
 _FINE_BUCKETS = 10
 _OFF = {"cooldown_factor": 1.0, "ramp": 0.0, "mode": "normal"}
@@ -40,7 +40,8 @@ class Breaker:
     half_open_max    seconds of half-open without a verdict after which it opens again. By default only a round
                      whose probes have been out for a whole cooldown is given up.
     ramp             seconds after closing in which only 10, 25, then 50 % of calls are let in; default 0: none.
-    mode             "normal"; "forced_open" refuses everything; "disabled" records and never refuses.
+    mode             "normal"; "observe" goes through every state and never refuses; "forced_open" refuses everything;
+                     "disabled" records and never opens.
 
     Raises `OptionError` for options that cannot work.
     """
@@ -70,8 +71,9 @@ class Breaker:
         object.__setattr__(self, "thresholds", thresholds)
         _check_errors(self)
         _check_recovery(self)
-        if self.mode not in ("normal", "forced_open", "disabled"):
-            raise OptionError(f'Breaker(mode) is "normal", "forced_open" or "disabled", not {self.mode!r}')
+        if self.mode not in get_args(Mode):
+            modes = ", ".join(f'"{mode}"' for mode in get_args(Mode))
+            raise OptionError(f"Breaker(mode) is one of {modes}, not {self.mode!r}")
 
     def __repr__(self) -> str:
         """Show what applies: the defaults of the mode that was asked for as well, and nothing that is switched off."""
@@ -79,6 +81,11 @@ class Breaker:
         shown |= _resolved(self.thresholds)
         said = (f"{name}={value!r}" for name, value in shown.items() if value is not None and _OFF.get(name) != value)
         return f"Breaker({', '.join(said)})"
+
+    @property
+    def first_state(self) -> BreakerState:
+        """The state of a breaker that no call has met yet."""
+        return "closed" if self.mode in {"normal", "observe"} else cast("BreakerState", self.mode)
 
     def cooldown_after(self, failed_recoveries: int, draw: float) -> float:
         """Return the seconds to stay open after so many failed recoveries, for a `draw` in [0, 1)."""

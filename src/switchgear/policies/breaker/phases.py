@@ -5,6 +5,8 @@ A phase answers what it would do. It never changes the breaker: it asks for a mo
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from switchgear.core.codes import Code
 from switchgear.core.outcome import Verdict
 from switchgear.policies.breaker.options import Breaker
@@ -18,14 +20,15 @@ _CODE = Code.CIRCUIT_OPEN
 
 
 class OpenPhase:
-    """Refuses until `until`, then asks for probes."""
+    """Refuses until `until`, then asks for probes. A driver in a hurry refuses by itself, and counts in `blocked`."""
 
-    __slots__ = ("generation", "until")
+    __slots__ = ("blocked", "generation", "until")
 
     def __init__(self, generation: int, until: float) -> None:
         """Refuse until the monotonic second `until`."""
         self.generation = generation
         self.until = until
+        self.blocked = 0
 
     def state(self, now: float) -> BreakerState:
         """Return "open"; "half_open" once the next call would be a probe."""
@@ -51,6 +54,7 @@ class OpenPhase:
 class HalfOpenPhase:
     """Lets a few probes in and waits for what they say."""
 
+    blocked: ClassVar[int] = 0
     __slots__ = ("_ends", "_failed", "_in_flight", "_options", "_recorded", "_slow", "generation")
 
     def __init__(self, options: Breaker, generation: int, now: float) -> None:
@@ -116,6 +120,7 @@ class HalfOpenPhase:
 class ForcedOpenPhase:
     """Refuses for ever: a mode for tests and drills."""
 
+    blocked: ClassVar[int] = 0
     __slots__ = ("generation",)
 
     def __init__(self) -> None:

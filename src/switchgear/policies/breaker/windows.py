@@ -8,10 +8,9 @@ little.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from math import inf
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from switchgear.core.outcome import Verdict
 from switchgear.policies.refusal import Refusal
@@ -52,14 +51,21 @@ class Rates(NamedTuple):
 
 
 class ClosedPhase:
-    """What all closed phases have in common: every call is let in, and time alone changes nothing."""
+    """What all closed phases have in common: every call is let in, and time alone changes nothing.
 
-    __slots__ = ("_thresholds", "generation")
+    Before the monotonic second `edge` a success that is not slow changes one number and nothing else. A driver in a
+    hurry adds it to `hits` by itself instead of calling `settle`.
+    """
+
+    blocked: ClassVar[int] = 0
+    __slots__ = ("_thresholds", "edge", "generation", "hits")
 
     def __init__(self, thresholds: Thresholds, generation: int) -> None:
         """Remember nothing yet."""
         self._thresholds = thresholds
         self.generation = generation
+        self.edge = -inf
+        self.hits = 0
 
     def state(self, _now: float) -> BreakerState:
         """Return "closed"."""
@@ -86,14 +92,17 @@ class ConsecutiveWindow(ClosedPhase):
     def __init__(self, thresholds: Thresholds, generation: int) -> None:
         """Start clean."""
         super().__init__(thresholds, generation)
+        self.edge = inf
         self.failed = 0
 
     def settle(self, verdict: Verdict, _duration: float, _now: float) -> Move | None:
         """Record one outcome; a success ends the row."""
         if verdict is _SUCCESS:
             self.failed = 0
+            self.edge = inf
         elif verdict is _FAILURE:
             self.failed += 1
+            self.edge = -inf
             if self.failed >= self._thresholds.failures:
                 return "trip"
         return None
@@ -145,57 +154,78 @@ class CountWindow(ClosedPhase):
 
 
 class TimeWindow(ClosedPhase):
-    """Remembers the calls of the last seconds, in buckets; the totals are kept, so every record is O(1)."""
+    """Remembers the calls of the last seconds, in buckets; the totals are kept, so every record is O(1).
 
-    __slots__ = ("_bucket", "_buckets", "_calls", "_edge", "_failed", "_slow")
+    `hits` are the calls of the running bucket, which ends at `_ends`. Finished buckets stand in `_past`, and their
+    calls in `_calls`; `_failed` and `_slow` are of the whole window. While bad calls are below the minimum of calls,
+    one more success may be the call that makes their rate count, so then the `edge` is passed.
+    """
+
+    __slots__ = ("_calls", "_ends", "_failed", "_failed_before", "_past", "_running", "_slow", "_slow_before")
 
     def __init__(self, thresholds: Thresholds, generation: int) -> None:
         """Start empty."""
         super().__init__(thresholds, generation)
-        self._buckets: deque[list[int]] = deque()
-        self._bucket = [0, 0, 0, 0]
-        self._edge = -inf
+        self._past: list[tuple[int, int, int, int]] = []
+        self._running = 0
+        self._ends = -inf
         self._calls = self._failed = self._slow = 0
+        self._failed_before = self._slow_before = 0
 
     def settle(self, verdict: Verdict, duration: float, now: float) -> Move | None:
         """Record one outcome in the bucket of `now`; check both rates."""
         if verdict is _IGNORED:
             return None
-        if now >= self._edge:
+        if now >= self._ends:
             self._turn(now)
-        self._calls += 1
-        self._bucket[1] += 1
+        self.hits += 1
         thresholds = self._thresholds
         if verdict is _FAILURE:
             self._failed += 1
-            self._bucket[2] += 1
         if duration > thresholds.slow_after:
             self._slow += 1
-            self._bucket[3] += 1
-        if (self._failed or self._slow) and self._calls >= thresholds.minimum_calls:
-            return "trip" if thresholds.exceeded(self._calls, self._failed, self._slow) else None
-        return None
+        return self._check(self._calls + self.hits)
+
+    def _check(self, calls: int) -> Move | None:
+        """Check both rates over `calls`."""
+        clean = not self._failed and not self._slow
+        counts = calls >= self._thresholds.minimum_calls
+        self.edge = self._ends if clean or counts else -inf
+        return "trip" if not clean and counts and self._thresholds.exceeded(calls, self._failed, self._slow) else None
 
     def rates(self, now: float) -> Rates:
         """Return what the window holds at `now`, changing nothing."""
         first = int(now / self._thresholds.bucket_seconds) - self._thresholds.buckets + 1
-        live = [bucket for bucket in self._buckets if bucket[0] >= first]
+        live = [bucket for bucket in (*self._past, self._finished()) if bucket[0] >= first]
         return Rates(sum(b[1] for b in live), sum(b[2] for b in live), sum(b[3] for b in live))
+
+    def _finished(self) -> tuple[int, int, int, int]:
+        """Return the running bucket as a finished one: number, calls, failed, slow."""
+        return self._running, self.hits, self._failed - self._failed_before, self._slow - self._slow_before
 
     def _turn(self, now: float) -> None:
         """Begin the bucket of `now` and forget those that have left the window."""
         thresholds = self._thresholds
-        number = int(now / thresholds.bucket_seconds)
-        oldest = number - thresholds.buckets
-        buckets = self._buckets
-        while buckets and buckets[0][0] <= oldest:
-            _, calls, failed, slow = buckets.popleft()
+        if self.hits:
+            self._past.append(self._finished())
+            self._calls += self.hits
+            self.hits = 0
+        self._running = int(now / thresholds.bucket_seconds)
+        self._ends = (self._running + 1) * thresholds.bucket_seconds
+        self._forget(self._running - thresholds.buckets)
+        self._failed_before, self._slow_before = self._failed, self._slow
+
+    def _forget(self, newest: int) -> None:
+        """Forget the buckets up to the number `newest`."""
+        gone = 0
+        for number, calls, failed, slow in self._past:
+            if number > newest:
+                break
+            gone += 1
             self._calls -= calls
             self._failed -= failed
             self._slow -= slow
-        self._bucket = [number, 0, 0, 0]
-        self._edge = (number + 1) * thresholds.bucket_seconds
-        buckets.append(self._bucket)
+        del self._past[:gone]
 
 
 Window = ConsecutiveWindow | CountWindow | TimeWindow

@@ -1,0 +1,54 @@
+"""Tally: the counters of a member that most calls leave alone. Made when the first of them is needed."""
+
+from __future__ import annotations
+
+from switchgear.core.codes import Code
+from switchgear.core.outcome import Verdict
+
+
+class Tally:
+    """What was counted beside plain successes; used under the member's mutex.
+
+    `abandoned` blocking calls still run; `abandoned_total` counts all there ever were. `refunded` calls never left.
+    """
+
+    __slots__ = (
+        "abandoned",
+        "abandoned_total",
+        "ended",
+        "fallbacks",
+        "hedges",
+        "refunded",
+        "refused",
+        "retries",
+        "slow",
+        "timeouts",
+        "unseen",
+    )
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self.ended = [0, 0, 0]
+        self.refused: dict[Code, int] = {}
+        self.unseen: dict[Code, int] = {}
+        self.retries = self.slow = self.timeouts = self.refunded = 0
+        self.hedges = self.fallbacks = 0
+        self.abandoned = self.abandoned_total = 0
+
+    def refuse(self, code: Code) -> None:
+        """Count a refusal."""
+        self.refused[code] = self.refused.get(code, 0) + 1
+
+    def would_refuse(self, code: Code) -> None:
+        """Count a refusal that a dry run, or a breaker that only observes, did not carry out."""
+        self.unseen[code] = self.unseen.get(code, 0) + 1
+
+    @property
+    def failures(self) -> int:
+        """Ended attempts that failed."""
+        return self.ended[Verdict.FAILURE]
+
+    @property
+    def ignored(self) -> int:
+        """Ended attempts that say nothing."""
+        return self.ended[Verdict.IGNORED]

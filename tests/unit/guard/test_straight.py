@@ -1,0 +1,257 @@
+"""The straight drivers: that their sections are straight, and that they do what the general ones do."""
+
+import asyncio
+import dis
+import inspect
+import itertools
+import random
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from switchgear import Breaker, Bulkhead, CircuitOpen, Guard, RateLimit, Rejected, Retry, Timeout
+from switchgear.guard import plan as plans
+from switchgear.guard import straight
+from switchgear.guard.member import Member
+from switchgear.guard.specialise import bound_driver, straight_driver
+from switchgear.guard.terms import Terms
+from switchgear.policies.breaker import BreakerMachine
+from switchgear.policies.breaker.windows import ConsecutiveWindow, CountWindow, TimeWindow
+from switchgear.policies.bulkhead import BulkheadMachine
+from switchgear.policies.rate_limit import RateLimitMachine
+from switchgear.testing import VirtualClock
+
+POLICIES: dict[str, Any] = {
+    "breaker": Breaker(failure_rate=0.5, minimum_calls=4, window=10.0, cooldown=5.0, jitter=0.0),
+    "rate_limit": RateLimit(5, per=1.0, burst=3),
+    "bulkhead": Bulkhead(2),
+    "timeout": Timeout(5.0),
+}
+SETS = [
+    {name: POLICIES[name] for name in names} for size in range(5) for names in itertools.combinations(POLICIES, size)
+]
+STATE = (Member, BreakerMachine, ConsecutiveWindow, CountWindow, TimeWindow, RateLimitMachine, BulkheadMachine)
+SWITCHING = ("CALL", "PRECALL", "RESUME", "JUMP_BACKWARD", "SEND", "YIELD", "FOR_ITER", "BEFORE_WITH", "IMPORT")
+
+
+def driver(policies: dict[str, Any], *, asynchronous: bool, bound: bool) -> Any:  # noqa: ANN401 - a function
+    """Return the straight driver of a guard with these policies, or None."""
+    guard = Guard("api", **policies)
+    member = guard._member  # noqa: SLF001 - looked into
+    if bound:
+        return bound_driver(member, Terms(), len, asynchronous=asynchronous)
+    return straight_driver(member.plan, asynchronous=asynchronous)
+
+
+def sections(code: CodeType) -> list[tuple[int, int]]:
+    """Return first and last line of each marked section."""
+    lines = inspect.getsource(straight).splitlines()
+    begins = [number for number, line in enumerate(lines, 1) if line.strip() == "# straight section"]
+    ends = [number for number, line in enumerate(lines, 1) if line.strip() == "# end of section"]
+    assert code.co_filename == inspect.getsourcefile(straight)
+    return list(zip(begins, ends, strict=True))
+
+
+def successors(instructions: list[dis.Instruction], at: int) -> Iterator[int]:
+    """Yield the places that may come after the instruction at `at`."""
+    instruction = instructions[at]
+    by_offset = {each.offset: number for number, each in enumerate(instructions)}
+    if instruction.opname.startswith(("RETURN", "RAISE", "RERAISE")):
+        return
+    if "JUMP" in instruction.opname or instruction.opname == "SEND":
+        yield by_offset[instruction.argval]
+    if not instruction.opname.startswith("JUMP"):
+        yield at + 1
+
+
+def ways_through(code: CodeType, first: int, last: int) -> Iterator[dis.Instruction]:
+    """Yield the instructions of lines `first` to `last` from which the line after them can be reached inside them."""
+    instructions = list(dis.get_instructions(code))
+    line, lines = 0, []
+    for instruction in instructions:
+        line = instruction.starts_line or line
+        lines.append(line)
+    inside = {at for at, number in enumerate(lines) if first <= number <= last}
+    leads_out = {at for at in inside if any(lines[to] > last for to in successors(instructions, at))}
+    grown = True
+    while grown:
+        more = {at for at in inside - leads_out if leads_out.intersection(successors(instructions, at))}
+        grown = bool(more)
+        leads_out |= more
+    yield from (instructions[at] for at in sorted(leads_out))
+
+
+@pytest.mark.parametrize("bound", [True, False])
+@pytest.mark.parametrize("asynchronous", [True, False])
+@pytest.mark.parametrize("policies", SETS, ids=lambda policies: "+".join(policies) or "nothing")
+def test_no_other_thread_can_come_into_a_straight_section(
+    *, policies: dict[str, Any], asynchronous: bool, bound: bool
+) -> None:
+    """On every way through a section there is no call, loop or await, and every attribute is a plain slot."""
+    function = driver(policies, asynchronous=asynchronous, bound=bound)
+    if function is None:
+        assert "timeout" in policies
+        assert not asynchronous
+        return
+    for first, last in sections(function.__code__):
+        way = list(ways_through(function.__code__, first, last))
+        assert way or not policies
+        assert [each.opname for each in way if each.opname.startswith(SWITCHING)] == []
+        for name in {each.argval for each in way if each.opname in {"LOAD_ATTR", "STORE_ATTR"}}:
+            found = [inspect.getattr_static(kind, name) for kind in STATE if hasattr(kind, name)]
+            assert found or hasattr(Terms, name)
+            assert all(inspect.ismemberdescriptor(slot) for slot in found)
+
+
+def test_the_check_of_sections_can_fail() -> None:
+    """A call on the way through is seen."""
+    code = compile("a = 1\nb = abs(a)\nc = b\nd = c\n", "x", "exec")
+    assert [each.opname for each in ways_through(code, 2, 3) if each.opname.startswith("CALL")]
+
+
+class World:
+    """A guard on a clock of its own, and what a script of calls did to it."""
+
+    def __init__(self, policies: dict[str, Any], *, in_general: bool) -> None:
+        self.clock = VirtualClock()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(plans, "ONE_THREAD_AT_A_TIME", not in_general)
+            self.guard = Guard("api", clock=self.clock, random=random.Random(7), **policies)
+        self.decorated = self.guard(self.act)
+
+    def act(self, seconds: float, error: type[Exception] | None) -> str:
+        """Be the dependency: take time, then fail or not."""
+        self.clock.advance(seconds)
+        if error is not None:
+            raise error("down")
+        return "done"
+
+    async def act_async(self, seconds: float, error: type[Exception] | None) -> str:
+        """Be the dependency, asynchronously."""
+        return self.act(seconds, error)
+
+    def do(self, how: str, seconds: float, error: type[Exception] | None, cost: float) -> object:
+        """Make one call in one of the ways, and return how it ended and how the guard stands."""
+        ways: dict[str, Callable[[], object]] = {
+            "call": lambda: self.guard.using(cost=cost).call(self.act, seconds, error),
+            "decorated": lambda: self.decorated(seconds, error),
+            "async": lambda: asyncio.run(self._await(self.guard.using(cost=cost).call(self.act_async, seconds, error))),
+            "permit": lambda: self.guard.permit_nowait().succeed(),
+            "pass": lambda: self.clock.advance(seconds),
+        }
+        try:
+            end: object = ways[how]()
+        except Rejected as refused:
+            end = refused.to_dict()
+        except Exception as failed:  # noqa: BLE001 - whatever it is, both have to end so
+            end = repr(failed)
+        return end, self.guard.statistics()
+
+    async def _await(self, call: Any) -> object:  # noqa: ANN401 - an awaitable
+        task = asyncio.ensure_future(call)
+        await asyncio.sleep(0)
+        while not task.done():
+            await self.clock.elapse(0.1)
+        return await task
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["call", "decorated", "async", "permit", "pass"]),
+        st.sampled_from([0.0, 0.1, 0.5, 3.0, 11.0]),
+        st.sampled_from([None, None, None, OSError, ValueError]),
+        st.sampled_from([0.0, 1.0, 2.0, 4.0]),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(steps=STEPS, number=st.integers(0, len(SETS) - 1), retried=st.booleans())
+def test_straight_drivers_do_what_the_machines_say(*, steps: list[Any], number: int, retried: bool) -> None:
+    """Whatever is called in whatever order, results, refusals and statistics are those of the general drivers."""
+    policies = {name: policy for name, policy in SETS[number].items() if name != "timeout"}
+    if retried:
+        policies["retry"] = Retry(attempts=2, on=OSError, backoff="constant", base=0.2)
+    quick, general = World(policies, in_general=False), World(policies, in_general=True)
+    for step in steps:
+        assert quick.do(*step) == general.do(*step)
+    assert quick.clock.monotonic() == general.clock.monotonic()
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Have the interpreter change threads as often as it can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("restless")
+def test_eight_threads_count_exactly() -> None:
+    """Without a mutex on the way, no call, place or cost unit is lost, and no limit is passed."""
+    clock = VirtualClock()
+    guard = Guard(
+        "api",
+        breaker=Breaker(failure_rate=0.9, minimum_calls=1_000_000, window=60.0),
+        rate_limit=RateLimit(1.0, per=1_000.0, burst=9_000),
+        bulkhead=Bulkhead(3),
+        clock=clock,
+    )
+    inside, most, refused, made = 0, 0, [0] * 8, [0] * 8
+    counting = threading.Lock()
+
+    def work() -> None:
+        nonlocal inside, most
+        with counting:
+            inside += 1
+            most = max(most, inside)
+        with counting:
+            inside -= 1
+
+    def calls(number: int) -> None:
+        for turn in range(2_000):
+            try:
+                guard.call(work if turn % 10 else failing)
+                made[number] += 1
+            except Rejected:
+                refused[number] += 1
+            except OSError:
+                made[number] += 1
+
+    def failing() -> None:
+        work()
+        raise OSError
+
+    threads = [threading.Thread(target=calls, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    statistics = guard.statistics()
+    assert most <= 3
+    assert statistics.calls == sum(made) <= 9_000
+    assert statistics.rejected == sum(refused)
+    assert statistics.in_flight == 0
+    assert statistics.successes + statistics.failures == sum(made)
+
+
+def test_a_quick_refusal_has_every_fact_and_leaves_no_cycle() -> None:
+    """The refusal of an open breaker carries the facts of any other, and nothing keeps it alive."""
+    guard = Guard("api", breaker=Breaker(failures=1, cooldown=60.0, jitter=0.0), clock=VirtualClock())
+    guard.permit_nowait().fail()
+    with pytest.raises(CircuitOpen) as quick:
+        guard.call(int)
+    unsubscribe = guard.subscribe(lambda _event: None)
+    with pytest.raises(CircuitOpen) as told:
+        guard.call(int)
+    unsubscribe()
+    assert quick.value.to_dict() == told.value.to_dict()
+    assert guard.statistics().circuit_breaker_blocked == 2

@@ -28,11 +28,17 @@ from switchgear.core.errors import (
     StoreError,
     SwitchgearError,
 )
+from switchgear.guard.fallbacks import CallOutcome
 from switchgear.guard.guard import Guard, circuit_breaker
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead
+from switchgear.policies.fallback import Fallback
+from switchgear.policies.faults import Fault, Faults
+from switchgear.policies.hedge import Hedge
 from switchgear.policies.rate_limit import RateLimit
 from switchgear.policies.retry import Retry
+from switchgear.policies.retry_budget import RetryBudget
+from switchgear.policies.shedding import Shedding
 from switchgear.policies.timeout import Timeout
 
 if TYPE_CHECKING:
@@ -42,12 +48,17 @@ if TYPE_CHECKING:
 __all__ = [
     "Breaker",
     "Bulkhead",
+    "CallOutcome",
     "CircuitOpen",
     "Code",
     "Conflict",
     "DeadlineExceeded",
     "Denied",
+    "Fallback",
+    "Fault",
+    "Faults",
     "Guard",
+    "Hedge",
     "InDoubt",
     "Invalid",
     "NotApplied",
@@ -58,7 +69,9 @@ __all__ = [
     "RateLimited",
     "Rejected",
     "Retry",
+    "RetryBudget",
     "RetryExhausted",
+    "Shedding",
     "StoreError",
     "SwitchgearError",
     "Timeout",

@@ -25,6 +25,11 @@ class Effect(StrEnum):
         return self is not Effect.READ_ONLY
 
     @property
+    def repeats(self) -> bool:
+        """Whether a second call does no more than the first: nothing changes, the key is known, or a value is set."""
+        return self in (Effect.READ_ONLY, Effect.KEYED, Effect.NATURAL)
+
+    @property
     def repeats_in_doubt(self) -> bool:
         """Whether an interrupted attempt may simply run again: nothing changes, or the remote knows our key."""
         return self in (Effect.READ_ONLY, Effect.KEYED)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from math import inf
 
+from switchgear.core.codes import Code
 from switchgear.core.errors import DeadlineExceeded, Rejected, RetryExhausted
 from switchgear.core.outcome import Verdict
 from switchgear.guard.member import Member, Ticket
@@ -112,12 +113,17 @@ class Tries:
         else:
             settle_error(self._member, ticket, error, started, ends, cost)
             then = self._after_refusal(error, ends) if never_left(error) else self._next(error, ends)
-        if not isinstance(then, BaseException):
-            return then
         try:
-            raise then
+            return _delay_or_raise(then)
         finally:
             del then, error  # an error must not be kept alive by the frames that it passed
+
+    def after_copies(self, error: BaseException, ends: float) -> float:
+        """Return the seconds to wait after an attempt whose copies have all been settled; else raise."""
+        try:
+            return _delay_or_raise(self._after_refusal(error, ends) if never_left(error) else self._next(error, ends))
+        finally:
+            del error
 
     def _after_refusal(self, error: BaseException, ends: float) -> Then:
         """Go on after an attempt that was not let in, or that was refused further inside: nothing left.
@@ -170,7 +176,12 @@ class Tries:
         if self._used_up(retry):
             return self._exhausted(error, self._count(retry))
         wait = self._wait(retry, error)
-        return error if wait is None else self._if_in_time(wait, error, ends)
+        if wait is None:
+            return error
+        then = self._if_in_time(wait, error, ends)
+        if not isinstance(then, BaseException) and not self._member.withdraw(error):
+            return self._exhausted(error, "the retry budget is empty", Code.RETRY_BUDGET_EMPTY)
+        return then
 
     def _is_over(self, error: BaseException, ends: float) -> bool:
         """Return whether the deadline of the whole call is what ended the attempt."""
@@ -212,17 +223,27 @@ class Tries:
             return f"{self.made} attempts failed"
         return f"{self.made} of {retry.attempts} attempts failed, {self._refusals} refused by {self._refused_by}"
 
-    def _exhausted(self, last: BaseException, how: str) -> BaseException:
-        if self.made + self._refusals == 1:
+    def _exhausted(self, last: BaseException, how: str, code: Code | None = None) -> BaseException:
+        if code is None and self.made + self._refusals == 1:
             return last
         exhausted = RetryExhausted(
             f"{how}; the last failed with {_text(last)}",
+            code=code,
             attempts=self.made,
             history=tuple(self._history),
             dependency=self._member.label,
         )
         exhausted.__cause__ = last
         return exhausted
+
+
+def _delay_or_raise(then: Then) -> float:
+    if not isinstance(then, BaseException):
+        return then
+    try:
+        raise then
+    finally:
+        del then  # an error must not be kept alive by the frames that it passed
 
 
 def _text(error: BaseException) -> str:

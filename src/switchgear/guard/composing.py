@@ -11,7 +11,10 @@ from typing import Any
 from switchgear.core.deadline import deadline
 from switchgear.guard.callables import ASYNC, BLOCKING
 from switchgear.guard.drivers import Arguments, Keywords, drive, drive_async
+from switchgear.guard.fallbacks import FallingBack
 from switchgear.guard.generators import drive_async_generator, drive_generator
+from switchgear.guard.hedging import drive_hedged, drive_hedged_async
+from switchgear.guard.injecting import Injector
 from switchgear.guard.member import Member
 from switchgear.guard.plan import Plan
 from switchgear.guard.specialise import bound_driver, straight_driver
@@ -22,43 +25,75 @@ Driver = Callable[..., Any]
 
 
 class Drivers:
-    """The drivers of one guard, by the kind of the function: blocking, async, generator, async generator."""
+    """The drivers of one guard, by the kind of the function: blocking, async, generator, async generator.
 
-    __slots__ = ("_plan", "_within", "drive", "drive_async", "of_kind")
+    Those of terms with a budget begin with a deadline, and are found by `for_terms`.
+    """
 
-    def __init__(self, plan: Plan) -> None:
-        """Put them together for `plan`."""
+    __slots__ = ("_falling_back", "_is_within", "_other", "_plan", "drive", "drive_async", "of_kind")
+
+    def __init__(self, plan: Plan, *, is_within: bool = False, other: Drivers | None = None) -> None:
+        """Put them together for `plan`; `other` are their counterparts."""
+        self._is_within = is_within
+        self._other = other
+        self.take(plan)
+
+    def take(self, plan: Plan) -> None:
+        """Put the drivers together anew, for another plan."""
         self._plan = plan
-        self._within: Drivers | None = None
-        self._take(straight_driver(plan, asynchronous=False) or drive, straight_driver(plan, asynchronous=True))
+        blocking = straight_driver(plan, asynchronous=False) or drive
+        asynchronous = straight_driver(plan, asynchronous=True) or drive_async
+        generator, async_generator = drive_generator, drive_async_generator
+        if plan.injector is not None:
+            blocking, asynchronous = _faulty(blocking, plan.injector), _faulty(asynchronous, plan.injector)
+            generator, async_generator = _faulty(generator, plan.injector), _faulty(async_generator, plan.injector)
+        if plan.hedge is not None:
+            blocking, asynchronous = drive_hedged(blocking), drive_hedged_async(asynchronous)
+        if self._is_within:
+            blocking, asynchronous = _within(blocking), _within_async(asynchronous)
+        self._falling_back = FallingBack(blocking, asynchronous)
+        if plan.fallback is not None:
+            blocking, asynchronous = self._falling_back.drive, self._falling_back.drive_async
+        self.drive = blocking
+        self.drive_async = asynchronous
+        self.of_kind: tuple[Driver, ...] = (blocking, asynchronous, generator, async_generator)
+        if self._other is not None and not self._is_within:
+            self._other.take(plan)
 
     def for_terms(self, terms: Terms) -> Drivers:
-        """Return these drivers, or those that begin with a deadline when `terms` have a budget."""
-        if terms.budget is None:
+        """Return these drivers, or their counterparts, as the budget of `terms` asks for."""
+        if (terms.budget is not None) is self._is_within:
             return self
-        if self._within is None:
-            within = object.__new__(Drivers)
-            within._plan, within._within = self._plan, None
-            within._take(_within(self.drive), _within_async(self.drive_async))
-            self._within = within
-        return self._within
+        if self._other is None:
+            self._other = Drivers(self._plan, is_within=not self._is_within, other=self)
+        return self._other
+
+    def outcome(self, kind: int) -> Driver:
+        """Return the driver that gives an outcome for functions of that kind. Raises `TypeError` for generators."""
+        if kind not in {BLOCKING, ASYNC}:
+            raise TypeError("outcome() takes a function, blocking or async; a generator has no single outcome")
+        return self._falling_back.outcome if kind == BLOCKING else self._falling_back.outcome_async
 
     def bound(self, member: Member, terms: Terms, function: Driver, kind: int) -> Driver | None:
         """Return `function` guarded in one frame, if these drivers are no more than that."""
-        if terms.budget is not None or kind not in {BLOCKING, ASYNC}:
+        plan = self._plan
+        layers = (plan.injector, plan.hedge, plan.fallback, terms.budget)
+        if kind not in {BLOCKING, ASYNC} or any(layer is not None for layer in layers):
             return None
         return bound_driver(member, terms, function, asynchronous=kind == ASYNC)
 
-    def _take(self, blocking: Driver, asynchronous: Driver | None) -> None:
-        self.drive = blocking
-        self.drive_async = asynchronous or drive_async
-        self.of_kind: tuple[Driver, ...] = (self.drive, self.drive_async, drive_generator, drive_async_generator)
+
+def _faulty(inner: Driver, injector: Injector) -> Driver:
+    def drive_faulty(member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> Any:  # noqa: ANN401 - what the call returns
+        return inner(member, terms, injector.around(terms, function), args, kwargs)
+
+    return drive_faulty
 
 
 def _within(inner: Driver) -> Driver:
     def drive_within(member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> object:
         with deadline(terms.budget or 0.0, clock=member.plan.clock):
-            return inner(member, terms, function, args, kwargs)  # type: ignore[no-any-return]
+            return inner(member, terms, function, args, kwargs)
 
     return drive_within
 
@@ -66,6 +101,6 @@ def _within(inner: Driver) -> Driver:
 def _within_async(inner: Driver) -> Driver:
     async def drive_within(member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> object:
         with deadline(terms.budget or 0.0, clock=member.plan.clock):
-            return await inner(member, terms, function, args, kwargs)  # type: ignore[no-any-return]
+            return await inner(member, terms, function, args, kwargs)
 
     return drive_within

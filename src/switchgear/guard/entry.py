@@ -28,7 +28,7 @@ class Entry:
         self._sent = sent
         self._paid = False
         self._place_held = False
-        self._expires_at = now + member.plan.queue_wait
+        self._expires_at = now + member.plan.patience(terms.priority)
         self.ticket: Ticket = None
 
     @classmethod

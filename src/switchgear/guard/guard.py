@@ -26,13 +26,17 @@ from switchgear.guard.permit import Permit, PermitScope
 from switchgear.guard.plan import Plan
 from switchgear.guard.reading import state_of, statistics_of
 from switchgear.guard.stream import Stream
-from switchgear.guard.terms import Terms
+from switchgear.guard.terms import Terms, checked_effect
 from switchgear.policies.breaker import Breaker, BreakerState
 from switchgear.policies.bulkhead import Bulkhead
+from switchgear.policies.fallback import Fallback
+from switchgear.policies.faults import Faults
+from switchgear.policies.hedge import Hedge
 from switchgear.policies.places import Priority
 from switchgear.policies.rate_limit import RateLimit
 from switchgear.policies.refusal import Refusal
 from switchgear.policies.retry import Retry
+from switchgear.policies.shedding import Shedding
 from switchgear.policies.timeout import Timeout
 
 P = ParamSpec("P")
@@ -43,6 +47,7 @@ Rest = ParamSpec("Rest")
 KeyBy = str | Callable[..., str]
 """The name of a parameter, or a function of the call's arguments that returns the key."""
 
+_FAULTS = 'Faults(Fault("latency", rate=0.1, seconds=1.0))'
 _KINDS = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
 _RANDOM = randomness.Random()  # noqa: S311 - jitter needs no secrecy
 os.register_at_fork(after_in_child=_RANDOM.seed)
@@ -58,11 +63,17 @@ class Guard:
     breaker     when to stop calling.
     rate_limit  so many calls in so much time.
     bulkhead    so many calls at once.
+    shedding    as many calls at once as the dependency can take, by priority; instead of `bulkhead`.
+    hedge       another copy of a call that takes long; only with an `effect` that allows it.
+    fallback    what to answer when a call fails; only with ``effect="read_only"``.
+    faults      errors, latency and hangs on purpose, once they are switched on.
+    effect      what a second call would do, as in `using`: "read_only", "keyed", "natural", "reconcilable", "opaque".
+    dry_run     whether breaker, rate limit, bulkhead and shedding only count what they would refuse.
     keys_max    keyed members held at most; default 10,000.
     clock, random   time and randomness, to be replaced in tests.
 
-    Every policy is optional. The order is deadline, retry, admission (breaker, bulkhead and rate limit
-    together), attempt timeout, call. Constructing does no I/O. Raises `OptionError` for options that cannot
+    Every policy is optional. The order, from the outside in, is fallback, deadline, retry, hedge, admission (breaker,
+    bulkhead or shedding, and rate limit together), attempt timeout, faults, call. Constructing does no I/O. Raises `OptionError` for options that cannot
     work.
 
     A blocking call bounded by a timeout or deadline runs in a worker thread with a copy of the caller's
@@ -82,6 +93,12 @@ class Guard:
         breaker: Breaker | None = None,
         rate_limit: RateLimit | None = None,
         bulkhead: Bulkhead | None = None,
+        shedding: Shedding | None = None,
+        hedge: Hedge | None = None,
+        fallback: Fallback | None = None,
+        faults: Faults | None = None,
+        effect: Effect | str | None = None,
+        dry_run: bool = False,
         keys_max: int = 10_000,
         clock: Clock = SYSTEM_CLOCK,
         random: randomness.Random | None = None,
@@ -95,13 +112,19 @@ class Guard:
             breaker=breaker,
             rate_limit=rate_limit,
             bulkhead=bulkhead,
+            shedding=shedding,
+            hedge=hedge,
+            fallback=fallback,
+            faults=faults,
+            effect=None if effect is None else checked_effect(effect),
+            dry_run=dry_run,
             keys_max=keys_max,
             clock=clock,
             random=random or _RANDOM,
         )
         self._member = Member(plan)
         self._keys: Keys | None = Keys(plan)
-        self._terms = Terms(budget=deadline)
+        self._terms = Terms(budget=deadline, effect=plan.effect)
         self._drivers = Drivers(plan).for_terms(self._terms)
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -125,6 +148,23 @@ class Guard:
             if not flags and not function.__dict__:
                 return drivers.drive(self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return]
         return drivers.of_kind[kind_of(function)](self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return]
+
+    def outcome(
+        self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Any:  # noqa: ANN401 - see above
+        """Call `function` as `call` does, and return how it ended as a `CallOutcome`: value or error, and its source.
+
+        An async function gives an awaitable of it. Raises only what is no `Exception`, and `TypeError` for generators.
+        """
+        drive = self._drivers.outcome(kind_of(function))
+        return drive(self._member, self._terms, function, args, kwargs)
+
+    def inject_faults(self, *, on: bool = True) -> None:
+        """Switch the `faults` of this guard on, or off again. Raises `OptionError` for a guard without any."""
+        injector = self._member.plan.injector
+        if injector is None:
+            raise OptionError(f"{self._member.label} has no faults; write for example Guard(..., faults={_FAULTS})")
+        injector.machine.on = on
 
     def __call__(self, function: Callable[P, R]) -> Guarded[P, R]:
         """Decorate a function or generator function, blocking or async. The result has the guard as `guard`."""

@@ -26,9 +26,11 @@ from switchgear.guard.tally import Tally
 from switchgear.guard.terms import Terms
 from switchgear.guard.waiter import Pause, Turn, Waiter
 from switchgear.policies.breaker import BreakerMachine, BreakerState, OpenPhase, Phase
+from switchgear.policies.hedge import HedgeMachine
 from switchgear.policies.places import Places
 from switchgear.policies.rate_limit import RateLimitMachine, limiter_for
 from switchgear.policies.refusal import Refusal
+from switchgear.policies.retry_budget import RetryBudgetMachine
 
 
 class Unseen:
@@ -50,6 +52,7 @@ _ERRORS: dict[str, type[Rejected]] = {
     "bulkhead": QueueFull,
     "shedding": Overloaded,
 }
+_OF_A_QUEUE = (Code.QUEUE_FULL, Code.QUEUE_EXPIRED)
 
 
 class Member:
@@ -160,6 +163,8 @@ class Member:
     def abandon_locked(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
         """Take the verdict on a blocking call that is left behind. It keeps its place until it ends."""
         self._judge(ticket, verdict, duration, now)
+        if self.places is not None and ticket is not UNSEEN:
+            self.places.record(now, duration, verdict)
         self.tally.abandoned += 1
         self.tally.abandoned_total += 1
 
@@ -245,7 +250,8 @@ class Member:
                 self._note(self._event("refused", now, refusal.retry_after, refusal.code))
         if self.news:
             self.deliver()
-        return _ERRORS[refusal.policy](
+        kind = QueueFull if refusal.code in _OF_A_QUEUE else _ERRORS[refusal.policy]
+        return kind(
             refusal.reason,
             code=refusal.code,
             policy=refusal.policy,
@@ -286,6 +292,45 @@ class Member:
         with self:
             self.tally.retries += 1
 
+    def withdraw(self, error: BaseException | None = None) -> bool:
+        """Take from the retry budget what a repeat after `error`, or a hedge, costs. False when too little is left."""
+        retry = self.plan.retry
+        if retry is None or retry.budget is None:
+            return True
+        with self:
+            tally = self.tally
+            if tally.budget is None:
+                tally.budget = RetryBudgetMachine(retry.budget, self.plan.born)
+            calls = self.entered - tally.retries - tally.hedges
+            cost = 1.0 if error is None else tally.budget.cost_of(error)
+            return tally.budget.withdraw(self.plan.monotonic(), calls, cost)
+
+    def hedge_delay(self) -> float | None:
+        """Return the seconds until another copy of a call is due, or None while too little is known."""
+        with self:
+            return self._hedge().delay(self.plan.monotonic())
+
+    def record_copy(self, duration: float) -> None:
+        """Learn how long a copy of a hedged call took."""
+        with self:
+            self._hedge().record(duration)
+
+    def count_hedge(self) -> None:
+        """Count another copy of a call."""
+        with self:
+            self.tally.hedges += 1
+            self._tell("hedged")
+        if self.news:
+            self.deliver()
+
+    def count_fallback(self) -> None:
+        """Count a call that ended with the answer of its fallback."""
+        with self:
+            self.tally.fallbacks += 1
+            self._tell("fell_back")
+        if self.news:
+            self.deliver()
+
     # -- Reading ---------------------------------------------------------------------------------------------
 
     @property
@@ -324,6 +369,10 @@ class Member:
             if self._is_busy():
                 return False
             if self.limiter is not None and not self.limiter.is_clean(now):
+                return False
+            if self.places is not None and not self.places.is_clean(now):
+                return False
+            if self._tally is not None and self._tally.budget is not None and not self._tally.budget.is_clean(now):
                 return False
             return self.breaker is None or self.breaker.is_clean(now)
 
@@ -452,6 +501,17 @@ class Member:
         self.tally.would_refuse(refusal.code)
         if self.plan.meter.listeners:
             self._note(self._event("would_refuse", now, refusal.retry_after, refusal.code))
+
+    def _tell(self, kind: EventKind) -> None:
+        if self.plan.meter.listeners:
+            self._note(self._event(kind, self.plan.monotonic(), None, None))
+
+    def _hedge(self) -> HedgeMachine:
+        options = self.plan.hedge
+        assert options is not None  # only hedged calls ask
+        if self.tally.hedge is None:
+            self.tally.hedge = HedgeMachine(options)
+        return self.tally.hedge
 
     def _note_changes(self, breaker: BreakerMachine, now: float) -> None:
         for change in breaker.changes:

@@ -12,17 +12,23 @@ from threading import Lock
 from typing import Any
 
 from switchgear.core.clock import Clock
+from switchgear.core.effects import Effect
 from switchgear.core.errors import DeadlineExceeded, OptionError, Rejected
 from switchgear.core.outcome import Verdict
 from switchgear.guard.expiry import Timers
+from switchgear.guard.injecting import Injector
 from switchgear.guard.meter import Meter
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead, BulkheadMachine
 from switchgear.policies.checks import require_count, require_seconds
 from switchgear.policies.errors import matches
-from switchgear.policies.places import Places
+from switchgear.policies.fallback import Fallback
+from switchgear.policies.faults import Faults
+from switchgear.policies.hedge import Hedge
+from switchgear.policies.places import Places, Priority
 from switchgear.policies.rate_limit import RateLimit
 from switchgear.policies.retry import Retry
+from switchgear.policies.shedding import Shedding, SheddingMachine
 from switchgear.policies.timeout import Timeout
 
 _MUTEXES = 16
@@ -35,10 +41,10 @@ class Plan:
     """What a guard was told, checked, and what follows from it.
 
     `timers` lead to the deadlines of the running loop. `timeout_seconds` and `slow_after` are infinite when not
-    asked for. A call may wait `wait_max` seconds for its turn in the rate limit, and `queue_wait` seconds among
-    `queue` others for a place. `straight` says that drivers may pass by without the mutex, and `refuses_at_once` that
-    an open breaker is the end of a call. `dropped` holds calls that their callers dropped at a moment when they could
-    not be settled.
+    asked for. A call may wait `wait_max` seconds for its turn in the rate limit, and among `queue` others for a place.
+    `straight` says that drivers may pass by without the mutex, and `refuses_at_once` that an open breaker is the end
+    of a call. `born` is the monotonic second at which the plan was made. `dropped` holds calls that their callers
+    dropped at a moment when they could not be settled.
     """
 
     name: str
@@ -47,6 +53,11 @@ class Plan:
     breaker: Breaker | None
     rate_limit: RateLimit | None
     bulkhead: Bulkhead | None
+    shedding: Shedding | None = None
+    hedge: Hedge | None = None
+    fallback: Fallback | None = None
+    faults: Faults | None = None
+    effect: Effect | None = None
     deadline: float | None
     clock: Clock
     random: random.Random
@@ -59,11 +70,12 @@ class Plan:
     slow_after: float = field(init=False)
     wait_max: float = field(init=False)
     queue: int = field(init=False)
-    queue_wait: float = field(init=False)
+    born: float = field(init=False)
     straight: bool = field(init=False)
     refuses_at_once: bool = field(init=False)
     monotonic: Callable[[], float] = field(init=False)
     draw: Callable[[], float] = field(init=False)
+    injector: Injector | None = field(init=False)
     mutexes: tuple[Lock, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +86,7 @@ class Plan:
             value = getattr(self, option)
             if value is not None and not isinstance(value, kind):
                 raise OptionError(f"Guard({option}) takes a {kind.__name__}, not {value!r}; write {option}={example}")
+        check_together(self)
         if self.deadline is not None:
             require_seconds("Guard(deadline)", self.deadline, example=20.0)
         require_count("Guard(keys_max)", self.keys_max, example=10_000)
@@ -84,11 +97,14 @@ class Plan:
         self.timeout_seconds = inf if self.timeout is None else float(self.timeout.seconds)
         self.slow_after = inf if self.breaker is None else self.breaker.thresholds.slow_after
         self.wait_max = 0.0 if self.rate_limit is None else self.rate_limit.wait
-        self.queue = 0 if self.bulkhead is None else self.bulkhead.queue
-        self.queue_wait = 0.0 if self.bulkhead is None else self.bulkhead.max_wait
+        queueing = self.bulkhead or self.shedding
+        self.queue = 0 if queueing is None else queueing.queue
+        self.born = self.monotonic()
         warms_up = self.rate_limit is not None and self.rate_limit.warm_up > 0
-        self.straight = ONE_THREAD_AT_A_TIME and not warms_up
+        self.straight = ONE_THREAD_AT_A_TIME and not warms_up and self.shedding is None
         self.refuses_at_once = self.retry is None and not self.dry_run and not _observes(self.breaker)
+
+        self.injector = None if self.faults is None else Injector(self.faults, self.clock, self.timeout_seconds)
 
     def mutex_of(self, key: str | None) -> Lock:
         """Return the mutex for a key: members share a few, since no section waits for anything."""
@@ -96,7 +112,15 @@ class Plan:
 
     def new_places(self) -> Places[Any] | None:
         """Return the machine of places that the options ask for."""
+        if self.shedding is not None:
+            return SheddingMachine(self.shedding)
         return None if self.bulkhead is None else BulkheadMachine(self.bulkhead)
+
+    def patience(self, priority: Priority) -> float:
+        """Return the seconds that a call may wait for a place."""
+        if self.shedding is not None:
+            return self.shedding.patience(priority)
+        return 0.0 if self.bulkhead is None else self.bulkhead.max_wait
 
     def judge(self, error: BaseException, *, past_deadline: bool) -> Verdict:
         """Return what an error of the call says about the dependency.
@@ -124,10 +148,37 @@ def never_left(error: BaseException) -> bool:
     return isinstance(error, Rejected) or (isinstance(error, DeadlineExceeded) and not error.sent)
 
 
+def check_together(plan: Plan) -> None:
+    """Raise `OptionError` for policies that cannot work together, with what to write instead."""
+    if plan.bulkhead is not None and plan.shedding is not None:
+        raise OptionError(
+            "Guard takes bulkhead= or shedding=, not both: shedding bounds the calls in flight by itself; "
+            f"write shedding=Shedding(maximum={plan.bulkhead.limit}) and drop bulkhead="
+        )
+    if plan.hedge is not None and (plan.effect is None or not plan.effect.repeats):
+        raise OptionError(
+            "Guard(hedge) sends a call twice, so the calls have to be declared safe for that; "
+            'write effect="read_only" (or "keyed", "natural") beside hedge='
+        )
+    if plan.fallback is not None and plan.effect is not Effect.READ_ONLY:
+        raise OptionError(
+            "Guard(fallback) would tell the caller of a write that it happened, so the calls have to be declared "
+            'as reading only; write effect="read_only" beside fallback='
+        )
+    if plan.faults is not None and plan.faults.hangs and plan.timeout is None and plan.deadline is None:
+        raise OptionError(
+            "Guard(faults) has a hang, and nothing would end it; write timeout=Timeout(5.0) or deadline=20.0 as well"
+        )
+
+
 _POLICIES: tuple[tuple[str, type, str], ...] = (
     ("timeout", Timeout, "Timeout(5.0)"),
     ("retry", Retry, "Retry(attempts=3, on=(ConnectionError,))"),
     ("breaker", Breaker, "Breaker()"),
     ("rate_limit", RateLimit, "RateLimit(10)"),
     ("bulkhead", Bulkhead, "Bulkhead(32)"),
+    ("shedding", Shedding, "Shedding(maximum=64)"),
+    ("hedge", Hedge, "Hedge(after=0.2)"),
+    ("fallback", Fallback, "Fallback(value=[])"),
+    ("faults", Faults, 'Faults(Fault("latency", rate=0.1, seconds=1.0))'),
 )

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from switchgear.core.codes import Code
 from switchgear.core.outcome import Verdict
+from switchgear.policies.hedge import HedgeMachine
+from switchgear.policies.retry_budget import RetryBudgetMachine
 
 
 class Tally:
     """What was counted beside plain successes; used under the member's mutex.
 
     `abandoned` blocking calls still run; `abandoned_total` counts all there ever were. `refunded` calls never left.
+    `budget` and `hedge` are the machines that only repeats and hedged calls need.
     """
 
     __slots__ = (
         "abandoned",
         "abandoned_total",
+        "budget",
         "ended",
         "fallbacks",
+        "hedge",
         "hedges",
         "refunded",
         "refused",
@@ -33,6 +38,8 @@ class Tally:
         self.unseen: dict[Code, int] = {}
         self.retries = self.slow = self.timeouts = self.refunded = 0
         self.hedges = self.fallbacks = 0
+        self.budget: RetryBudgetMachine | None = None
+        self.hedge: HedgeMachine | None = None
         self.abandoned = self.abandoned_total = 0
 
     def refuse(self, code: Code) -> None:

@@ -10,8 +10,6 @@ from switchgear.core.errors import OptionError
 from switchgear.policies.checks import require_number, require_seconds
 from switchgear.policies.places import PRIORITIES, Priority
 
-_REPEATABLE = (None, Effect.READ_ONLY, Effect.KEYED, Effect.NATURAL)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -23,6 +21,7 @@ class Terms:
     effect     what a second call would do; None when it was not declared.
     budget     seconds for the whole call, or None.
     operation  the name that fault injection and reports use, or None for the function's own.
+    once       that this is one copy of a call, which somebody else repeats.
     """
 
     cost: float = 1.0
@@ -31,16 +30,17 @@ class Terms:
     effect: Effect | None = None
     budget: float | None = None
     operation: str | None = None
+    once: bool = False
 
     @property
     def repeats(self) -> bool:
         """Whether `Retry` may call again: not when the effect was declared and forbids it."""
-        return self.effect in _REPEATABLE
+        return not self.once and (self.effect is None or self.effect.repeats)
 
     @property
     def is_safe(self) -> bool:
         """Whether the call was declared safe to be made twice at once."""
-        return self.effect is not None and self.repeats
+        return self.effect is not None and self.effect.repeats
 
     @property
     def only_reads(self) -> bool:

@@ -54,6 +54,24 @@ def call_in_worker(
     return job.result(clock, expires_at)
 
 
+def start_in_worker(function: Callable[[], object], clock: Clock) -> None:
+    """Call `function` in a worker with a copy of this context, and wait for nothing. It is to raise nothing.
+
+    Raises `Overloaded` when all workers are taken.
+    """
+    _WORKERS.submit(Job(function, (), {}, lambda: None), clock)
+
+
+def wait_for(event: threading.Event, clock: Clock, seconds: float) -> None:
+    """Wait in the time of `clock` until `event` is set, at most `seconds`.
+
+    On a simulated clock what runs in workers gets a moment of real time first.
+    """
+    if not isinstance(clock, SystemClock):
+        event.wait(_SIMULATED_GRACE_SECONDS)
+    clock.wait(event, seconds)
+
+
 class Job:
     """One blocking call for a worker."""
 
@@ -124,9 +142,7 @@ class Job:
 
     def _wait(self, clock: Clock, expires_at: float) -> None:
         """Wait in the time of `clock`. On a simulated one a quick call gets a moment of real time first."""
-        if not isinstance(clock, SystemClock):
-            self._done.wait(_SIMULATED_GRACE_SECONDS)
-        clock.wait(self._done, expires_at - clock.monotonic())
+        wait_for(self._done, clock, expires_at - clock.monotonic())
 
 
 class _Workers:

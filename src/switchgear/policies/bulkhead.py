@@ -97,18 +97,32 @@ class BulkheadMachine(Generic[Waiter]):
 
         A finite `duration` in seconds improves the advice given in refusals.
         """
+        self.record(now, duration, _verdict)
+        return self.refund(now)
+
+    def record(self, _now: float, duration: float, _verdict: Verdict) -> None:
+        """Take the duration of a call that keeps its place."""
         if duration < inf:
             self.mean_seconds += MEMORY * (duration - self.mean_seconds)
-        return self.refund(now)
 
     def refund(self, now: float) -> tuple[Waiter, ...]:
         """End a call that tells nothing, as `release` does. Waiters whose time is over are dropped on the way."""
-        while self._waiters:
+        self.taken -= 1
+        return self.grant(now)
+
+    def grant(self, now: float) -> tuple[Waiter, ...]:
+        """Pass free places to those who wait, in order."""
+        granted: list[Waiter] = []
+        while self._waiters and self.taken < self.options.limit:
             waiter, _ = self._waiters.popitem(last=False)
             if now < waiter.expires_at:
-                return (waiter,)
-        self.taken -= 1
-        return ()
+                self.taken += 1
+                granted.append(waiter)
+        return tuple(granted)
+
+    def is_clean(self, _now: float) -> bool:
+        """Return whether nobody is in or waits."""
+        return not self.taken and not self.waiting
 
     def reconfigure(self, options: Bulkhead) -> None:
         """Go on by other options. Calls above a smaller limit run to their end."""

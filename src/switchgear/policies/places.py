@@ -55,6 +55,15 @@ class Places(Protocol[Waiter]):
     def release(self, now: float, duration: float, verdict: Verdict, /) -> Sequence[Waiter]:
         """End a call of `duration` seconds, infinite when unknown. Return the waiters that now hold a place."""
 
+    def record(self, now: float, duration: float, verdict: Verdict, /) -> None:
+        """Take the outcome of a call that keeps its place, until `refund`."""
+
+    def grant(self, now: float, /) -> Sequence[Waiter]:
+        """Pass free places on, after there have become more of them. Return the waiters that now hold one."""
+
+    def is_clean(self, now: float, /) -> bool:
+        """Return whether forgetting it changes nothing for the calls to come."""
+
     def refund(self, now: float, /) -> Sequence[Waiter]:
         """End a call that tells nothing. Return the waiters that now hold a place."""
 

@@ -7,7 +7,7 @@ Blog, 2015). A server's hint (`Retry-After`, RFC 9110 §10.2.3) is obeyed up to 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from math import inf, isfinite
 from typing import Literal
@@ -15,6 +15,7 @@ from typing import Literal
 from switchgear.core.errors import DeadlineExceeded, OptionError, Rejected, SwitchgearError
 from switchgear.policies.checks import require_count, require_seconds
 from switchgear.policies.errors import ErrorFilter, matches, names_exactly, require_filter
+from switchgear.policies.retry_budget import RetryBudget
 
 Backoff = Literal["full_jitter", "equal_jitter", "decorrelated", "constant", "exponential"]
 
@@ -33,6 +34,8 @@ class Retry:
     cap       seconds no wait of ours exceeds, at least `base`; default 10.
     hint_max  seconds up to which a wait that the server names is obeyed; default 60. After a longer one, or a
               negative one, the error is raised as it is.
+    budget    how many repeats all calls together may make; default ``RetryBudget()``: one for five calls, and ten a
+              second in any case. None: as many as the calls ask for.
 
     Cancellation, refusals of Switchgear and an inner guard's `RetryExhausted` are not retried; a refusal is
     waited out when its `retry_after` fits into a deadline in force, and an inner `RetryExhausted` is retried
@@ -46,6 +49,7 @@ class Retry:
     base: float = 0.1
     cap: float = 10.0
     hint_max: float = 60.0
+    budget: RetryBudget | None = field(default_factory=RetryBudget)
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -60,6 +64,8 @@ class Retry:
         require_count("Retry(attempts)", self.attempts, example=3)
         require_seconds("Retry(base)", self.base, zero=True, example=0.1)
         require_seconds("Retry(hint_max)", self.hint_max, zero=True, example=60.0)
+        if self.budget is not None and not isinstance(self.budget, RetryBudget):
+            raise OptionError(f"Retry(budget) takes a RetryBudget, not {self.budget!r}; write budget=RetryBudget()")
         self._check_shape()
 
     def _check_shape(self) -> None:

@@ -1,5 +1,6 @@
 """The public test kit: virtual time, a simulated event loop, a fake upstream, and conformance suites.
 
+errors         how a simulation can fail
 simulation     `SimulatedLoop`, `run_simulated`: an event loop in which time is virtual
 script         the words of a fake upstream: `ok`, `fail`, `hang`, `outage`, …
 upstream       `FakeUpstream`, which plays them, and remembers what reached it
@@ -14,6 +15,7 @@ What may not live here: anything that a lower room imports; in all but `pytest_p
 """
 
 from switchgear.core.clock import VirtualClock
+from switchgear.testing.errors import OutsideSimulation, SimulatedDeadlock, SimulationError, StepsExhausted
 from switchgear.testing.exploring import Cancellation, cancel_everywhere, drive_to_suspension
 from switchgear.testing.leaks import GuardLike, assert_idle, capacity_of
 from switchgear.testing.policies import PolicyConformance
@@ -30,15 +32,7 @@ from switchgear.testing.script import (
     slow,
     stall,
 )
-from switchgear.testing.simulation import (
-    OutsideSimulation,
-    SimulatedClock,
-    SimulatedDeadlock,
-    SimulatedLoop,
-    SimulationError,
-    StepsExhausted,
-    run_simulated,
-)
+from switchgear.testing.simulation import SimulatedClock, SimulatedLoop, run_simulated
 from switchgear.testing.storage import StoreConformance
 from switchgear.testing.upstream import FakeUpstream, Received
 

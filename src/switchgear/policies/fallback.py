@@ -1,0 +1,69 @@
+"""Fallback: what to answer when a call has failed for good. Options only; the guard does the answering.
+
+It stands outside all other policies, so it sees refusals, deadlines and exhausted retries as well. Whether the call
+may be made again is not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+from switchgear.core.errors import InDoubt, OptionError
+from switchgear.policies.errors import ErrorFilter, matches, names_exactly, require_filter
+
+
+class _Missing(Enum):
+    MISSING = "MISSING"
+
+
+MISSING: Final = _Missing.MISSING
+"""Stands for a value that was not given, since None is one that can be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """Answer with something else when a call fails.
+
+    value     what to answer: any object, None included. The very same object is given each time.
+    function  called with the error, blocking or async; its result is the answer, and what it raises is raised. Exactly
+              one of `value` and `function`.
+    on        errors to answer for; default: every `Exception`, refusals of ours included.
+    ignore    errors to raise all the same, though `on` means them; default: none.
+
+    Never for writes: a caller who is told of a success that never happened acts on it, so the guard makes no fallback
+    for a call that is declared opaque or reconcilable. The outcome of a call names an answer that came from here as
+    such. Cancellation and other exceptions that are no `Exception` always pass, and so does `InDoubt`, unless `on`
+    names that very class: doubt must stay visible. Raises `OptionError` for options that cannot work.
+    """
+
+    value: Any = field(default=MISSING, hash=False)
+    function: Callable[[Exception], Any] | None = None
+    on: ErrorFilter = Exception
+    ignore: ErrorFilter | None = None
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if (self.value is MISSING) == (self.function is None):
+            raise OptionError(
+                "Fallback takes either a value or a function; "
+                "write Fallback(value=[]) or Fallback(function=lambda error: cached())"
+            )
+        if self.function is not None and not callable(self.function):
+            raise OptionError(
+                f"Fallback(function) needs a function of the error, not {self.function!r}; "
+                f"write Fallback(value={self.function!r})"
+            )
+        require_filter("Fallback(on)", self.on)
+        if self.ignore is not None:
+            require_filter("Fallback(ignore)", self.ignore)
+
+    def applies(self, error: BaseException) -> bool:
+        """Return whether this answers in place of `error`."""
+        if not isinstance(error, Exception) or matches(self.ignore, error):
+            return False
+        if isinstance(error, InDoubt):
+            return names_exactly(self.on, error)
+        return matches(self.on, error)

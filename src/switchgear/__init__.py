@@ -30,6 +30,7 @@ from switchgear.core.errors import (
 )
 from switchgear.guard.fallbacks import CallOutcome
 from switchgear.guard.guard import Guard, circuit_breaker
+from switchgear.guard.limiter import RateLimiter
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead
 from switchgear.policies.fallback import Fallback
@@ -67,6 +68,7 @@ __all__ = [
     "QueueFull",
     "RateLimit",
     "RateLimited",
+    "RateLimiter",
     "Rejected",
     "Retry",
     "RetryBudget",

@@ -16,6 +16,7 @@ expiry      deadlines of tasks, in coarse buckets behind one timer a loop
 workers     threads for blocking calls that must end in time
 keys        the bounded registry of keyed members
 meter       events, statistics, log lines; `reading` takes the statistics of a member
+limiter     `RateLimiter`: limits at several levels, for callers that are no guarded call
 callables   what kind of callable was given
 
 What may not live here: rules of a policy (they are in `switchgear.policies`), I/O, any third-party import.

@@ -36,10 +36,15 @@ class Drivers:
         """Put them together for `plan`; `other` are their counterparts."""
         self._is_within = is_within
         self._other = other
-        self.take(plan)
+        self._put_together(plan)
 
     def take(self, plan: Plan) -> None:
-        """Put the drivers together anew, for another plan."""
+        """Put the drivers together anew, and their counterparts, for another plan."""
+        self._put_together(plan)
+        if self._other is not None:
+            self._other._put_together(plan)  # noqa: SLF001 - of this very class
+
+    def _put_together(self, plan: Plan) -> None:
         self._plan = plan
         blocking = straight_driver(plan, asynchronous=False) or drive
         asynchronous = straight_driver(plan, asynchronous=True) or drive_async
@@ -57,8 +62,6 @@ class Drivers:
         self.drive = blocking
         self.drive_async = asynchronous
         self.of_kind: tuple[Driver, ...] = (blocking, asynchronous, generator, async_generator)
-        if self._other is not None and not self._is_within:
-            self._other.take(plan)
 
     def for_terms(self, terms: Terms) -> Drivers:
         """Return these drivers, or their counterparts, as the budget of `terms` asks for."""

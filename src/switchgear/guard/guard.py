@@ -10,7 +10,7 @@ from dataclasses import replace
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, signature
 from math import inf
 from types import FunctionType
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.deadline import CURRENT
@@ -53,6 +53,21 @@ _RANDOM = randomness.Random()  # noqa: S311 - jitter needs no secrecy
 os.register_at_fork(after_in_child=_RANDOM.seed)
 
 
+class Changes(TypedDict, total=False):
+    """What `Guard.reconfigure` takes: policies as `Guard` does, and `dry_run`."""
+
+    timeout: Timeout | None
+    retry: Retry | None
+    breaker: Breaker | None
+    rate_limit: RateLimit | None
+    bulkhead: Bulkhead | None
+    shedding: Shedding | None
+    hedge: Hedge | None
+    fallback: Fallback | None
+    faults: Faults | None
+    dry_run: bool
+
+
 class Guard:
     """Protects calls to one dependency, blocking and asynchronous, from any thread and event loop.
 
@@ -73,8 +88,8 @@ class Guard:
     clock, random   time and randomness, to be replaced in tests.
 
     Every policy is optional. The order, from the outside in, is fallback, deadline, retry, hedge, admission (breaker,
-    bulkhead or shedding, and rate limit together), attempt timeout, faults, call. Constructing does no I/O. Raises `OptionError` for options that cannot
-    work.
+    bulkhead or shedding, and rate limit together), attempt timeout, faults, call. Constructing does no I/O. Raises
+    `OptionError` for options that cannot work.
 
     A blocking call bounded by a timeout or deadline runs in a worker thread with a copy of the caller's
     context. A thread cannot be stopped: when the time is over the call is left behind, keeps its place in the
@@ -149,15 +164,29 @@ class Guard:
                 return drivers.drive(self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return]
         return drivers.of_kind[kind_of(function)](self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return]
 
-    def outcome(
-        self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Any:  # noqa: ANN401 - see above
+    def outcome(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - see above
         """Call `function` as `call` does, and return how it ended as a `CallOutcome`: value or error, and its source.
 
         An async function gives an awaitable of it. Raises only what is no `Exception`, and `TypeError` for generators.
         """
         drive = self._drivers.outcome(kind_of(function))
         return drive(self._member, self._terms, function, args, kwargs)
+
+    def reconfigure(self, **changes: Unpack[Changes]) -> None:
+        """Go on under other policies, given as to `Guard`; None drops one, what is not named stays as it is.
+
+        For this guard and all its keys, at once and while calls are under way: an open breaker stays open, windows
+        keep what they saw, buckets what is in them, queues who waits. Calls under way end under the plan they began
+        with, in so far as they asked already. A function decorated before takes the general drivers from then on, some
+        1,000 ns slower. Raises `OptionError` for options that cannot work, for a bulkhead or shedding that comes or
+        goes, and on a keyed guard; nothing is changed then.
+        """
+        if self._keys is None:
+            raise OptionError(f"{self._member.label} is one key; reconfigure the guard itself")
+        plan = self._member.plan.changed(**changes)
+        self._drivers.take(plan)
+        self._member.reconfigure(plan)
+        self._keys.reconfigure(plan)
 
     def inject_faults(self, *, on: bool = True) -> None:
         """Switch the `faults` of this guard on, or off again. Raises `OptionError` for a guard without any."""
@@ -256,6 +285,10 @@ class Guard:
         return replace(
             statistics, keys=len(self._keys), keys_evicted=self._keys.evicted, keys_overflowed=self._keys.overflowed
         )
+
+    def members(self) -> tuple[Statistics, ...]:
+        """Return how each keyed member stands that is held now, the overflow member among them. Makes none."""
+        return () if self._keys is None else tuple(statistics_of(member) for member in self._keys.members())
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Tell `listener` of every `Event` of this guard and its keys. Return the function that ends it.

@@ -42,6 +42,13 @@ class Keys:
         with self._lock:
             return [*self._members.values(), *(() if self._overflow is None else (self._overflow,))]
 
+    def reconfigure(self, plan: Plan) -> None:
+        """Go on under another plan, in every member. More members than it allows make room as new keys come."""
+        with self._lock:
+            self._plan = plan
+        for member in self.members():
+            member.reconfigure(plan)
+
     def member(self, key: str) -> Member:
         """Return the member of `key`, making it at first use."""
         member = self._members.get(key)

@@ -45,7 +45,12 @@ Ticket = Phase | Unseen | None
 
 _new: Any = Exception.__new__
 _DROP_WAIT_SECONDS = 0.1
-_KINDS: dict[BreakerState, EventKind] = {"open": "opened", "half_open": "half_opened", "closed": "closed"}
+_KINDS: dict[BreakerState, EventKind] = {
+    "open": "opened",
+    "forced_open": "opened",
+    "half_open": "half_opened",
+    "closed": "closed",
+}
 _ERRORS: dict[str, type[Rejected]] = {
     "breaker": CircuitOpen,
     "rate_limit": RateLimited,
@@ -190,6 +195,31 @@ class Member:
         self.tally.timeouts += 1
         if self.plan.slow_after == inf or self.breaker is None:
             self.tally.slow += 1
+
+    def reconfigure(self, plan: Plan) -> None:
+        """Go on under another plan, with everything that is known."""
+        now = plan.monotonic()
+        with self:
+            self.plan = plan
+            if self.awake:
+                self._reconfigure_machines(plan, now)
+        self.deliver()
+
+    def _reconfigure_machines(self, plan: Plan, now: float) -> None:
+        if plan.breaker is None or self.breaker is None:
+            self.breaker = None if plan.breaker is None else BreakerMachine(plan.breaker)
+        else:
+            self.breaker.reconfigure(plan.breaker, now)
+            self._note_changes(self.breaker, now)
+        if plan.rate_limit is None or self.limiter is None:
+            self.limiter = None if plan.rate_limit is None else limiter_for(plan.rate_limit)
+        else:
+            self.limiter = self.limiter.under(plan.rate_limit, now)
+        if self.places is not None:
+            self.places.reconfigure(plan.shedding or plan.bulkhead)
+            self._grant(self.places.grant(now))
+        if self._tally is not None:
+            self._tally.reconfigure(plan.retry, plan.hedge)
 
     # -- Waiting to be let in --------------------------------------------------------------------------------
 

@@ -147,17 +147,34 @@ class Meter:
                 self.listener_errors += 1
                 self.log(logging.ERROR, "listener", event.monotonic, f"listener of {event.guard} raised {error!r}")
 
-    def log(self, level: int, topic: str, now: float, text: str) -> None:
-        """Write a line, at most one each five seconds for a topic; say how many were left out."""
+    def log(self, level: int, topic: str, now: float, text: str, fields: Mapping[str, object] | None = None) -> None:
+        """Write a line, at most one each five seconds for a topic; say how many were left out.
+
+        `fields` go into the record for structured logs, beside `left_out`.
+        """
         if now < self._quiet_until.get(topic, now):
             self._suppressed[topic] = self._suppressed.get(topic, 0) + 1
             return
         self._quiet_until[topic] = now + _LOG_EVERY_SECONDS
         left_out = self._suppressed.pop(topic, 0)
-        logger.log(level, "%s%s", text, f" ({left_out} like this left out)" if left_out else "")
+        logger.log(
+            level,
+            "%s%s",
+            text,
+            f" ({left_out} like this left out)" if left_out else "",
+            extra={**(fields or {}), "left_out": left_out},
+        )
 
     def _log_transition(self, event: Event) -> None:
         name = event.guard if event.key is None else f"{event.guard}[{event.key}]"
         wait = f", probes in {event.retry_after:.3g} s" if event.kind == "opened" and event.retry_after else ""
         level = logging.WARNING if event.kind == "opened" else logging.INFO
-        self.log(level, event.kind, event.monotonic, f"breaker of {name} {event.kind.replace('_', '-')}{wait}")
+        fields = {
+            "event": event.kind,
+            "guard": event.guard,
+            "key": event.key,
+            "state": event.state,
+            "generation": event.generation,
+            "retry_after": event.retry_after,
+        }
+        self.log(level, event.kind, event.monotonic, f"breaker of {name} {event.kind.replace('_', '-')}{wait}", fields)

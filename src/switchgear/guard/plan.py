@@ -6,7 +6,7 @@ import random
 import sys
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from threading import Lock
 from typing import Any
@@ -105,6 +105,22 @@ class Plan:
         self.refuses_at_once = self.retry is None and not self.dry_run and not _observes(self.breaker)
 
         self.injector = None if self.faults is None else Injector(self.faults, self.clock, self.timeout_seconds)
+
+    def changed(self, **changes: Any) -> Plan:  # noqa: ANN401 - each policy has a type of its own
+        """Return this plan with other policies, and the same listeners, log and switch of faults.
+
+        Raises `OptionError` for options that cannot work, and for taking in or dropping what holds places: calls that
+        are under way would give back what they never took.
+        """
+        plan = replace(self, **changes)
+        if (plan.bulkhead is None, plan.shedding is None) != (self.bulkhead is None, self.shedding is None):
+            raise OptionError(
+                "reconfigure cannot add or drop bulkhead= or shedding= while calls are under way; "
+                "write the wanted limit into the one that the guard was made with"
+            )
+        if plan.injector is not None and self.injector is not None:
+            plan.injector.machine.on = self.injector.machine.on
+        return plan
 
     def mutex_of(self, key: str | None) -> Lock:
         """Return the mutex for a key: members share a few, since no section waits for anything."""

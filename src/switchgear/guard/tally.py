@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from switchgear.core.codes import Code
 from switchgear.core.outcome import Verdict
-from switchgear.policies.hedge import HedgeMachine
+from switchgear.policies.hedge import Hedge, HedgeMachine
+from switchgear.policies.retry import Retry
 from switchgear.policies.retry_budget import RetryBudgetMachine
 
 
@@ -49,6 +50,18 @@ class Tally:
     def would_refuse(self, code: Code) -> None:
         """Count a refusal that a dry run, or a breaker that only observes, did not carry out."""
         self.unseen[code] = self.unseen.get(code, 0) + 1
+
+    def reconfigure(self, retry: Retry | None, hedge: Hedge | None) -> None:
+        """Go on under other options. A machine that is not asked for any more is forgotten."""
+        budget = None if retry is None else retry.budget
+        if self.budget is not None and budget is not None:
+            self.budget.reconfigure(budget)
+        else:
+            self.budget = None
+        if self.hedge is not None and hedge is not None:
+            self.hedge.reconfigure(hedge)
+        else:
+            self.hedge = None
 
     @property
     def failures(self) -> int:

@@ -8,6 +8,7 @@ windows     outcome windows: consecutive, by count, by time
 retry       which errors are worth another call, and how long to wait before it
 timeout     the bound of one attempt
 rate_limit  so many calls in so much time (GCRA)
+levels      rate limits above each other, charged together
 bulkhead    so many calls at once, with a bounded queue
 
 What may not live here: clocks, locks, logs, sleeping, threads, tasks, randomness. Time and draws are arguments.

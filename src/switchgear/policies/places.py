@@ -7,7 +7,7 @@ these two is called for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, TypeVar, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from switchgear.core.codes import Code
 from switchgear.core.outcome import Verdict
@@ -60,6 +60,9 @@ class Places(Protocol[Waiter]):
 
     def grant(self, now: float, /) -> Sequence[Waiter]:
         """Pass free places on, after there have become more of them. Return the waiters that now hold one."""
+
+    def reconfigure(self, options: Any, /) -> None:  # noqa: ANN401 - each kind of places has options of its own
+        """Go on under other options of the same policy; `grant` then passes on what they freed."""
 
     def is_clean(self, now: float, /) -> bool:
         """Return whether forgetting it changes nothing for the calls to come."""

@@ -105,6 +105,12 @@ class RateLimitMachine:
         """Give back what a call took that never left."""
         self.amount = max(0.0, self.amount - cost)
 
+    def under(self, options: RateLimit, now: float) -> RateLimitMachine:
+        """Return the machine to go on with under other options: what is in the bucket stays, and drains as they say."""
+        machine = limiter_for(options)
+        machine.amount, machine.updated = self.level(now), now
+        return machine
+
     def is_clean(self, now: float) -> bool:
         """Return whether it stands as a new one does."""
         return self.level(now) == 0.0
@@ -154,6 +160,13 @@ class WarmingMachine(RateLimitMachine):
             level, self._warmth = self._at(now)
             self.amount, self.updated = level + cost, now
         return wait
+
+    def under(self, options: RateLimit, now: float) -> RateLimitMachine:
+        """Return the machine to go on with, as warm as this one where it can be."""
+        machine = super().under(options, now)
+        if isinstance(machine, WarmingMachine):
+            machine._warmth = min(self._at(now)[1], options.warm_up)  # noqa: SLF001 - of this very class
+        return machine
 
     def is_clean(self, now: float) -> bool:
         """Return whether it stands as a new one does: drained and cold."""

@@ -32,6 +32,14 @@ LIBRARY = {
     "NotApplied",
     "OptionError",
     "StoreError",
+    "CallOutcome",
+    "Fallback",
+    "Fault",
+    "Faults",
+    "Hedge",
+    "RateLimiter",
+    "RetryBudget",
+    "Shedding",
 }
 
 

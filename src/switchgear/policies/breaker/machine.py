@@ -93,6 +93,24 @@ class BreakerMachine:
             if move is not None:
                 self.move(move, now, draw)
 
+    def reconfigure(self, options: Breaker, now: float) -> None:
+        """Go on under other options, keeping what is remembered and how long an open phase lasts.
+
+        A window of another kind or grain starts empty, in a new generation. Forcing it open, and disabling it, act at
+        once; the end of forcing it open closes it.
+        """
+        before, self._options = self._options, options
+        if options.mode == "forced_open":
+            if before.mode != "forced_open":
+                self.passing = False
+                self._enter(ForcedOpenPhase(self.phase.generation + 1), now)
+        elif isinstance(self.phase, Window):
+            self.phase = self.phase.under(options.thresholds)
+        elif before.mode == "forced_open" or options.mode == "disabled":
+            self._close(now)
+        elif isinstance(self.phase, HalfOpenPhase):
+            self.phase.reconfigure(options)
+
     def state(self, now: float) -> BreakerState:
         """Return the state as a call would meet it at `now`, changing nothing."""
         return "disabled" if self._options.mode == "disabled" else self.phase.state(now)

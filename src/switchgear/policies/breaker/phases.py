@@ -64,6 +64,10 @@ class HalfOpenPhase:
         self._in_flight = self._recorded = self._failed = self._slow = 0
         self._ends = now + (options.cooldown if options.half_open_max is None else options.half_open_max)
 
+    def reconfigure(self, options: Breaker) -> None:
+        """Go on under other options."""
+        self._options = options
+
     @property
     def ends(self) -> float:
         """The monotonic second at which the round is given up."""
@@ -123,9 +127,9 @@ class ForcedOpenPhase:
     blocked: ClassVar[int] = 0
     __slots__ = ("generation",)
 
-    def __init__(self) -> None:
-        """There is only one generation of it."""
-        self.generation = 0
+    def __init__(self, generation: int = 0) -> None:
+        """Refuse from now on."""
+        self.generation = generation
 
     def state(self, _now: float) -> BreakerState:
         """Return "forced_open"."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, cast
 
 from switchgear.core.outcome import Verdict
 from switchgear.policies.refusal import Refusal
@@ -66,6 +66,23 @@ class ClosedPhase:
         self.generation = generation
         self.edge = -inf
         self.hits = 0
+
+    def under(self, thresholds: Thresholds) -> Window:
+        """Return the window to go on with under other thresholds: this one if it can, else an empty one."""
+        if not self._goes_on(thresholds):
+            return window_for(thresholds, self.generation + 1)
+        self._thresholds = thresholds
+        self.edge = -inf  # the next outcome is judged, whatever it is
+        return cast("Window", self)
+
+    def _goes_on(self, thresholds: Thresholds) -> bool:
+        """Return whether what is remembered means the same under other thresholds."""
+        ours = self._thresholds
+        return (bool(ours.failures), ours.window_calls, ours.bucket_seconds) == (
+            bool(thresholds.failures),
+            thresholds.window_calls,
+            thresholds.bucket_seconds,
+        )
 
     def state(self, _now: float) -> BreakerState:
         """Return "closed"."""

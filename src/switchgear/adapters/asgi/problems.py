@@ -1,0 +1,69 @@
+"""Refusals as problem documents: ``application/problem+json``, RFC 9457.
+
+The document has the facts of the error's `to_dict()`, and the title, status and advice of the code table. What a
+remote said in the attempts of a retry is left out: it is for the log, not for callers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from switchgear.adapters.asgi.headers import retry_after_fields
+from switchgear.adapters.asgi.protocol import Fields
+from switchgear.core.codes import FACTS, Code
+from switchgear.core.errors import Denied, OptionError, StoreError, SwitchgearError
+
+MEDIA_TYPE = "application/problem+json"
+
+_KEPT_BACK = frozenset({"history"})
+
+
+def is_defect(error: SwitchgearError) -> bool:
+    """Whether `error` is for the people who run the service: its text belongs into the log, not into an answer."""
+    return error.code is Code.INTERNAL or isinstance(error, (OptionError, StoreError))
+
+
+def problem_document(error: SwitchgearError) -> dict[str, Any]:
+    """Return the problem document of an error. Every value fits into JSON."""
+    facts = FACTS[error.code]
+    told = "" if is_defect(error) else error.message
+    return {
+        "type": f"urn:switchgear:code:{error.code}",
+        "title": facts.meaning,
+        "status": facts.http_status,
+        "detail": told or facts.meaning,
+        "code": str(error.code),
+        "decision": facts.decision,
+        "retry_after": None,
+        **{name: value for name, value in error.facts().items() if name not in _KEPT_BACK},
+        "advice": facts.advice,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An answer that tells a caller about an error: status, header fields, body, and the seconds to wait."""
+
+    status: int
+    fields: Fields
+    body: bytes
+    retry_after: float | None
+
+
+def problem_answer(error: SwitchgearError, challenge: str) -> Problem:
+    """Return the answer for `error`.
+
+    `challenge` is what ``WWW-Authenticate`` says to a request without a tenant (RFC 9110 §11.6.1).
+    """
+    document = problem_document(error)
+    body = json.dumps(document).encode()
+    fields: Fields = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        *retry_after_fields(document["retry_after"]),
+    ]
+    if isinstance(error, Denied) and error.code is Code.TENANT_UNAUTHENTICATED:
+        fields.append((b"www-authenticate", challenge.encode("latin-1")))
+    return Problem(document["status"], fields, body, document["retry_after"])

@@ -1,0 +1,200 @@
+"""Live reconfiguration: other options, the same state."""
+
+import asyncio
+
+import pytest
+
+from switchgear import (
+    Breaker,
+    Bulkhead,
+    CircuitOpen,
+    Fault,
+    Faults,
+    Guard,
+    OptionError,
+    QueueFull,
+    RateLimit,
+    RateLimited,
+    Retry,
+    RetryBudget,
+    RetryExhausted,
+    Shedding,
+    Timeout,
+)
+from switchgear.testing import VirtualClock
+
+
+def failing() -> None:
+    """Be a dependency that is down."""
+    raise OSError("down")
+
+
+def test_an_open_breaker_stays_open_for_as_long_as_it_was_to() -> None:
+    """Other options do not close a breaker: nobody closes one by hand."""
+    clock = VirtualClock()
+    guard = Guard("api", breaker=Breaker(failures=1, cooldown=60.0, jitter=0.0), clock=clock)
+    with pytest.raises(OSError, match="down"):
+        guard.call(failing)
+    guard.reconfigure(breaker=Breaker(failures=9, cooldown=1.0))
+    with pytest.raises(CircuitOpen) as refused:
+        guard.call(int)
+    assert refused.value.retry_after == 60.0
+    clock.advance(60.0)
+    assert guard.call(int) == 0
+    assert guard.state == "closed"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Breaker(failures=5), Breaker(failures=3)),
+        (Breaker(failure_rate=0.5, minimum_calls=5), Breaker(failure_rate=0.5, minimum_calls=3)),
+        (
+            Breaker(failure_rate=0.5, minimum_calls=5, window_calls=9),
+            Breaker(failure_rate=0.5, minimum_calls=3, window_calls=9),
+        ),
+    ],
+)
+def test_a_window_keeps_what_it_saw(before: Breaker, after: Breaker) -> None:
+    """Failures from before count under the new thresholds."""
+    guard = Guard("api", breaker=before, clock=VirtualClock())
+    for _ in range(2):
+        guard.permit_nowait().fail()
+    guard.reconfigure(breaker=after)
+    assert guard.state == "closed"
+    guard.permit_nowait().fail()
+    assert guard.state == "open"
+
+
+def test_a_window_of_another_kind_starts_empty_in_a_new_generation() -> None:
+    """Outcomes admitted under the old window are dropped: they would mean something else."""
+    guard = Guard("api", breaker=Breaker(failures=2), clock=VirtualClock())
+    guard.permit_nowait().fail()
+    late = guard.permit_nowait()
+    guard.reconfigure(breaker=Breaker(failure_rate=0.1, minimum_calls=1, window=10.0))
+    late.fail()
+    assert guard.state == "closed"
+    guard.permit_nowait().fail()
+    assert guard.state == "open"
+
+
+def test_forcing_open_and_back_acts_at_once() -> None:
+    """A drill begins and ends when somebody says so."""
+    guard = Guard("api", breaker=Breaker(failures=2), clock=VirtualClock())
+    assert guard.call(int) == 0
+    guard.reconfigure(breaker=Breaker(failures=2, mode="forced_open"))
+    assert guard.state == "forced_open"
+    with pytest.raises(CircuitOpen):
+        guard.call(int)
+    guard.reconfigure(breaker=Breaker(failures=2))
+    assert (guard.state, guard.call(int)) == ("closed", 0)
+
+
+def test_a_bucket_keeps_what_is_in_it() -> None:
+    """A smaller limit does not give the burst a second time, and a greater one drains faster."""
+    clock = VirtualClock()
+    guard = Guard("api", rate_limit=RateLimit(1, per=10.0, burst=2), clock=clock)
+    guard.call(int)
+    guard.call(int)
+    guard.reconfigure(rate_limit=RateLimit(1, per=1.0, burst=2))
+    with pytest.raises(RateLimited) as refused:
+        guard.call(int)
+    assert refused.value.retry_after == pytest.approx(1.0)
+    guard.reconfigure(rate_limit=RateLimit(1, per=1.0, burst=2, warm_up=30.0))
+    with pytest.raises(RateLimited) as refused:
+        guard.call(int)
+    assert refused.value.retry_after == pytest.approx(3.0, rel=0.1)
+    guard.reconfigure(rate_limit=None)
+    assert guard.call(int) == 0
+
+
+async def test_who_waits_gets_the_places_that_are_new() -> None:
+    """A greater bulkhead wakes its queue at once; a smaller one lets calls under way end."""
+    guard = Guard("api", bulkhead=Bulkhead(1, queue=3))
+    held = guard.permit_nowait()
+    tasks = [asyncio.create_task(guard.call(asyncio.sleep, 0, number)) for number in range(3)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    guard.reconfigure(bulkhead=Bulkhead(4))
+    assert await asyncio.gather(*tasks) == [0, 1, 2]
+    guard.reconfigure(bulkhead=Bulkhead(1))
+    with pytest.raises(QueueFull):
+        guard.call(int)
+    held.succeed()
+    assert (guard.call(int), guard.statistics().in_flight) == (0, 0)
+
+
+def test_places_do_not_come_or_go_under_calls_under_way() -> None:
+    """What a call did not take it must not give back, so this is refused, and nothing has changed."""
+    plain, bounded = Guard("api", breaker=Breaker()), Guard("api", bulkhead=Bulkhead(1))
+    with pytest.raises(OptionError, match="bulkhead"):
+        plain.reconfigure(bulkhead=Bulkhead(1))
+    with pytest.raises(OptionError, match="not both"):
+        bounded.reconfigure(shedding=Shedding())
+    with pytest.raises(OptionError, match="cannot add or drop"):
+        bounded.reconfigure(bulkhead=None)
+    assert bounded.call(int) == 0
+
+
+def test_every_key_is_reconfigured_and_a_key_alone_is_not() -> None:
+    """Keys share the options of their guard."""
+    guard = Guard("api", breaker=Breaker(failures=5), clock=VirtualClock())
+    for _ in range(2):
+        guard.key("a").permit_nowait().fail()
+    with pytest.raises(OptionError, match="reconfigure the guard itself"):
+        guard.key("a").reconfigure(breaker=None)
+    guard.reconfigure(breaker=Breaker(failures=3))
+    guard.key("a").permit_nowait().fail()
+    guard.key("new").permit_nowait().fail()
+    assert (guard.key("a").state, guard.key("new").state) == ("open", "closed")
+
+
+def test_a_call_under_way_settles_and_a_decorated_function_follows() -> None:
+    """Nothing is lost between two plans, and functions decorated before go by the new one."""
+    clock = VirtualClock()
+    guard = Guard("api", breaker=Breaker(failures=5), rate_limit=RateLimit(100), clock=clock)
+    decorated = guard(lambda: guard.reconfigure(breaker=Breaker(failures=1), retry=Retry(attempts=2, on=OSError)))
+    decorated()
+    flaky = iter([OSError("once")])
+
+    @guard
+    def call() -> str:
+        for error in flaky:
+            raise error
+        return "done"
+
+    guard.reconfigure(breaker=None)
+    assert call() == "done"
+    assert (guard.statistics().retries, guard.statistics().in_flight) == (1, 0)
+
+
+def test_a_retry_budget_keeps_what_was_withdrawn() -> None:
+    """Reconfiguring does not fill the budget up again."""
+    budget = RetryBudget(ratio=0.0, floor=0.1, window=10.0)
+    retry = Retry(attempts=2, on=OSError, base=0.0, budget=budget)
+    guard = Guard("api", retry=retry, clock=VirtualClock())
+    with pytest.raises(RetryExhausted):
+        guard.call(failing)
+    guard.reconfigure(retry=Retry(attempts=3, on=OSError, base=0.0, budget=budget))
+    with pytest.raises(RetryExhausted, match="budget"):
+        guard.call(failing)
+
+
+def test_timeouts_and_the_switch_of_faults_carry_over() -> None:
+    """What holds no state is simply replaced; faults that are on stay on."""
+    guard = Guard("api", timeout=Timeout(5.0), faults=Faults(Fault("error", rate=1.0, error=KeyError)))
+    guard.inject_faults()
+    guard.reconfigure(timeout=None, faults=Faults(Fault("error", rate=1.0, error=ValueError)))
+    assert guard.timeout_seconds is None
+    with pytest.raises(ValueError):  # noqa: PT011 - only its class matters here
+        guard.call(int)
+    guard.inject_faults(on=False)
+    assert guard.call(int) == 0
+
+
+def test_options_that_cannot_work_change_nothing() -> None:
+    """A refused reconfiguration leaves the guard as it was."""
+    guard = Guard("api", timeout=Timeout(5.0))
+    with pytest.raises(OptionError, match="hedge"):
+        guard.reconfigure(hedge=1)  # type: ignore[typeddict-item] # what is wrong on purpose
+    assert guard.timeout_seconds == 5.0

@@ -263,7 +263,10 @@ class Guard:
         terms = self._terms.narrowed(
             cost=cost, priority=priority, tenant=tenant, effect=effect, budget=deadline, operation=operation
         )
-        return self._view(self._member, self._keys, terms, self._drivers.for_terms(terms))
+        view = object.__new__(Guard)
+        view._member, view._keys, view._terms = self._member, self._keys, terms
+        view._drivers = self._drivers.for_terms(terms)
+        return view
 
     def key(self, key: str) -> Guard:
         """Return the guard of one key: own state, same options. Ask for it at each call, do not keep it.
@@ -271,11 +274,14 @@ class Guard:
         At most `keys_max` keys are held; closed, idle and clean ones make room, and when there are none, new
         keys share one overflow member. Raises `OptionError` for a key that is no text, or on a keyed guard.
         """
-        if self._keys is None:
+        keys = self._keys
+        if keys is None:
             raise OptionError(f"{self._member.label} is keyed already; take the key from the guard itself")
         if not key or not isinstance(key, str):
             raise OptionError(f"a key is a text of at least one character, not {key!r}")
-        return self._view(self._keys.member(key), None, self._terms, self._drivers)
+        view = object.__new__(Guard)
+        view._member, view._keys, view._terms, view._drivers = keys.member(key), None, self._terms, self._drivers
+        return view
 
     def statistics(self) -> Statistics:
         """Return a frozen record of how the guard, or this key of it, stands. Changes nothing."""
@@ -322,12 +328,6 @@ class Guard:
     def __repr__(self) -> str:
         """Show name and state."""
         return f"<Guard {self._member.label} {self.state}>"
-
-    @staticmethod
-    def _view(member: Member, keys: Keys | None, terms: Terms, drivers: Drivers) -> Guard:
-        view = object.__new__(Guard)
-        view._member, view._keys, view._terms, view._drivers = member, keys, terms, drivers
-        return view
 
 
 class Guarded(Protocol[P, R_co]):

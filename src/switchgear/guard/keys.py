@@ -55,17 +55,21 @@ class Keys:
         if member is not None:
             return member
         with self._lock:
-            return self._members.get(key) or self._make(key)
+            plan, members = self._plan, self._members
+            if key in members:  # another thread was quicker
+                return members[key]
+            if len(members) >= plan.keys_max and not self._evict():
+                return self._shared()
+            member = members[key] = Member(plan, key)
+            self._order.append(key)
+            return member
 
-    def _make(self, key: str) -> Member:
-        if len(self._members) >= self._plan.keys_max and not self._evict():
-            self.overflowed += 1
-            if self._overflow is None:
-                self._overflow = Member(self._plan, OVERFLOW_KEY)
-            return self._overflow
-        member = self._members[key] = Member(self._plan, key)
-        self._order.append(key)
-        return member
+    def _shared(self) -> Member:
+        """Return the member that keys share for which there is no room."""
+        self.overflowed += 1
+        if self._overflow is None:
+            self._overflow = Member(self._plan, OVERFLOW_KEY)
+        return self._overflow
 
     def _evict(self) -> bool:
         """Forget the first member that can be. After a search in vain, the next one waits a little."""

@@ -31,7 +31,7 @@ from switchgear.policies.retry import Retry
 from switchgear.policies.shedding import Shedding, SheddingMachine
 from switchgear.policies.timeout import Timeout
 
-_MUTEXES = 16
+MUTEXES = 16
 ONE_THREAD_AT_A_TIME = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 """Whether straight sections hold: CPython with its lock, which no thread gives up between two plain bytecodes."""
 
@@ -92,7 +92,7 @@ class Plan:
         require_count("Guard(keys_max)", self.keys_max, example=10_000)
         self.monotonic = self.clock.monotonic
         self.draw = self.random.random
-        self.mutexes = tuple(Lock() for _ in range(_MUTEXES))
+        self.mutexes = tuple(Lock() for _ in range(MUTEXES))
         self.timers = Timers(self.clock)
         self.timeout_seconds = inf if self.timeout is None else float(self.timeout.seconds)
         self.slow_after = inf if self.breaker is None else self.breaker.thresholds.slow_after
@@ -121,10 +121,6 @@ class Plan:
         if plan.injector is not None and self.injector is not None:
             plan.injector.machine.on = self.injector.machine.on
         return plan
-
-    def mutex_of(self, key: str | None) -> Lock:
-        """Return the mutex for a key: members share a few, since no section waits for anything."""
-        return self.mutexes[0 if key is None else hash(key) % _MUTEXES]
 
     def new_places(self) -> Places[Any] | None:
         """Return the machine of places that the options ask for."""

@@ -29,6 +29,10 @@ class Effect(StrEnum):
         """Whether a second call does no more than the first: nothing changes, the key is known, or a value is set."""
         return self in (Effect.READ_ONLY, Effect.KEYED, Effect.NATURAL)
 
+    def or_stricter(self, other: Effect | None) -> Effect:
+        """Return `other` when it was declared and allows less than this: nobody loosens what somebody declared."""
+        return self if other is None or (other.repeats and not other.writes) or not self.repeats else other
+
     @property
     def repeats_in_doubt(self) -> bool:
         """Whether an interrupted attempt may simply run again: nothing changes, or the remote knows our key."""

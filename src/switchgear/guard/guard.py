@@ -310,6 +310,11 @@ class Guard:
         return self._member.plan.name
 
     @property
+    def effect(self) -> Effect | None:
+        """What a second call would do, as it was declared; None when it was not."""
+        return self._terms.effect
+
+    @property
     def state(self) -> BreakerState:
         """The breaker's state as the next call would meet it; "closed" without a breaker. Takes no probe."""
         return state_of(self._member)

@@ -10,6 +10,12 @@ timeout     the bound of one attempt
 rate_limit  so many calls in so much time (GCRA)
 levels      rate limits above each other, charged together
 bulkhead    so many calls at once, with a bounded queue
+shedding    as many calls at once as the dependency can take, by priority and fairly between tenants
+places      what bulkhead and shedding have in common
+hedge       when to send another copy of a call
+fallback    what to answer when a call has failed
+faults      errors, latency and hangs on purpose
+retry_budget   how many repeats all calls together may make
 
 What may not live here: clocks, locks, logs, sleeping, threads, tasks, randomness. Time and draws are arguments.
 """

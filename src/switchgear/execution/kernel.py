@@ -180,7 +180,7 @@ class Kernel:
             return
         try:
             check_all(self._gates, _gate_request(intent, registered))
-            permit = guard.permit_nowait(cost=registered.tool.cost)
+            permit = guard.permit_nowait(cost=registered.tool.cost, tenant=intent.tenant)
         except Rejected as refusal:
             await self._refused(intent, refusal, ticket)
             return

@@ -221,13 +221,14 @@ class Guard:
         """
         return PermitScope(self._member, self._terms)
 
-    def permit_nowait(self, *, cost: float | None = None) -> Permit:
+    def permit_nowait(self, *, cost: float | None = None, tenant: str | None = None) -> Permit:
         """Return a permit for a call that is made elsewhere, without ever waiting.
 
-        The caller settles it. Timeout and deadline are the caller's business as well; see `timeout_seconds`.
-        Raises `Rejected` when the call is not let in at once, `OptionError` for a cost below 0.
+        `cost` and `tenant` as in `using`. The caller settles it. Timeout and deadline are the caller's business as
+        well; see `timeout_seconds`. Raises `Rejected` when the call is not let in at once, `OptionError` for a cost
+        below 0.
         """
-        member, terms = self._member, self._terms.narrowed(cost=cost)
+        member, terms = self._member, self._terms.narrowed(cost=cost, tenant=tenant)
         plan = member.plan
         now = plan.monotonic()
         ticket = member.admit(now, terms)

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Sequence
 from math import inf
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import CircuitOpen, DeadlineExceeded, Overloaded, QueueFull, RateLimited, Rejected
@@ -40,7 +40,16 @@ class Unseen:
 
 
 UNSEEN = Unseen()
-Ticket = Phase | Unseen | None
+
+
+class Witness(NamedTuple):
+    """The ticket of a call whose tenant matters to the breaker."""
+
+    phase: Phase
+    tenant: str | None
+
+
+Ticket = Phase | Witness | Unseen | None
 """The breaker's phase in which a call was let in; None without a breaker."""
 
 _new: Any = Exception.__new__
@@ -434,7 +443,7 @@ class Member:
                 if place_held:
                     self.free_place_locked(now)
                 return refusal
-            ticket = breaker.phase
+            ticket = Witness(breaker.phase, terms.tenant) if self.plan.tenants > 1 else breaker.phase
         places = self.places
         if places is not None and not place_held:
             refusal = places.admit(now, terms.priority, terms.tenant, self.plan.draw())
@@ -469,14 +478,16 @@ class Member:
             return
         if duration > self.plan.slow_after:
             self.tally.slow += 1
-        if ticket is breaker.phase:
-            breaker.settle(ticket, verdict, duration, now, self.plan.draw())
+        phase, tenant = ticket if isinstance(ticket, Witness) else (ticket, None)
+        if phase is breaker.phase:
+            breaker.settle(phase, verdict, duration, now, self.plan.draw(), tenant)
             if breaker.changes:
                 self._note_changes(breaker, now)
 
     def _return_probe(self, ticket: Ticket, now: float) -> None:
         if self.breaker is not None and ticket is not None and not isinstance(ticket, Unseen):
-            self.breaker.settle(ticket, Verdict.IGNORED, 0.0, now, self.plan.draw())
+            phase = ticket.phase if isinstance(ticket, Witness) else ticket
+            self.breaker.settle(phase, Verdict.IGNORED, 0.0, now, self.plan.draw())
 
     def _grant(self, waiters: Sequence[Waiter]) -> None:
         for waiter in waiters:

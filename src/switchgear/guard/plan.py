@@ -71,6 +71,7 @@ class Plan:
     wait_max: float = field(init=False)
     queue: int = field(init=False)
     born: float = field(init=False)
+    tenants: int = field(init=False)
     straight: bool = field(init=False)
     refuses_at_once: bool = field(init=False)
     monotonic: Callable[[], float] = field(init=False)
@@ -101,7 +102,9 @@ class Plan:
         self.queue = 0 if queueing is None else queueing.queue
         self.born = self.monotonic()
         warms_up = self.rate_limit is not None and self.rate_limit.warm_up > 0
-        self.straight = ONE_THREAD_AT_A_TIME and not warms_up and self.shedding is None
+        self.tenants = 1 if self.breaker is None else self.breaker.tenants
+        in_general = warms_up or self.shedding is not None or self.tenants > 1
+        self.straight = ONE_THREAD_AT_A_TIME and not in_general
         self.refuses_at_once = self.retry is None and not self.dry_run and not _observes(self.breaker)
 
         self.injector = None if self.faults is None else Injector(self.faults, self.clock, self.timeout_seconds)

@@ -106,8 +106,8 @@ def test_guard_tables_become_options(tmp_path: Path) -> None:
     assert guard.timeout is not None
     assert guard.rate_limit is not None
     assert (guard.timeout.seconds, guard.bulkhead, guard.rate_limit.limit) == (2.5, None, 10)
-    assert guard.breaker == Breaker(failures=3, ramp=10.0)
-    assert loaded.guard_of("abrupt").breaker == Breaker(failures=3)
+    assert guard.breaker == Breaker(failures=3, ramp=10.0, tenants=2)
+    assert loaded.guard_of("abrupt").breaker == Breaker(failures=3, tenants=2)
 
 
 def test_tools_become_contracts_and_operations(tmp_path: Path) -> None:

@@ -196,5 +196,5 @@ def test_options_that_cannot_work_change_nothing() -> None:
     """A refused reconfiguration leaves the guard as it was."""
     guard = Guard("api", timeout=Timeout(5.0))
     with pytest.raises(OptionError, match="hedge"):
-        guard.reconfigure(hedge=1)  # type: ignore[typeddict-item] # what is wrong on purpose
+        guard.reconfigure(hedge=1)  # type: ignore[arg-type] # what is wrong on purpose
     assert guard.timeout_seconds == 5.0

@@ -17,10 +17,12 @@ from switchgear.policies.timeout import Timeout
 
 _P = TypeVar("_P", Breaker, RateLimit, Bulkhead)
 
+TENANTS = 2
+"""Tenants whose calls must have failed before a shared breaker opens, unless a breaker table says otherwise."""
 RAMP = 10.0
 """Seconds in which a recovered dependency is loaded again, unless a breaker table says otherwise."""
 
-_STANDARD: dict[str, dict[str, Any]] = {"breaker": {"ramp": RAMP}, "rate_limit": {}, "bulkhead": {}}
+_STANDARD: dict[str, dict[str, Any]] = {"breaker": {"ramp": RAMP, "tenants": TENANTS}, "rate_limit": {}, "bulkhead": {}}
 _RETRY = "is not the guard's here: the kernel retries, since every attempt is recorded"
 _NOT_HERE = {
     "breaker": ("on", "ignore", "thresholds"),
@@ -40,7 +42,7 @@ class GuardOptions:
 
 
 DEFAULT_GUARD = GuardOptions(
-    breaker=Breaker(failure_rate=0.5, minimum_calls=10, window=30.0, cooldown=15.0, ramp=RAMP),
+    breaker=Breaker(failure_rate=0.5, minimum_calls=10, window=30.0, cooldown=15.0, ramp=RAMP, tenants=TENANTS),
     bulkhead=Bulkhead(32),
 )
 """What protects a dependency that the file says nothing about."""

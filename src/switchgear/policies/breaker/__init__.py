@@ -6,6 +6,7 @@
 
 windows   the closed phases: what is remembered of calls, and when it is enough
 options   `Breaker`, validated at birth
+evidence  whose calls failed lately, for breakers that several tenants share
 phases    open, half-open, forced open, and the ramp after closing
 machine   `BreakerMachine`: the phase in force and the moves between phases
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from switchgear.core.outcome import Verdict
+from switchgear.policies.breaker.evidence import Evidence
 from switchgear.policies.breaker.options import Breaker
 from switchgear.policies.breaker.phases import ForcedOpenPhase, HalfOpenPhase, OpenPhase, Ramp
 from switchgear.policies.breaker.windows import (
@@ -45,6 +46,7 @@ class BreakerMachine:
 
     __slots__ = (
         "_blocked",
+        "_evidence",
         "_failed_recoveries",
         "_options",
         "_ramp",
@@ -60,6 +62,7 @@ class BreakerMachine:
         self._options = options
         self._failed_recoveries = 0
         self._ramp: Ramp | None = None
+        self._evidence = _evidence_for(options)
         self.changes: tuple[Change, ...] = ()
         self.opened = self.closed = self._blocked = 0
         self.passing = options.mode != "forced_open"
@@ -86,12 +89,21 @@ class BreakerMachine:
             self.passing = True
         return self.phase.admit(now)
 
-    def settle(self, ticket: Phase, verdict: Verdict, duration: float, now: float, draw: float) -> None:
+    def settle(
+        self, ticket: Phase, verdict: Verdict, duration: float, now: float, draw: float, tenant: str | None = None
+    ) -> None:
         """Take the outcome of a call that took `duration` seconds. Outcomes of another generation are dropped."""
-        if ticket is self.phase:
-            move = ticket.settle(verdict, duration, now)
-            if move is not None:
-                self.move(move, now, draw)
+        if ticket is not self.phase:
+            return
+        evidence = self._evidence
+        if evidence is not None:
+            evidence.hear(tenant, verdict, now)
+        move = ticket.settle(verdict, duration, now)
+        if move is None:
+            return
+        if move == "trip" and evidence is not None and not evidence.suffices(self._options.tenants, now):
+            return
+        self.move(move, now, draw)
 
     def reconfigure(self, options: Breaker, now: float) -> None:
         """Go on under other options, keeping what is remembered and how long an open phase lasts.
@@ -100,6 +112,8 @@ class BreakerMachine:
         once; the end of forcing it open closes it.
         """
         before, self._options = self._options, options
+        if (options.tenants, options.evidence_seconds) != (before.tenants, before.evidence_seconds):
+            self._evidence = _evidence_for(options)
         if options.mode == "forced_open":
             if before.mode != "forced_open":
                 self.passing = False
@@ -172,3 +186,7 @@ class BreakerMachine:
     def _enter(self, phase: Phase, now: float) -> None:
         self._blocked, self.phase = self._blocked + self.phase.blocked, phase
         self.changes = (*self.changes, Change(phase.state(now), phase.generation, phase.retry_after(now)))
+
+
+def _evidence_for(options: Breaker) -> Evidence | None:
+    return Evidence(options.evidence_seconds) if options.tenants > 1 else None

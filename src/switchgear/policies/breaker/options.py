@@ -14,7 +14,7 @@ from switchgear.policies.errors import ErrorFilter, require_filter
 Mode = Literal["normal", "observe", "forced_open", "disabled"]
 
 _FINE_BUCKETS = 10
-_OFF = {"cooldown_factor": 1.0, "ramp": 0.0, "mode": "normal"}
+_OFF = {"cooldown_factor": 1.0, "ramp": 0.0, "mode": "normal", "tenants": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class Breaker:
     cooldown_factor  growth of the cooldown for each failed recovery, at least 1; default 1.
     cooldown_max     seconds the cooldown never exceeds; default ten cooldowns.
     jitter           share by which each cooldown varies up and down, 0 to below 1; default 0.1.
+    tenants          tenants whose calls must have failed lately for it to open, or all who called where there are
+                     fewer, at least 1; default 1: the failures of one open it for all.
     probes           calls let through in half-open, in flight and in total; default 1.
     half_open_max    seconds of half-open without a verdict after which it opens again. By default only a round
                      whose probes have been out for a whole cooldown is given up.
@@ -59,6 +61,7 @@ class Breaker:
     cooldown_factor: float = 1.0
     cooldown_max: float | None = None
     jitter: float = 0.1
+    tenants: int = 1
     probes: int = 1
     half_open_max: float | None = None
     ramp: float = 0.0
@@ -81,6 +84,12 @@ class Breaker:
         shown |= _resolved(self.thresholds)
         said = (f"{name}={value!r}" for name, value in shown.items() if value is not None and _OFF.get(name) != value)
         return f"Breaker({', '.join(said)})"
+
+    @property
+    def evidence_seconds(self) -> float:
+        """How far the evidence of tenants reaches back: the window of seconds, else the cooldown."""
+        thresholds = self.thresholds
+        return thresholds.bucket_seconds * thresholds.buckets or self.cooldown
 
     @property
     def first_state(self) -> BreakerState:
@@ -186,6 +195,7 @@ def _check_recovery(options: Breaker) -> None:
     require_number("Breaker(jitter)", options.jitter, least=0, example=0.1)
     if options.jitter >= 1:
         raise OptionError(f"Breaker(jitter) is a share below 1, not {options.jitter!r}; write for example jitter=0.1")
+    require_count("Breaker(tenants)", options.tenants, example=2)
     require_count("Breaker(probes)", options.probes, example=3)
     if options.half_open_max is not None:
         require_seconds("Breaker(half_open_max)", options.half_open_max, example=30.0)

@@ -81,6 +81,10 @@ def _retried() -> Guard:
     return Guard("retry", retry=_RETRY)
 
 
+def _bounded() -> Guard:
+    return Guard("timeout", timeout=Timeout(5.0))
+
+
 def _limited() -> Guard:
     return Guard("limited", rate_limit=_UNLIMITED)
 
@@ -112,7 +116,10 @@ CONTENDERS: Contenders = {
         _contender("guard", _calling(_retried, answer_async)),
         _contender("decorated", _decorated(_retried, answer_async)),
     ),
-    "timeout": (_contender("guard", _calling(lambda: Guard("timeout", timeout=Timeout(5.0)), answer_suspending)),),
+    "timeout": (
+        _contender("guard", _calling(_bounded, answer_suspending)),
+        _contender("decorated", _decorated(_bounded, answer_suspending)),
+    ),
     "pipeline": (
         _contender("one guard, window of 60 s", _calling(pipeline, answer_async)),
         _contender("one guard, window of 60 s; decorated", _decorated(pipeline, answer_async)),

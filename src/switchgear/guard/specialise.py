@@ -52,7 +52,8 @@ def _maker(plan: Plan, *, asynchronous: bool, bound: bool) -> Callable[..., stra
             ("LIMIT", limit),
             ("PLACES", places),
             ("TIMEOUT", timeout),
-            ("CLOCK", any((breaker, limit, places, timeout))),
+            ("START", any((breaker, limit, places, timeout))),
+            ("END", breaker or places),
             ("AT_ONCE", breaker and plan.refuses_at_once),
             (_BOUND, bound),
         )

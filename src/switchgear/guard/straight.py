@@ -38,9 +38,9 @@ from switchgear.policies.bulkhead import MEMORY
 SUCCESS = Verdict.SUCCESS
 IGNORED = Verdict.IGNORED
 
-ASYNC = BREAKER = LIMIT = PLACES = TIMEOUT = CLOCK = AT_ONCE = True
-"""The switches: an asynchronous driver; each policy; whether any of them needs to know the time; and whether the
-refusal of an open breaker is the end of a call."""
+ASYNC = BREAKER = LIMIT = PLACES = TIMEOUT = START = END = AT_ONCE = True
+"""The switches: an asynchronous driver; each policy; whether any of them needs to know when a call starts, and when it
+ends; and whether the refusal of an open breaker is the end of a call."""
 
 Driver = Callable[..., Any]
 
@@ -66,7 +66,7 @@ def drivers(plan: Plan, member: Any = None, terms: Any = None, function: Any = N
         scope = CURRENT.get()
         if scope is not None and not TIMEOUT:
             return await beyond(member, terms, function, args, kwargs)
-        now = monotonic() if CLOCK else 0.0
+        now = monotonic() if START else 0.0
         if TIMEOUT:
             ends = inf if scope is None else scope.moment_on(clock)
             when = now + timeout_seconds
@@ -118,18 +118,22 @@ def drivers(plan: Plan, member: Any = None, terms: Any = None, function: Any = N
             cut = TIMEOUT and has_fired(bucket, serial, task, cancelling) and isinstance(error, CancelledError)
             ends = ends if TIMEOUT else inf
             tries = Tries(member, terms)
-            delay = tries.after(error, ticket, now if CLOCK else monotonic(), ends, terms.cost, cut=cut)
+            delay = tries.after(error, ticket, now if START else monotonic(), ends, terms.cost, cut=cut)
         else:
-            finished = monotonic() if CLOCK else 0.0
+            if END:
+                finished = monotonic()
             if TIMEOUT and bucket.pop(serial, None) is None:
                 has_fired(bucket, serial, task, cancelling)
             if not ASYNC and result.__class__ not in PLAIN and is_awaitable(result):
-                member.settle(ticket, IGNORED, finished - now, finished if CLOCK else monotonic())
+                member.settle(ticket, IGNORED, 0.0, monotonic())
                 refuse_awaitable(function, result)
-            # straight section
-            if member.straight is plan and (
-                not BREAKER
-                or (ticket is member.breaker.phase and finished < ticket.edge and finished - now <= slow_after)
+            # straight section; where nothing but a count changes, it matters to nobody who holds the mutex
+            if not END or (
+                member.straight is plan
+                and (
+                    not BREAKER
+                    or (ticket is member.breaker.phase and finished < ticket.edge and finished - now <= slow_after)
+                )
             ):
                 member.successes += 1
                 if BREAKER:
@@ -139,7 +143,8 @@ def drivers(plan: Plan, member: Any = None, terms: Any = None, function: Any = N
                     places.mean_seconds += MEMORY * (finished - now - places.mean_seconds)
                 return result
             # end of section
-            member.settle(ticket, SUCCESS, finished - now, finished if CLOCK else monotonic())
+            if END:
+                member.settle(ticket, SUCCESS, finished - now, finished)
             return result
         return await once_more(delay, tries, member, terms, function, args, kwargs)
 

@@ -43,7 +43,7 @@ ROWS = (
         title="whole pipeline: timeout, retry, breaker, limiter, bulkhead",
         mode="async",
         bare=answer_async,
-        goals=(4000.0, 2200.0),
+        goals=(2200.0, 1500.0),
     ),
     Row(
         key="pipeline_suspending",

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from benchmarks.contenders import OURS, Build, Contender, Contenders
+from benchmarks.contenders import CALLED, OURS, Build, Contender, Contenders
 from benchmarks.targets import answer, answer_async, answer_suspending, fail
 from switchgear import Breaker, Bulkhead, CircuitOpen, Guard, RateLimit, Retry, Timeout
 
@@ -32,14 +32,17 @@ def pipeline() -> Guard:
     )
 
 
-def _open() -> Callable[..., Any]:
+def _tripped() -> Guard:
     guard = Guard("open", breaker=Breaker(failures=1, cooldown=3600.0))
     with suppress(ConnectionError):
         guard.call(fail)
+    return guard
 
+
+def _refused(call: Callable[[], Any]) -> Callable[[], float | None]:
     def refused() -> float | None:
         try:
-            guard.call(answer)
+            call()
         except CircuitOpen as error:
             return error.retry_after
         return None
@@ -69,6 +72,14 @@ def _decorated(guard: Callable[[], Guard], function: Callable[..., Any]) -> Buil
     return lambda: guard()(function)
 
 
+def _both(variant: str, guard: Callable[[], Guard], function: Callable[..., Any]) -> tuple[Contender, ...]:
+    """Return a decorated function, which is how the peers stand in the rows, and the same through `Guard.call`."""
+    return (
+        _contender(variant, _decorated(guard, function)),
+        _contender(f"{variant}; {CALLED}", _calling(guard, function)),
+    )
+
+
 def _windowed() -> Guard:
     return Guard("window", breaker=_window())
 
@@ -93,38 +104,24 @@ _WINDOW = "window of 60 s, slow calls, bounded probes"
 _KEYED = "breaker and limiter, bounded registry"
 CONTENDERS: Contenders = {
     "breaker_async": (
-        _contender(_WINDOW, _calling(_windowed, answer_async)),
-        _contender(f"{_WINDOW}; decorated", _decorated(_windowed, answer_async)),
-        _contender("consecutive", _calling(_consecutive, answer_async)),
+        *_both(_WINDOW, _windowed, answer_async),
+        *_both("consecutive", _consecutive, answer_async),
     ),
     "breaker_sync": (
-        _contender(_WINDOW, _calling(_windowed, answer)),
-        _contender(f"{_WINDOW}; decorated", _decorated(_windowed, answer)),
-        _contender("consecutive", _calling(_consecutive, answer)),
+        *_both(_WINDOW, _windowed, answer),
+        *_both("consecutive", _consecutive, answer),
     ),
-    "scaling": (_contender(_WINDOW, _calling(_windowed, answer)),),
-    "refused": (_contender("with retry_after", _open),),
-    "limit_sync": (
-        _contender("GCRA", _calling(_limited, answer)),
-        _contender("GCRA; decorated", _decorated(_limited, answer)),
+    "scaling": (_contender(_WINDOW, _decorated(_windowed, answer)),),
+    "refused": (
+        _contender("with retry_after", lambda: _refused(_decorated(_tripped, answer)())),
+        _contender(f"with retry_after; {CALLED}", lambda: _refused(_calling(_tripped, answer)())),
     ),
-    "limit_async": (
-        _contender("GCRA", _calling(_limited, answer_async)),
-        _contender("GCRA; decorated", _decorated(_limited, answer_async)),
-    ),
-    "retry": (
-        _contender("guard", _calling(_retried, answer_async)),
-        _contender("decorated", _decorated(_retried, answer_async)),
-    ),
-    "timeout": (
-        _contender("guard", _calling(_bounded, answer_suspending)),
-        _contender("decorated", _decorated(_bounded, answer_suspending)),
-    ),
-    "pipeline": (
-        _contender("one guard, window of 60 s", _calling(pipeline, answer_async)),
-        _contender("one guard, window of 60 s; decorated", _decorated(pipeline, answer_async)),
-    ),
-    "pipeline_suspending": (_contender("one guard, window of 60 s", _calling(pipeline, answer_suspending)),),
+    "limit_sync": _both("GCRA", _limited, answer),
+    "limit_async": _both("GCRA", _limited, answer_async),
+    "retry": _both("retry", _retried, answer_async),
+    "timeout": _both("timeout", _bounded, answer_suspending),
+    "pipeline": _both("one guard, window of 60 s", pipeline, answer_async),
+    "pipeline_suspending": _both("one guard, window of 60 s", pipeline, answer_suspending),
     "keyed_bytes": (_contender(_KEYED, _keyed),),
     "keyed_created": (_contender(_KEYED, _keyed),),
 }

@@ -48,7 +48,7 @@ def _short(run: Run) -> Iterator[str]:
     machine = f"{facts['processor']}, {facts['cores']} cores, {facts['system']}, {facts['python']}"
     yield f"Measured on {facts['date']}: {machine}, load before the run {facts['load before']}.\n"
     if run.calls:
-        yield "What is added to one call. Ours is thread-safe in every row; our slowest form is shown:\n"
+        yield "What is added to one call. Ours is thread-safe in every row, and decorated as the peers are:\n"
         yield from _table(_SUMMARY, [_summary(result) for result in run.calls])
     if run.durable is not None:
         yield "\nOne durable action, from submit until the result is back:\n"

@@ -107,7 +107,7 @@ def _shown(default: object, factory: object) -> str:
         return "not given"
     if isinstance(default, type):
         return f"`{default.__name__}`"
-    return f"`{default!r}`" if isinstance(default, (bool, int, float, str, type(None))) else "the system's"
+    return f"`{default!r}`" if isinstance(default, (int, float, str, tuple, type(None))) else "the system's"
 
 
 def test_every_policy_has_a_page() -> None:

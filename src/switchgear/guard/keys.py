@@ -14,6 +14,7 @@ from switchgear.guard.member import Member
 from switchgear.guard.plan import Plan
 
 _SEARCH_AGAIN_SECONDS = 0.1
+_ROOM = 1_000  # so far below the maximum, threads make members without waiting for each other
 OVERFLOW_KEY = "@overflow"
 
 
@@ -51,12 +52,25 @@ class Keys:
 
     def member(self, key: str) -> Member:
         """Return the member of `key`, making it at first use."""
-        member = self._members.get(key)
+        members, plan = self._members, self._plan
+        member = members.get(key)
         if member is not None:
             return member
+        if len(members) >= plan.keys_max - _ROOM:
+            return self._make_in_turn(key)
+        made = Member(plan, key)
+        member = members.setdefault(key, made)
+        if member is made:  # and no other thread was quicker
+            self._order.append(key)
+            if self._plan is not plan:  # which was changed meanwhile
+                made.reconfigure(self._plan)
+        return member
+
+    def _make_in_turn(self, key: str) -> Member:
+        """Return the member of `key`, with an eye on the maximum."""
         with self._lock:
             plan, members = self._plan, self._members
-            if key in members:  # another thread was quicker
+            if key in members:
                 return members[key]
             if len(members) >= plan.keys_max and not self._evict():
                 return self._shared()

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from switchgear.core.clock import Clock
 from switchgear.core.effects import Effect
-from switchgear.core.errors import DeadlineExceeded, OptionError, Rejected, SwitchgearError
+from switchgear.core.errors import DeadlineExceeded, OptionError, Rejected, SwitchgearError, mark_unsent
 from switchgear.core.operations import Operation
 from switchgear.core.outcome import Verdict
 from switchgear.guard.guard import Guard
@@ -147,6 +147,8 @@ class Gate:
         if row.verdict is Verdict.SUCCESS:
             return _Answered(error)
         if row.verdict is Verdict.FAILURE:
+            if not row.may_have_left:
+                mark_unsent(error)
             raise error
         raise _Silent(error) if row.may_have_left else _NotSent(error)
 

@@ -16,7 +16,7 @@ from switchgear.adapters.http_rules import Q, R, Rules, Wire
 from switchgear.core.codes import Code
 from switchgear.core.deadline import current_deadline
 from switchgear.core.effects import Effect
-from switchgear.core.errors import DeadlineExceeded, Rejected
+from switchgear.core.errors import DeadlineExceeded, Rejected, mark_unsent
 
 GRACE_SECONDS = 0.1
 """A client's own timeout is narrowed to what remains and this, so that the guard is the first to stop waiting."""
@@ -83,6 +83,8 @@ class Exchange(Generic[Q, R]):
         row = self._wire.row_of(error)
         if row == NOT_SENT:
             raise Unsent(error) from error
+        if not row.may_have_left:
+            mark_unsent(error)
         scope = current_deadline()
         if scope is not None and scope.remaining() <= 0:
             raise DeadlineExceeded(

@@ -276,6 +276,20 @@ def _placed(error: SwitchgearError, *places: str) -> str:
     return f"{error.code}{f' [{where}]' if where else ''}: {error.message or FACTS[error.code].meaning}"
 
 
+def mark_unsent(error: BaseException) -> None:
+    """Note on an error of a client that nothing had left the process when it was raised, such as a refused connection.
+
+    A guard then gives the rate limit its cost back, and `Retry` may call again whatever the effect of the call is.
+    What the error says about the dependency is another question, and stays as it is.
+    """
+    error.sent = False  # type: ignore[attr-defined] # where `DeadlineExceeded` says it as well
+
+
+def may_have_left(error: BaseException) -> bool:
+    """Return whether something may have left the process before `error`: True unless it says otherwise."""
+    return getattr(error, "sent", True) is not False
+
+
 def _revive(
     cls: type[SwitchgearError], args: tuple[Any, ...], facts: dict[str, Any], cause: BaseException | None
 ) -> SwitchgearError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import inf
 
 from switchgear.core.codes import Code
-from switchgear.core.errors import DeadlineExceeded, Rejected, RetryExhausted
+from switchgear.core.errors import DeadlineExceeded, Rejected, RetryExhausted, may_have_left
 from switchgear.core.outcome import Verdict
 from switchgear.guard.member import Member, Ticket
 from switchgear.guard.plan import never_left
@@ -42,6 +42,8 @@ def settle_error(
                 member.refund_locked(ticket, cost, now)
             else:
                 member.settle_locked(ticket, verdict, now - started, now)
+                if cost is not None and not may_have_left(error):
+                    member.refund_cost_locked(cost)
         if member.news:
             member.deliver()
 
@@ -80,12 +82,24 @@ class Tries:
     in. Once a generator has `begun` to give items, nothing is repeated or refunded.
     """
 
-    __slots__ = ("_history", "_last", "_member", "_previous", "_refusals", "_refused_by", "_retry", "begun", "made")
+    __slots__ = (
+        "_history",
+        "_last",
+        "_member",
+        "_previous",
+        "_refusals",
+        "_refused_by",
+        "_repeats",
+        "_retry",
+        "begun",
+        "made",
+    )
 
     def __init__(self, member: Member, terms: Terms) -> None:
         """Start before the first error."""
         self._member = member
-        self._retry = member.plan.retry if terms.repeats else None
+        self._retry = None if terms.once else member.plan.retry
+        self._repeats = terms.repeats
         self._history: list[str] = []
         self._last: BaseException | None = None
         self._previous = 0.0
@@ -135,7 +149,7 @@ class Tries:
             return self._too_late(error) if never_left(error) and self._last is not None else error
         self._refusals += 1
         self._refused_by = str(error.code)
-        retry = self._retry
+        retry = self._retry if self._repeats else None
         if retry is not None and self._fits(retry, error.retry_after, ends):
             return error.retry_after or 0.0
         if retry is None or self._last is None:
@@ -171,6 +185,8 @@ class Tries:
         self.made += 1
         self._last = error
         if retry is None or self.begun or not retry.retries(error) or self._is_over(error, ends):
+            return error
+        if not self._repeats and may_have_left(error):
             return error
         self._remember(error)
         if self._used_up(retry):

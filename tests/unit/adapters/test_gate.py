@@ -66,7 +66,7 @@ def made(gate: Gate, trouble: Trouble, kind: str) -> None:
 ROWS = [
     (WORKS, (1, 0, 0), 1),
     (FAILED, (0, 1, 0), 1),
-    (UNREACHED, (0, 1, 0), 1),
+    (UNREACHED, (0, 1, 0), 2),
     (UNSAID, (0, 0, 1), 1),
     (NOT_SENT, (0, 0, 0), 2),
 ]

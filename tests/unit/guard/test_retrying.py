@@ -18,6 +18,7 @@ from switchgear import (
     RetryExhausted,
     Timeout,
 )
+from switchgear.core.errors import mark_unsent
 from switchgear.testing import VirtualClock
 
 Call = Callable[[Guard, Callable[[], int]], int]
@@ -253,3 +254,37 @@ async def test_cancellation_during_the_wait_ends_the_call() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert guard.statistics().in_flight == 0
+
+
+def test_what_never_left_is_refunded_and_may_be_made_again_whatever_its_effect() -> None:
+    """A refused connection fails the dependency, but costs nothing and repeats nothing."""
+    clock = VirtualClock()
+    guard = Guard(
+        "api",
+        retry=Retry(attempts=3, on=OSError, base=0.0),
+        breaker=Breaker(failures=9),
+        rate_limit=RateLimit(1, per=1_000.0, burst=3),
+        effect="opaque",
+        clock=clock,
+    )
+
+    def refused() -> None:
+        error = ConnectionRefusedError("nobody listens")
+        mark_unsent(error)
+        raise error
+
+    with pytest.raises(RetryExhausted) as exhausted:
+        guard.call(refused)
+    assert exhausted.value.attempts == 3
+    assert guard.statistics().failures == 3
+    assert [guard.call(int) for _ in range(3)] == [0, 0, 0]
+
+
+def test_what_may_have_left_is_made_once_when_its_effect_forbids_more() -> None:
+    """After an attempt that may have left, an opaque call is not made again, whatever came before."""
+    guard = Guard("api", retry=Retry(attempts=5, on=OSError, base=0.0), effect="opaque", clock=VirtualClock())
+    unsent = ConnectionRefusedError("nobody listens")
+    mark_unsent(unsent)
+    flaky = Flaky(unsent, ConnectionResetError("half-way"))
+    with pytest.raises(ConnectionResetError):
+        guard.call(flaky)

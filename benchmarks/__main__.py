@@ -1,4 +1,4 @@
-"""The command line: `make bench`, `make bench ARGS=--quick`, `make bench ARGS=--write`."""
+"""The command line: `make bench`, with ARGS= one of --quick, --write, --check-ratios and what --help lists."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from benchmarks.calls import FULL, QUICK, Roster, measure_calls, roster
 from benchmarks.durable.runner import ENGINES, measure_durable
 from benchmarks.hand_written import LIBRARY as BY_HAND
 from benchmarks.machine import machine_facts
+from benchmarks.regression import THOROUGH, WORSE_MAX, check, measure_ratios, read_record, write_record
 from benchmarks.report import Run, markdown, summary
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -23,8 +24,10 @@ _PAGE = _ROOT / "docs" / "reference" / "benchmarks.md"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure what was asked for and print it. Return 0."""
+    """Measure what was asked for and print it. Return 0, or 1 when a ratio got worse."""
     options = _parser().parse_args(arguments)
+    if options.check_ratios or options.write_ratios:
+        return _check_ratios() if options.check_ratios else _write_ratios()
     run = _measure(options)
     page = markdown(run)
     print(json.dumps(run.as_dict(), indent=2) if options.json else page)
@@ -33,6 +36,29 @@ def main(arguments: Sequence[str]) -> int:
         _README.write_text(_with_figures(_README.read_text(encoding="utf-8"), summary(run)), encoding="utf-8")
         print("written to docs/reference/benchmarks.md and README.md", file=sys.stderr)
     return 0
+
+
+def _check_ratios() -> int:
+    """Hold our ratios to the floors against the recorded ones. Return 1 when a row got worse."""
+    _settle_down()
+    found = check(read_record(), THOROUGH)
+    for one in found:
+        print(one)
+    print(f"{len(found)} got worse by more than {WORSE_MAX - 1:.0%}" if found else "no row got worse")
+    return 1 if found else 0
+
+
+def _write_ratios() -> int:
+    _settle_down()
+    machine = machine_facts()
+    write_record(measure_ratios(THOROUGH), machine)
+    print("written to benchmarks/ratios.json")
+    return 0
+
+
+def _settle_down() -> None:
+    logging.getLogger("switchgear").setLevel(logging.ERROR)  # breakers are opened on purpose
+    gc.freeze()  # what was imported is not searched for garbage again and again
 
 
 def _with_figures(text: str, figures: str) -> str:
@@ -48,12 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
     parser.add_argument("--write", action="store_true", help="write docs/reference/benchmarks.md and the README")
     parser.add_argument("--only", choices=("calls", "durable"), help="measure one of the two tables")
+    ratios = parser.add_mutually_exclusive_group()
+    ratios.add_argument("--check-ratios", action="store_true", help="fail when a row got dearer beside one by hand")
+    ratios.add_argument("--write-ratios", action="store_true", help="write what --check-ratios holds rows against")
     return parser
 
 
 def _measure(options: argparse.Namespace) -> Run:
-    logging.getLogger("switchgear").setLevel(logging.ERROR)  # breakers are opened on purpose
-    gc.freeze()  # what was imported is not searched for garbage again and again
+    _settle_down()
     machine = machine_facts()
     entrants = roster()
     return Run(

@@ -73,6 +73,9 @@ def _calls(results: Sequence[Result]) -> Iterator[str]:
     yield "Nanoseconds added over the bare call, and the ratio of the guarded call to the bare one. Medians over"
     yield "rounds in which every contender ran once, so that drift hits all alike.\n"
     yield from _table(_SUMMARY, [_summary(result) for result in results])
+    yield "\n*By hand* is what a careful developer writes with the standard library: no windows, no thread safety."
+    yield "What ours cost beside it is kept in `benchmarks/ratios.json`. `make bench ARGS=--check-ratios` measures that"
+    yield "again, and fails when a row got worse by more than 30 %."
     for result in results:
         yield from _details(result)
 

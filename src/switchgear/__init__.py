@@ -31,6 +31,7 @@ from switchgear.core.errors import (
 from switchgear.guard.fallbacks import CallOutcome
 from switchgear.guard.guard import Guard, circuit_breaker
 from switchgear.guard.limiter import RateLimiter
+from switchgear.guard.presets import Presets, preset
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead
 from switchgear.policies.fallback import Fallback
@@ -65,6 +66,7 @@ __all__ = [
     "NotApplied",
     "OptionError",
     "Overloaded",
+    "Presets",
     "QueueFull",
     "RateLimit",
     "RateLimited",
@@ -79,6 +81,7 @@ __all__ = [
     "Timeout",
     "circuit_breaker",
     "deadline",
+    "preset",
 ]
 
 try:

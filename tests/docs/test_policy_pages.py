@@ -24,6 +24,7 @@ from switchgear import (
     Faults,
     Guard,
     Hedge,
+    OptionError,
     RateLimit,
     Retry,
     RetryBudget,
@@ -53,9 +54,39 @@ OPTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
 }
 """The pages, and whose options each of them lists."""
 
+NEEDED: dict[Callable[..., Any], dict[str, Any]] = {
+    Bulkhead: {"limit": 8},
+    Fallback: {"value": None},
+    Fault: {"kind": "latency", "rate": 0.5, "seconds": 1.0},
+    Guard: {"name": "api"},
+    Hedge: {"after": 1.0},
+    RateLimit: {"limit": 10},
+    Retry: {"on": OSError},
+    Timeout: {"seconds": 1.0},
+    deadline: {"seconds": 1.0},
+}
+"""What else has to be said, so that one option can be tried."""
+
+NEEDED_BESIDE: dict[tuple[Callable[..., Any], str], dict[str, Any]] = {
+    (Breaker, "minimum_calls"): {"failure_rate": 0.5},
+    (Breaker, "slow_after"): {"slow_rate": 0.5},
+    (Breaker, "slow_rate"): {"slow_after": 1.0},
+    (Hedge, "maximum"): {"after": None, "percentile": 0.95},
+    (Hedge, "minimum"): {"after": None, "percentile": 0.95},
+    (Hedge, "percentile"): {"after": None},
+    (Shedding, "queue_age"): {"queue": 8},
+}
+"""The same for one option alone."""
+
+_OF_VALUES = {(Guard, "name"), (RetryBudget, "costs"), (Shedding, "shares"), (Shedding, "weights")}
+"""Options whose range is not that of the option itself, but of its length or its values."""
+
+_STEP = 0.001
 POLICIES = sorted(OPTIONS.keys() - {"index"})
 _HEADING = re.compile(r"^## (?P<text>.+)$", re.MULTILINE)
 _ROW = re.compile(r"^\| (?P<first>[^|]+) \| (?P<rest>.+) \|$", re.MULTILINE)
+_BOUND = re.compile(r"\b(?P<word>above|at least|at most|below) (?P<bound>\d+)\b")
+_FROM_TO = re.compile(r"(?P<least>\d+) to (?P<most>\d+)")
 _QUOTED = re.compile(r"`(?P<name>[^`]+)`")
 _STATISTICS = {*(field.name for field in fields(Statistics)), "rejected"}
 _KNOWN = {
@@ -101,13 +132,59 @@ def _options(kind: Callable[..., Any]) -> list[tuple[str, str]]:
 def _shown(default: object, factory: object) -> str:
     if default is inspect.Parameter.empty:
         return "required"
-    if factory is not MISSING and callable(factory):
+    if isinstance(factory, type):
         return f"`{factory.__name__}()`"
     if isinstance(default, Enum) and not isinstance(default, str):
         return "not given"
     if isinstance(default, type):
         return f"`{default.__name__}`"
     return f"`{default!r}`" if isinstance(default, (int, float, str, tuple, type(None))) else "the system's"
+
+
+def _bounds(stated: str) -> list[tuple[str, str]]:
+    """Return the bounds that a range states, each as a word and a number."""
+    return _BOUND.findall(_FROM_TO.sub(r"at least \g<least>, at most \g<most>", stated))
+
+
+def _good_and_bad(stated: str) -> tuple[list[float], list[float]]:
+    """Return values at the bounds that a range states: those in it, and those just outside."""
+    step = 1 if stated.startswith("whole") else _STEP
+    good: list[float] = []
+    bad: list[float] = []
+    for word, text in _bounds(stated):
+        bound = int(text)
+        inside, outside = {
+            "above": (bound + step, bound),
+            "at least": (bound, bound - step),
+            "at most": (bound, bound + step),
+            "below": (bound - step, bound),
+        }[word]
+        good.append(inside)
+        bad.append(outside)
+    return good, bad + [value + 0.5 for value in good if stated.startswith("whole")]
+
+
+def _ranges() -> Iterator[Any]:
+    """Yield policy, option and stated range of each option whose range is one of numbers."""
+    for name, kinds in OPTIONS.items():
+        stated = {first.strip("`"): rest[0] for first, rest in _rows(name, "Defaults")}
+        for kind in kinds:
+            for option, _ in _options(kind):
+                if _bounds(stated.get(option, "")) and (kind, option) not in _OF_VALUES:
+                    yield pytest.param(kind, option, stated[option], id=f"{name}-{option}")
+
+
+@pytest.mark.parametrize(("kind", "option", "stated"), [*_ranges()])
+def test_the_ranges_are_those_of_the_code(kind: Callable[..., Any], option: str, stated: str) -> None:
+    """What is at a bound of a stated range works, and what is just outside is refused at birth."""
+    others = {**NEEDED.get(kind, {}), **NEEDED_BESIDE.get((kind, option), {})}
+    rules = [Fault("latency", rate=0.5, seconds=1.0)] if kind is Faults else []
+    good, bad = _good_and_bad(stated)
+    for value in good:
+        assert kind(*rules, **{**others, option: value}) is not None
+    for value in bad:
+        with pytest.raises(OptionError):
+            kind(*rules, **{**others, option: value})
 
 
 def test_every_policy_has_a_page() -> None:

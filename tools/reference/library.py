@@ -20,6 +20,8 @@ _HEAD = f"""# The library
 {GENERATED}
 `pip install switchgear` brings everything under *Guard*, with no third-party dependency. *Gear* needs
 `pip install 'switchgear[gear]'`. All times are seconds as float unless a name says otherwise.
+
+What each policy is for, and in which order they stand: [Policies](../policies/index.md).
 """
 _SECTIONS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("What a guard returns, in `switchgear.guard`", (Permit, Statistics, Event)),
@@ -32,6 +34,20 @@ _STARS = {int(inspect.Parameter.VAR_POSITIONAL): "*", int(inspect.Parameter.VAR_
 _NOT_LISTED = frozenset({"Switchgear"})
 _PLUMBING = frozenset({"facts"})
 _POLICIES = "switchgear.policies"
+_POLICY_PAGES = {
+    "Breaker": "breaker",
+    "Bulkhead": "bulkhead",
+    "Fallback": "fallback",
+    "Fault": "faults",
+    "Faults": "faults",
+    "Hedge": "hedge",
+    "RateLimit": "rate-limit",
+    "Retry": "retry",
+    "RetryBudget": "retry-budget",
+    "Shedding": "shedding",
+    "Timeout": "timeout",
+    "deadline": "deadline",
+}
 _LINE_MAX = 100
 _TERM = re.compile(r"(?P<term>[a-z_][\w, ]*?) {2,}(?P<text>\S.*)\Z")
 
@@ -54,6 +70,8 @@ def _entry(name: str, thing: Any) -> Iterator[str]:  # noqa: ANN401 - anything c
     if inspect.isfunction(thing) or _is_made_by_callers(thing):
         yield _code(_call(name, thing))
     yield f"{_prose(thing)}\n"
+    if name in _POLICY_PAGES:
+        yield f"More: [{_POLICY_PAGES[name]}](../policies/{_POLICY_PAGES[name]}.md).\n"
     if inspect.isclass(thing) and not _is_options(thing):
         yield from _members(name, thing)
 

@@ -253,7 +253,7 @@ MEASURES: tuple[Measure, ...] = (
     _counter("abandoned", "{call}", "Blocking calls that were left behind.", "abandoned_total"),
     _counter("events_dropped", "{event}", "Events that no listener got.", "events_dropped"),
     _gauge("in_flight", "{attempt}", "Attempts that run now.", "in_flight"),
-    _gauge("waiting", "{call}", "Calls in the queue of the bulkhead.", "waiting"),
+    _gauge("waiting", "{call}", "Calls in the queue for a place.", "waiting"),
     _gauge("abandoned_running", "{call}", "Blocking calls left behind that still run.", "abandoned"),
     _ratio("failure_ratio", "Share of failures in the breaker's window.", "failure_rate"),
     _ratio("slow_ratio", "Share of slow calls in the breaker's window.", "slow_rate"),

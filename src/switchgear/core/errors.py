@@ -5,12 +5,12 @@
     │   ├── CircuitOpen             CIRCUIT_OPEN
     │   ├── RateLimited             RATE_LIMITED_…
     │   ├── QueueFull               QUEUE_FULL, QUEUE_EXPIRED, BULKHEAD_FULL
-    │   ├── Overloaded              SHED_OVERLOAD, SHUTTING_DOWN, RETRY_BUDGET_EMPTY
+    │   ├── Overloaded              SHED_OVERLOAD, SHUTTING_DOWN
     │   ├── Invalid                 INVALID_ARGUMENT, PAYLOAD_TOO_LARGE, IDEMPOTENCY_KEY_REQUIRED
     │   ├── Conflict                IDEMPOTENCY_CONFLICT, IDEMPOTENCY_IN_PROGRESS, ILLEGAL_TRANSITION
     │   └── Denied                  TENANT_UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, EGRESS_DENIED
     ├── DeadlineExceeded            also a TimeoutError; .sent .operation .dependency
-    ├── RetryExhausted              .attempts .history; __cause__ is the last error
+    ├── RetryExhausted              RETRY_EXHAUSTED, RETRY_BUDGET_EMPTY; .attempts .history; __cause__ is the last error
     ├── InDoubt                     the action may have happened
     ├── NotApplied                  raised by a tool: nothing was changed at the remote
     ├── StoreError                  LEDGER_UNAVAILABLE, STORE_IN_USE, LEDGER_CORRUPT, TIMEOUT_JOURNAL_…

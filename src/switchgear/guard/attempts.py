@@ -12,6 +12,7 @@ from switchgear.core.errors import DeadlineExceeded, Rejected, RetryExhausted, m
 from switchgear.core.outcome import Verdict
 from switchgear.guard.member import Member, Ticket
 from switchgear.guard.plan import never_left
+from switchgear.guard.repeats import withdraw
 from switchgear.guard.terms import Terms
 from switchgear.guard.workers import OutOfTime
 from switchgear.policies.retry import Retry, hint_of
@@ -37,7 +38,7 @@ def settle_error(
     try:
         verdict = member.plan.judge(error, past_deadline=now >= ends)
     finally:
-        with member:
+        with member.mutex, member:
             if cost is not None and never_left(error):
                 member.refund_locked(ticket, cost, now)
             else:
@@ -57,7 +58,7 @@ def settle_cut(member: Member, ticket: Ticket, started: float, *, by_timeout: bo
     verdict = Verdict.FAILURE if by_timeout else Verdict.IGNORED
     duration = inf if by_timeout else now - started
     settle = member.abandon_locked if still_runs else member.settle_locked
-    with member:
+    with member.mutex, member:
         if by_timeout:
             member.count_timeout_locked()
         settle(ticket, verdict, duration, now)
@@ -128,16 +129,26 @@ class Tries:
             settle_error(self._member, ticket, error, started, ends, cost)
             then = self._after_refusal(error, ends) if never_left(error) else self._next(error, ends)
         try:
-            return _delay_or_raise(then)
+            return self._go(then)
         finally:
             del then, error  # an error must not be kept alive by the frames that it passed
 
     def after_copies(self, error: BaseException, ends: float) -> float:
         """Return the seconds to wait after an attempt whose copies have all been settled; else raise."""
         try:
-            return _delay_or_raise(self._after_refusal(error, ends) if never_left(error) else self._next(error, ends))
+            return self._go(self._after_refusal(error, ends) if never_left(error) else self._next(error, ends))
         finally:
             del error
+
+    def _go(self, then: Then) -> float:
+        """Return the seconds to wait, or raise: the call is over then, and remembers no error."""
+        if not isinstance(then, BaseException):
+            return then
+        self._last = None
+        try:
+            raise then
+        finally:
+            del then  # an error must not be kept alive by the frames that it passed
 
     def _after_refusal(self, error: BaseException, ends: float) -> Then:
         """Go on after an attempt that was not let in, or that was refused further inside: nothing left.
@@ -149,7 +160,7 @@ class Tries:
             return self._too_late(error) if never_left(error) and self._last is not None else error
         self._refusals += 1
         self._refused_by = str(error.code)
-        retry = self._retry if self._repeats else None
+        retry = self._retry
         if retry is not None and self._fits(retry, error.retry_after, ends):
             return error.retry_after or 0.0
         if retry is None or self._last is None:
@@ -195,7 +206,7 @@ class Tries:
         if wait is None:
             return error
         then = self._if_in_time(wait, error, ends)
-        if not isinstance(then, BaseException) and not self._member.withdraw(error):
+        if not isinstance(then, BaseException) and not withdraw(self._member, error):
             return self._exhausted(error, "the retry budget is empty", Code.RETRY_BUDGET_EMPTY)
         return then
 
@@ -251,15 +262,6 @@ class Tries:
         )
         exhausted.__cause__ = last
         return exhausted
-
-
-def _delay_or_raise(then: Then) -> float:
-    if not isinstance(then, BaseException):
-        return then
-    try:
-        raise then
-    finally:
-        del then  # an error must not be kept alive by the frames that it passed
 
 
 def _text(error: BaseException) -> str:

@@ -30,7 +30,7 @@ class Drivers:
     Those of terms with a budget begin with a deadline, and are found by `for_terms`.
     """
 
-    __slots__ = ("_falling_back", "_is_within", "_other", "_plan", "drive", "drive_async", "of_kind")
+    __slots__ = ("_falling_back", "_is_plain", "_is_within", "_other", "_plan", "drive", "drive_async", "of_kind")
 
     def __init__(self, plan: Plan, *, is_within: bool = False, other: Drivers | None = None) -> None:
         """Put them together for `plan`; `other` are their counterparts."""
@@ -46,12 +46,11 @@ class Drivers:
 
     def _put_together(self, plan: Plan) -> None:
         self._plan = plan
+        self._is_plain = plan.injector is None and plan.hedge is None and plan.fallback is None
         blocking = straight_driver(plan, asynchronous=False) or drive
         asynchronous = straight_driver(plan, asynchronous=True) or drive_async
-        generator, async_generator = drive_generator, drive_async_generator
         if plan.injector is not None:
             blocking, asynchronous = _faulty(blocking, plan.injector), _faulty(asynchronous, plan.injector)
-            generator, async_generator = _faulty(generator, plan.injector), _faulty(async_generator, plan.injector)
         if plan.hedge is not None:
             blocking, asynchronous = drive_hedged(blocking), drive_hedged_async(asynchronous)
         if self._is_within:
@@ -61,7 +60,7 @@ class Drivers:
             blocking, asynchronous = self._falling_back.drive, self._falling_back.drive_async
         self.drive = blocking
         self.drive_async = asynchronous
-        self.of_kind: tuple[Driver, ...] = (blocking, asynchronous, generator, async_generator)
+        self.of_kind: tuple[Driver, ...] = (blocking, asynchronous, drive_generator, drive_async_generator)
 
     def for_terms(self, terms: Terms) -> Drivers:
         """Return these drivers, or their counterparts, as the budget of `terms` asks for."""
@@ -79,11 +78,18 @@ class Drivers:
 
     def bound(self, member: Member, terms: Terms, function: Driver, kind: int) -> Driver | None:
         """Return `function` guarded in one frame, if these drivers are no more than that."""
-        plan = self._plan
-        layers = (plan.injector, plan.hedge, plan.fallback, terms.budget)
-        if kind not in {BLOCKING, ASYNC} or any(layer is not None for layer in layers):
+        if kind not in {BLOCKING, ASYNC} or terms.budget is not None or not self._is_plain:
             return None
-        return bound_driver(member, terms, function, asynchronous=kind == ASYNC)
+        through = self._through_async if kind == ASYNC else self._through
+        return bound_driver(member, terms, function, through, asynchronous=kind == ASYNC)
+
+    def _through(self, *call: Any) -> Any:  # noqa: ANN401 - a call as drivers take it, and what it gives
+        """Make a blocking call of a function that was bound before, by the plan of now."""
+        return (drive if self._is_plain else self.drive)(*call)
+
+    def _through_async(self, *call: Any) -> Any:  # noqa: ANN401 - as above
+        """Make a call of an async function that was bound before, by the plan of now."""
+        return (drive_async if self._is_plain else self.drive_async)(*call)
 
 
 def _faulty(inner: Driver, injector: Injector) -> Driver:

@@ -18,7 +18,8 @@ from switchgear.guard.attempts import Tries
 from switchgear.guard.callables import PLAIN, is_awaitable, refuse_awaitable
 from switchgear.guard.entry import enter, enter_async
 from switchgear.guard.expiry import Armed
-from switchgear.guard.member import Member, Ticket, refuse_if_open
+from switchgear.guard.member import Member, Ticket
+from switchgear.guard.refusing import refuse_if_open
 from switchgear.guard.terms import Terms
 from switchgear.guard.workers import OutOfTime, call_in_worker
 from switchgear.policies.refusal import Refusal

@@ -68,7 +68,7 @@ class Entry:
         """Give back everything: the call does not come in."""
         member = self._member
         now = member.plan.monotonic()
-        with member:
+        with member.mutex, member:
             if isinstance(waited, Waiter):
                 member.leave_locked(waited, now, keep=False)
             if self._place_held:
@@ -82,7 +82,7 @@ class Entry:
     def _try(self, now: float) -> tuple[Ticket | Refusal, Pause | None]:
         """Ask again. Return the answer, and for a refusal what to wait for, if anything."""
         member = self._member
-        with member:
+        with member.mutex, member:
             held, self._place_held = self._place_held, False
             admitted = member.admit_locked(now, self._terms, paid=self._paid, place_held=held)
             if not isinstance(admitted, Refusal):
@@ -96,7 +96,7 @@ class Entry:
     def _come_back(self, waiter: Waiter, now: float) -> None:
         """Take the granted place, or raise because the wait took too long or was ended."""
         member = self._member
-        with member:
+        with member.mutex, member:
             self._place_held = member.leave_locked(waiter, now, keep=True)
         if not self._place_held:
             self.abandon(None)

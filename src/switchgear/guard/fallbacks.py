@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 from switchgear.guard.drivers import Arguments, Keywords
 from switchgear.guard.member import Member
 from switchgear.guard.terms import Terms
-from switchgear.policies.fallback import MISSING, Fallback
+from switchgear.policies.fallback import Fallback
 
 Driver = Callable[..., Any]
 R = TypeVar("R")
@@ -36,9 +36,13 @@ class CallOutcome(Generic[R]):
 
     def unwrap(self) -> R:
         """Return the value, or raise the error of a call that failed."""
-        if self.error is not None and not self.succeeded:
-            raise self.error
-        return cast("R", self.value)
+        error = self.error
+        if error is None or self.succeeded:
+            return cast("R", self.value)
+        try:
+            raise error
+        finally:
+            del self, error  # an error must not be kept alive by the frames that it passed
 
 
 class FallingBack:
@@ -67,13 +71,15 @@ class FallingBack:
         """Make a blocking call, and return how it ended. What is no `Exception` is raised."""
         try:
             return CallOutcome(self._drive(member, terms, function, args, kwargs))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it becomes a value, which is what was asked for
             fallback = _applying(member, terms, error)
             if fallback is None:
                 return CallOutcome(None, error)
-            answer = fallback.value if fallback.function is None else fallback.function(error)
-            if inspect.isawaitable(answer):
-                raise _wrong_kind(fallback) from error
+            try:
+                answer = fallback.value if fallback.function is None else fallback.function(error)
+                _refuse_awaitable(fallback, answer)
+            except Exception as own:  # noqa: BLE001 - as above; it carries `error` as its context
+                return CallOutcome(None, own)
             return _answered(member, answer, error)
 
     async def outcome_async(
@@ -86,8 +92,13 @@ class FallingBack:
             fallback = _applying(member, terms, error)
             if fallback is None:
                 return CallOutcome(None, error)
-            answer = fallback.value if fallback.function is None else fallback.function(error)
-            return _answered(member, await answer if inspect.isawaitable(answer) else answer, error)
+            try:
+                answer = fallback.value if fallback.function is None else fallback.function(error)
+                if fallback.function is not None and inspect.isawaitable(answer):
+                    answer = await answer
+            except Exception as own:  # noqa: BLE001 - as above; it carries `error` as its context
+                return CallOutcome(None, own)
+            return _answered(member, answer, error)
 
 
 def _applying(member: Member, terms: Terms, error: Exception) -> Fallback | None:
@@ -100,9 +111,13 @@ def _answered(member: Member, answer: object, error: Exception) -> CallOutcome[A
     return CallOutcome(answer, error, "fallback")
 
 
-def _wrong_kind(fallback: Fallback) -> TypeError:
-    assert fallback.value is MISSING  # it has a function
-    return TypeError(
+def _refuse_awaitable(fallback: Fallback, answer: object) -> None:
+    """Raise `TypeError` for a function whose answer nobody here can await."""
+    if fallback.function is None or not inspect.isawaitable(answer):
+        return
+    if inspect.iscoroutine(answer):
+        answer.close()
+    raise TypeError(
         f"Fallback(function={fallback.function!r}) is asynchronous, and the call is blocking; "
         "write a blocking function, or guard an async one"
     )

@@ -28,7 +28,7 @@ def guarded_generator(function: Callable[..., Source], stream_of: StreamOf) -> C
 
     def generate(*args: Any, **kwargs: Any) -> Source:  # noqa: ANN401 - whatever the function takes
         stream = stream_of(args, kwargs)
-        source, item = _first(stream, function, args, kwargs)
+        source, item = _first(stream, stream.around(function), args, kwargs)
         move: tuple[Callable[[Any], Any], Any] | None = None
         try:
             while not stream.ended:
@@ -55,7 +55,7 @@ def guarded_async_generator(function: Callable[..., AsyncSource], stream_of: Str
 
     async def generate(*args: Any, **kwargs: Any) -> AsyncSource:  # noqa: ANN401 - whatever the function takes
         stream = stream_of(args, kwargs)
-        source, item = await _first_async(stream, function, args, kwargs)
+        source, item = await _first_async(stream, stream.around(function), args, kwargs)
         move: tuple[Callable[[Any], Any], Any] | None = None
         try:
             while not stream.ended:

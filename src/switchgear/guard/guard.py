@@ -19,7 +19,7 @@ from switchgear.core.errors import OptionError
 from switchgear.guard.callables import ASYNC, ASYNC_GENERATOR, BLOCKING, GENERATOR, kind_of
 from switchgear.guard.composing import Drivers
 from switchgear.guard.generators import guarded_async_generator, guarded_generator
-from switchgear.guard.keys import Keys
+from switchgear.guard.keys import OVERFLOW_KEY, Keys
 from switchgear.guard.member import Member
 from switchgear.guard.meter import Listener, Statistics
 from switchgear.guard.permit import Permit, PermitScope
@@ -159,10 +159,10 @@ class Guard:
         if function.__class__ is FunctionType:  # what is most common is asked first, and in line
             flags = function.__code__.co_flags & _KINDS
             if flags == CO_COROUTINE:
-                return drivers.drive_async(self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return]
+                return drivers.drive_async(self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return] # as said above
             if not flags and not function.__dict__:
-                return drivers.drive(self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return]
-        return drivers.of_kind[kind_of(function)](self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return]
+                return drivers.drive(self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return] # as said above
+        return drivers.of_kind[kind_of(function)](self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return] # as said above
 
     def outcome(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - see above
         """Call `function` as `call` does, and return how it ended as a `CallOutcome`: value or error, and its source.
@@ -183,6 +183,11 @@ class Guard:
         """
         if self._keys is None:
             raise OptionError(f"{self._member.label} is one key; reconfigure the guard itself")
+        if unknown := changes.keys() - Changes.__annotations__.keys():
+            raise OptionError(
+                f"reconfigure takes {', '.join(Changes.__annotations__)}, not {', '.join(sorted(unknown))}; "
+                "make another guard for another name or clock, and say using(deadline=...) for another deadline"
+            )
         plan = self._member.plan.changed(**changes)
         self._drivers.take(plan)
         self._member.reconfigure(plan)
@@ -280,6 +285,8 @@ class Guard:
             raise OptionError(f"{self._member.label} is keyed already; take the key from the guard itself")
         if not key or not isinstance(key, str):
             raise OptionError(f"a key is a text of at least one character, not {key!r}")
+        if key == OVERFLOW_KEY:
+            raise OptionError(f"the key {key!r} is that of the member which keys share for which there is no room")
         view = object.__new__(Guard)
         view._member, view._keys, view._terms, view._drivers = keys.member(key), None, self._terms, self._drivers
         return view

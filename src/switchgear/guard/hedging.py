@@ -17,13 +17,18 @@ from typing import Any
 
 from switchgear.core.clock import Clock
 from switchgear.core.deadline import CURRENT
+from switchgear.core.errors import Overloaded
 from switchgear.guard.attempts import Tries
 from switchgear.guard.drivers import Arguments, Keywords
 from switchgear.guard.member import Member
+from switchgear.guard.plan import never_left
+from switchgear.guard.repeats import hedge_delay, record_copy, withdraw
 from switchgear.guard.terms import Terms
 from switchgear.guard.workers import start_in_worker, wait_for
 
 Driver = Callable[..., Any]
+End = tuple[float, Any, BaseException | None]
+"""How long a blocking copy took, what it gave, and what it raised."""
 
 _LOOK_AGAIN_SECONDS = 60.0
 _ENDING: set[asyncio.Task[Any]] = set()  # losers that have been told to end; the loop itself keeps no hold of them
@@ -52,17 +57,17 @@ class Race:
         self.running += 1
         if self.sent > 1:
             self._member.count_hedge()
-        delay = None if self.sent >= self._options.attempts else self._member.hedge_delay()
+        delay = None if self.sent >= self._options.attempts else hedge_delay(self._member)
         self.due = inf if delay is None else self._member.plan.monotonic() + delay
 
     @property
     def next_is_due(self) -> bool:
         """Whether another copy may set out now. Asking takes from the retry budget; without it there are no more."""
         now = self._member.plan.monotonic()
-        if now < self.due or now >= self._ends:
+        if now < self.due:
             return False
-        self.due = inf
-        return self._member.withdraw()
+        self.due = inf  # also at the deadline: nobody waits for a moment that has passed
+        return now < self._ends and withdraw(self._member)
 
     @property
     def wait(self) -> float:
@@ -70,11 +75,18 @@ class Race:
         return max(0.0, min(self.due, self._ends) - self._member.plan.monotonic())
 
     def lost(self, error: BaseException) -> None:
-        """Note a copy that failed. The first error is the one that counts. Raises what is no `Exception`."""
+        """Note a copy that failed. Raises what is no `Exception`.
+
+        The first error is the one that counts, but that of a copy which never left gives way to one that did.
+        """
         self.running -= 1
         if not isinstance(error, Exception):
-            raise error
-        self._error = self._error or error
+            try:
+                raise error
+            finally:
+                del error  # an error must not be kept alive by the frames that it passed
+        if self._error is None or (never_left(self._error) and not never_left(error)):
+            self._error = error
         if self._options.starts_next(error) and self.sent < self._options.attempts:
             self.due = -inf
 
@@ -133,6 +145,8 @@ async def _race_async(
     clock = member.plan.clock
     stirred = asyncio.Event()
     copies: dict[asyncio.Task[Any], float] = {}
+    copy: asyncio.Task[Any] | None
+    error: BaseException | None
 
     def send() -> None:
         copy = asyncio.ensure_future(drive(member, terms, function, args, kwargs))
@@ -145,7 +159,7 @@ async def _race_async(
         while True:
             await _until(race, stirred, clock)
             for copy in [copy for copy in copies if copy.done()]:
-                member.record_copy(clock.monotonic() - copies.pop(copy))
+                record_copy(member, clock.monotonic() - copies.pop(copy))
                 error = copy.exception()
                 if error is None:
                     return copy.result()
@@ -155,8 +169,9 @@ async def _race_async(
             elif not copies:
                 raise race.finish()
     finally:
+        copy = error = None  # an error must not be kept alive by the frames that it passed
         for copy, started in copies.items():
-            member.record_copy(clock.monotonic() - started)
+            record_copy(member, clock.monotonic() - started)
             copy.cancel()
             _ENDING.add(copy)
             copy.add_done_callback(_forget)
@@ -184,7 +199,7 @@ def _forget(copy: asyncio.Task[Any]) -> None:
 def _race(drive: Driver, member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> object:
     race = Race(member)
     clock = member.plan.clock
-    ends: queue.SimpleQueue[tuple[float, Any, BaseException | None]] = queue.SimpleQueue()
+    ends: queue.SimpleQueue[End] = queue.SimpleQueue()
     stirred = threading.Event()
 
     def copy() -> None:
@@ -194,21 +209,39 @@ def _race(drive: Driver, member: Member, terms: Terms, function: Driver, args: A
         except BaseException as error:  # noqa: BLE001 - it belongs to the caller, who raises it
             failed = error
         ends.put((clock.monotonic() - started, result, failed))
+        failed = None  # an error must not be kept alive by the frames that it passed
         stirred.set()
 
-    start_in_worker(copy, clock)
-    race.start()
-    while True:
-        wait_for(stirred, clock, min(race.wait, _LOOK_AGAIN_SECONDS))
-        stirred.clear()
-        while not ends.empty():
-            duration, result, error = ends.get()
-            member.record_copy(duration)
-            if error is None:
-                return result
-            race.lost(error)
-        if race.next_is_due:
+    def send() -> None:
+        race.start()
+        try:
             start_in_worker(copy, clock)
-            race.start()
+        except Overloaded as refused:  # no thread is free: this copy is lost, those under way go on
+            race.lost(refused)
+
+    send()
+    while True:
+        if race.running:
+            wait_for(stirred, clock, min(race.wait, _LOOK_AGAIN_SECONDS))
+        stirred.clear()
+        if (answer := _answer(race, member, ends)) is not None:
+            return answer[0]
+        if race.next_is_due:
+            send()
         elif not race.running:
             raise race.finish()
+
+
+def _answer(race: Race, member: Member, ends: queue.SimpleQueue[End]) -> tuple[object] | None:
+    """Take note of the copies that have ended. Return the first answer, or None while there is none."""
+    error: BaseException | None = None
+    try:
+        while not ends.empty():
+            duration, result, error = ends.get()
+            record_copy(member, duration)
+            if error is None:
+                return (result,)
+            race.lost(error)
+        return None
+    finally:
+        error = None  # an error must not be kept alive by the frames that it passed

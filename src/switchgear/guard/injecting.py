@@ -21,15 +21,24 @@ _AFTER_THE_BOUND_SECONDS = 1.0
 class Injector:
     """The faults of one guard and its keys: the machine, its draws, and the switch."""
 
-    __slots__ = ("_clock", "_lock", "_random", "_timeout", "machine")
+    __slots__ = ("_clock", "_lock", "_options", "_random", "_timeout", "machine")
 
     def __init__(self, options: Faults, clock: Clock, timeout: float) -> None:
         """Start switched off; `timeout` is the bound of an attempt in seconds, infinite when there is none."""
         self.machine = FaultsMachine(options)
+        self._options = options
         self._clock = clock
         self._timeout = timeout
         self._lock = threading.Lock()
         self._random = random.Random(options.seed)  # noqa: S311 - faults that can be repeated, no secrets
+
+    def go_on_from(self, before: Injector) -> None:
+        """Keep the switch and the counts of `before`, and its draws where the seed is the same."""
+        with before._lock:
+            self._lock, self.machine = before._lock, before.machine
+            self.machine.reconfigure(self._options)
+            if self._options.seed == before._options.seed:
+                self._random = before._random
 
     def around(self, terms: Terms, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return `function` with faults, staying of its kind; the very function while they are switched off."""
@@ -116,8 +125,24 @@ def _async_generator(injector: Injector, terms: Terms, function: Callable[..., A
     @functools.wraps(function)
     async def faulty(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
         await injector.before_async(injector.choose(terms, function))
-        async for item in function(*args, **kwargs):
-            yield item
+        source = function(*args, **kwargs)
+        move: Callable[[Any], Any] = source.asend
+        argument: Any = None
+        try:
+            while True:
+                try:
+                    item = await move(argument)
+                except StopAsyncIteration:
+                    return
+                try:
+                    move, argument = source.asend, (yield item)
+                except GeneratorExit:
+                    raise
+                except BaseException as thrown:  # noqa: BLE001 - `athrow` hands it to the generator inside
+                    move, argument = source.athrow, thrown
+        finally:
+            argument = None  # an error must not be kept alive by the frames that it passed
+            await source.aclose()
 
     return faulty
 

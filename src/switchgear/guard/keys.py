@@ -74,8 +74,10 @@ class Keys:
                 return members[key]
             if len(members) >= plan.keys_max and not self._evict():
                 return self._shared()
-            member = members[key] = Member(plan, key)
-            self._order.append(key)
+            made = Member(plan, key)
+            member = members.setdefault(key, made)
+            if member is made:  # who makes members without the lock may still be at it
+                self._order.append(key)
             return member
 
     def _shared(self) -> Member:

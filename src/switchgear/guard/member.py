@@ -1,8 +1,8 @@
 """The state of one guard, or of one key of it: one mutex, the machines, the counters.
 
 This is the only place where machines of different policies meet. Admission checks breaker, places and rate limit,
-and charges all of them or none. ``with member:`` holds the mutex, never across a call or an await; methods ending in
-``_locked`` are called inside. What they leave to be done outside sets `news`, and `deliver` does it.
+and charges all of them or none. ``with member.mutex, member:`` is a section, never across a call or an await; methods
+ending in ``_locked`` are called inside. What they leave to be done outside sets `news`, and `deliver` does it.
 
 While `straight` names a plan, drivers made for it may pass by without the mutex: see `switchgear.guard.straight`. A
 member starts asleep, without machines, so that a key which is never used costs next to nothing.
@@ -14,7 +14,7 @@ import logging
 from collections.abc import Sequence
 from math import inf
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import CircuitOpen, DeadlineExceeded, Overloaded, QueueFull, RateLimited, Rejected
@@ -25,12 +25,10 @@ from switchgear.guard.plan import MUTEXES, Plan
 from switchgear.guard.tally import Tally
 from switchgear.guard.terms import Terms
 from switchgear.guard.waiter import Pause, Turn, Waiter
-from switchgear.policies.breaker import BreakerMachine, BreakerState, OpenPhase, Phase
-from switchgear.policies.hedge import HedgeMachine
+from switchgear.policies.breaker import BreakerMachine, BreakerState, Phase
 from switchgear.policies.places import Places
 from switchgear.policies.rate_limit import RateLimitMachine, limiter_for
 from switchgear.policies.refusal import Refusal
-from switchgear.policies.retry_budget import RetryBudgetMachine
 
 
 class Unseen:
@@ -50,9 +48,9 @@ class Witness(NamedTuple):
 
 
 Ticket = Phase | Witness | Unseen | None
-"""The breaker's phase in which a call was let in; None without a breaker."""
+"""What a call was let in with: the breaker's phase at that moment, together with the tenant where that matters; None
+without a breaker's word; or that it holds nothing at all."""
 
-_new: Any = Exception.__new__
 _DROP_WAIT_SECONDS = 0.1
 _KINDS: dict[BreakerState, EventKind] = {
     "open": "opened",
@@ -103,15 +101,20 @@ class Member:
         self._outbox: Outbox | None = None
 
     def __enter__(self) -> None:
-        """Take the mutex, and keep those out who pass by without it."""
-        self.mutex.acquire()
+        """Keep those out who pass by without the mutex. It is held by then: ``with member.mutex, member:``.
+
+        So taking and giving it back is the interpreter's own, and no signal can come in between.
+        """
         self.straight = None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let others in again."""
-        self._leave()
+        """Let others pass by again, while there is nothing to look after."""
+        breaker, places = self.breaker, self.places
+        passing = (breaker is None or breaker.passing) and (places is None or not places.waiting)
+        if passing and self.awake and not self.news and self.plan.straight:
+            self.straight = self.plan
 
     @property
     def label(self) -> str:
@@ -122,7 +125,7 @@ class Member:
 
     def admit(self, now: float, terms: Terms) -> Ticket | Refusal:
         """Let a call in and return its ticket, or hold nothing and return why not."""
-        with self:
+        with self.mutex, self:
             return self.admit_locked(now, terms)
 
     def admit_locked(
@@ -146,7 +149,7 @@ class Member:
 
     def settle(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
         """Take the outcome of a call of `duration` seconds, infinite for a timeout, and free its place."""
-        with self:
+        with self.mutex, self:
             self.settle_locked(ticket, verdict, duration, now)
         if self.news:
             self.deliver()
@@ -184,7 +187,7 @@ class Member:
 
     def end_abandoned(self, ticket: Ticket) -> None:
         """Free the place of a call that was left behind and has now ended."""
-        with self:
+        with self.mutex, self:
             self.tally.abandoned -= 1
             if ticket is not UNSEEN:
                 self.free_place_locked(self.plan.monotonic())
@@ -208,7 +211,7 @@ class Member:
     def reconfigure(self, plan: Plan) -> None:
         """Go on under another plan, with everything that is known."""
         now = plan.monotonic()
-        with self:
+        with self.mutex, self:
             self.plan = plan
             if self.awake:
                 self._reconfigure_machines(plan, now)
@@ -234,7 +237,7 @@ class Member:
 
     def is_final(self, refusal: Refusal, terms: Terms) -> bool:
         """Return whether neither a queue, nor a turn, nor a retry can change `refusal`."""
-        return (self.plan.retry is None or not terms.repeats) and not self.waits_for(refusal)
+        return (self.plan.retry is None or terms.once) and not self.waits_for(refusal)
 
     def waits_for(self, refusal: Refusal) -> bool:
         """Return whether a call may wait instead of being refused so."""
@@ -283,7 +286,7 @@ class Member:
 
     def refuse(self, refusal: Refusal, now: float) -> Rejected:
         """Count a refusal, tell listeners, and return the error for it. Every error is a new one."""
-        with self:
+        with self.mutex, self:
             self.tally.refuse(refusal.code)
             if self.plan.meter.listeners:
                 self._note(self._event("refused", now, refusal.retry_after, refusal.code))
@@ -308,7 +311,7 @@ class Member:
 
     def deliver(self) -> None:
         """Wake who was granted a place, then tell listeners, one event after the other and in order."""
-        with self:
+        with self.mutex, self:
             self.news = False
             woken = () if self._outbox is None else self._outbox.take_woken()
         for waiter in woken:
@@ -328,35 +331,12 @@ class Member:
 
     def count_retry(self) -> None:
         """Count an attempt after the first of a call."""
-        with self:
+        with self.mutex, self:
             self.tally.retries += 1
-
-    def withdraw(self, error: BaseException | None = None) -> bool:
-        """Take from the retry budget what a repeat after `error`, or a hedge, costs. False when too little is left."""
-        retry = self.plan.retry
-        if retry is None or retry.budget is None:
-            return True
-        with self:
-            tally = self.tally
-            if tally.budget is None:
-                tally.budget = RetryBudgetMachine(retry.budget, self.plan.born)
-            calls = self.entered - tally.retries - tally.hedges
-            cost = 1.0 if error is None else tally.budget.cost_of(error)
-            return tally.budget.withdraw(self.plan.monotonic(), calls, cost)
-
-    def hedge_delay(self) -> float | None:
-        """Return the seconds until another copy of a call is due, or None while too little is known."""
-        with self:
-            return self._hedge().delay(self.plan.monotonic())
-
-    def record_copy(self, duration: float) -> None:
-        """Learn how long a copy of a hedged call took."""
-        with self:
-            self._hedge().record(duration)
 
     def count_hedge(self) -> None:
         """Count another copy of a call."""
-        with self:
+        with self.mutex, self:
             self.tally.hedges += 1
             self._tell("hedged")
         if self.news:
@@ -364,7 +344,7 @@ class Member:
 
     def count_fallback(self) -> None:
         """Count a call that ended with the answer of its fallback."""
-        with self:
+        with self.mutex, self:
             self.tally.fallbacks += 1
             self._tell("fell_back")
         if self.news:
@@ -404,7 +384,7 @@ class Member:
 
     def is_forgettable(self, now: float) -> bool:
         """Return whether a fresh member would behave the same: closed, idle, clean, its bucket drained."""
-        with self:
+        with self.mutex, self:
             if self._is_busy():
                 return False
             if self.limiter is not None and not self.limiter.is_clean(now):
@@ -420,18 +400,10 @@ class Member:
     def _wake_up(self) -> None:
         """Make the machines, at the first call."""
         plan = self.plan
-        self.awake = True
         self.breaker = None if plan.breaker is None else BreakerMachine(plan.breaker)
         self.limiter = None if plan.rate_limit is None else limiter_for(plan.rate_limit)
         self.places = plan.new_places()
-
-    def _leave(self) -> None:
-        """Give the mutex back. While there is nothing to look after, others may pass by without it."""
-        breaker, places = self.breaker, self.places
-        passing = (breaker is None or breaker.passing) and (places is None or not places.waiting)
-        if passing and self.awake and not self.news and self.plan.straight:
-            self.straight = self.plan
-        self.mutex.release()
+        self.awake = True
 
     def _ask(self, now: float, terms: Terms, *, paid: bool, place_held: bool) -> Ticket | Refusal:
         """Ask breaker, places and rate limit in turn, and hold nothing when one says no."""
@@ -439,11 +411,12 @@ class Member:
         breaker = self.breaker
         if breaker is not None:
             refusal = None if breaker.passing else self._ask_breaker(breaker, now)
-            if refusal is not None:
+            if refusal is None:
+                ticket = Witness(breaker.phase, terms.tenant) if self.plan.tenants > 1 else breaker.phase
+            elif not breaker.observes:  # one that does goes on without the breaker's ticket: it is no probe
                 if place_held:
                     self.free_place_locked(now)
                 return refusal
-            ticket = Witness(breaker.phase, terms.tenant) if self.plan.tenants > 1 else breaker.phase
         places = self.places
         if places is not None and not place_held:
             refusal = places.admit(now, terms.priority, terms.tenant, self.plan.draw())
@@ -458,13 +431,12 @@ class Member:
         return ticket
 
     def _ask_breaker(self, breaker: BreakerMachine, now: float) -> Refusal | None:
-        """Ask a breaker that does not let everything pass. One that only observes never says no."""
+        """Ask a breaker that does not let everything pass. What one says that only observes is noted, and not meant."""
         refusal = breaker.admit(now, self.plan.draw())
         if breaker.changes:
             self._note_changes(breaker, now)
         if refusal is not None and breaker.observes:
             self._observe(refusal, now)
-            return None
         return refusal
 
     def _judge(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
@@ -515,17 +487,17 @@ class Member:
                 member.news = True
                 member.straight = None
                 return
-            member.straight = None
             try:
-                member.settle_locked(ticket, Verdict.IGNORED, duration, self.plan.monotonic())
+                with member:
+                    member.settle_locked(ticket, Verdict.IGNORED, duration, self.plan.monotonic())
             finally:
-                member._leave()  # noqa: SLF001 - of this very class
+                member.mutex.release()
             if member.news:
                 member.deliver()
 
     def _pass_on(self, waiter: Waiter) -> None:
         """Free the place of a waiter whose event loop is gone."""
-        with self:
+        with self.mutex, self:
             if waiter.granted:
                 waiter.granted = False
                 self.free_place_locked(self.plan.monotonic())
@@ -546,13 +518,6 @@ class Member:
     def _tell(self, kind: EventKind) -> None:
         if self.plan.meter.listeners:
             self._note(self._event(kind, self.plan.monotonic(), None, None))
-
-    def _hedge(self) -> HedgeMachine:
-        options = self.plan.hedge
-        assert options is not None  # only hedged calls ask
-        if self.tally.hedge is None:
-            self.tally.hedge = HedgeMachine(options)
-        return self.tally.hedge
 
     def _note_changes(self, breaker: BreakerMachine, now: float) -> None:
         for change in breaker.changes:
@@ -579,25 +544,5 @@ class Member:
         self.news = True
 
     def _next_event(self) -> Event | None:
-        with self:
+        with self.mutex, self:
             return None if self._outbox is None else self._outbox.take_event()
-
-
-def refuse_if_open(member: Member, now: float) -> CircuitOpen | None:
-    """Return the error for a call that meets an open breaker while nobody listens; else None: ask `Member.admit` then.
-
-    What `Member.refuse` does, quickly: an open breaker is when there is no time to lose. Takes no mutex, since an open
-    phase changes nothing but the count of what it blocked, and that is one straight section.
-    """
-    breaker = member.breaker
-    if breaker is None or breaker.phase.__class__ is not OpenPhase or member.plan.meter.listeners:
-        return None
-    phase: Any = breaker.phase
-    wait: float = phase.until - now
-    if wait <= 0.0:
-        return None
-    phase.blocked += 1
-    error: CircuitOpen = _new(CircuitOpen)
-    error.dependency = member.plan.name if member.key is None else member.label
-    error.retry_after = wait
-    return error

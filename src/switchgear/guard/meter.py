@@ -65,8 +65,8 @@ class Statistics:
     retries       attempts after the first of a call.
     slow          ended attempts above `slow_after`, and timeouts. `timeouts`: attempts that ran into
                   `Timeout`.
-    in_flight     attempts that run now, abandoned ones included; `waiting` stand in the queue of the
-                  bulkhead.
+    in_flight     attempts that run now, abandoned ones included; `waiting` stand in the queue
+                  for a place.
     abandoned     blocking calls left behind that still run; `abandoned_total` counts all there ever were.
     state, retry_after   of the breaker: "closed" and 0.0 when there is none.
     failure_rate, slow_rate   over the breaker's window; None below the minimum of calls or without a window.

@@ -36,10 +36,10 @@ class Outbox:
         return woken
 
     def tell(self, event: Event) -> None:
-        """Keep an event. When there are too many, transitions outlast refusals, and new ones old ones."""
+        """Keep an event. When there are too many, transitions outlast the rest, and new ones old ones."""
         if len(self.events) >= EVENTS_MAX:
             self.dropped += 1
-            if event.kind == "refused":
+            if not event.is_transition:
                 return
             self.events.popleft()
         self.events.append(event)

@@ -76,7 +76,7 @@ class Permit:
         """Say that nothing left the process: the rate limit gets its cost back, and there is no verdict."""
         if not self._once():
             return
-        with self._member:
+        with self._member.mutex, self._member:
             self._member.refund_locked(self._ticket, self._terms.cost, self._member.plan.monotonic())
         self._deliver()
 

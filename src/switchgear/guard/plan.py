@@ -122,7 +122,7 @@ class Plan:
                 "write the wanted limit into the one that the guard was made with"
             )
         if plan.injector is not None and self.injector is not None:
-            plan.injector.machine.on = self.injector.machine.on
+            plan.injector.go_on_from(self.injector)
         return plan
 
     def new_places(self) -> Places[Any] | None:

@@ -13,7 +13,7 @@ _NOTHING = Tally()
 
 def state_of(member: Member) -> BreakerState:
     """Return the breaker's state as the next call would meet it, "closed" without one."""
-    with member:
+    with member.mutex, member:
         breaker = member.breaker
         if breaker is None:
             return _asleep(member)
@@ -24,7 +24,7 @@ def statistics_of(member: Member) -> Statistics:
     """Return how `member` stands."""
     plan = member.plan
     now = plan.monotonic()
-    with member:
+    with member.mutex, member:
         breaker, places = member.breaker, member.places
         tally = member.counted or _NOTHING
         refused = dict(tally.refused)

@@ -1,7 +1,7 @@
 """Makes the straight drivers for a set of policies out of their one template.
 
 The source of the template is read once. For a set of policies its switches are replaced by True and False, and for
-blocking calls `await` is taken out; the compiler then drops what can never be reached. Line numbers stay those of
+blocking calls `await` is taken out; what can never be reached then is left out. Line numbers stay those of
 the template, so tracebacks, debuggers and profilers show its source. Where there is no source, such as in an
 installation of bytecode alone, and for interpreters in which straight sections do not hold, there are no straight
 drivers, and calls take the general ones.
@@ -33,11 +33,14 @@ def straight_driver(plan: Plan, *, asynchronous: bool) -> straight.Driver | None
 
 
 def bound_driver(
-    member: Member, terms: Terms, function: Callable[..., Any], *, asynchronous: bool
+    member: Member, terms: Terms, function: Callable[..., Any], otherwise: straight.Driver, *, asynchronous: bool
 ) -> straight.Driver | None:
-    """Return `function` guarded, as one function that takes its arguments, or None when there can be none."""
+    """Return `function` guarded, as one function that takes its arguments, or None when there can be none.
+
+    Calls that do not go straight, and all of them once the guard has another plan, go to `otherwise`.
+    """
     make = _maker(member.plan, asynchronous=asynchronous, bound=True)
-    return None if make is None else make(member.plan, member, terms, function)
+    return None if make is None else make(member.plan, member, terms, function, otherwise)
 
 
 def _maker(plan: Plan, *, asynchronous: bool, bound: bool) -> Callable[..., straight.Driver] | None:

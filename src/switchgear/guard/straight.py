@@ -30,8 +30,8 @@ from switchgear.guard.attempts import Tries
 from switchgear.guard.callables import PLAIN, is_awaitable, refuse_awaitable
 from switchgear.guard.drivers import Arguments, Keywords, again, again_async, drive, drive_async
 from switchgear.guard.expiry import has_fired, task_needed
-from switchgear.guard.member import refuse_if_open
 from switchgear.guard.plan import Plan
+from switchgear.guard.refusing import refuse_if_open
 from switchgear.guard.terms import Terms
 from switchgear.policies.bulkhead import MEMORY
 
@@ -45,10 +45,13 @@ ends; and whether the refusal of an open breaker is the end of a call."""
 Driver = Callable[..., Any]
 
 
-def drivers(plan: Plan, member: Any = None, terms: Any = None, function: Any = None) -> Driver:
+def drivers(
+    plan: Plan, member: Any = None, terms: Any = None, function: Any = None, otherwise: Driver | None = None
+) -> Driver:
     """Return the driver of guards with this `plan`; with a `function`, bound to it. A template: see above.
 
-    A member that is straight has the machines that the switches name, which no type can say: hence Any.
+    `otherwise` makes the calls that do not go straight, by default the general driver of the kind. A member that is
+    straight has the machines that the switches name, which no type can say: hence Any.
     """
     monotonic = plan.monotonic
     options: Any = plan
@@ -59,7 +62,7 @@ def drivers(plan: Plan, member: Any = None, terms: Any = None, function: Any = N
     limit = options.bulkhead.limit if PLACES else 0
     clock = plan.clock
     timers = plan.timers
-    beyond: Any = drive_async if ASYNC else drive
+    beyond: Any = otherwise or (drive_async if ASYNC else drive)
     once_more: Any = again_async if ASYNC else again
 
     async def straight(member: Any, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> Any:

@@ -59,6 +59,11 @@ class Stream:
         """Return the next step; `end` is what the generator raises at its end."""
         return Step(self, end)
 
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `function` with the faults of the guard, where there are any."""
+        injector = self.member.plan.injector
+        return function if injector is None else injector.around(self.terms, function)
+
     def scope(self) -> Deadline | None:
         """Return the tighter of the caller's deadline and our own."""
         outer, own = CURRENT.get(), self._budget

@@ -12,7 +12,7 @@ from switchgear.policies.retry_budget import RetryBudgetMachine
 class Tally:
     """What was counted beside plain successes; used under the member's mutex.
 
-    `abandoned` blocking calls still run; `abandoned_total` counts all there ever were. `refunded` calls never left.
+    `abandoned` blocking calls still run; `abandoned_total` counts all there ever were.
     `budget` and `hedge` are the machines that only repeats and hedged calls need.
     """
 
@@ -24,7 +24,6 @@ class Tally:
         "fallbacks",
         "hedge",
         "hedges",
-        "refunded",
         "refused",
         "retries",
         "slow",
@@ -37,7 +36,7 @@ class Tally:
         self.ended = [0, 0, 0]
         self.refused: dict[Code, int] = {}
         self.unseen: dict[Code, int] = {}
-        self.retries = self.slow = self.timeouts = self.refunded = 0
+        self.retries = self.slow = self.timeouts = 0
         self.hedges = self.fallbacks = 0
         self.budget: RetryBudgetMachine | None = None
         self.hedge: HedgeMachine | None = None

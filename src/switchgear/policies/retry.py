@@ -69,7 +69,7 @@ class Retry:
         self._check_shape()
 
     def _check_shape(self) -> None:
-        if self.backoff not in _SHAPES:
+        if self.backoff not in tuple(_SHAPES):  # what cannot be hashed can be compared
             raise OptionError(f"Retry(backoff) is one of {', '.join(_SHAPES)}, not {self.backoff!r}")
         require_seconds("Retry(cap)", self.cap, zero=True, example=10.0)
         if self.cap < self.base:

@@ -37,6 +37,8 @@ LIBRARY = {
     "Fault",
     "Faults",
     "Hedge",
+    "Presets",
+    "preset",
     "RateLimiter",
     "RetryBudget",
     "Shedding",

@@ -1,6 +1,7 @@
 """Live reconfiguration: other options, the same state."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -8,9 +9,11 @@ from switchgear import (
     Breaker,
     Bulkhead,
     CircuitOpen,
+    Fallback,
     Fault,
     Faults,
     Guard,
+    Hedge,
     OptionError,
     QueueFull,
     RateLimit,
@@ -198,3 +201,39 @@ def test_options_that_cannot_work_change_nothing() -> None:
     with pytest.raises(OptionError, match="hedge"):
         guard.reconfigure(hedge=1)  # type: ignore[arg-type] # what is wrong on purpose
     assert guard.timeout_seconds == 5.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"), [({"deadline": 1.0}, "deadline"), ({"name": "x"}, "name"), ({"nonsense": 1}, "nonsense")]
+)
+def test_what_cannot_be_reconfigured_is_named(changes: dict[str, Any], word: str) -> None:
+    """A change without effect would be worse than an error."""
+    guard = Guard("api", timeout=Timeout(5.0))
+    with pytest.raises(OptionError, match=f"not {word}"):
+        guard.reconfigure(**changes)
+    assert guard.name == "api"
+
+
+async def test_layers_that_come_later_hold_for_functions_decorated_before() -> None:
+    """Fallback, faults and hedge belong to the guard, not to the moment of decorating."""
+    guard = Guard("api", effect="read_only", breaker=Breaker(failures=99), clock=VirtualClock())
+    sent = 0
+
+    @guard
+    async def call() -> str:
+        nonlocal sent
+        sent += 1
+        await asyncio.sleep(0)
+        return "real"
+
+    blocking = guard(failing)
+    assert await call() == "real"
+    guard.reconfigure(fallback=Fallback(value="instead", on=OSError))
+    assert blocking() == "instead"
+    guard.reconfigure(faults=Faults(Fault("error", rate=1.0, error=OSError)))
+    guard.inject_faults()
+    assert await call() == "instead"
+    guard.reconfigure(faults=None, fallback=None, hedge=Hedge(after=1e-9))
+    sent = 0
+    assert await call() == "real"
+    assert sent >= 1

@@ -45,7 +45,7 @@ def driver(policies: dict[str, Any], *, asynchronous: bool, bound: bool) -> Any:
     guard = Guard("api", **policies)
     member = guard._member  # noqa: SLF001 - looked into
     if bound:
-        return bound_driver(member, Terms(), len, asynchronous=asynchronous)
+        return bound_driver(member, Terms(), len, len, asynchronous=asynchronous)
     return straight_driver(member.plan, asynchronous=asynchronous)
 
 

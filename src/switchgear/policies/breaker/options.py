@@ -139,6 +139,8 @@ def _by_row(options: Breaker) -> Thresholds:
 
 def _by_rate(options: Breaker) -> Thresholds:
     _check_rates(options)
+    if options.window_calls is not None:
+        require_count("Breaker(window_calls)", options.window_calls, example=100)
     minimum = min(10, options.window_calls or 10) if options.minimum_calls is None else options.minimum_calls
     require_count("Breaker(minimum_calls)", minimum, example=10)
     if options.window_calls is not None and minimum > options.window_calls:

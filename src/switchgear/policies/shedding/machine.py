@@ -30,7 +30,7 @@ class SheddingMachine(Generic[Waiter]):
     A place passes from call to waiter, never by the side. After each step nobody waits who may have a place.
     """
 
-    __slots__ = ("_gradient", "_mean_seconds", "_options", "_queue", "_rooms", "_throttle", "taken")
+    __slots__ = ("_gradient", "_heard", "_mean_seconds", "_options", "_queue", "_rooms", "_throttle", "taken")
 
     def __init__(self, options: Shedding) -> None:
         """Start with every place of the initial limit free."""
@@ -40,6 +40,7 @@ class SheddingMachine(Generic[Waiter]):
         self._queue: FairQueue[Waiter] | None = None
         self._mean_seconds = _FIRST_GUESS_SECONDS
         self._rooms = self._rooms_now()
+        self._heard = -inf
         self.taken = 0
 
     @property
@@ -108,6 +109,7 @@ class SheddingMachine(Generic[Waiter]):
         `duration` is in seconds. An infinite one says nothing about how long calls take, but of a failure it is a
         timeout, which lowers the limit. An ignored verdict never moves the limit.
         """
+        self._heard = now
         if 0.0 <= duration < inf:
             self._mean_seconds += _MEMORY * (duration - self._mean_seconds)
         if self._throttle is not None:
@@ -142,10 +144,13 @@ class SheddingMachine(Generic[Waiter]):
         return _refused(code, _STATES[code], self._advice())
 
     def is_clean(self, now: float) -> bool:
-        """Return whether forgetting it is safe: nobody is in or waits, and nothing is held back."""
-        if self.taken or self.waiting or self._gradient.limit < self._options.start:
+        """Return whether forgetting it is safe: nobody is in or waits, and nothing is held back, or not lately."""
+        if self.taken or self.waiting:
             return False
-        return self._throttle is None or self._throttle.share(now) == 0.0
+        if now - self._heard >= self._options.long_window:
+            return True  # what was learned so long ago means nothing any more
+        clean = self._gradient.limit >= self._options.start
+        return clean and (self._throttle is None or self._throttle.share(now) == 0.0)
 
     def reconfigure(self, options: Shedding) -> None:
         """Go by other options from now on. What was learned stays, within the new bounds.

@@ -6,6 +6,7 @@ timing      interleaved sampling of calls
 scaling     the rows that are not nanoseconds: threads, bytes, creation
 calls       collects the contenders, runs the per-call rows
 durable     one-step actions on disk, each engine in a process of its own
+regression  ours beside what was written by hand, as ratios that are compared with those recorded in ratios.json
 machine     what the figures were measured on
 report      the same results as Markdown and as JSON
 

@@ -7,6 +7,7 @@ The collector of cyclic garbage stays on, as it is in production.
 from __future__ import annotations
 
 import gc
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -62,9 +63,11 @@ async def interleave(
     counts = {name: await _calls_in(effort.lap_seconds, call, mode) for name, call in everybody.items()}
     gc.collect()
     laps: dict[str, list[float]] = {name: [] for name in everybody}
+    order = list(everybody)
     for _ in range(effort.rounds):
-        for name, call in everybody.items():
-            laps[name].append(await _lap(call, mode, counts[name]))
+        random.shuffle(order)  # so that the beat of another process does not always hit the same one
+        for name in order:
+            laps[name].append(await _lap(everybody[name], mode, counts[name]))
     return median(laps[""]), {name: _sample(laps[name], laps[""]) for name in calls}
 
 

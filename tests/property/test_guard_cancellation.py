@@ -2,13 +2,29 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, nullcontext
+import inspect
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing, nullcontext, suppress
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchgear import Breaker, Bulkhead, Guard, RateLimit, Retry, Timeout
+from switchgear import (
+    Breaker,
+    Bulkhead,
+    Fallback,
+    Fault,
+    Faults,
+    Guard,
+    Hedge,
+    RateLimit,
+    Retry,
+    RetryBudget,
+    Shedding,
+    Timeout,
+)
 from switchgear.guard.expiry import Timers
 from switchgear.testing import VirtualClock
 
@@ -180,5 +196,129 @@ def test_each_suspension_point_gives_everything_back(step: int, where: str) -> N
         guard.permit_nowait().succeed()
         assert (guard.state, guard.statistics().in_flight, guard.statistics().waiting) == ("closed", 0, 0)
         assert Timers(clock).expiries().armed == 0
+
+    asyncio.run(run())
+
+
+def make_layered(clock: VirtualClock) -> Guard:
+    """Return a guard with the outer and inner layers: fallback, hedge, shedding's queue, injected latency and hangs."""
+    guard = Guard(
+        "api",
+        timeout=Timeout(2.0),
+        retry=Retry(on=OSError, attempts=3, backoff="constant", base=0.5, budget=RetryBudget(floor=1.0)),
+        deadline=8.0,
+        breaker=Breaker(failure_rate=1.0, minimum_calls=1_000),
+        rate_limit=RateLimit(4, burst=2, wait=3.0),
+        shedding=Shedding(minimum=2, maximum=2, shares={"critical": 1.0, "critical_plus": 1.0}, queue=4, max_wait=3.0),
+        hedge=Hedge(after=0.5, attempts=3),
+        fallback=Fallback(function=slow_answer),
+        faults=Faults(Fault("latency", rate=0.5, seconds=0.5), Fault("hang", rate=0.2)),
+        effect="read_only",
+        clock=clock,
+    )
+    guard.inject_faults()
+    return guard
+
+
+async def slow_answer(_error: Exception) -> None:
+    """Answer in place of a call, after a few turns of the loop."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+@settings(max_examples=80)
+@given(CALLS)
+def test_no_copy_waiter_or_fault_is_left_whenever_calls_are_cancelled(
+    calls: list[tuple[float, bool, int | None]],
+) -> None:
+    """Cancelled at any step, in any layer, a call ends with all its copies, and the guard is as good as new."""
+
+    async def run() -> None:
+        clock = VirtualClock()
+        guard = make_layered(clock)
+        tasks = [asyncio.create_task(guard.call(work, clock, seconds, fails)) for seconds, fails, _ in calls]
+        for step in range(60):
+            for task, (_, _, cancelled_at) in zip(tasks, calls, strict=True):
+                if cancelled_at == step:
+                    task.cancel()
+            await (clock.elapse(0.25, turns=1) if step % 2 else asyncio.sleep(0))
+        await clock.elapse(20.0)
+        assert all(task.done() for task in tasks)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        check(guard, clock)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("at", range(14))
+@pytest.mark.parametrize("thrown", [asyncio.CancelledError, GeneratorExit])
+def test_each_suspension_driven_by_hand_gives_everything_back(at: int, thrown: type[BaseException]) -> None:
+    """One call through turn, latency, call, back-off and fallback: ended at its n-th suspension, it leaves nothing."""
+
+    async def run() -> None:
+        clock = VirtualClock()
+        guard = Guard(
+            "api",
+            timeout=Timeout(60.0),
+            retry=Retry(on=OSError, attempts=2, backoff="constant", base=0.5),
+            rate_limit=RateLimit(1, wait=3.0),
+            shedding=Shedding(minimum=1, maximum=1, queue=2),
+            fallback=Fallback(function=slow_answer),
+            faults=Faults(Fault("latency", rate=1.0, seconds=0.5)),
+            effect="read_only",
+            clock=clock,
+        )
+        guard.inject_faults()
+        guard.permit_nowait().succeed()
+        await drive(guard.call(work, clock, 0.25, True), clock, at, thrown)  # noqa: FBT003 - fails
+        statistics = guard.statistics()
+        assert (statistics.in_flight, statistics.waiting) == (0, 0)
+        assert statistics.calls == statistics.successes + statistics.failures + statistics.ignored
+        assert Timers(clock).expiries().armed == 0
+        await clock.elapse(5.0)
+        guard.permit_nowait().succeed()
+
+    asyncio.run(run())
+
+
+async def drive(call: Coroutine[Any, Any, object], clock: VirtualClock, at: int, thrown: type[BaseException]) -> None:
+    """Step through `call` by hand, as an event loop would, and end it at its suspension `at`."""
+    with suppress(StopIteration, thrown):
+        for step in range(100):
+            waited_for = call.send(None)
+            if step == at:
+                call.close() if thrown is GeneratorExit else call.throw(thrown())
+                return
+            for _ in range(40):
+                if waited_for is None or waited_for.done():
+                    break
+                await clock.elapse(0.25, turns=1)
+    assert not inspect.iscoroutine(call) or call.cr_frame is None
+
+
+@given(st.integers(0, 30), st.sampled_from([1, 2, 3]))
+def test_a_hedged_probe_gives_its_place_back_whenever_it_is_cancelled(step: int, attempts: int) -> None:
+    """In half-open one copy is the probe and the others are refused; cancelled at any step, the next call probes."""
+
+    async def run() -> None:
+        clock = VirtualClock()
+        guard = Guard(
+            "api",
+            breaker=Breaker(failures=1, cooldown=1.0, jitter=0.0, half_open_max=60.0),
+            hedge=Hedge(after=0.1, attempts=attempts + 1),
+            effect="read_only",
+            clock=clock,
+        )
+        guard.permit_nowait().fail()
+        clock.advance(1.0)
+        task = asyncio.create_task(guard.call(clock.sleep_async, 30.0))
+        for _ in range(step):
+            await clock.elapse(0.05, turns=1)
+        task.cancel()
+        await asyncio.wait([task])
+        await clock.elapse(0.0)
+        guard.permit_nowait().succeed()
+        assert (guard.state, guard.statistics().in_flight) == ("closed", 0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(run())

@@ -2,6 +2,7 @@
 
 codes       the closed enumeration of failure codes and its table
 errors      the one error tree
+problems    what every problem document has in common (RFC 9457)
 operations  the central table of timeouts
 clock       time as a parameter; the system's clock and the virtual one
 deadline    the absolute deadline that travels with a call

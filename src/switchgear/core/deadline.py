@@ -6,11 +6,15 @@ and connectors read the deadline and act on it.
 
 from __future__ import annotations
 
+import sys
 from contextvars import ContextVar, Token
 from types import TracebackType
+from typing import cast
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.errors import OptionError
+
+_SECONDS_MAX = sys.float_info.max
 
 
 class Deadline:
@@ -60,7 +64,7 @@ class deadline:  # noqa: N801 - used as a statement, `with deadline(2.0):`, like
 
     def __init__(self, seconds: float, *, clock: Clock = SYSTEM_CLOCK) -> None:
         """Prepare the scope; time starts at `__enter__`."""
-        if not 0 <= seconds < float("inf"):
+        if not isinstance(cast("object", seconds), (int, float)) or not 0 <= seconds <= _SECONDS_MAX:
             raise OptionError(f"deadline() needs finite seconds of at least 0, not {seconds!r}")
         self._seconds = seconds
         self._clock = clock

@@ -6,6 +6,7 @@ Shared by the blocking and the asynchronous driver, which only wait differently.
 from __future__ import annotations
 
 from math import inf
+from typing import Self
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import DeadlineExceeded, Rejected, RetryExhausted, may_have_left
@@ -40,11 +41,11 @@ def settle_error(
     finally:
         with member.mutex, member:
             if cost is not None and never_left(error):
-                member.refund_locked(ticket, cost, now)
+                member.refund_locked(ticket, cost, now, now - started)
             else:
                 member.settle_locked(ticket, verdict, now - started, now)
                 if cost is not None and not may_have_left(error):
-                    member.refund_cost_locked(cost)
+                    member.refund_cost_locked(cost, now - started)
         if member.news:
             member.deliver()
 
@@ -80,13 +81,12 @@ class Tries:
     """The attempts of one call, from the first error on. Each `after_…` returns what to do `Then`.
 
     The error returned is the very error given when it passes unchanged. `made` counts attempts that were let
-    in. Once a generator has `begun` to give items, nothing is repeated or refunded.
+    in, by `member`. Once a generator has `begun` to give items, nothing is repeated or refunded.
     """
 
     __slots__ = (
         "_history",
         "_last",
-        "_member",
         "_previous",
         "_refusals",
         "_refused_by",
@@ -94,11 +94,12 @@ class Tries:
         "_retry",
         "begun",
         "made",
+        "member",
     )
 
     def __init__(self, member: Member, terms: Terms) -> None:
         """Start before the first error."""
-        self._member = member
+        self.member = member
         self._retry = None if terms.once else member.plan.retry
         self._repeats = terms.repeats
         self._history: list[str] = []
@@ -108,6 +109,11 @@ class Tries:
         self._refused_by = ""
         self.begun = False
         self.made = 0
+
+    def at(self, member: Member) -> Self:
+        """Return itself, for attempts that `member` lets in from now on."""
+        self.member = member
+        return self
 
     def after(
         self, error: BaseException, ticket: Ticket, started: float | None, ends: float, cost: float, *, cut: bool
@@ -123,10 +129,10 @@ class Tries:
         elif cut:
             then = self._after_cut(ticket, error, started, ends)
         elif self.begun:
-            settle_error(self._member, ticket, error, started, ends, None)
+            settle_error(self.member, ticket, error, started, ends, None)
             then = error
         else:
-            settle_error(self._member, ticket, error, started, ends, cost)
+            settle_error(self.member, ticket, error, started, ends, cost)
             then = self._after_refusal(error, ends) if never_left(error) else self._next(error, ends)
         try:
             return self._go(then)
@@ -169,17 +175,17 @@ class Tries:
 
     def _too_late(self, error: BaseException) -> BaseException:
         """Say of the whole call that something has left, though `error` says of its last attempt that nothing did."""
-        late = self._member.too_late(sent=True, during="before another attempt could start")
+        late = self.member.too_late(sent=True, during="before another attempt could start")
         late.__cause__ = error
         return late
 
     def _after_cut(self, ticket: Ticket, error: BaseException, started: float, ends: float) -> Then:
         """Go on after an attempt that we ended. A blocking one may still run."""
-        by_timeout = started + self._member.plan.timeout_seconds <= ends
+        by_timeout = started + self.member.plan.timeout_seconds <= ends
         left = error if isinstance(error, OutOfTime) else None
         interruption = None if left is None else left.interruption
         settle_cut(
-            self._member,
+            self.member,
             ticket,
             started,
             by_timeout=by_timeout and interruption is None,
@@ -187,7 +193,7 @@ class Tries:
         )
         if interruption is not None:
             return interruption
-        failure = cut_off(self._member, by_timeout=by_timeout)
+        failure = cut_off(self.member, by_timeout=by_timeout)
         failure.__cause__ = error if left is None else None
         return self._next(failure, ends)
 
@@ -206,25 +212,25 @@ class Tries:
         if wait is None:
             return error
         then = self._if_in_time(wait, error, ends)
-        if not isinstance(then, BaseException) and not withdraw(self._member, error):
+        if not isinstance(then, BaseException) and not withdraw(self.member, error):
             return self._exhausted(error, "the retry budget is empty", Code.RETRY_BUDGET_EMPTY)
         return then
 
     def _is_over(self, error: BaseException, ends: float) -> bool:
         """Return whether the deadline of the whole call is what ended the attempt."""
-        return isinstance(error, DeadlineExceeded) and self._member.plan.monotonic() >= ends
+        return isinstance(error, DeadlineExceeded) and self.member.plan.monotonic() >= ends
 
     def _fits(self, retry: Retry, wait: float | None, ends: float) -> bool:
         if wait is None or ends == inf or self._used_up(retry):
             return False
-        return wait <= retry.hint_max and self._member.plan.monotonic() + wait < ends
+        return wait <= retry.hint_max and self.member.plan.monotonic() + wait < ends
 
     def _used_up(self, retry: Retry) -> bool:
         return self.made + self._refusals >= retry.attempts
 
     def _wait(self, retry: Retry, error: BaseException) -> float | None:
         """Return the seconds to wait, or None when the other side says not to come back, or too late."""
-        plan = self._member.plan
+        plan = self.member.plan
         hint = hint_of(error, plan.clock.time())
         if hint is not None and not 0 <= hint <= retry.hint_max:
             return None
@@ -233,7 +239,7 @@ class Tries:
 
     def _if_in_time(self, wait: float, error: BaseException, ends: float) -> Then:
         """Return `wait`, or the error for a wait that would outlast the deadline."""
-        member = self._member
+        member = self.member
         if member.plan.monotonic() + wait < ends:
             return wait
         late = member.too_late(sent=True, during=f"before attempt {self.made + 1}, after {_text(error)}")
@@ -258,7 +264,7 @@ class Tries:
             code=code,
             attempts=self.made,
             history=tuple(self._history),
-            dependency=self._member.label,
+            dependency=self.member.label,
         )
         exhausted.__cause__ = last
         return exhausted

@@ -16,12 +16,15 @@ from switchgear.guard.generators import drive_async_generator, drive_generator
 from switchgear.guard.hedging import drive_hedged, drive_hedged_async
 from switchgear.guard.injecting import Injector
 from switchgear.guard.member import Member
+from switchgear.guard.mutexes import new_mutex
 from switchgear.guard.plan import Plan
 from switchgear.guard.specialise import bound_driver, straight_driver
 from switchgear.guard.terms import Terms
 
 Driver = Callable[..., Any]
 """Takes member, terms, function, arguments and keywords. What goes in decides what comes out: see `Guard.call`."""
+
+_MAKING = new_mutex()
 
 
 class Drivers:
@@ -66,9 +69,10 @@ class Drivers:
         """Return these drivers, or their counterparts, as the budget of `terms` asks for."""
         if (terms.budget is not None) is self._is_within:
             return self
-        if self._other is None:
-            self._other = Drivers(self._plan, is_within=not self._is_within, other=self)
-        return self._other
+        with _MAKING:
+            if self._other is None:
+                self._other = Drivers(self._plan, is_within=not self._is_within, other=self)
+            return self._other
 
     def outcome(self, kind: int) -> Driver:
         """Return the driver that gives an outcome for functions of that kind. Raises `TypeError` for generators."""

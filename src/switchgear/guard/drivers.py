@@ -53,7 +53,7 @@ async def drive_async(
                 raise refused
             finally:
                 del refused  # an error must not be kept alive by the frames that it passed
-        admitted = member.admit(now, terms)
+        member, admitted = member.admit(now, terms)
         if isinstance(admitted, Refusal) and member.is_final(admitted, terms):
             raise member.refuse(admitted, now)
         ticket: Ticket = None
@@ -70,7 +70,7 @@ async def drive_async(
             result = await function(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - `after` settles and raises
             cut = armed is not None and armed.disarm() and isinstance(error, CancelledError)
-            tries = tries or Tries(member, terms)
+            tries = (tries or Tries(member, terms)).at(member)
             delay = tries.after(error, ticket, started, ends, terms.cost, cut=cut)
         else:
             finished = plan.monotonic()
@@ -104,7 +104,7 @@ def drive(
                 raise refused
             finally:
                 del refused  # an error must not be kept alive by the frames that it passed
-        admitted = member.admit(now, terms)
+        member, admitted = member.admit(now, terms)
         if isinstance(admitted, Refusal) and member.is_final(admitted, terms):
             raise member.refuse(admitted, now)
         ticket: Ticket = None
@@ -122,7 +122,7 @@ def drive(
                 when_ended = partial(member.end_abandoned, ticket)
                 result = call_in_worker(function, args, kwargs, plan.clock, when, when_ended)
         except BaseException as error:  # noqa: BLE001 - `after` settles and raises
-            tries = tries or Tries(member, terms)
+            tries = (tries or Tries(member, terms)).at(member)
             delay = tries.after(error, ticket, started, ends, terms.cost, cut=isinstance(error, OutOfTime))
         else:
             finished = plan.monotonic()

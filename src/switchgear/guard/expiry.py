@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-import threading
 from typing import Any, NoReturn
 
 from switchgear.core.clock import Clock, SystemClock, Timer
+from switchgear.guard.mutexes import new_mutex
 
 _GRAIN_SECONDS = 0.01
 
@@ -84,7 +84,7 @@ class Expiries:
 
 
 _BY_LOOP: dict[tuple[asyncio.AbstractEventLoop, int], Expiries] = {}
-_BY_LOOP_LOCK = threading.Lock()
+_BY_LOOP_LOCK = new_mutex()
 
 
 def _expiries_of(loop: asyncio.AbstractEventLoop, clock: Clock) -> Expiries:

@@ -236,7 +236,7 @@ class Guard:
         member, terms = self._member, self._terms.narrowed(cost=cost, tenant=tenant)
         plan = member.plan
         now = plan.monotonic()
-        ticket = member.admit(now, terms)
+        member, ticket = member.admit(now, terms)
         if isinstance(ticket, Refusal):
             raise member.refuse(ticket, now)
         if member.news:

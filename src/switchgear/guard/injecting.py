@@ -12,6 +12,7 @@ from switchgear.core.clock import Clock
 from switchgear.core.deadline import CURRENT
 from switchgear.core.errors import OptionError
 from switchgear.guard.callables import ASYNC, ASYNC_GENERATOR, BLOCKING, GENERATOR, kind_of
+from switchgear.guard.mutexes import new_mutex
 from switchgear.guard.terms import Terms
 from switchgear.policies.faults import Fault, Faults, FaultsMachine
 
@@ -29,7 +30,7 @@ class Injector:
         self._options = options
         self._clock = clock
         self._timeout = timeout
-        self._lock = threading.Lock()
+        self._lock = new_mutex()
         self._random = random.Random(options.seed)  # noqa: S311 - faults that can be repeated, no secrets
 
     def go_on_from(self, before: Injector) -> None:

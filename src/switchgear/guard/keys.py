@@ -7,10 +7,10 @@ member does.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 
 from switchgear.guard.member import Member
+from switchgear.guard.mutexes import new_mutex
 from switchgear.guard.plan import Plan
 
 _SEARCH_AGAIN_SECONDS = 0.1
@@ -26,7 +26,8 @@ class Keys:
     def __init__(self, plan: Plan) -> None:
         """Start empty."""
         self._plan = plan
-        self._lock = threading.Lock()
+        self._lock = new_mutex()
+        plan.successor = self.member
         self._members: dict[str, Member] = {}
         self._order: deque[str] = deque()
         self._overflow: Member | None = None
@@ -95,7 +96,7 @@ class Keys:
         order = self._order
         for _ in range(len(order)):
             key = order.popleft()
-            if self._members[key].is_forgettable(now):
+            if self._members[key].retire(now):
                 del self._members[key]
                 self.evicted += 1
                 return True

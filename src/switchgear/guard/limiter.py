@@ -7,7 +7,6 @@ it alike, from any thread, since nothing in here waits. The arithmetic is in `sw
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.codes import Code
 from switchgear.core.deadline import current_deadline
 from switchgear.core.errors import OptionError, RateLimited
+from switchgear.guard.mutexes import new_mutex
 from switchgear.policies.checks import require_count, require_number, require_seconds
 from switchgear.policies.levels import (
     CODES,
@@ -140,7 +140,7 @@ class RateLimiter:
         self._charged = 0
         self._refused: dict[Code, int] = {}
         self.clock = clock
-        self.lock = threading.Lock()
+        self.lock = new_mutex()
 
     @property
     def levels(self) -> tuple[Level, ...]:

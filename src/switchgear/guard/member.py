@@ -20,7 +20,8 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import CircuitOpen, DeadlineExceeded, Overloaded, QueueFull, RateLimited, Rejected
 from switchgear.core.outcome import Verdict
 from switchgear.guard.meter import Event, EventKind
-from switchgear.guard.outbox import Outbox
+from switchgear.guard.mutexes import is_own
+from switchgear.guard.outbox import EVENTS_MAX, Outbox
 from switchgear.guard.plan import MUTEXES, Plan
 from switchgear.guard.tally import Tally
 from switchgear.guard.terms import Terms
@@ -75,6 +76,7 @@ class Member:
         "_tally",
         "awake",
         "breaker",
+        "depth",
         "entered",
         "key",
         "limiter",
@@ -82,6 +84,7 @@ class Member:
         "news",
         "places",
         "plan",
+        "retired",
         "straight",
         "successes",
     )
@@ -91,12 +94,12 @@ class Member:
         self.plan = plan
         self.key = key
         self.mutex = plan.mutexes[hash(key) % MUTEXES]  # shared by a few members, since no section waits
-        self.news = self.awake = False
+        self.news = self.awake = self.retired = False
         self.straight: Plan | None = None
         self.breaker: BreakerMachine | None = None
         self.limiter: RateLimitMachine | None = None
         self.places: Places[Waiter] | None = None
-        self.entered = self.successes = 0
+        self.entered = self.successes = self.depth = 0
         self._tally: Tally | None = None
         self._outbox: Outbox | None = None
 
@@ -106,12 +109,16 @@ class Member:
         So taking and giving it back is the interpreter's own, and no signal can come in between.
         """
         self.straight = None
+        self.depth += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let others pass by again, while there is nothing to look after."""
         breaker, places = self.breaker, self.places
+        self.depth -= 1
+        if self.depth or self.retired:
+            return
         passing = (breaker is None or breaker.passing) and (places is None or not places.waiting)
         if passing and self.awake and not self.news and self.plan.straight:
             self.straight = self.plan
@@ -119,14 +126,26 @@ class Member:
     @property
     def label(self) -> str:
         """The name that errors and log lines use."""
-        return self.plan.name if self.key is None else f"{self.plan.name}[{self.key}]"
+        key = self.key
+        if key is None:
+            return self.plan.name
+        return f"{self.plan.name}[{key if key.isprintable() else ascii(key)[1:-1]}]"
 
     # -- The two sections of a call --------------------------------------------------------------------------
 
-    def admit(self, now: float, terms: Terms) -> Ticket | Refusal:
-        """Let a call in and return its ticket, or hold nothing and return why not."""
-        with self.mutex, self:
-            return self.admit_locked(now, terms)
+    def admit(self, now: float, terms: Terms) -> tuple[Member, Ticket | Refusal]:
+        """Let a call in and return its ticket, or hold nothing and return why not; and the member that did.
+
+        Which is another one when this one has been forgotten since somebody asked for its key.
+        """
+        member = self
+        while True:
+            with member.mutex, member:
+                if not member.retired:
+                    return member, member.admit_locked(now, terms)
+            assert member.key is not None  # only keyed members retire
+            assert member.plan.successor is not None
+            member = member.plan.successor(member.key)
 
     def admit_locked(
         self, now: float, terms: Terms, *, paid: bool = False, place_held: bool = False
@@ -163,19 +182,19 @@ class Member:
 
     # -- Rarer ends of a call --------------------------------------------------------------------------------
 
-    def refund_locked(self, ticket: Ticket, cost: float, now: float) -> None:
-        """Take back a call that never left: charges and places are returned, and there is no verdict."""
+    def refund_locked(self, ticket: Ticket, cost: float, now: float, held: float) -> None:
+        """Take back a call of `held` seconds that never left: charges and places are returned, without a verdict."""
         self.entered -= 1
         if ticket is UNSEEN:
             return
         self._return_probe(ticket, now)
         self.free_place_locked(now)
-        self.refund_cost_locked(cost)
+        self.refund_cost_locked(cost, held)
 
-    def refund_cost_locked(self, cost: float) -> None:
-        """Give the rate limit back what a call took that never left."""
+    def refund_cost_locked(self, cost: float, held: float = 0.0) -> None:
+        """Give the rate limit back what a call took that never left, but for what has drained in `held` seconds."""
         if self.limiter is not None:
-            self.limiter.refund(cost)
+            self.limiter.refund(cost, held)
 
     def abandon_locked(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
         """Take the verdict on a blocking call that is left behind. It keeps its place until it ends."""
@@ -319,11 +338,17 @@ class Member:
                 self._pass_on(waiter)
         if self.plan.dropped:
             self._settle_dropped()
-        while (event := self._next_event()) is not None:
+        for _ in range(EVENTS_MAX + 1):  # what is beyond is for the next call, lest this one never ends
+            event = self._next_event()
+            if event is None:
+                return
             try:
                 self.plan.meter.publish(event)
             finally:
                 self.outbox.delivering = False
+        if self._outbox is not None and self._outbox.events:
+            self.news = True
+            self.straight = None
 
     def log(self, topic: str, text: str) -> None:
         """Write a throttled warning about this member."""
@@ -382,18 +407,11 @@ class Member:
         ended = 0 if self._tally is None else sum(self._tally.ended)
         return self.entered - self.successes - ended
 
-    def is_forgettable(self, now: float) -> bool:
-        """Return whether a fresh member would behave the same: closed, idle, clean, its bucket drained."""
+    def retire(self, now: float) -> bool:
+        """Let no more calls in if a fresh member would behave the same: closed, idle, clean, its bucket drained."""
         with self.mutex, self:
-            if self._is_busy():
-                return False
-            if self.limiter is not None and not self.limiter.is_clean(now):
-                return False
-            if self.places is not None and not self.places.is_clean(now):
-                return False
-            if self._tally is not None and self._tally.budget is not None and not self._tally.budget.is_clean(now):
-                return False
-            return self.breaker is None or self.breaker.is_clean(now)
+            self.retired = self._is_forgettable(now)
+            return self.retired
 
     # -- Inside ----------------------------------------------------------------------------------------------
 
@@ -482,7 +500,7 @@ class Member:
                 member, ticket, duration = dropped.popleft()
             except IndexError:  # another thread was quicker
                 return
-            if not member.mutex.acquire(timeout=_DROP_WAIT_SECONDS):
+            if is_own(member.mutex) or not member.mutex.acquire(timeout=_DROP_WAIT_SECONDS):
                 dropped.append((member, ticket, duration))
                 member.news = True
                 member.straight = None
@@ -502,6 +520,17 @@ class Member:
                 waiter.granted = False
                 self.free_place_locked(self.plan.monotonic())
         self.deliver()
+
+    def _is_forgettable(self, now: float) -> bool:
+        if self._is_busy():
+            return False
+        if self.limiter is not None and not self.limiter.is_clean(now):
+            return False
+        if self.places is not None and not self.places.is_clean(now):
+            return False
+        if self._tally is not None and self._tally.budget is not None and not self._tally.budget.is_clean(now):
+            return False
+        return self.breaker is None or self.breaker.is_clean(now)
 
     def _is_busy(self) -> bool:
         """Return whether calls, waiters or events are under way."""

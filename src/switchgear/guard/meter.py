@@ -72,7 +72,7 @@ class Statistics:
     failure_rate, slow_rate   over the breaker's window; None below the minimum of calls or without a window.
     circuit_breaker_opened, circuit_breaker_closed, circuit_breaker_blocked   transitions and refusals of the
                                                                               breaker.
-    listener_errors   exceptions that listeners raised.
+    listener_errors   exceptions that listeners raised, and what logging is made of.
     events_dropped    events that no listener got, because more than 1,000 of them waited for slow ones.
     keys, keys_evicted, keys_overflowed   keyed members held, dropped, and calls for a key that had to share.
     would_refuse  by code, the refusals that a dry run or a breaker that only observes did not carry out.
@@ -132,7 +132,8 @@ class Meter:
         self.listeners = (*self.listeners, listener)
 
         def unsubscribe() -> None:
-            self.listeners = tuple(kept for kept in self.listeners if kept is not listener)
+            ours = [place for place, kept in enumerate(self.listeners) if kept is listener]
+            self.listeners = tuple(kept for place, kept in enumerate(self.listeners) if place not in ours[:1])
 
         return unsubscribe
 
@@ -143,7 +144,9 @@ class Meter:
         for listener in self.listeners:
             try:
                 listener(event)
-            except Exception as error:  # noqa: BLE001 - whatever a listener raises must not reach the call
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever a listener raises must not reach the call
                 self.listener_errors += 1
                 self.log(logging.ERROR, "listener", event.monotonic, f"listener of {event.guard} raised {error!r}")
 
@@ -157,16 +160,14 @@ class Meter:
             return
         self._quiet_until[topic] = now + _LOG_EVERY_SECONDS
         left_out = self._suppressed.pop(topic, 0)
-        logger.log(
-            level,
-            "%s%s",
-            text,
-            f" ({left_out} like this left out)" if left_out else "",
-            extra={**(fields or {}), "left_out": left_out},
-        )
+        more = f" ({left_out} like this left out)" if left_out else ""
+        try:
+            logger.log(level, "%s%s", text, more, extra={**(fields or {}), "left_out": left_out})
+        except Exception:  # noqa: BLE001 - a filter or record factory that raises must not reach the call
+            self.listener_errors += 1
 
     def _log_transition(self, event: Event) -> None:
-        name = event.guard if event.key is None else f"{event.guard}[{event.key}]"
+        name = event.guard if event.key is None else f"{event.guard}[{ascii(event.key)[1:-1]}]"
         wait = f", probes in {event.retry_after:.3g} s" if event.kind == "opened" and event.retry_after else ""
         level = logging.WARNING if event.kind == "opened" else logging.INFO
         fields = {

@@ -77,7 +77,8 @@ class Permit:
         if not self._once():
             return
         with self._member.mutex, self._member:
-            self._member.refund_locked(self._ticket, self._terms.cost, self._member.plan.monotonic())
+            now = self._member.plan.monotonic()
+            self._member.refund_locked(self._ticket, self._terms.cost, now, now - self._started)
         self._deliver()
 
     def time_out(self, *, by_timeout: bool) -> None:
@@ -182,8 +183,9 @@ class PermitScope:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Settle by what was said, or by how the body ended."""
+        entered = self._entered
         self._close()
-        self._entered.end(error)
+        entered.end(error)
 
     async def __aenter__(self) -> Permit:
         """Get in, suspending this task if there is something to wait for."""
@@ -231,7 +233,8 @@ class PermitScope:
         now = clock.monotonic()
         if now >= self._ends:
             raise self._member.too_late(sent=False)
-        return self._member.admit(now, self._terms), now
+        self._member, ticket = self._member.admit(now, self._terms)
+        return ticket, now
 
     def _begin(self, ticket: Ticket) -> Permit:
         if self._member.news:

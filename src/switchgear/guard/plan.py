@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import inf
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from switchgear.core.clock import Clock
@@ -18,6 +18,7 @@ from switchgear.core.outcome import Verdict
 from switchgear.guard.expiry import Timers
 from switchgear.guard.injecting import Injector
 from switchgear.guard.meter import Meter
+from switchgear.guard.mutexes import new_mutex
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead, BulkheadMachine
 from switchgear.policies.checks import require_count, require_seconds
@@ -43,8 +44,8 @@ class Plan:
     `timers` lead to the deadlines of the running loop. `timeout_seconds` and `slow_after` are infinite when not
     asked for. A call may wait `wait_max` seconds for its turn in the rate limit, and among `queue` others for a place.
     `straight` says that drivers may pass by without the mutex, and `refuses_at_once` that an open breaker is the end
-    of a call. `born` is the monotonic second at which the plan was made. `dropped` holds calls that their callers
-    dropped at a moment when they could not be settled.
+    of a call. `born` is the monotonic second at which the plan was made. `successor` gives the member that a key has
+    now. `dropped` holds calls that their callers dropped at a moment when they could not be settled.
     """
 
     name: str
@@ -76,8 +77,9 @@ class Plan:
     refuses_at_once: bool = field(init=False)
     monotonic: Callable[[], float] = field(init=False)
     draw: Callable[[], float] = field(init=False)
+    successor: Callable[[str], Any] | None = None
     injector: Injector | None = field(init=False)
-    mutexes: tuple[Lock, ...] = field(init=False)
+    mutexes: tuple[RLock, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Check the options that are not a policy's own."""
@@ -93,7 +95,7 @@ class Plan:
         require_count("Guard(keys_max)", self.keys_max, example=10_000)
         self.monotonic = self.clock.monotonic
         self.draw = self.random.random
-        self.mutexes = tuple(Lock() for _ in range(MUTEXES))
+        self.mutexes = tuple(new_mutex() for _ in range(MUTEXES))
         self.timers = Timers(self.clock)
         self.timeout_seconds = inf if self.timeout is None else float(self.timeout.seconds)
         self.slow_after = inf if self.breaker is None else self.breaker.thresholds.slow_after

@@ -18,7 +18,9 @@ def refuse_if_open(member: Member, now: float) -> CircuitOpen | None:
     phase changes nothing but the count of what it blocked, and that is one straight section.
     """
     breaker = member.breaker
-    if breaker is None or breaker.phase.__class__ is not OpenPhase or member.plan.meter.listeners:
+    if breaker is None or breaker.phase.__class__ is not OpenPhase:
+        return None
+    if member.plan.meter.listeners or not member.plan.refuses_at_once:  # the plan of now, whatever the driver's
         return None
     phase: Any = breaker.phase
     wait: float = phase.until - now

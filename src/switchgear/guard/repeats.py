@@ -19,9 +19,11 @@ def withdraw(member: Member, error: BaseException | None = None) -> bool:
         tally = member.tally
         if tally.budget is None:
             tally.budget = RetryBudgetMachine(retry.budget, member.plan.born)
-        calls = member.entered - tally.retries - tally.hedges
+        calls = member.entered - tally.repeats
         cost = 1.0 if error is None else tally.budget.cost_of(error)
-        return tally.budget.withdraw(member.plan.monotonic(), calls, cost)
+        allowed = tally.budget.withdraw(member.plan.monotonic(), calls, cost)
+        tally.repeats += allowed
+        return allowed
 
 
 def hedge_delay(member: Member) -> float | None:

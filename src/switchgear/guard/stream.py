@@ -71,6 +71,11 @@ class Stream:
             return outer
         return own
 
+    def go_to(self, member: Member) -> None:
+        """Go on in the member that let the iteration in, where the one of its key was forgotten meanwhile."""
+        self.member = member
+        self.tries.at(member)
+
     def hold(self, ticket: Ticket) -> None:
         """Take what admission gave."""
         self.ticket = ticket
@@ -163,7 +168,8 @@ class Step:
         stream.left_behind = False
         if self.now >= self.ends:
             raise member.too_late(sent=stream.sent)
-        admitted = member.admit(self.now, stream.terms)
+        member, admitted = member.admit(self.now, stream.terms)
+        stream.go_to(member)
         if not isinstance(admitted, Refusal):
             self.let_in(admitted, self.now)
             return None

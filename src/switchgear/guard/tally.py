@@ -13,6 +13,7 @@ class Tally:
     """What was counted beside plain successes; used under the member's mutex.
 
     `abandoned` blocking calls still run; `abandoned_total` counts all there ever were.
+    `repeats` are attempts and copies that the retry budget allowed; waiting out a refusal is none.
     `budget` and `hedge` are the machines that only repeats and hedged calls need.
     """
 
@@ -25,6 +26,7 @@ class Tally:
         "hedge",
         "hedges",
         "refused",
+        "repeats",
         "retries",
         "slow",
         "timeouts",
@@ -37,7 +39,7 @@ class Tally:
         self.refused: dict[Code, int] = {}
         self.unseen: dict[Code, int] = {}
         self.retries = self.slow = self.timeouts = 0
-        self.hedges = self.fallbacks = 0
+        self.hedges = self.fallbacks = self.repeats = 0
         self.budget: RetryBudgetMachine | None = None
         self.hedge: HedgeMachine | None = None
         self.abandoned = self.abandoned_total = 0

@@ -44,7 +44,14 @@ def require_share(option: str, value: object, *, example: float = 0.5) -> None:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Return whether `value` is a number that a float can hold, infinity and NaN among them."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True
 
 
 def _named(option: str, example: float) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from math import inf, sqrt
 
 from switchgear.core.codes import Code
+from switchgear.core.errors import OptionError
 from switchgear.policies.checks import require_number, require_seconds
 from switchgear.policies.refusal import Refusal
 
@@ -59,6 +60,11 @@ class RateLimit:
         bucket = usual if self.burst is None else self.burst
         require_number("RateLimit(burst)", bucket, least=1, example=20)
         per_second = self.limit / self.per
+        if not 0.0 < per_second < inf:
+            raise OptionError(
+                f"RateLimit(limit={self.limit!r}, per={self.per!r}) is no rate that can be counted; "
+                "write for example RateLimit(10, per=60.0)"
+            )
         object.__setattr__(self, "burst", bucket)
         object.__setattr__(self, "bucket", bucket)
         object.__setattr__(self, "per_second", per_second)
@@ -101,9 +107,9 @@ class RateLimitMachine:
             self.updated = now
         return wait
 
-    def refund(self, cost: float) -> None:
-        """Give back what a call took that never left."""
-        self.amount = max(0.0, self.amount - cost)
+    def refund(self, cost: float, held: float = 0.0) -> None:
+        """Give back what a call took that never left. What may have drained in `held` seconds is not given twice."""
+        self.amount = max(0.0, self.amount - max(0.0, cost - held * self.options.per_second))
 
     def under(self, options: RateLimit, now: float) -> RateLimitMachine:
         """Return the machine to go on with under other options: what is in the bucket stays, and drains as they say."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from math import inf, isfinite
+from math import inf, isnan
 from typing import Literal
 
 from switchgear.core.errors import DeadlineExceeded, OptionError, Rejected, SwitchgearError
@@ -136,14 +136,22 @@ def hint_of(error: BaseException, wall_now: float) -> float | None:
 
 def _seconds(stated: object, wall_now: float) -> float | None:
     if isinstance(stated, (int, float)):
-        return None if stated != stated else min(float(stated), inf)  # noqa: PLR0124 - NaN is unlike itself
+        return _as_float(stated)
     if not isinstance(stated, str):
         return None
     try:
-        seconds = float(stated)
+        return _as_float(float(stated))
     except ValueError:
         return _until(stated, wall_now)
-    return seconds if isfinite(seconds) else None
+
+
+def _as_float(stated: float) -> float | None:
+    """Return the seconds; infinity for more than a float holds, None for what is no number."""
+    try:
+        seconds = float(stated)
+    except OverflowError:
+        return inf if stated > 0 else -inf
+    return None if isnan(seconds) else seconds
 
 
 def _until(date: str, wall_now: float) -> float | None:

@@ -176,7 +176,7 @@ def test_a_generator_collected_inside_a_section_is_settled_by_who_comes_next() -
     guard = guarded()
     generator = guard.call(items, 5)
     next(generator)
-    with guard._member:  # noqa: SLF001 - the moment that no caller can choose
+    with guard._member.mutex, guard._member:  # noqa: SLF001 - the moment that no caller can choose
         del generator
     assert counted(guard)[3] == 1
     with suppress(QueueFull):

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
@@ -87,7 +88,7 @@ WALL = datetime(2026, 1, 1, tzinfo=UTC)
         (SimpleNamespace(response=SimpleNamespace(headers={"retry-after": "0"})), 0.0),
         (SimpleNamespace(response=SimpleNamespace(headers={"Retry-After": "-1"})), -1.0),
         (SimpleNamespace(response=SimpleNamespace(headers={"Retry-After": "soon"})), None),
-        (SimpleNamespace(response=SimpleNamespace(headers={"Retry-After": "inf"})), None),
+        (SimpleNamespace(response=SimpleNamespace(headers={"Retry-After": "inf"})), inf),
         (SimpleNamespace(response=SimpleNamespace(headers={})), None),
         (SimpleNamespace(response=None), None),
         (SimpleNamespace(response=SimpleNamespace(headers={"Retry-After": format_datetime(WALL, usegmt=True)})), 60.0),

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from switchgear.adapters.asgi.protocol import Fields
 from switchgear.core.errors import Invalid, OptionError
+from switchgear.core.problems import retry_after_text
 from switchgear.policies.levels import LEVELS, Level, Standing
 from switchgear.policies.rate_limit import RateLimit
 
@@ -48,9 +49,8 @@ def limit_fields(standings: Sequence[Standing], shown: Collection[Level], retry_
 
 def retry_after_fields(seconds: float | None) -> Fields:
     """Return ``Retry-After`` in whole seconds, rounded up (RFC 9110 §10.2.3); nothing when waiting does not help."""
-    if seconds is None or not math.isfinite(seconds):
-        return []
-    return [(b"retry-after", str(max(0, math.ceil(seconds))).encode())]
+    text = retry_after_text(seconds)
+    return [] if text is None else [(b"retry-after", text.encode())]
 
 
 def values_of(fields: Iterable[tuple[bytes, bytes]], name: str) -> list[str]:

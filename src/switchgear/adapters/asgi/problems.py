@@ -13,33 +13,19 @@ from typing import Any
 from switchgear.adapters.asgi.headers import retry_after_fields
 from switchgear.adapters.asgi.protocol import Fields
 from switchgear.core.codes import FACTS, Code
-from switchgear.core.errors import Denied, OptionError, StoreError, SwitchgearError
+from switchgear.core.errors import Denied, SwitchgearError
+from switchgear.core.problems import MEDIA_TYPE, detail_of, is_defect, problem_members
 
-MEDIA_TYPE = "application/problem+json"
+__all__ = ["MEDIA_TYPE", "Problem", "is_defect", "problem_answer", "problem_document"]
 
 _KEPT_BACK = frozenset({"history"})
 
 
-def is_defect(error: SwitchgearError) -> bool:
-    """Whether `error` is for the people who run the service: its text belongs into the log, not into an answer."""
-    return error.code is Code.INTERNAL or isinstance(error, (OptionError, StoreError))
-
-
 def problem_document(error: SwitchgearError) -> dict[str, Any]:
     """Return the problem document of an error. Every value fits into JSON."""
-    facts = FACTS[error.code]
-    told = "" if is_defect(error) else error.message
-    return {
-        "type": f"urn:switchgear:code:{error.code}",
-        "title": facts.meaning,
-        "status": facts.http_status,
-        "detail": told or facts.meaning,
-        "code": str(error.code),
-        "decision": facts.decision,
-        "retry_after": None,
-        **{name: value for name, value in error.facts().items() if name not in _KEPT_BACK},
-        "advice": facts.advice,
-    }
+    kept = {name: value for name, value in error.facts().items() if name not in _KEPT_BACK}
+    facts = {"decision": FACTS[error.code].decision, "retry_after": None, **kept}
+    return problem_members(error.code, detail=detail_of(error), facts=facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 outcomes           errors of the client → what they say: the table
 commands           which commands may be sent twice; `read_only_commands.txt` is the knowledge behind it
 gate               the logic that both clients share
-blocking           thin classes over `redis.Redis`
-asynchronous       thin classes over `redis.asyncio.Redis`
+mixins             the classes that both clients share, written once
+blocking           what `redis.Redis` needs beside them
+asynchronous       what `redis.asyncio.Redis` needs beside them
 
 The adapter changes no command and no answer. It switches the client's own retry off, since attempts would multiply.
 It does not cover cluster clients.

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from switchgear.adapters.gate import missing
-from switchgear.adapters.redis.commands import name_of
-from switchgear.adapters.redis.gate import INSIDE, RedisGate, require_bound
-from switchgear.core.effects import Effect
+from switchgear.adapters.redis.gate import RedisGate, require_bound
+from switchgear.adapters.redis.mixins import CommandMixin, PipelineMixin, PubSubMixin, inside
 
 try:
     import redis.asyncio as redis
-    from redis.asyncio.client import Pipeline, PubSub
+    from redis.asyncio.client import Pipeline
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 except ModuleNotFoundError as error:
@@ -25,86 +24,41 @@ def switch_on(client: redis.Redis, gate: RedisGate) -> None:
     gate.put_under(_GuardedRedis, client)
 
 
-class _GuardedRedis(redis.Redis):
-    """Sends every command through the guard."""
-
-    _switchgear: RedisGate
-
-    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as the client's own
-        effect, name = self._switchgear.commands.effect_of(args), name_of(args)
-        return await self._switchgear.call_async(
-            super().execute_command, *args, effect=effect, operation=name, **options
-        )
-
-    def pipeline(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as the client's own
-        made = super().pipeline(*args, **options)
-        self._switchgear.put_under(_GuardedPipeline, made)
-        return made
-
-    def pubsub(self, **options: Any) -> Any:  # noqa: ANN401 - as the client's own
-        made = super().pubsub(**options)
-        self._switchgear.put_under(_GuardedPubSub, made)
-        return made
+def _twin_of(pipeline: Pipeline) -> Pipeline:
+    pool, callbacks = pipeline.connection_pool, pipeline.response_callbacks
+    return Pipeline(pool, callbacks, pipeline.is_transaction, pipeline.shard_hint)
 
 
-class _GuardedPipeline(Pipeline):
-    """Makes one call of a whole pipeline. What is read under WATCH is a call each, and never repeated."""
+async def _call_inside(gate: RedisGate, *args: Any, **terms: Any) -> Any:  # noqa: ANN401 - as the client's own
+    with inside():
+        return await gate.call_async(*args, **terms)
 
-    _switchgear: RedisGate
+
+class _GuardedPipeline(PipelineMixin):
+    _way = staticmethod(RedisGate.call_async)
+    _twin_of = staticmethod(_twin_of)
 
     async def execute(self, raise_on_error: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002 - as the client's own
         if self.watching:
-            return await self._switchgear.call_async(
-                super().execute, raise_on_error, effect=Effect.OPAQUE, operation="PIPELINE"
-            )
+            return await self._execute_watching(raise_on_error)
         if not self.command_stack:
             return []
-        effect = self._switchgear.commands.effect_of_all(arguments for arguments, _ in self.command_stack)
+        effect = self._effect_of_stack()
         try:
-            return await self._switchgear.call_async(
-                self._execute_twin, raise_on_error, effect=effect, operation="PIPELINE"
-            )
+            return await self._execute_stack(raise_on_error, effect)
         finally:
-            parent: Any = self  # the client gives this method no types
-            await parent.reset()
-
-    async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as the client's own
-        sending = super().immediate_execute_command
-        return await self._switchgear.call_async(
-            sending, *args, effect=Effect.OPAQUE, operation=name_of(args), **options
-        )
-
-    async def _execute_twin(self, raise_on_error: bool) -> Any:  # noqa: ANN401, FBT001 - as the client's own
-        """Execute on a copy: the client empties what it executes, which a repeat needs."""
-        twin = Pipeline(self.connection_pool, self.response_callbacks, self.is_transaction, self.shard_hint)
-        twin.command_stack, twin.scripts = list(self.command_stack), set(self.scripts)
-        twin.explicit_transaction = self.explicit_transaction
-        return await twin.execute(raise_on_error)
+            await self.reset()
 
 
-class _GuardedPubSub(PubSub):
-    """Subscribing is a call. Waiting for messages is none, but an error while waiting is a failure."""
-
-    _switchgear: RedisGate
-
-    async def execute_command(self, *args: Any) -> Any:  # noqa: ANN401 - as the client's own
-        if INSIDE.get():
-            return await super().execute_command(*args)
-        inside = INSIDE.set(True)
-        try:
-            return await self._switchgear.call_async(
-                super().execute_command, *args, effect=Effect.NATURAL, operation=name_of(args)
-            )
-        finally:
-            INSIDE.reset(inside)
+class _GuardedPubSub(PubSubMixin):
+    _way = staticmethod(_call_inside)
 
     async def parse_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as the client's own
-        self._switchgear.require_connection(self.connection)
-        inside = INSIDE.set(True)
-        try:
-            return await super().parse_response(*args, **options)
-        except Exception as error:
-            self._switchgear.report(error)
-            raise
-        finally:
-            INSIDE.reset(inside)
+        parent: Any = super()  # the class of the client
+        with self._waiting():
+            return await parent.parse_response(*args, **options)
+
+
+class _GuardedRedis(CommandMixin):
+    _way = staticmethod(RedisGate.call_async)
+    _pipeline, _pubsub = _GuardedPipeline, _GuardedPubSub

@@ -28,6 +28,9 @@ Phase = Window | OpenPhase | HalfOpenPhase | ForcedOpenPhase
 """The phase of a breaker. The one a call was admitted in is its ticket."""
 
 
+_NO_JITTER = 0.5
+
+
 class Change(NamedTuple):
     """A transition that happened: the new state, its generation, and for "open" the seconds until a probe."""
 
@@ -123,7 +126,9 @@ class BreakerMachine:
         elif before.mode == "forced_open" or options.mode == "disabled":
             self._close(now)
         elif isinstance(self.phase, HalfOpenPhase):
-            self.phase.reconfigure(options)
+            move = self.phase.reconfigure(options)
+            if move is not None:
+                self.move(move, now, _NO_JITTER)
 
     def state(self, now: float) -> BreakerState:
         """Return the state as a call would meet it at `now`, changing nothing."""

@@ -14,6 +14,7 @@ from switchgear.policies.errors import ErrorFilter, require_filter
 Mode = Literal["normal", "observe", "forced_open", "disabled"]
 
 _FINE_BUCKETS = 10
+_WINDOW_MIN_SECONDS = 0.001
 _OFF = {"cooldown_factor": 1.0, "ramp": 0.0, "mode": "normal", "tenants": 1}
 
 
@@ -180,6 +181,7 @@ def _buckets(options: Breaker) -> tuple[float, int]:
         return 0.0, 0
     window = 60.0 if options.window is None else options.window
     require_seconds("Breaker(window)", window, example=60.0)
+    require_number("Breaker(window)", window, least=_WINDOW_MIN_SECONDS, example=60.0)
     return (1.0, ceil(window)) if window >= _FINE_BUCKETS else (window / _FINE_BUCKETS, _FINE_BUCKETS)
 
 

@@ -64,9 +64,10 @@ class HalfOpenPhase:
         self._in_flight = self._recorded = self._failed = self._slow = 0
         self._ends = now + (options.cooldown if options.half_open_max is None else options.half_open_max)
 
-    def reconfigure(self, options: Breaker) -> None:
-        """Go on under other options."""
+    def reconfigure(self, options: Breaker) -> Move | None:
+        """Go on under other options. Fewer probes may be enough at once."""
         self._options = options
+        return self._judge() if self._recorded else None
 
     @property
     def ends(self) -> float:
@@ -118,7 +119,7 @@ class HalfOpenPhase:
         probes, thresholds = self._options.probes, self._options.thresholds
         if (thresholds.failures and self._failed) or thresholds.exceeded(probes, self._failed, self._slow):
             return "relapse"
-        return "recover" if self._recorded == probes else None
+        return "recover" if self._recorded >= probes else None
 
 
 class ForcedOpenPhase:
@@ -169,7 +170,7 @@ class Ramp:
 
     def admit(self, now: float) -> Refusal | None:
         """Let in 10, 25, then 50 of a hundred calls; refuse the others until the next step."""
-        step = int((now - self._started) / self._seconds * len(_RAMP_PERCENT))
+        step = max(0, int((now - self._started) / self._seconds * len(_RAMP_PERCENT)))
         self._credit += _RAMP_PERCENT[step]
         if self._credit >= _HUNDRED:
             self._credit -= _HUNDRED

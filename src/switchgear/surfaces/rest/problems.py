@@ -6,7 +6,6 @@ message, which may name a file: those go to the log, and the caller gets the cod
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,16 +16,23 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from switchgear.core.codes import FACTS, Code
-from switchgear.core.errors import (
-    Denied,
-    Invalid,
-    OptionError,
-    Rejected,
-    StoreError,
-    SwitchgearError,
-)
+from switchgear.core.errors import Denied, Invalid, Rejected, SwitchgearError
+from switchgear.core.problems import MEDIA_TYPE, detail_of, problem_members, problem_type, retry_after_text
+from switchgear.core.problems import is_defect as is_own_defect
 
-MEDIA_TYPE = "application/problem+json"
+__all__ = [
+    "MEDIA_TYPE",
+    "FieldError",
+    "MalformedRequest",
+    "code_of",
+    "error_closes_connection",
+    "is_defect",
+    "malformed",
+    "problem_document",
+    "problem_response",
+    "problem_type",
+]
+
 _REALM = 'Bearer realm="switchgear"'
 _REFUSAL = Rejected().facts()
 
@@ -61,34 +67,24 @@ def malformed(where: str, message: str) -> MalformedRequest:
     return MalformedRequest(f"{where}: {message}", errors=[FieldError(where, message)])
 
 
-def problem_type(code: Code) -> str:
-    """Return the URI that identifies problems of `code`."""
-    return f"urn:switchgear:code:{code}"
-
-
 def is_defect(error: Exception) -> bool:
     """Whether `error` is ours to look at, so that it belongs into the log with all it says."""
-    return code_of(error) is Code.INTERNAL or isinstance(error, (StoreError, OptionError))
+    return is_own_defect(error) if isinstance(error, SwitchgearError) else code_of(error) is Code.INTERNAL
 
 
 def problem_document(error: Exception, trace_id: str) -> dict[str, Any]:
     """Return the problem document of any error, with every member always present."""
     code = code_of(error)
-    facts = FACTS[code]
-    return {
-        "type": problem_type(code),
-        "title": facts.meaning,
-        "status": _status(error, code),
-        "detail": _detail(error, code),
-        "instance": f"urn:switchgear:trace:{trace_id}",
-        "code": str(code),
-        **_REFUSAL,
-        "decision": facts.decision,
-        **(error.facts() if isinstance(error, SwitchgearError) else {}),
-        "advice": facts.advice,
-        "trace": trace_id,
-        "errors": list(error.errors) if isinstance(error, MalformedRequest) else [],
-    }
+    own = error.facts() if isinstance(error, SwitchgearError) else {}
+    members = problem_members(
+        code,
+        detail=_detail(error, code),
+        facts={**_REFUSAL, "decision": FACTS[code].decision, **own},
+        status=_status(error, code),
+        instance=f"urn:switchgear:trace:{trace_id}",
+    )
+    errors = list(error.errors) if isinstance(error, MalformedRequest) else []
+    return {**members, "trace": trace_id, "errors": errors}
 
 
 def problem_response(error: Exception, trace_id: str) -> Response:
@@ -119,8 +115,7 @@ def _status(error: Exception, code: Code) -> int:
 def _detail(error: Exception, code: Code) -> str:
     if isinstance(error, HTTPException):
         return "there is no such path" if code is Code.NOT_FOUND else error.detail
-    told = error.message if isinstance(error, SwitchgearError) and not is_defect(error) else ""
-    return told or FACTS[code].meaning
+    return detail_of(error) if isinstance(error, SwitchgearError) else FACTS[code].meaning
 
 
 def _headers_of(error: Exception) -> Mapping[str, str]:
@@ -140,7 +135,6 @@ def error_closes_connection(error: Exception) -> bool:
 
 
 def _retry_after(seconds: float | None) -> Mapping[str, str]:
-    """Return the header in whole seconds, rounded up (RFC 9110 §10.2.3)."""
-    if seconds is None or not math.isfinite(seconds):
-        return {}
-    return {"Retry-After": str(max(0, math.ceil(seconds)))}
+    """Return the header; none when waiting does not help."""
+    text = retry_after_text(seconds)
+    return {} if text is None else {"Retry-After": text}

@@ -88,7 +88,9 @@ def guarded(
     Each redirect is a request of its own. A request raises the client's errors, `Rejected`, `DeadlineExceeded`
     and `RetryExhausted`. Raises `OptionError` for options that cannot work.
     """
-    rules: Rules[aiohttp.ClientRequest] = Rules(guard=guard, key_by=key_by, on_status=on_status)
+    rules: Rules[aiohttp.ClientRequest] = Rules(
+        guard=guard, key_by=key_by, on_status=on_status, errors=("aiohttp.ClientError", aiohttp.ClientError)
+    )
 
     async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         async def send(_seconds: float | None) -> aiohttp.ClientResponse:

@@ -16,6 +16,7 @@ from switchgear.adapters.http_outcomes import FAILING_STATUSES
 from switchgear.core.effects import Effect
 from switchgear.core.errors import OptionError
 from switchgear.guard.guard import Guard
+from switchgear.policies.retry import Retry
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -31,6 +32,7 @@ class Rules(Generic[Q]):
     key_by     None (default): one state for all. "host": a keyed member for each host and port. A function of
                the client's request: a keyed member for each text that it returns.
     on_status  the statuses that are failures, in place of `FAILING_STATUSES`.
+    errors     the parent class of the client's errors, with the name that a user writes for it.
 
     Raises `OptionError` for options that cannot work.
     """
@@ -38,6 +40,7 @@ class Rules(Generic[Q]):
     guard: Guard
     key_by: Literal["host"] | Callable[[Q], str] | None = None
     on_status: Collection[int] = FAILING_STATUSES
+    errors: tuple[str, type[Exception]] = ("Exception", Exception)
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -50,7 +53,19 @@ class Rules(Generic[Q]):
                 f"on_status holds statuses from 100 to 999, not {self.on_status!r}; "
                 "write for example on_status={429, 503}"
             )
+        self._check_retry(self.guard.options["retry"])
         object.__setattr__(self, "on_status", frozenset(self.on_status))
+
+    def _check_retry(self, retry: Retry | None) -> None:
+        """Raise `OptionError` for a retry that means none of the client's errors, since it would never happen."""
+        on = None if retry is None else retry.on
+        kinds = on if isinstance(on, tuple) else (on,) if isinstance(on, type) else ()
+        name, parent = self.errors
+        if kinds and not any(issubclass(kind, parent) or issubclass(parent, kind) for kind in kinds):
+            raise OptionError(
+                f"Retry(on=...) of the guard names no error of this client, so nothing would ever be retried; "
+                f"write for example Retry(on=({name}, TimeoutError))"
+            )
 
     def guard_for(self, request: Q, wire: Wire[Q, R], effect: Effect) -> Guard:
         """Return the guard, or its keyed member, as it treats this request."""

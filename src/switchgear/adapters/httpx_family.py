@@ -55,6 +55,7 @@ class Family:
     def __init__(self, client: ModuleType) -> None:
         """Read the classes of `client`."""
         self.client: Client = client
+        self.errors: tuple[str, type[Exception]] = (f"{client.__name__}.HTTPError", client.HTTPError)
         self.rows: dict[type[Exception], Row] = {getattr(client, name): row for name, row in ROWS.items()}
         self.blocking = _BlockingHttpx(client, self.rows)
         self.asynchronous = _AsyncHttpx(client, self.rows)
@@ -98,7 +99,7 @@ class BlockingGuarded(Generic[Q, R]):
         on_status: Collection[int] = FAILING_STATUSES,
     ) -> None:
         """Check the options and open nothing."""
-        self._rules: Rules[Q] = Rules(guard=guard, key_by=key_by, on_status=on_status)
+        self._rules: Rules[Q] = Rules(guard=guard, key_by=key_by, on_status=on_status, errors=self.family.errors)
         self._transport = self.family.client.HTTPTransport() if transport is None else transport
 
     def handle_request(self, request: Q) -> R:
@@ -150,7 +151,7 @@ class AsyncGuarded(Generic[Q, R]):
         on_status: Collection[int] = FAILING_STATUSES,
     ) -> None:
         """Check the options and open nothing."""
-        self._rules: Rules[Q] = Rules(guard=guard, key_by=key_by, on_status=on_status)
+        self._rules: Rules[Q] = Rules(guard=guard, key_by=key_by, on_status=on_status, errors=self.family.errors)
         self._transport = self.family.client.AsyncHTTPTransport() if transport is None else transport
 
     async def handle_async_request(self, request: Q) -> R:

@@ -77,7 +77,12 @@ class GuardedAdapter(BaseAdapter):
     ) -> None:
         """Check the options and open nothing."""
         super().__init__()
-        self._rules: Rules[requests.PreparedRequest] = Rules(guard=guard, key_by=key_by, on_status=on_status)
+        self._rules: Rules[requests.PreparedRequest] = Rules(
+            guard=guard,
+            key_by=key_by,
+            on_status=on_status,
+            errors=("requests.RequestException", requests.RequestException),
+        )
         self._adapter = HTTPAdapter() if adapter is None else adapter
 
     def send(

@@ -12,7 +12,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from switchgear.core.codes import FACTS, Code
-from switchgear.core.errors import OptionError, StoreError, SwitchgearError
+from switchgear.core.errors import (
+    DeadlineExceeded,
+    InDoubt,
+    NotApplied,
+    OptionError,
+    RetryExhausted,
+    StoreError,
+    SwitchgearError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 """The media type of a problem document in JSON (RFC 9457 §3)."""
@@ -52,8 +60,12 @@ def is_defect(error: SwitchgearError) -> bool:
 
 
 def detail_of(error: SwitchgearError) -> str:
-    """Return what a caller may read of `error`: its message, or the meaning of its code for a defect and for none."""
-    told = "" if is_defect(error) else error.message
+    """Return what a caller may read of `error`: its message, where it is all our own, else the meaning of its code.
+
+    What went wrong at a remote may quote a URL with a key in it. That is for the log of who runs the service.
+    """
+    quotes = isinstance(error, (RetryExhausted, DeadlineExceeded, InDoubt, NotApplied))  # what a remote said, perhaps
+    told = "" if quotes or is_defect(error) else error.message
     return told or FACTS[error.code].meaning
 
 

@@ -85,6 +85,7 @@ class Tries:
     """
 
     __slots__ = (
+        "_failed_last",
         "_history",
         "_last",
         "_previous",
@@ -107,6 +108,7 @@ class Tries:
         self._previous = 0.0
         self._refusals = 0
         self._refused_by = ""
+        self._failed_last = False
         self.begun = False
         self.made = 0
 
@@ -114,6 +116,11 @@ class Tries:
         """Return itself, for attempts that `member` lets in from now on."""
         self.member = member
         return self
+
+    def again(self) -> None:
+        """Count that another attempt is made, unless the last one was only refused at the door."""
+        if self._failed_last:
+            self.member.count_retry()
 
     def after(
         self, error: BaseException, ticket: Ticket, started: float | None, ends: float, cost: float, *, cut: bool
@@ -164,6 +171,7 @@ class Tries:
         """
         if not isinstance(error, Rejected):
             return self._too_late(error) if never_left(error) and self._last is not None else error
+        self._failed_last = False
         self._refusals += 1
         self._refused_by = str(error.code)
         retry = self._retry
@@ -200,6 +208,7 @@ class Tries:
     def _next(self, error: BaseException, ends: float) -> Then:
         retry = self._retry
         self.made += 1
+        self._failed_last = True
         self._last = error
         if retry is None or self.begun or not retry.retries(error) or self._is_over(error, ends):
             return error

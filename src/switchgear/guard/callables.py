@@ -9,7 +9,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, GeneratorType, MethodType
-from typing import Final, Literal, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 _ASYNC = inspect.CO_COROUTINE
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
@@ -63,11 +63,13 @@ def refuse_awaitable(function: Callable[..., object], result: object) -> NoRetur
     )
 
 
-def _inspect(function: Callable[..., object]) -> Kind:
+def _inspect(function: Any) -> Kind:  # noqa: ANN401 - whatever somebody wants called
     while isinstance(function, functools.partial):
         function = function.func
     if not callable(function):
-        raise TypeError(f"the guard needs something to call, not {function!r}")
+        called = inspect.isawaitable(function)
+        advice = "; write guard.call(function, argument) instead of guard.call(function(argument))" if called else ""
+        raise TypeError(f"the guard needs something to call, not {function!r}{advice}")
     for candidate in (function, type(function).__call__):
         if inspect.isgeneratorfunction(candidate):
             return GENERATOR

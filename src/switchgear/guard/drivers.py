@@ -79,7 +79,7 @@ async def drive_async(
             member.settle(ticket, _SUCCESS, finished - now, finished)
             return result
         await plan.clock.sleep_async(delay)
-        member.count_retry()
+        tries.again()
 
 
 def drive(
@@ -132,7 +132,7 @@ def drive(
                 refuse_awaitable(function, result)
             return result
         plan.clock.sleep(delay)
-        member.count_retry()
+        tries.again()
 
 
 async def again_async(
@@ -146,7 +146,7 @@ async def again_async(
 ) -> Any:  # noqa: ANN401 - what the call returns
     """Go on with a call of an async function, `delay` seconds after an attempt."""
     await member.plan.clock.sleep_async(delay)
-    member.count_retry()
+    tries.again()
     return await drive_async(member, terms, function, args, kwargs, tries)
 
 
@@ -161,5 +161,5 @@ def again(
 ) -> Any:  # noqa: ANN401 - what the call returns
     """Go on with a call of a blocking function, `delay` seconds after an attempt."""
     member.plan.clock.sleep(delay)
-    member.count_retry()
+    tries.again()
     return drive(member, terms, function, args, kwargs, tries)

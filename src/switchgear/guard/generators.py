@@ -113,7 +113,7 @@ def _first(stream: Stream, function: Callable[..., Source], args: Arguments, kwa
         if step.delay is None:
             return source, item
         stream.member.plan.clock.sleep(step.delay)
-        stream.member.count_retry()
+        stream.tries.again()
 
 
 async def _first_async(
@@ -134,7 +134,7 @@ async def _first_async(
         if step.delay is None:
             return source, item
         await stream.member.plan.clock.sleep_async(step.delay)
-        stream.member.count_retry()
+        stream.tries.again()
 
 
 def _first_of(source: AsyncSource) -> Awaitable[Any]:

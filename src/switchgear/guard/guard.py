@@ -259,8 +259,8 @@ class Guard:
         cost       units that a call takes of the rate limit, at least 0; default 1.
         priority   "critical_plus", "critical" (default), "sheddable_plus" or "sheddable": who gives way first.
         tenant     who the call is for: `Shedding` is fair between tenants.
-        effect     what a second call would do, as `Effect` or its word. "opaque" and "reconcilable" calls are made
-                   once: without retry, hedge or fallback. "read_only", "keyed" and "natural" ones may be hedged.
+        effect     what a second call would do, as `Effect` or its word. "read_only", "keyed" and "natural" calls may be
+                   hedged; after an attempt that may have left, "opaque" and "reconcilable" ones are not made again.
         deadline   seconds for the whole call, above 0; it can only tighten the guard's own.
         operation  what the call is named in fault injection; default: the function's own name.
 
@@ -310,12 +310,20 @@ class Guard:
         Listeners are called in the thread of the call, outside every lock, in order. One that raises is
         counted.
         """
+        if not callable(cast("object", listener)) or kind_of(listener) != BLOCKING:
+            raise OptionError(f"a listener is a blocking function of the event, not {listener!r}")
         return self._member.plan.meter.subscribe(listener)
 
     @property
     def name(self) -> str:
         """What errors, events and logs call the dependency."""
         return self._member.plan.name
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The policies that the guard has now, by the names that `reconfigure` takes; None where there is none."""
+        plan = self._member.plan
+        return {name: getattr(plan, name) for name in Changes.__annotations__}
 
     @property
     def effect(self) -> Effect | None:

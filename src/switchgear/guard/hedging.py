@@ -110,7 +110,7 @@ def drive_hedged(drive: Driver) -> Driver:
             except Exception as error:  # noqa: BLE001 - decided on, and raised again, by `after_copies`
                 delay = tries.after_copies(error, _ends(member))
             member.plan.clock.sleep(delay)
-            member.count_retry()
+            tries.again()
 
     return driver
 
@@ -128,7 +128,7 @@ def drive_hedged_async(drive: Driver) -> Driver:
             except Exception as error:  # noqa: BLE001 - decided on, and raised again, by `after_copies`
                 delay = tries.after_copies(error, _ends(member))
             await member.plan.clock.sleep_async(delay)
-            member.count_retry()
+            tries.again()
 
     return driver
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import inf
 from threading import RLock
-from typing import Any
+from typing import Any, cast
 
 from switchgear.core.clock import Clock
 from switchgear.core.effects import Effect
@@ -83,8 +83,10 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Check the options that are not a policy's own."""
-        if not self.name:
+        if not self.name or not isinstance(cast("object", self.name), str):
             raise OptionError(f'Guard needs a name, not {self.name!r}; write for example Guard("github")')
+        if not isinstance(cast("object", self.dry_run), bool):
+            raise OptionError(f"Guard(dry_run) is True or False, not {self.dry_run!r}; write dry_run=True")
         for option, kind, example in _POLICIES:
             value = getattr(self, option)
             if value is not None and not isinstance(value, kind):

@@ -33,9 +33,9 @@ class Fallback:
     on        errors to answer for; default: every `Exception`, refusals of ours included.
     ignore    errors to raise all the same, though `on` means them; default: none.
 
-    Never for writes: a caller who is told of a success that never happened acts on it, so the guard makes no fallback
-    for a call that is declared opaque or reconcilable. The outcome of a call names an answer that came from here as
-    such. Cancellation and other exceptions that are no `Exception` always pass, and so does `InDoubt`, unless `on`
+    Never for writes: a caller who is told of a success that never happened acts on it, so a guard takes a fallback
+    only for calls that are declared ``effect="read_only"``. The outcome of a call names an answer that came from here
+    as such. Cancellation and other exceptions that are no `Exception` always pass, and so does `InDoubt`, unless `on`
     names that very class: doubt must stay visible. Raises `OptionError` for options that cannot work.
     """
 

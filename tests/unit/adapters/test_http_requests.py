@@ -20,7 +20,7 @@ from switchgear.adapters import aiohttp as aiohttp_guard
 from switchgear.adapters import httpx as httpx_guard
 from switchgear.adapters import httpx2 as httpx2_guard
 from switchgear.adapters import requests as requests_guard
-from switchgear.core.errors import CircuitOpen
+from switchgear.core.errors import CircuitOpen, OptionError
 from switchgear.guard.guard import Guard
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.retry import Retry
@@ -187,3 +187,19 @@ def test_what_is_sent_again(send: Send, options: dict[str, Any], attempts: int) 
     """Only bytes can be sent a second time; a stream never is, whatever the method or the key."""
     guard = Guard("remote", retry=Retry(attempts=2, on=(Exception,), base=0.0, cap=0.0))
     assert send(guard, "http://example.org/", **options) == attempts
+
+
+def test_a_retry_that_means_none_of_the_clients_errors_is_refused() -> None:
+    """The built-in ConnectionError is not the client's: nothing would ever be retried, and nobody would know."""
+    deaf = Guard("api", retry=Retry(on=(ConnectionError, TimeoutError)))
+    makers: list[Callable[[Guard], object]] = [
+        httpx2_guard.GuardedTransport,
+        httpx_guard.AsyncGuardedTransport,
+        requests_guard.GuardedAdapter,
+        aiohttp_guard.guarded,
+    ]
+    for make in makers:
+        with pytest.raises(OptionError, match=r"Retry\(on=\("):
+            make(deaf)
+        make(Guard("api", retry=Retry(on=Exception)))
+        make(Guard("api", retry=Retry(on=lambda _error: True)))

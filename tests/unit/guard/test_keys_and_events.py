@@ -1,11 +1,14 @@
 """Keyed members in their bounded registry; events and log lines."""
 
 import logging
+import os
+import threading
+import warnings
 from contextlib import suppress
 
 import pytest
 
-from switchgear import Breaker, CircuitOpen, Guard, RateLimit
+from switchgear import Breaker, Bulkhead, CircuitOpen, Guard, QueueFull, RateLimit, RateLimited
 from switchgear.core.errors import OptionError
 from switchgear.guard import Event
 from switchgear.guard.outbox import EVENTS_MAX
@@ -158,3 +161,74 @@ def test_events_that_wait_for_a_slow_listener_are_bounded_and_counted() -> None:
     assert len(heard) == 1 + EVENTS_MAX
     assert heard[-2:] == ["half_opened", "closed"]
     assert (guard.statistics().events_dropped, guard.statistics().rejected) == (7, EVENTS_MAX + 5)
+
+
+async def test_an_async_listener_is_refused() -> None:
+    """Nobody would ever await it."""
+    guard = Guard("api")
+
+    async def listen(_event: object) -> None:
+        """Hear nothing."""
+
+    for listener in (listen, 3):
+        with pytest.raises((OptionError, TypeError), match="listener"):
+            guard.subscribe(listener)  # type: ignore[arg-type] # what is wrong on purpose
+
+
+def test_one_of_two_equal_subscriptions_ends_alone() -> None:
+    """Ending a subscription ends that one."""
+    heard: list[object] = []
+    guard = Guard("api", rate_limit=RateLimit(1), clock=VirtualClock())
+    guard.subscribe(heard.append)
+    guard.subscribe(heard.append)()
+    guard.call(int)
+    with pytest.raises(RateLimited):
+        guard.call(int)
+    assert len(heard) == 1
+
+
+def test_a_key_that_was_forgotten_meanwhile_is_one_member_all_the_same() -> None:
+    """Between asking for a key and calling, its member may make room for others: the limit of the key holds."""
+    guard = Guard("api", bulkhead=Bulkhead(1), keys_max=1, clock=VirtualClock())
+    early = guard.key("a")
+    guard.key("b")
+    held = guard.key("a").permit_nowait()
+    with pytest.raises(QueueFull):
+        early.call(int)
+    held.succeed()
+    assert early.call(int) == 0
+
+
+def test_a_section_may_be_entered_again_by_its_own_thread() -> None:
+    """A signal handler or an object's end may call the guard from inside: it must not hang, nor open a way past."""
+    guard = Guard("api", bulkhead=Bulkhead(2))
+    guard.call(int)
+    member = guard._member  # noqa: SLF001 - the moment that no caller can choose
+    with member.mutex, member:
+        assert guard.call(int) == 0
+        assert member.straight is None
+    assert member.straight is member.plan
+
+
+def test_a_forked_child_finds_every_mutex_free() -> None:
+    """The child has none of the threads that may have held one."""
+    guard = Guard("api", breaker=Breaker())
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        member = guard._member  # noqa: SLF001 - as above
+        with member.mutex, member:
+            inside.set()
+            leave.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert inside.wait(20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if not child:
+        os._exit(guard.call(int))
+    leave.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0

@@ -222,7 +222,7 @@ REFUSED = {
     ),
     "compared too soon": (
         '[presets.x]\nbreaker = { window_calls = "5" }',
-        "presets.x.breaker.window_calls: needs a whole number of at least 1, not '5'; write for example window_calls = 100",
+        "presets.x.breaker.window_calls: needs a whole number of at least 1, not '5'; write for example window_calls",
     ),
     "no word": (
         '[presets.x]\nretry = { on = ["OSError"], backoff = ["constant"] }',

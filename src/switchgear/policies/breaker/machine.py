@@ -112,7 +112,7 @@ class BreakerMachine:
         """Go on under other options, keeping what is remembered and how long an open phase lasts.
 
         A window of another kind or grain starts empty, in a new generation. Forcing it open, and disabling it, act at
-        once; the end of forcing it open closes it.
+        once; when it is forced open no longer, probes decide.
         """
         before, self._options = self._options, options
         if (options.tenants, options.evidence_seconds) != (before.tenants, before.evidence_seconds):
@@ -123,8 +123,10 @@ class BreakerMachine:
                 self._enter(ForcedOpenPhase(self.phase.generation + 1), now)
         elif isinstance(self.phase, Window):
             self.phase = self.phase.under(options.thresholds)
-        elif before.mode == "forced_open" or options.mode == "disabled":
+        elif options.mode == "disabled":
             self._close(now)
+        elif before.mode == "forced_open":
+            self.move("probe", now, _NO_JITTER)
         elif isinstance(self.phase, HalfOpenPhase):
             move = self.phase.reconfigure(options)
             if move is not None:

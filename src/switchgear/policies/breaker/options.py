@@ -180,7 +180,6 @@ def _buckets(options: Breaker) -> tuple[float, int]:
         require_count("Breaker(window_calls)", options.window_calls, example=100)
         return 0.0, 0
     window = 60.0 if options.window is None else options.window
-    require_seconds("Breaker(window)", window, example=60.0)
     require_number("Breaker(window)", window, least=_WINDOW_MIN_SECONDS, example=60.0)
     return (1.0, ceil(window)) if window >= _FINE_BUCKETS else (window / _FINE_BUCKETS, _FINE_BUCKETS)
 

@@ -22,7 +22,7 @@ CODE = $(wildcard src tests tools examples benchmarks)
 FAST_TESTS = $(wildcard tests/unit tests/property tests/packaging)
 PYTEST = $(BIN)/python -m pytest
 
-.PHONY: help sync demo check test coverage bench docs docs-check format lint types layers fast-tests constraints clean distclean
+.PHONY: help sync demo check test coverage mutants bench docs docs-check format lint types layers fast-tests constraints clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: .venv/.synced ## every test, real servers included (ARGS="-k breaker")
 coverage: .venv/.synced ## unit and property tests with the lines and branches they miss
 	$(BIN)/coverage run -m pytest $(FAST_TESTS) -m "not packaging"
 	$(BIN)/coverage report
+
+mutants: .venv/.synced ## change one thing at a time in core and policies; what no test notices survives (ARGS="policies/retry")
+	$(BIN)/python -m tools.mutants $(ARGS)
 
 bench: .venv-bench/.synced ## this project beside its peers, in one run
 	$(BENCH_BIN)/python -m benchmarks $(ARGS)

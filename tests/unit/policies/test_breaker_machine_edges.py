@@ -114,7 +114,7 @@ def test_forced_open_refuses_for_ever() -> None:
     machine = BreakerMachine(Breaker(mode="forced_open"))
     assert (machine.passing, machine.state(5.0), machine.retry_after(5.0)) == (False, "forced_open", None)
     assert facts(machine.admit(5.0, 0.0)) == ("forced_open", None, "reject", "the breaker is forced open")
-    assert machine.phase.generation == 0
+    assert (machine.phase.generation, machine.blocked) == (0, 0)
     assert ForcedOpenPhase(0).settle(BAD, 0.0, 0.0) is None
     assert ForcedOpenPhase(0).due(1e9) is None
     assert machine.is_clean(0.0) is False
@@ -136,6 +136,12 @@ def test_a_ramp_lets_in_ten_then_twenty_five_then_fifty_of_a_hundred() -> None:
     assert late.retry_after == pytest.approx(0.1)
 
 
+def test_a_ramp_keeps_its_share_over_many_calls() -> None:
+    """One in ten is exactly that, however many come."""
+    ramp = Ramp(0.0, 30.0)
+    assert sum(ramp.admit(0.0) is None for _ in range(5_000)) == 500
+
+
 def test_a_ramp_ends_with_the_first_call_after_it() -> None:
     """Then every call is let in, and nothing asks the ramp again."""
     machine = opened(Breaker(failures=1, cooldown=10.0, jitter=0.0, ramp=30.0))
@@ -145,7 +151,7 @@ def test_a_ramp_ends_with_the_first_call_after_it() -> None:
     assert [machine.admit(10.0, 0.0) is None for _ in range(20)].count(True) == 2
     assert machine.admit(40.0, 0.0) is None
     assert machine.passing is True
-    assert machine.admit(11.0, 0.0) is None
+    assert [machine.admit(11.0, 0.0) for _ in range(5)] == [None] * 5
     assert machine.is_clean(40.0) is True
 
 

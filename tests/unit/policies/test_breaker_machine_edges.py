@@ -462,3 +462,28 @@ def test_rates_have_their_defaults_once_one_is_asked_for() -> None:
 def test_a_breaker_shows_what_applies(options: Breaker, said: str) -> None:
     """Resolved defaults are shown, and what is switched off is not."""
     assert repr(options) == said
+
+
+RAMPING = Breaker(failures=1, cooldown=10.0, jitter=0.0, ramp=30.0)
+
+
+def test_forcing_open_ends_a_ramp() -> None:
+    """Not one call is let in, neither while the ramp would last nor after it."""
+    machine = opened(RAMPING)
+    call(machine, GOOD, 10.0)
+    machine.reconfigure(Breaker(failures=1, mode="forced_open"), 11.0)
+    assert all(machine.admit(now, 0.0) is not None for now in (11.0, 12.0, 39.9, 40.0, 41.0))
+    assert machine.passing is False
+
+
+@pytest.mark.parametrize("now", [5.0, 10.0, 11.0])
+def test_a_disabled_breaker_lets_every_call_in(now: float) -> None:
+    """Open, half-open or on its way up: disabling it lets every call in at once."""
+    machine = opened(RAMPING)
+    if now >= 10.0:
+        assert machine.admit(10.0, 0.0) is None
+    if now > 10.0:
+        machine.settle(machine.phase, GOOD, 0.0, 10.0, 0.0)
+    machine.reconfigure(Breaker(failures=1, ramp=30.0, mode="disabled"), now)
+    assert machine.passing is True
+    assert [machine.admit(now, 0.0) for _ in range(20)] == [None] * 20

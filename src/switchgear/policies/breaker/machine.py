@@ -117,12 +117,15 @@ class BreakerMachine:
         before, self._options = self._options, options
         if (options.tenants, options.evidence_seconds) != (before.tenants, before.evidence_seconds):
             self._evidence = _evidence_for(options)
+        if options.mode in {"forced_open", "disabled"}:
+            self._ramp = None  # one lets nobody in, the other everybody: neither a share of the calls
         if options.mode == "forced_open":
             if before.mode != "forced_open":
                 self.passing = False
                 self._enter(ForcedOpenPhase(self.phase.generation + 1), now)
         elif isinstance(self.phase, Window):
             self.phase = self.phase.under(options.thresholds)
+            self.passing = self._ramp is None
         elif options.mode == "disabled":
             self._close(now)
         elif before.mode == "forced_open":
@@ -186,7 +189,8 @@ class BreakerMachine:
     def _close(self, now: float) -> None:
         self.closed += 1
         self._failed_recoveries = 0
-        self._ramp = Ramp(now, self._options.ramp) if self._options.ramp else None
+        ramps = self._options.ramp and self._options.mode != "disabled"
+        self._ramp = Ramp(now, self._options.ramp) if ramps else None
         self.passing = self._ramp is None
         self._enter(window_for(self._options.thresholds, self.phase.generation + 1), now)
 

@@ -177,7 +177,6 @@ def _buckets(options: Breaker) -> tuple[float, int]:
     if options.window_calls is not None:
         if options.window is not None:
             raise OptionError("Breaker takes window= seconds or window_calls=, not both; drop one of them")
-        require_count("Breaker(window_calls)", options.window_calls, example=100)
         return 0.0, 0
     window = 60.0 if options.window is None else options.window
     require_number("Breaker(window)", window, least=_WINDOW_MIN_SECONDS, example=60.0)

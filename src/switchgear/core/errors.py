@@ -286,8 +286,8 @@ def mark_unsent(error: BaseException) -> None:
 
 
 def may_have_left(error: BaseException) -> bool:
-    """Return whether something may have left the process before `error`: True unless it says otherwise."""
-    return getattr(error, "sent", True) is not False
+    """Return whether something may have left the process before `error`: False for a refusal, or when it says so."""
+    return not isinstance(error, Rejected) and getattr(error, "sent", True) is not False
 
 
 def _revive(

@@ -177,9 +177,9 @@ class Guard:
 
         For this guard and all its keys, at once and while calls are under way: an open breaker stays open, windows
         keep what they saw, buckets what is in them, queues who waits. Calls under way end under the plan they began
-        with, in so far as they asked already. A function decorated before takes the general drivers from then on, some
-        1,000 ns slower. Raises `OptionError` for options that cannot work, for a bulkhead or shedding that comes or
-        goes, and on a keyed guard; nothing is changed then.
+        with, in so far as they asked already. A function decorated before takes the general drivers from then on, which
+        are slower: decorate it again where that matters. Raises `OptionError` for options that cannot work, for a
+        bulkhead or shedding that comes or goes, and on a keyed guard; nothing is changed then.
         """
         if self._keys is None:
             raise OptionError(f"{self._member.label} is one key; reconfigure the guard itself")

@@ -33,7 +33,7 @@ from switchgear.guard.expiry import has_fired, task_needed
 from switchgear.guard.plan import Plan
 from switchgear.guard.refusing import refuse_if_open
 from switchgear.guard.terms import Terms
-from switchgear.policies.bulkhead import MEMORY
+from switchgear.policies.places import MEMORY
 
 SUCCESS = Verdict.SUCCESS
 IGNORED = Verdict.IGNORED

@@ -14,12 +14,8 @@ from typing import Generic
 from switchgear.core.codes import Code
 from switchgear.core.outcome import Verdict
 from switchgear.policies.checks import require_count, require_seconds
-from switchgear.policies.places import Priority, Waiter
+from switchgear.policies.places import FIRST_GUESS_SECONDS, MEMORY, Priority, Waiter
 from switchgear.policies.refusal import Refusal
-
-MEMORY = 0.1
-"""Weight of the newest call in the running mean of durations."""
-_FIRST_GUESS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ class BulkheadMachine(Generic[Waiter]):
         """Start with every place free."""
         self.options = options
         self._waiters: OrderedDict[Waiter, None] | None = None
-        self.mean_seconds = _FIRST_GUESS_SECONDS
+        self.mean_seconds = FIRST_GUESS_SECONDS
         self.taken = 0
 
     @property

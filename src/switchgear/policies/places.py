@@ -18,6 +18,11 @@ Priority = Literal["critical_plus", "critical", "sheddable_plus", "sheddable"]
 
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 
+MEMORY = 0.1
+"""Weight of the newest call in the running mean of durations that advice to come back rests on."""
+FIRST_GUESS_SECONDS = 1.0
+"""That mean before the first call."""
+
 
 class Waits(Protocol):
     """What a queue needs to know of a waiter. Moments are monotonic seconds; at `expires_at` it gives up."""

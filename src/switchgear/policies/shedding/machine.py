@@ -11,15 +11,13 @@ from typing import Generic
 
 from switchgear.core.codes import FACTS, Code
 from switchgear.core.outcome import Verdict
-from switchgear.policies.places import Priority, Waiter
+from switchgear.policies.places import FIRST_GUESS_SECONDS, MEMORY, Priority, Waiter
 from switchgear.policies.refusal import Refusal
 from switchgear.policies.shedding.gradient import GradientLimit
 from switchgear.policies.shedding.options import Shedding
 from switchgear.policies.shedding.queue import FairQueue
 from switchgear.policies.shedding.throttling import Throttle
 
-_MEMORY = 0.1  # weight of the newest call in the running mean of durations
-_FIRST_GUESS_SECONDS = 1.0
 _ROUNDING = 1e-9
 _STATES = {Code.SHED_OVERLOAD: "overloaded", Code.QUEUE_FULL: "full", Code.QUEUE_EXPIRED: "stale"}
 
@@ -38,7 +36,7 @@ class SheddingMachine(Generic[Waiter]):
         self._gradient = GradientLimit(options)
         self._throttle = _throttle_for(options)
         self._queue: FairQueue[Waiter] | None = None
-        self._mean_seconds = _FIRST_GUESS_SECONDS
+        self._mean_seconds = FIRST_GUESS_SECONDS
         self._rooms = self._rooms_now()
         self._heard = -inf
         self.taken = 0
@@ -111,7 +109,7 @@ class SheddingMachine(Generic[Waiter]):
         """
         self._heard = now
         if 0.0 <= duration < inf:
-            self._mean_seconds += _MEMORY * (duration - self._mean_seconds)
+            self._mean_seconds += MEMORY * (duration - self._mean_seconds)
         if self._throttle is not None:
             self._throttle.settle(now, verdict)
         if self._gradient.settle(now, duration, verdict, self.taken):

@@ -8,8 +8,8 @@ import pytest
 
 from switchgear.core.codes import Code
 from switchgear.core.outcome import Verdict
-from switchgear.policies.bulkhead import MEMORY, Bulkhead, BulkheadMachine
-from switchgear.policies.places import PRIORITIES, Priority
+from switchgear.policies.bulkhead import Bulkhead, BulkheadMachine
+from switchgear.policies.places import MEMORY, PRIORITIES, Priority
 from switchgear.policies.refusal import Refusal
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,17 @@ from switchgear.storage.abilities import (
     Appended,
     Committed,
     Conflicted,
+    Count,
+    Counter,
     Event,
+    Exceeded,
     Expect,
     Head,
     Store,
     Write,
 )
 from switchgear.storage.opening import open_store
-from switchgear.testing.storage import suite_seal
+from switchgear.testing.storage_scenes import suite_seal
 
 TENANTS = st.sampled_from(["a", "b", "ü"])
 KEYS = st.sampled_from(["k1", "k2", "k3"])
@@ -46,14 +49,22 @@ def appends(draw: st.DrawFn) -> Append:
         )
     )
     expects = draw(st.lists(st.builds(Expect, st.just("space"), TENANTS, KEYS, VERSIONS), max_size=1))
-    return Append("", draw(TENANTS), tuple(events), tuple(writes), tuple(expects))
+    counts = draw(
+        st.lists(
+            st.builds(Count, st.just("space"), KEYS, st.integers(-3, 5), st.none() | st.integers(-1, 9)),
+            max_size=2,
+            unique_by=lambda count: count.key,
+        )
+    )
+    return Append("", draw(TENANTS), tuple(events), tuple(writes), tuple(expects), tuple(counts))
 
 
 @dataclass
 class Model:
-    """A store as a dictionary and a list, without groups, sequences or hashes kept."""
+    """A store as two dictionaries and a list, without groups, sequences or hashes kept."""
 
     rows: dict[tuple[str, str], tuple[int, str, bytes]] = field(default_factory=dict)
+    counters: dict[tuple[str, str], int] = field(default_factory=dict)
     log: list[tuple[str, str, Event]] = field(default_factory=list)
 
     def append(self, append: Append) -> Appended:
@@ -64,6 +75,13 @@ class Model:
             found = self.rows.get((tenant, key), (0, "", b""))[0]
             if found != expected:
                 return Conflicted("space", tenant, key, expected, found)
+        for count in append.counts:
+            value = self.counters.get((append.tenant, count.key), 0)
+            if count.limit is not None and count.amount > 0 and value + count.amount > count.limit:
+                return Exceeded("space", append.tenant, count.key, count.amount, count.limit, value)
+        for count in append.counts:
+            value = self.counters.get((append.tenant, count.key), 0)
+            self.counters[append.tenant, count.key] = value + count.amount
         for write in append.writes:
             self.rows[append.tenant, write.key] = (write.expected + 1, write.facet, write.value)
         self.log += [(append.tenant, append.id, event) for event in append.events]
@@ -100,7 +118,7 @@ class JournalMachine(RuleBasedStateMachine):
         named = []
         for drawn in group:
             self.number += 1
-            named.append(Append(f"a{self.number}", drawn.tenant, drawn.events, drawn.writes, drawn.expects))
+            named.append(replace(drawn, id=f"a{self.number}"))
 
         async def together() -> list[Appended]:
             return list(await asyncio.gather(*map(self.store.append, named)))
@@ -155,6 +173,17 @@ class JournalMachine(RuleBasedStateMachine):
         assert [(row.tenant, row.key) for row in rows] == wanted[:limit]
         assert self.runner.run(self.store.count("space", facets)) == len(matching)
 
+    @rule(tenant=TENANTS, prefix=st.sampled_from(["", "k", "k2", "x"]), after=st.none() | KEYS, limit=st.integers(1, 3))
+    def read_counters(self, tenant: str, prefix: str, after: str | None, limit: int) -> None:
+        """Counters are listed upwards, filtered."""
+        found = self.runner.run(self.store.counters("space", tenant, prefix=prefix, after=after, limit=limit))
+        wanted = [
+            Counter("space", tenant, key, value)
+            for (owner, key), value in sorted(self.model.counters.items())
+            if owner == tenant and key.startswith(prefix) and (after is None or key > after)
+        ]
+        assert found == wanted[:limit]
+
     @invariant()
     def chains_are_linked(self) -> None:
         """Every chain is a fold over its log, and its head is the end."""
@@ -165,8 +194,13 @@ class JournalMachine(RuleBasedStateMachine):
             assert self.runner.run(self.store.head(tenant)) == Head(tenant, seq, prev)
 
     @invariant()
-    def rows_are_the_same(self) -> None:
-        """Each row is as the model has it."""
+    def rows_and_counters_are_the_same(self) -> None:
+        """Each row and each counter is as the model has it."""
+        for tenant in ("a", "b", "ü"):
+            counters = self.runner.run(self.store.counters("space", tenant))
+            assert {(tenant, one.key): one.value for one in counters} == {
+                place: value for place, value in self.model.counters.items() if place[0] == tenant
+            }
         for (tenant, key), wanted in self.model.rows.items():
             row = self.runner.run(self.store.get("space", tenant, key))
             assert row is not None
@@ -187,6 +221,6 @@ class SqliteMachine(JournalMachine):
 
 
 @pytest.mark.parametrize(("machine", "examples"), [(JournalMachine, 60), (SqliteMachine, 25)])
-def test_a_store_is_a_dictionary_and_a_list(machine: type[JournalMachine], examples: int) -> None:
+def test_a_store_is_two_dictionaries_and_a_list(machine: type[JournalMachine], examples: int) -> None:
     """Whatever is appended, in whatever groups, store and model agree in every answer."""
     run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=20, deadline=None))

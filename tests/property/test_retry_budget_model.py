@@ -34,7 +34,7 @@ def told(
         now += pause
         calls += [now] * made
         if every_call:
-            machine.observe(now, len(calls))
+            machine.withdraw(now, len(calls), 0.0)
             looks.append((now, len(calls)))
         for _ in range(tried):
             looks.append((now, len(calls)))
@@ -141,7 +141,7 @@ class BudgetWalk(RuleBasedStateMachine):
     @rule()
     def observe(self) -> None:
         """Look without taking."""
-        self.machine.observe(self.now, self.calls)
+        self.machine.withdraw(self.now, self.calls, 0.0)
         self.ledger.looks.append((self.now, self.calls))
 
     @rule(cost=st.sampled_from([0.0, 0.5, 1.0, 1.0, 3.0]))

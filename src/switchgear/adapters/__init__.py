@@ -1,7 +1,8 @@
 """Guards for client libraries and frameworks, switched on in one line. Nothing is imported until it is asked for.
 
 httpx2, httpx, aiohttp, requests    HTTP clients; http_outcomes has their table, http_rules their options,
-                                    http_exchange the books of a request, http_calls the drivers
+                                    http_hints reads what a server wishes, http_exchange has the books of a
+                                    request, http_calls the drivers
 redis, nats, unix_socket, mcp       brokers, sockets and tools
 asgi, fastapi                       what comes in, rather than what goes out
 metrics, prometheus, opentelemetry, logs    guards as others see them

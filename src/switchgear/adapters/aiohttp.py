@@ -2,7 +2,8 @@
 
     aiohttp.ClientSession(middlewares=[guarded(guard)])
 
-The guard hears of headers, not of bodies. Needs ``pip install "switchgear[aiohttp]"``.
+The guard hears of headers, not of bodies, except that a small body of a failing answer that may be repeated is read
+inside it. Needs ``pip install "switchgear[aiohttp]"``.
 """
 
 from __future__ import annotations
@@ -135,15 +136,16 @@ class _Wire(AsyncWire[aiohttp.ClientRequest, aiohttp.ClientResponse]):
     def status(self, response: aiohttp.ClientResponse) -> int:
         return response.status
 
-    def content_length(self, response: aiohttp.ClientResponse) -> str | None:
-        return response.headers.get("Content-Length")
+    def header(self, response: aiohttp.ClientResponse, name: str) -> str | None:
+        return response.headers.get(name)
 
     def failure(self, request: aiohttp.ClientRequest, response: aiohttp.ClientResponse) -> Exception:  # noqa: ARG002 - as the wire has it
         return FailedStatus(response)
 
-    async def keep(self, response: aiohttp.ClientResponse) -> None:
+    async def keep(self, response: aiohttp.ClientResponse) -> bytes:
         data = await response.read()  # closes the answer when it fails
         response.content = _reader_of(data)
+        return data
 
     async def close(self, response: aiohttp.ClientResponse) -> None:
         response.close()

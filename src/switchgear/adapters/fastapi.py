@@ -11,11 +11,20 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request, Response
 
+from switchgear.adapters.asgi.checks import (
+    require_header_value,
+    require_kind,
+    require_limiter,
+    require_name,
+    require_reader,
+    require_tenants,
+)
 from switchgear.adapters.asgi.headers import SHOWN, checked_shown, limit_fields
 from switchgear.adapters.asgi.problems import is_defect, problem_answer
 from switchgear.core.codes import Code
 from switchgear.core.errors import Denied, OptionError, SwitchgearError
 from switchgear.guard.limiter import Charge, RateLimiter
+from switchgear.policies.checks import require_number
 from switchgear.policies.levels import Level
 
 logger = logging.getLogger("switchgear.fastapi")
@@ -44,7 +53,12 @@ def limited(
     It raises `RateLimited` or `Denied`, which `install` turns into answers. Raises `OptionError` for options that
     cannot work.
     """
-    _check_tenants(limiter, tenant_of, anonymous)
+    require_limiter(_option("limiter"), limiter)
+    require_number(_option("cost"), cost, least=0, example=1.0)
+    require_reader(_option("tenant_of"), tenant_of, example="tenant_of=lambda request: request.state.tenant")
+    require_name(_option("tool"), tool, example="GET /orders")
+    require_name(_option("anonymous"), anonymous, example="anonymous")
+    require_tenants(limiter, tenant_of, anonymous, reads="request")
     levels = checked_shown(shown)
 
     async def charge(request: Request, response: Response) -> Charge:
@@ -69,8 +83,11 @@ def install(app: FastAPI, *, challenge: str = "Bearer") -> None:
 
     Status and facts are those of its code, with ``Retry-After``, and the ``RateLimit`` headers of `limited`.
     `challenge` is what ``WWW-Authenticate`` says with TENANT_UNAUTHENTICATED. Errors of our own making are logged, and
-    their text stays in the log. Raises `OptionError` after the first request of `app`: its handlers are fixed by then.
+    their text stays in the log. Raises `OptionError` for options that cannot work, and after the first request of
+    `app`: its handlers are fixed by then.
     """
+    require_kind("install(app)", app, FastAPI, example="install(FastAPI())")
+    require_header_value("install(challenge)", challenge, example="Bearer")
     if app.middleware_stack is not None:
         raise OptionError("install(app) has to come before the first request of the application")
 
@@ -102,6 +119,5 @@ def _route_of(request: Request) -> str:
     return f"{request.method} {path}"
 
 
-def _check_tenants(limiter: RateLimiter, tenant_of: object, anonymous: str | None) -> None:
-    if "tenant" in limiter.levels and tenant_of is None and anonymous is None:
-        raise OptionError("limits with a tenant level need tenant_of=, a function of the request")
+def _option(name: str) -> str:
+    return f"limited({name})"

@@ -60,7 +60,9 @@ class Gate:
     __slots__ = ("_row_of", "_views", "guard")
 
     def __init__(self, guard: Guard, row_of: RowOf) -> None:
-        """Use `guard` for every call; `row_of` reads the adapter's table."""
+        """Use `guard` for every call; `row_of` reads the adapter's table. Raises `OptionError` for another thing."""
+        if not isinstance(guard, Guard):
+            raise OptionError(f'an adapter takes a Guard, not {guard!r}; write for example Guard("cache")')
         self.guard = guard
         self._row_of = row_of
         self._views: dict[tuple[Effect, str], Guard] = {}

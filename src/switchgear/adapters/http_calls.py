@@ -68,12 +68,11 @@ def _attempt(exchange: Exchange[Q, R], wire: BlockingWire[Q, R], send: Callable[
         wire.close(stale)
     try:
         response = send(exchange.seconds())
-        if exchange.frees(response):
-            wire.keep(response)
+        body = wire.keep(response) if exchange.frees(response) else None
     except wire.errors as error:
         exchange.judge(error)
         raise
-    failure = exchange.take(response)
+    failure = exchange.take(response, body)
     for left in exchange.late():
         wire.close(left)
     if failure is not None:
@@ -88,12 +87,11 @@ async def _attempt_async(
         await wire.close(stale)
     try:
         response = await send(exchange.seconds())
-        if exchange.frees(response):
-            await wire.keep(response)
+        body = await wire.keep(response) if exchange.frees(response) else None
     except wire.errors as error:
         exchange.judge(error)
         raise
-    failure = exchange.take(response)
+    failure = exchange.take(response, body)
     for left in exchange.late():
         await wire.close(left)
     if failure is not None:

@@ -11,6 +11,7 @@ import threading
 from typing import Generic
 
 from switchgear.adapters.gate import NOT_SENT
+from switchgear.adapters.http_hints import json_in, stated_by
 from switchgear.adapters.http_outcomes import is_small
 from switchgear.adapters.http_rules import Q, R, Rules, Wire
 from switchgear.core.codes import Code
@@ -72,7 +73,7 @@ class Exchange(Generic[Q, R]):
         return (
             self._effect is not Effect.OPAQUE
             and self._fails(response)
-            and is_small(self._wire.content_length(response))
+            and is_small(self._wire.header(response, "Content-Length"))
         )
 
     def judge(self, error: Exception) -> None:
@@ -91,9 +92,9 @@ class Exchange(Generic[Q, R]):
                 f"the client stopped waiting: {error}", sent=row.may_have_left, dependency=self.guard.name
             ) from error
 
-    def take(self, response: R) -> Exception | None:
-        """Enter an answer. Return the error that stands for it if its status fails, else None."""
-        failure = self._wire.failure(self._request, response) if self._fails(response) else None
+    def take(self, response: R, body: bytes | None = None) -> Exception | None:
+        """Enter an answer, and its body if that was read. Return the error that stands for a failing one, else None."""
+        failure = self._failure(response, body) if self._fails(response) else None
         with self._lock:
             if failure is None:
                 self._taken.append(response)
@@ -126,6 +127,18 @@ class Exchange(Generic[Q, R]):
         """Return the answers to close because nobody waits for them any more."""
         with self._lock:
             return self._all_locked() if self._over else []
+
+    def _failure(self, response: R, body: bytes | None) -> Exception:
+        """Return the error that stands for a failing answer, with the wish that its header or body states.
+
+        A date stays a text: the guard reads it by its own clock.
+        """
+        failure = self._wire.failure(self._request, response)
+        problem = json_in(self._wire.header(response, "Content-Type"), body)
+        stated = stated_by(self._wire.header(response, "Retry-After"), problem)
+        if stated is not None:
+            failure.retry_after = stated  # type: ignore[attr-defined] # where a `Retry` looks for it on any error
+        return failure
 
     def _all_locked(self) -> list[R]:
         answers = [response for _, response in self._failed] + self._taken

@@ -98,8 +98,8 @@ class Wire(ABC, Generic[Q, R]):
         """Return the status of an answer."""
 
     @abstractmethod
-    def content_length(self, response: R) -> str | None:
-        """Return the header ``Content-Length`` of an answer."""
+    def header(self, response: R, name: str) -> str | None:
+        """Return a header of an answer, whatever the case of its name; None when it is not there."""
 
     @abstractmethod
     def failure(self, request: Q, response: R) -> Exception:
@@ -119,8 +119,11 @@ class BlockingWire(Wire[Q, R]):
     """A client whose calls block."""
 
     @abstractmethod
-    def keep(self, response: R) -> None:
-        """Read the body into memory, so that the connection is free. Close the answer when that fails."""
+    def keep(self, response: R) -> bytes | None:
+        """Read the body into memory, so that the connection is free. Close the answer when that fails.
+
+        Return the body as the caller will read it, or None where it stays unread. The caller can still read it.
+        """
 
     @abstractmethod
     def close(self, response: R) -> None:
@@ -131,8 +134,8 @@ class AsyncWire(Wire[Q, R]):
     """A client whose calls are awaited."""
 
     @abstractmethod
-    async def keep(self, response: R) -> None:
-        """Read the body into memory, so that the connection is free. Close the answer when that fails."""
+    async def keep(self, response: R) -> bytes | None:
+        """Read the body into memory, as `BlockingWire.keep` does."""
 
     @abstractmethod
     async def close(self, response: R) -> None:

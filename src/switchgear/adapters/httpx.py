@@ -3,7 +3,8 @@
     httpx.Client(transport=GuardedTransport(guard))
     httpx.AsyncClient(transport=AsyncGuardedTransport(guard))
 
-The guard hears of headers, not of bodies. What the client's errors say is the table in
+The guard hears of headers, not of bodies, except that a small body of a failing answer that may be repeated is read
+inside it. What the client's errors say is the table in
 `switchgear.adapters.httpx_family`. Needs ``pip install "switchgear[httpx]"``.
 """
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from switchgear.adapters.gate import FAILED, NOT_SENT, UNREACHED, Row
 from switchgear.adapters.http_calls import call_async, call_blocking
+from switchgear.adapters.http_hints import unpacked
 from switchgear.adapters.http_outcomes import FAILING_STATUSES, KEY_HEADER, effect_of
 from switchgear.adapters.http_rules import AsyncWire, BlockingWire, Rules, Wire
 from switchgear.core.effects import Effect
@@ -206,33 +207,37 @@ class _Httpx(Wire[Request, Response]):
     def status(self, response: Response) -> int:
         return int(response.status_code)
 
-    def content_length(self, response: Response) -> str | None:
-        length: str | None = response.headers.get("Content-Length")
-        return length
+    def header(self, response: Response, name: str) -> str | None:
+        value: str | None = response.headers.get(name)
+        return value
 
     def failure(self, request: Request, response: Response) -> Exception:
         return self._failed(f"answered {response.status_code}", request=request, response=response)
 
 
 class _BlockingHttpx(_Httpx, BlockingWire[Request, Response]):
-    def keep(self, response: Response) -> None:
+    def keep(self, response: Response) -> bytes | None:
         stream = response.stream
         try:
-            response.stream = self._bytes(b"".join(stream))
+            data = b"".join(stream)
         finally:
             stream.close()
+        response.stream = self._bytes(data)
+        return unpacked(data, self.header(response, "Content-Encoding"))
 
     def close(self, response: Response) -> None:
         response.stream.close()
 
 
 class _AsyncHttpx(_Httpx, AsyncWire[Request, Response]):
-    async def keep(self, response: Response) -> None:
+    async def keep(self, response: Response) -> bytes | None:
         stream = response.stream
         try:
-            response.stream = self._bytes(b"".join([part async for part in stream]))
+            data = b"".join([part async for part in stream])
         finally:
             await stream.aclose()
+        response.stream = self._bytes(data)
+        return unpacked(data, self.header(response, "Content-Encoding"))
 
     async def close(self, response: Response) -> None:
         await response.stream.aclose()

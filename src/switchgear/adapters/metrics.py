@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 from weakref import WeakKeyDictionary, WeakSet
 
+from switchgear.core.errors import OptionError
 from switchgear.guard import Guard, Statistics
 from switchgear.policies.breaker import BreakerState
 from switchgear.policies.checks import require_count
@@ -59,14 +60,17 @@ class GuardRegistry:
     __slots__ = ("_guards", "_lock")
 
     def __init__(self, *guards: Guard) -> None:
-        """Start with these guards."""
+        """Start with these guards. Raises `OptionError` for what is none."""
         self._lock = threading.Lock()
-        self._guards: WeakSet[Guard] = WeakSet(guards)
+        self._guards: WeakSet[Guard] = WeakSet(map(_checked, guards))
 
     def add(self, guard: Guard) -> Guard:
-        """Add a guard and return it. Add the guard itself, not what `using` or `key` return: those soon go."""
+        """Add a guard and return it. Add the guard itself, not what `using` or `key` return: those soon go.
+
+        Raises `OptionError` for what is no guard.
+        """
         with self._lock:
-            self._guards.add(guard)
+            self._guards.add(_checked(guard))
         return guard
 
     def __iter__(self) -> Iterator[Guard]:
@@ -85,9 +89,9 @@ class GuardReader:
     __slots__ = ("_guards", "_keys_max", "_lock", "_members")
 
     def __init__(self, guards: Iterable[Guard], keys_max: int = 0) -> None:
-        """Read nothing yet. Raises `OptionError` for a `keys_max` that cannot be."""
+        """Read nothing yet. Raises `OptionError` for a `keys_max` that cannot be, and for what is no guard."""
         require_count("keys_max", keys_max, least=0, example=100)
-        self._guards = guards if isinstance(guards, GuardRegistry) else tuple(guards)
+        self._guards = guards if isinstance(guards, GuardRegistry) else _all_checked(guards)
         self._keys_max = keys_max
         self._lock = threading.Lock()
         self._members: WeakKeyDictionary[Guard, MemberSums] = WeakKeyDictionary()
@@ -171,6 +175,22 @@ def values_of(statistics: Statistics) -> Values:
     }
 
 
+def _all_checked(guards: object) -> tuple[Guard, ...]:
+    """Return the guards, each once. Raises `OptionError` for anything else."""
+    if isinstance(guards, str) or not isinstance(guards, Iterable):
+        raise OptionError(f"guards= takes several guards, not {guards!r}; write for example [github, crm]")
+    found = tuple(map(_checked, guards))
+    if len(set(found)) < len(found):
+        raise OptionError("guards= has the same guard twice, which would be counted twice; give each once")
+    return found
+
+
+def _checked(guard: object) -> Guard:
+    if not isinstance(guard, Guard):
+        raise OptionError(f'metrics are read from a Guard, not from {guard!r}; write for example Guard("github")')
+    return guard
+
+
 def _add(places: dict[Place, Values], place: Place, values: Values) -> None:
     known = places.setdefault(place, {})
     for sample, value in values.items():
@@ -226,8 +246,12 @@ def _whole(measure: Measure) -> Measure:
     return replace(measure, reach="whole")
 
 
+def _alone(measure: Measure) -> Measure:
+    return replace(measure, reach="alone")
+
+
 def _ratio(name: str, text: str, field: str) -> Measure:
-    return Measure(f"switchgear.guard.{name}", "gauge", "1", text, _field(field), reach="alone")
+    return _alone(_gauge(name, "1", text, field))
 
 
 MEASURES: tuple[Measure, ...] = (
@@ -257,6 +281,8 @@ MEASURES: tuple[Measure, ...] = (
     _gauge("abandoned_running", "{call}", "Blocking calls left behind that still run.", "abandoned"),
     _ratio("failure_ratio", "Share of failures in the breaker's window.", "failure_rate"),
     _ratio("slow_ratio", "Share of slow calls in the breaker's window.", "slow_rate"),
+    _alone(_gauge("concurrency_limit", "{call}", "Calls that may run at once now.", "concurrency_limit")),
+    _alone(_gauge("retry_budget", "{attempt}", "Repeats that the retry budget would let through now.", "retry_budget")),
     Measure(
         "switchgear.guard.breaker_state",
         "gauge",

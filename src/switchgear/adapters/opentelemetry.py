@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from switchgear.adapters.metrics import MEASURES, GuardReader, Measure, Place, Values
+from switchgear.core.errors import OptionError
 from switchgear.guard import Guard
 
 
@@ -23,8 +24,10 @@ def observe(meter: Meter, guards: Iterable[Guard], *, keys_max: int = 0) -> None
     keys_max  keyed members of a guard that get series of their own, at least 0; the rest is summed as ``other``.
 
     Attributes are `guard` (`circuit` for the counters of the breaker), `key` unless it is the guard itself, and the
-    measure's own. Raises `OptionError` for a `keys_max` that cannot be.
+    measure's own. Raises `OptionError` for options that cannot work.
     """
+    if not isinstance(meter, Meter):
+        raise OptionError(f'observe(meter) takes a Meter, not {meter!r}; write for example get_meter("switchgear")')
     readings = _Readings(GuardReader(guards, keys_max))
     for measure in MEASURES:
         make = meter.create_observable_counter if measure.kind == "counter" else meter.create_observable_gauge

@@ -23,7 +23,7 @@ class GuardCollector(Collector):
     keys_max  keyed members of a guard that get series of their own, at least 0; the rest is summed as ``other``.
 
     Labels are `guard` (`circuit` for the counters of the breaker), `key` (empty for the guard itself) and the measure's
-    own. Raises `OptionError` for a `keys_max` that cannot be.
+    own. Raises `OptionError` for options that cannot work.
     """
 
     def __init__(self, guards: Iterable[Guard], *, keys_max: int = 0) -> None:

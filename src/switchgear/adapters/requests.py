@@ -186,8 +186,8 @@ class _Wire(BlockingWire[requests.PreparedRequest, requests.Response]):
     def status(self, response: requests.Response) -> int:
         return response.status_code
 
-    def content_length(self, response: requests.Response) -> str | None:
-        return response.headers.get("Content-Length")
+    def header(self, response: requests.Response, name: str) -> str | None:
+        return response.headers.get(name)
 
     def failure(self, request: requests.PreparedRequest, response: requests.Response) -> Exception:
         return self.status_error(f"answered {response.status_code}", request=request, response=response)
@@ -195,11 +195,11 @@ class _Wire(BlockingWire[requests.PreparedRequest, requests.Response]):
     def row_of(self, error: Exception) -> Row:
         return row_of(error)
 
-    def keep(self, response: requests.Response) -> None:
+    def keep(self, response: requests.Response) -> bytes | None:
         if self._streams:
-            return  # the caller reads `raw`, which nobody else may have read
+            return None  # the caller reads `raw`, which nobody else may have read
         try:
-            response.content  # noqa: B018 - reads the body and keeps it
+            return response.content  # reads the body and keeps it
         except BaseException:
             response.close()
             raise

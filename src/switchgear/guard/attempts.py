@@ -11,7 +11,8 @@ from typing import Self
 from switchgear.core.codes import Code
 from switchgear.core.errors import DeadlineExceeded, Rejected, RetryExhausted, may_have_left
 from switchgear.core.outcome import Verdict
-from switchgear.guard.member import Member, Ticket
+from switchgear.guard.holding import Back, Hold
+from switchgear.guard.member import Member
 from switchgear.guard.plan import never_left
 from switchgear.guard.repeats import withdraw
 from switchgear.guard.terms import Terms
@@ -24,49 +25,35 @@ Then = float | BaseException
 """Seconds to wait before the next attempt, or the error to raise."""
 
 
-def settle_error(
-    member: Member, ticket: Ticket, error: BaseException, started: float, ends: float, cost: float | None
-) -> None:
-    """Settle an attempt that ended with `error`. A call that never left is refunded, unless `cost` is None.
+def settle_error(hold: Hold, error: BaseException, started: float, ends: float, *, refunds: bool = True) -> None:
+    """Settle an attempt that ended with `error`. One that never left is refunded, unless `refunds` is False.
 
     Where the question of ``on=`` or ``ignore=`` raises itself, the attempt has failed, and that error goes on.
     """
-    now = member.plan.monotonic()
+    plan = hold.member.plan
+    now = plan.monotonic()
     if isinstance(error, GeneratorExit):  # a dropped coroutine, perhaps ended by the garbage collector
-        member.drop(ticket, now - started)
+        hold.drop(now - started)
         return
     verdict = Verdict.FAILURE
     try:
-        verdict = member.plan.judge(error, past_deadline=now >= ends)
+        verdict = plan.judge(error, past_deadline=now >= ends)
     finally:
-        with member.mutex, member:
-            if cost is not None and never_left(error):
-                member.refund_locked(ticket, cost, now, now - started)
-            else:
-                member.settle_locked(ticket, verdict, now - started, now)
-                if cost is not None and not may_have_left(error):
-                    member.refund_cost_locked(cost, now - started)
-        if member.news:
-            member.deliver()
+        hold.settle(verdict, now - started, now, back=_back(error) if refunds else "nothing")
 
 
-def settle_cut(member: Member, ticket: Ticket, started: float, *, by_timeout: bool, still_runs: bool) -> None:
-    """Settle an attempt that we cut off: by its `Timeout`, which is a failure, or by a deadline, which says nothing.
+def _back(error: BaseException) -> Back:
+    """Return what a call that ended with `error` is given back."""
+    if never_left(error):
+        return "call"
+    return "nothing" if may_have_left(error) else "cost"
 
-    One that still runs keeps its place.
-    """
-    now = member.plan.monotonic()
+
+def settle_cut(hold: Hold, started: float, *, by_timeout: bool) -> None:
+    """Settle an attempt that we cut off: by its `Timeout`, which is a failure, or by a deadline, which says nothing."""
+    now = hold.member.plan.monotonic()
     verdict = Verdict.FAILURE if by_timeout else Verdict.IGNORED
-    duration = inf if by_timeout else now - started
-    settle = member.abandon_locked if still_runs else member.settle_locked
-    with member.mutex, member:
-        if by_timeout:
-            member.count_timeout_locked()
-        settle(ticket, verdict, duration, now)
-    if still_runs:
-        member.log("abandoned", "a blocking call was left behind and still runs")
-    if member.news:
-        member.deliver()
+    hold.settle(verdict, inf if by_timeout else now - started, now, timed_out=by_timeout)
 
 
 def cut_off(member: Member, *, by_timeout: bool) -> DeadlineExceeded:
@@ -102,7 +89,7 @@ class Tries:
         """Start before the first error."""
         self.member = member
         self._retry = None if terms.once else member.plan.retry
-        self._repeats = terms.repeats
+        self._repeats = terms.repeats(member.plan.effect)
         self._history: list[str] = []
         self._last: BaseException | None = None
         self._previous = 0.0
@@ -122,9 +109,7 @@ class Tries:
         if self._failed_last:
             self.member.count_retry()
 
-    def after(
-        self, error: BaseException, ticket: Ticket, started: float | None, ends: float, cost: float, *, cut: bool
-    ) -> float:
+    def after(self, error: BaseException, hold: Hold, started: float | None, ends: float, *, cut: bool) -> float:
         """Settle an attempt that ended in `error`. Return the seconds to wait before the next; else raise.
 
         `started` is None when the attempt was not let in. `cut` says that we ended it: the error is then ours
@@ -134,12 +119,12 @@ class Tries:
         if started is None:
             then = self._after_refusal(error, ends)
         elif cut:
-            then = self._after_cut(ticket, error, started, ends)
+            then = self._after_cut(hold, error, started, ends)
         elif self.begun:
-            settle_error(self.member, ticket, error, started, ends, None)
+            settle_error(hold, error, started, ends, refunds=False)
             then = error
         else:
-            settle_error(self.member, ticket, error, started, ends, cost)
+            settle_error(hold, error, started, ends)
             then = self._after_refusal(error, ends) if never_left(error) else self._next(error, ends)
         try:
             return self._go(then)
@@ -187,18 +172,12 @@ class Tries:
         late.__cause__ = error
         return late
 
-    def _after_cut(self, ticket: Ticket, error: BaseException, started: float, ends: float) -> Then:
+    def _after_cut(self, hold: Hold, error: BaseException, started: float, ends: float) -> Then:
         """Go on after an attempt that we ended. A blocking one may still run."""
         by_timeout = started + self.member.plan.timeout_seconds <= ends
         left = error if isinstance(error, OutOfTime) else None
         interruption = None if left is None else left.interruption
-        settle_cut(
-            self.member,
-            ticket,
-            started,
-            by_timeout=by_timeout and interruption is None,
-            still_runs=left is not None and left.still_runs,
-        )
+        settle_cut(hold, started, by_timeout=by_timeout and interruption is None)
         if interruption is not None:
             return interruption
         failure = cut_off(self.member, by_timeout=by_timeout)

@@ -1,6 +1,7 @@
 """What kind of callable was given: one that blocks, one that returns an awaitable, or a generator function.
 
-Partials and objects with an asynchronous ``__call__`` are recognised.
+Partials and objects with an asynchronous ``__call__`` are recognised, and generator functions that `types.coroutine`
+marks as awaitable.
 """
 
 from __future__ import annotations
@@ -72,9 +73,16 @@ def _inspect(function: Any) -> Kind:  # noqa: ANN401 - whatever somebody wants c
         raise TypeError(f"the guard needs something to call, not {function!r}{advice}")
     for candidate in (function, type(function).__call__):
         if inspect.isgeneratorfunction(candidate):
-            return GENERATOR
+            return ASYNC if _is_marked(candidate) else GENERATOR
         if inspect.isasyncgenfunction(candidate):
             return ASYNC_GENERATOR
         if inspect.iscoroutinefunction(candidate):
             return ASYNC
     return BLOCKING
+
+
+def _is_marked(function: Any) -> bool:  # noqa: ANN401 - a generator function of whatever shape
+    """Return whether what a generator function returns can be awaited: it was marked by `types.coroutine`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return bool(function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE)

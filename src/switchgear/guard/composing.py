@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from switchgear.core.deadline import deadline
+from switchgear.core.deadline import CURRENT
+from switchgear.guard.bounding import Bound, deadline_in, tighter
 from switchgear.guard.callables import ASYNC, BLOCKING
 from switchgear.guard.drivers import Arguments, Keywords, drive, drive_async
 from switchgear.guard.fallbacks import FallingBack
@@ -30,7 +31,7 @@ _MAKING = new_mutex()
 class Drivers:
     """The drivers of one guard, by the kind of the function: blocking, async, generator, async generator.
 
-    Those of terms with a budget begin with a deadline, and are found by `for_terms`.
+    Those of terms with a deadline begin with one, whatever the plan says, and are found by `for_terms`.
     """
 
     __slots__ = ("_falling_back", "_is_plain", "_is_within", "_other", "_plan", "drive", "drive_async", "of_kind")
@@ -49,14 +50,15 @@ class Drivers:
 
     def _put_together(self, plan: Plan) -> None:
         self._plan = plan
-        self._is_plain = plan.injector is None and plan.hedge is None and plan.fallback is None
+        layers = (plan.injector, plan.hedge, plan.fallback, plan.deadline)
+        self._is_plain = all(layer is None for layer in layers)
         blocking = straight_driver(plan, asynchronous=False) or drive
         asynchronous = straight_driver(plan, asynchronous=True) or drive_async
         if plan.injector is not None:
             blocking, asynchronous = _faulty(blocking, plan.injector), _faulty(asynchronous, plan.injector)
         if plan.hedge is not None:
             blocking, asynchronous = drive_hedged(blocking), drive_hedged_async(asynchronous)
-        if self._is_within:
+        if self._is_within or plan.deadline is not None:
             blocking, asynchronous = _within(blocking), _within_async(asynchronous)
         self._falling_back = FallingBack(blocking, asynchronous)
         if plan.fallback is not None:
@@ -66,8 +68,8 @@ class Drivers:
         self.of_kind: tuple[Driver, ...] = (blocking, asynchronous, drive_generator, drive_async_generator)
 
     def for_terms(self, terms: Terms) -> Drivers:
-        """Return these drivers, or their counterparts, as the budget of `terms` asks for."""
-        if (terms.budget is not None) is self._is_within:
+        """Return these drivers, or their counterparts, as the deadline of `terms` asks for."""
+        if (terms.deadline_seconds is not None) is self._is_within:
             return self
         with _MAKING:
             if self._other is None:
@@ -82,7 +84,7 @@ class Drivers:
 
     def bound(self, member: Member, terms: Terms, function: Driver, kind: int) -> Driver | None:
         """Return `function` guarded in one frame, if these drivers are no more than that."""
-        if kind not in {BLOCKING, ASYNC} or terms.budget is not None or not self._is_plain:
+        if kind not in {BLOCKING, ASYNC} or terms.deadline_seconds is not None or not self._is_plain:
             return None
         through = self._through_async if kind == ASYNC else self._through
         return bound_driver(member, terms, function, through, asynchronous=kind == ASYNC)
@@ -105,15 +107,24 @@ def _faulty(inner: Driver, injector: Injector) -> Driver:
 
 def _within(inner: Driver) -> Driver:
     def drive_within(member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> object:
-        with deadline(terms.budget or 0.0, clock=member.plan.clock):
+        outer = CURRENT.get()
+        inside = tighter(outer, deadline_in(terms.seconds_within(member.plan.deadline), member.plan.clock))
+        try:
+            CURRENT.set(inside)
             return inner(member, terms, function, args, kwargs)
+        finally:
+            CURRENT.set(outer)  # in line: no interrupt comes before it
 
     return drive_within
 
 
 def _within_async(inner: Driver) -> Driver:
     async def drive_within(member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> object:
-        with deadline(terms.budget or 0.0, clock=member.plan.clock):
+        bound = Bound()
+        try:
+            bound.begin(deadline_in(terms.seconds_within(member.plan.deadline), member.plan.clock))
             return await inner(member, terms, function, args, kwargs)
+        finally:
+            bound.end()
 
     return drive_within

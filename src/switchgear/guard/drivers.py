@@ -1,6 +1,6 @@
 """The two general drivers: one blocking, one asynchronous. Everything that decides is shared and lives elsewhere.
 
-They ask the machines under the mutex, and can do everything: wait to be let in (`entry`), and go on after an error
+They ask the machines under the mutex, and can do everything: wait to be let in (`admission`), and go on after an error
 (`attempts`). Most calls never get here, see `switchgear.guard.straight`.
 """
 
@@ -14,15 +14,15 @@ from typing import Any
 
 from switchgear.core.deadline import CURRENT
 from switchgear.core.outcome import Verdict
+from switchgear.guard.admission import enter, enter_async
 from switchgear.guard.attempts import Tries
 from switchgear.guard.callables import PLAIN, is_awaitable, refuse_awaitable
-from switchgear.guard.entry import enter, enter_async
 from switchgear.guard.expiry import Armed
-from switchgear.guard.member import Member, Ticket
+from switchgear.guard.holding import Hold
+from switchgear.guard.member import Member
 from switchgear.guard.refusing import refuse_if_open
 from switchgear.guard.terms import Terms
-from switchgear.guard.workers import OutOfTime, call_in_worker
-from switchgear.policies.refusal import Refusal
+from switchgear.guard.workers import Job, OutOfTime
 
 _SUCCESS = Verdict.SUCCESS
 _IGNORED = Verdict.IGNORED
@@ -43,41 +43,37 @@ async def drive_async(
     plan = member.plan
     while True:
         sent = tries is not None and tries.made > 0
-        scope = CURRENT.get()
-        ends = inf if scope is None else scope.moment_on(plan.clock)
-        now = plan.monotonic()
-        if now >= ends:
-            raise member.too_late(sent=sent)
-        if plan.refuses_at_once and (refused := refuse_if_open(member, now)) is not None:
-            try:
-                raise refused
-            finally:
-                del refused  # an error must not be kept alive by the frames that it passed
-        member, admitted = member.admit(now, terms)
-        if isinstance(admitted, Refusal) and member.is_final(admitted, terms):
-            raise member.refuse(admitted, now)
-        ticket: Ticket = None
+        now, ends = _moments(member, sent=sent)
+        hold = Hold(member, terms)
         started = armed = None
         try:
-            if isinstance(admitted, Refusal):
-                ticket, now = await enter_async(member, admitted, terms, now, ends, sent=sent)
+            refusal = hold.admit(now)
+            member = hold.member
+            if refusal is not None and member.is_final(refusal, terms):
+                raise member.refuse(refusal, now)
+            try:
+                if refusal is not None:
+                    now = await enter_async(hold, refusal, now, ends, sent=sent)
+                started = now
+                when = min(now + plan.timeout_seconds, ends)
+                if when < inf:
+                    armed = Armed(plan.timers, when)
+                result = await function(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - `after` settles and raises
+                cut = armed is not None and armed.disarm() and isinstance(error, CancelledError)
+                tries = (tries or Tries(member, terms)).at(member)
+                delay = tries.after(error, hold, started, ends, cut=cut)
             else:
-                ticket = admitted
-            started = now
-            when = min(now + plan.timeout_seconds, ends)
-            if when < inf:
-                armed = Armed(plan.timers, when)
-            result = await function(*args, **kwargs)
-        except BaseException as error:  # noqa: BLE001 - `after` settles and raises
-            cut = armed is not None and armed.disarm() and isinstance(error, CancelledError)
-            tries = (tries or Tries(member, terms)).at(member)
-            delay = tries.after(error, ticket, started, ends, terms.cost, cut=cut)
-        else:
-            finished = plan.monotonic()
-            if armed is not None:
-                armed.disarm()
-            member.settle(ticket, _SUCCESS, finished - now, finished)
-            return result
+                finished = plan.monotonic()
+                if armed is not None:
+                    armed.disarm()
+                hold.settle(_SUCCESS, finished - now, finished)
+                return result
+        finally:
+            if hold.held or hold.on_its_way:  # an interrupt, and nobody else has settled
+                hold.give_back()
+                if armed is not None:
+                    armed.disarm()
         await plan.clock.sleep_async(delay)
         tries.again()
 
@@ -94,43 +90,37 @@ def drive(
     plan = member.plan
     while True:
         sent = tries is not None and tries.made > 0
-        scope = CURRENT.get()
-        ends = inf if scope is None else scope.moment_on(plan.clock)
-        now = plan.monotonic()
-        if now >= ends:
-            raise member.too_late(sent=sent)
-        if plan.refuses_at_once and (refused := refuse_if_open(member, now)) is not None:
-            try:
-                raise refused
-            finally:
-                del refused  # an error must not be kept alive by the frames that it passed
-        member, admitted = member.admit(now, terms)
-        if isinstance(admitted, Refusal) and member.is_final(admitted, terms):
-            raise member.refuse(admitted, now)
-        ticket: Ticket = None
+        now, ends = _moments(member, sent=sent)
+        hold = Hold(member, terms)
         started = None
         try:
-            if isinstance(admitted, Refusal):
-                ticket, now = enter(member, admitted, terms, now, ends, sent=sent)
+            refusal = hold.admit(now)
+            member = hold.member
+            if refusal is not None and member.is_final(refusal, terms):
+                raise member.refuse(refusal, now)
+            try:
+                if refusal is not None:
+                    now = enter(hold, refusal, now, ends, sent=sent)
+                started = now
+                when = min(now + plan.timeout_seconds, ends)
+                if when == inf:
+                    result = function(*args, **kwargs)
+                else:
+                    hold.job = job = Job(function, args, kwargs, partial(member.end_abandoned, hold.ticket))
+                    result = job.make(plan.clock, when)
+            except BaseException as error:  # noqa: BLE001 - `after` settles and raises
+                tries = (tries or Tries(member, terms)).at(member)
+                delay = tries.after(error, hold, started, ends, cut=isinstance(error, OutOfTime))
             else:
-                ticket = admitted
-            started = now
-            when = min(now + plan.timeout_seconds, ends)
-            if when == inf:
-                result = function(*args, **kwargs)
-            else:
-                when_ended = partial(member.end_abandoned, ticket)
-                result = call_in_worker(function, args, kwargs, plan.clock, when, when_ended)
-        except BaseException as error:  # noqa: BLE001 - `after` settles and raises
-            tries = (tries or Tries(member, terms)).at(member)
-            delay = tries.after(error, ticket, started, ends, terms.cost, cut=isinstance(error, OutOfTime))
-        else:
-            finished = plan.monotonic()
-            verdict = _SUCCESS if result.__class__ in PLAIN or not is_awaitable(result) else _IGNORED
-            member.settle(ticket, verdict, finished - now, finished)
-            if verdict is _IGNORED:
-                refuse_awaitable(function, result)
-            return result
+                finished = plan.monotonic()
+                verdict = _SUCCESS if result.__class__ in PLAIN or not is_awaitable(result) else _IGNORED
+                hold.settle(verdict, finished - now, finished)
+                if verdict is _IGNORED:
+                    refuse_awaitable(function, result)
+                return result
+        finally:
+            if hold.held or hold.on_its_way:  # an interrupt, and nobody else has settled
+                hold.give_back()
         plan.clock.sleep(delay)
         tries.again()
 
@@ -163,3 +153,19 @@ def again(
     member.plan.clock.sleep(delay)
     tries.again()
     return drive(member, terms, function, args, kwargs, tries)
+
+
+def _moments(member: Member, *, sent: bool) -> tuple[float, float]:
+    """Return the moment of now and of the deadline. Raises what is plain before anything is asked under the mutex."""
+    plan = member.plan
+    scope = CURRENT.get()
+    ends = inf if scope is None else scope.moment_on(plan.clock)
+    now = plan.monotonic()
+    if now >= ends:
+        raise member.too_late(sent=sent)
+    if plan.refuses_at_once and (refused := refuse_if_open(member, now)) is not None:
+        try:
+            raise refused
+        finally:
+            del refused  # an error must not be kept alive by the frames that it passed
+    return now, ends

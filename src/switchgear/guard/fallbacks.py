@@ -103,7 +103,9 @@ class FallingBack:
 
 def _applying(member: Member, terms: Terms, error: Exception) -> Fallback | None:
     fallback = member.plan.fallback
-    return fallback if fallback is not None and terms.only_reads and fallback.applies(error) else None
+    return (
+        fallback if fallback is not None and terms.only_reads(member.plan.effect) and fallback.applies(error) else None
+    )
 
 
 def _answered(member: Member, answer: object, error: Exception) -> CallOutcome[Any]:

@@ -12,8 +12,8 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
+from switchgear.guard.admission import enter, enter_async
 from switchgear.guard.drivers import Arguments, Keywords
-from switchgear.guard.entry import enter, enter_async
 from switchgear.guard.member import Member
 from switchgear.guard.stream import Closing, Source, Stream
 from switchgear.guard.terms import Terms
@@ -28,9 +28,10 @@ def guarded_generator(function: Callable[..., Source], stream_of: StreamOf) -> C
 
     def generate(*args: Any, **kwargs: Any) -> Source:  # noqa: ANN401 - whatever the function takes
         stream = stream_of(args, kwargs)
-        source, item = _first(stream, stream.around(function), args, kwargs)
+        source: Source | None = None
         move: tuple[Callable[[Any], Any], Any] | None = None
         try:
+            source, item = _first(stream, stream.around(function), args, kwargs)
             while not stream.ended:
                 try:
                     move = source.send, (yield item)
@@ -44,8 +45,11 @@ def guarded_generator(function: Callable[..., Source], stream_of: StreamOf) -> C
             return stream.value
         finally:
             move = None  # an error must not be kept alive by the frames that it passed
-            if not stream.ended:
-                _close(stream, source)
+            try:
+                if source is not None and not stream.ended:
+                    _close(stream, source)
+            finally:
+                stream.drop()
 
     return generate
 
@@ -55,9 +59,10 @@ def guarded_async_generator(function: Callable[..., AsyncSource], stream_of: Str
 
     async def generate(*args: Any, **kwargs: Any) -> AsyncSource:  # noqa: ANN401 - whatever the function takes
         stream = stream_of(args, kwargs)
-        source, item = await _first_async(stream, stream.around(function), args, kwargs)
+        source: AsyncSource | None = None
         move: tuple[Callable[[Any], Any], Any] | None = None
         try:
+            source, item = await _first_async(stream, stream.around(function), args, kwargs)
             while not stream.ended:
                 try:
                     move = source.asend, (yield item)
@@ -71,10 +76,13 @@ def guarded_async_generator(function: Callable[..., AsyncSource], stream_of: Str
                     item = await move[0](move[1])
         finally:
             move = None  # an error must not be kept alive by the frames that it passed
-            if not stream.ended:
-                with Closing(stream) as closing:
-                    closing.arm()
-                    await source.aclose()
+            try:
+                if source is not None and not stream.ended:
+                    with Closing(stream) as closing:
+                        closing.arm()
+                        await source.aclose()
+            finally:
+                stream.drop()
 
     return generate
 
@@ -107,7 +115,7 @@ def _first(stream: Stream, function: Callable[..., Source], args: Arguments, kwa
     while True:
         with stream.step(StopIteration) as step:
             if (refusal := step.ask()) is not None:
-                step.let_in(*enter(stream.member, refusal, stream.terms, step.now, step.ends, sent=stream.sent))
+                step.let_in(enter(stream.hold, refusal, step.now, step.ends, sent=stream.sent))
             source = function(*args, **kwargs)
             item = step.run(source, source.send, None)
         if step.delay is None:
@@ -124,10 +132,7 @@ async def _first_async(
     while True:
         with stream.step(StopAsyncIteration) as step:
             if (refusal := step.ask()) is not None:
-                admitted = await enter_async(
-                    stream.member, refusal, stream.terms, step.now, step.ends, sent=stream.sent
-                )
-                step.let_in(*admitted)
+                step.let_in(await enter_async(stream.hold, refusal, step.now, step.ends, sent=stream.sent))
             step.arm()
             source = function(*args, **kwargs)
             item = await _first_of(source)

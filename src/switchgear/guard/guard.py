@@ -8,12 +8,10 @@ import random as randomness
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, signature
-from math import inf
 from types import FunctionType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
-from switchgear.core.deadline import CURRENT
 from switchgear.core.effects import Effect
 from switchgear.core.errors import OptionError
 from switchgear.guard.callables import ASYNC, ASYNC_GENERATOR, BLOCKING, GENERATOR, kind_of
@@ -22,9 +20,9 @@ from switchgear.guard.generators import guarded_async_generator, guarded_generat
 from switchgear.guard.keys import OVERFLOW_KEY, Keys
 from switchgear.guard.member import Member
 from switchgear.guard.meter import Listener, Statistics
-from switchgear.guard.permit import Permit, PermitScope
+from switchgear.guard.permit import Permit, PermitScope, permit_now
 from switchgear.guard.plan import Plan
-from switchgear.guard.reading import state_of, statistics_of
+from switchgear.guard.reading import state_of, statistics_of, totals_of
 from switchgear.guard.stream import Stream
 from switchgear.guard.terms import Terms, checked_effect
 from switchgear.policies.breaker import Breaker, BreakerState
@@ -34,7 +32,6 @@ from switchgear.policies.faults import Faults
 from switchgear.policies.hedge import Hedge
 from switchgear.policies.places import Priority
 from switchgear.policies.rate_limit import RateLimit
-from switchgear.policies.refusal import Refusal
 from switchgear.policies.retry import Retry
 from switchgear.policies.shedding import Shedding
 from switchgear.policies.timeout import Timeout
@@ -54,7 +51,7 @@ os.register_at_fork(after_in_child=_RANDOM.seed)
 
 
 class Changes(TypedDict, total=False):
-    """What `Guard.reconfigure` takes: policies as `Guard` does, and `dry_run`."""
+    """What `Guard.reconfigure` takes, as `Guard` does."""
 
     timeout: Timeout | None
     retry: Retry | None
@@ -66,6 +63,9 @@ class Changes(TypedDict, total=False):
     fallback: Fallback | None
     faults: Faults | None
     dry_run: bool
+    deadline: float | None
+    effect: Effect | str | None
+    keys_max: int
 
 
 class Guard:
@@ -137,10 +137,10 @@ class Guard:
             clock=clock,
             random=random or _RANDOM,
         )
-        self._member = Member(plan)
+        self._member = Member(plan, None, plan.mutexes[0])
         self._keys: Keys | None = Keys(plan)
-        self._terms = Terms(budget=deadline, effect=plan.effect)
-        self._drivers = Drivers(plan).for_terms(self._terms)
+        self._terms = Terms()
+        self._drivers = Drivers(plan)
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `function` under the guard: an async one gives an awaitable, a blocking one its result.
@@ -173,7 +173,7 @@ class Guard:
         return drive(self._member, self._terms, function, args, kwargs)
 
     def reconfigure(self, **changes: Unpack[Changes]) -> None:
-        """Go on under other policies, given as to `Guard`; None drops one, what is not named stays as it is.
+        """Go on under other options, given as to `Guard`; None drops one, what is not named stays as it is.
 
         For this guard and all its keys, at once and while calls are under way: an open breaker stays open, windows
         keep what they saw, buckets what is in them, queues who waits. Calls under way end under the plan they began
@@ -186,7 +186,7 @@ class Guard:
         if unknown := changes.keys() - Changes.__annotations__.keys():
             raise OptionError(
                 f"reconfigure takes {', '.join(Changes.__annotations__)}, not {', '.join(sorted(unknown))}; "
-                "make another guard for another name or clock, and say using(deadline=...) for another deadline"
+                "make another guard for another name or clock"
             )
         plan = self._member.plan.changed(**changes)
         self._drivers.take(plan)
@@ -233,16 +233,7 @@ class Guard:
         well; see `timeout_seconds`. Raises `Rejected` when the call is not let in at once, `OptionError` for a cost
         below 0.
         """
-        member, terms = self._member, self._terms.narrowed(cost=cost, tenant=tenant)
-        plan = member.plan
-        now = plan.monotonic()
-        member, ticket = member.admit(now, terms)
-        if isinstance(ticket, Refusal):
-            raise member.refuse(ticket, now)
-        if member.news:
-            member.deliver()
-        scope = CURRENT.get()
-        return Permit(member, ticket, terms, inf if scope is None else scope.moment_on(plan.clock))
+        return permit_now(self._member, self._terms.narrowed(cost=cost, tenant=tenant))
 
     def using(
         self,
@@ -267,7 +258,7 @@ class Guard:
         Raises `OptionError` for terms that cannot be.
         """
         terms = self._terms.narrowed(
-            cost=cost, priority=priority, tenant=tenant, effect=effect, budget=deadline, operation=operation
+            cost=cost, priority=priority, tenant=tenant, effect=effect, deadline_seconds=deadline, operation=operation
         )
         view = object.__new__(Guard)
         view._member, view._keys, view._terms = self._member, self._keys, terms
@@ -283,22 +274,41 @@ class Guard:
         keys = self._keys
         if keys is None:
             raise OptionError(f"{self._member.label} is keyed already; take the key from the guard itself")
-        if not key or not isinstance(key, str):
-            raise OptionError(f"a key is a text of at least one character, not {key!r}")
-        if key == OVERFLOW_KEY:
-            raise OptionError(f"the key {key!r} is that of the member which keys share for which there is no room")
+        if key.__class__ is not str and not isinstance(key, str):
+            raise _no_key(key)
+        member = keys.held.get(key)
+        if member is None:
+            if not key or key == OVERFLOW_KEY:
+                raise _no_key(key)
+            member = keys.make(key)
         view = object.__new__(Guard)
-        view._member, view._keys, view._terms, view._drivers = keys.member(key), None, self._terms, self._drivers
+        view._member = member
+        view._keys, view._terms, view._drivers = None, self._terms, self._drivers
         return view
 
     def statistics(self) -> Statistics:
-        """Return a frozen record of how the guard, or this key of it, stands. Changes nothing."""
-        statistics = statistics_of(self._member)
+        """Return a frozen record of how the guard, or this key of it, stands. Changes nothing.
+
+        A guard counts its own calls, without those of its keys: see `totals` and `members`.
+        """
+        return self._with_keys(statistics_of(self._member))
+
+    def totals(self) -> Statistics:
+        """Return how the guard and all its keys stand together. Changes nothing.
+
+        Counts are sums over the guard itself, the keys held, the overflow member, and keys that made room, so those of
+        what has ended never fall. What no sum can say is that of the guard itself: `state`, `retry_after`, the rates,
+        `concurrency_limit` and `retry_budget`. Looks at each key that is held, `keys_max` at most. Of one key: its own.
+        """
         if self._keys is None:
+            return statistics_of(self._member)
+        return self._with_keys(totals_of(self._member, *self._keys.members_and_gone()))
+
+    def _with_keys(self, statistics: Statistics) -> Statistics:
+        keys = self._keys
+        if keys is None:
             return statistics
-        return replace(
-            statistics, keys=len(self._keys), keys_evicted=self._keys.evicted, keys_overflowed=self._keys.overflowed
-        )
+        return replace(statistics, keys=len(keys), keys_evicted=keys.evicted, keys_overflowed=keys.overflowed)
 
     def members(self) -> tuple[Statistics, ...]:
         """Return how each keyed member stands that is held now, the overflow member among them. Makes none."""
@@ -321,14 +331,14 @@ class Guard:
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """The policies that the guard has now, by the names that `reconfigure` takes; None where there is none."""
+        """The options that the guard has now, by the names that `reconfigure` takes; None where there is none."""
         plan = self._member.plan
         return {name: getattr(plan, name) for name in Changes.__annotations__}
 
     @property
     def effect(self) -> Effect | None:
         """What a second call would do, as it was declared; None when it was not."""
-        return self._terms.effect
+        return self._terms.effect_beside(self._member.plan.effect)
 
     @property
     def state(self) -> BreakerState:
@@ -414,6 +424,12 @@ def circuit_breaker(
         return (named or Guard(own, breaker=breaker, clock=clock))(function)
 
     return decorator
+
+
+def _no_key(key: object) -> OptionError:
+    if key == OVERFLOW_KEY:
+        return OptionError(f"the key {key!r} is that of the member which keys share for which there is no room")
+    return OptionError(f"a key is a text of at least one character, not {key!r}")
 
 
 def _misplaced(value: object) -> TypeError:

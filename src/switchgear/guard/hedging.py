@@ -101,7 +101,7 @@ def drive_hedged(drive: Driver) -> Driver:
     """Return the blocking driver that hedges calls of `drive` that were declared safe, with `Retry` round the race."""
 
     def driver(member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> object:
-        if not terms.is_safe:
+        if not terms.is_safe(member.plan.effect):
             return drive(member, terms, function, args, kwargs)
         tries, once = Tries(member, terms), replace(terms, once=True)
         while True:
@@ -119,7 +119,7 @@ def drive_hedged_async(drive: Driver) -> Driver:
     """Return the driver that does for async functions what `drive_hedged` does."""
 
     async def driver(member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> object:
-        if not terms.is_safe:
+        if not terms.is_safe(member.plan.effect):
             return await drive(member, terms, function, args, kwargs)
         tries, once = Tries(member, terms), replace(terms, once=True)
         while True:

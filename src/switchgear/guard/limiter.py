@@ -20,6 +20,7 @@ from switchgear.guard.mutexes import new_mutex
 from switchgear.policies.checks import require_count, require_number, require_seconds
 from switchgear.policies.levels import (
     CODES,
+    NAME_LENGTH_MAX,
     Bucket,
     Level,
     LevelLimits,
@@ -36,7 +37,6 @@ from switchgear.policies.refusal import Refusal
 Names = Mapping[Level, str | None]
 
 _OVERFLOW_NAME = "@overflow"
-_NAME_LENGTH_MAX = 200
 _LOOKED_AT_MAX = 16
 
 
@@ -113,7 +113,7 @@ class RateLimiter:
     """Limits by level: global, tenant, connector, tool, any of them.
 
     levels    a `RateLimit` for each level. At the other levels than global each name has a bucket of its own; a
-              mapping gives names limits of their own, and ``"*"`` is for all names that are not in it. A name that
+              mapping gives names of up to 200 characters limits of their own; ``"*"`` is for all others. A name that
               is not in it, without ``"*"``, is free at that level.
     keys_max  buckets held at most for names that come in; default 10,000. At the maximum a bucket that has drained
               makes room. When none is found, new names share one bucket a level, and that is counted.
@@ -312,7 +312,7 @@ def _name_at(level: Level, names: Names) -> str | None:
         return None
     if not isinstance(name, str) or not name:
         raise OptionError(f'RateLimiter needs a {level} as text, not {name!r}; write for example {level}="acme"')
-    return name if len(name) <= _NAME_LENGTH_MAX else hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
+    return name if len(name) <= NAME_LENGTH_MAX else hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
 
 
 def _error(refusal: Refusal, names: Names) -> RateLimited:

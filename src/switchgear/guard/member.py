@@ -4,8 +4,9 @@ This is the only place where machines of different policies meet. Admission chec
 and charges all of them or none. ``with member.mutex, member:`` is a section, never across a call or an await; methods
 ending in ``_locked`` are called inside. What they leave to be done outside sets `news`, and `deliver` does it.
 
-While `straight` names a plan, drivers made for it may pass by without the mutex: see `switchgear.guard.straight`. A
-member starts asleep, without machines, so that a key which is never used costs next to nothing.
+While `straight_plan` is set, drivers made for it may pass by without the mutex: see `switchgear.guard.straight`. A
+member starts asleep, with no more than what is looked at from outside, so that a key which is never used costs next to
+nothing. Its first section wakes it: see `Member.__enter__`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from math import inf
+from threading import RLock
 from types import TracebackType
 from typing import NamedTuple
 
@@ -21,8 +23,8 @@ from switchgear.core.errors import CircuitOpen, DeadlineExceeded, Overloaded, Qu
 from switchgear.core.outcome import Verdict
 from switchgear.guard.meter import Event, EventKind
 from switchgear.guard.mutexes import is_own
-from switchgear.guard.outbox import EVENTS_MAX, Outbox
-from switchgear.guard.plan import MUTEXES, Plan
+from switchgear.guard.outbox import Outbox, Teller
+from switchgear.guard.plan import Plan
 from switchgear.guard.tally import Tally
 from switchgear.guard.terms import Terms
 from switchgear.guard.waiter import Pause, Turn, Waiter
@@ -32,13 +34,13 @@ from switchgear.policies.rate_limit import RateLimitMachine, limiter_for
 from switchgear.policies.refusal import Refusal
 
 
-class Unseen:
+class DryRunTicket:
     """The ticket of a call that a dry run lets in though it would have been refused: it holds nothing."""
 
     __slots__ = ()
 
 
-UNSEEN = Unseen()
+DRY_RUN_TICKET = DryRunTicket()
 
 
 class Witness(NamedTuple):
@@ -48,10 +50,11 @@ class Witness(NamedTuple):
     tenant: str | None
 
 
-Ticket = Phase | Witness | Unseen | None
+Ticket = Phase | Witness | DryRunTicket | None
 """What a call was let in with: the breaker's phase at that moment, together with the tenant where that matters; None
 without a breaker's word; or that it holds nothing at all."""
 
+_ASLEEP = -1
 _DROP_WAIT_SECONDS = 0.1
 _KINDS: dict[BreakerState, EventKind] = {
     "open": "opened",
@@ -69,12 +72,14 @@ _OF_A_QUEUE = (Code.QUEUE_FULL, Code.QUEUE_EXPIRED)
 
 
 class Member:
-    """One guarded dependency, or one key of it."""
+    """One guarded dependency, or one key of it.
+
+    What `__init__` sets is there from birth. The rest is there once it is `awake`, which it is in every section, and
+    wherever a call has been let in. `depth` says how many sections of itself the thread is in that holds the mutex.
+    """
 
     __slots__ = (
-        "_outbox",
         "_tally",
-        "awake",
         "breaker",
         "depth",
         "entered",
@@ -85,30 +90,34 @@ class Member:
         "places",
         "plan",
         "retired",
-        "straight",
+        "straight_plan",
         "successes",
     )
+    limiter: RateLimitMachine | None
+    places: Places[Waiter] | None
+    entered: int
+    successes: int
+    news: bool
+    retired: bool
+    _tally: Tally | None
 
-    def __init__(self, plan: Plan, key: str | None = None) -> None:
-        """Start asleep: nothing charged, nothing counted."""
+    def __init__(self, plan: Plan, key: str | None, mutex: RLock) -> None:
+        """Start asleep. A few members share a mutex, since no section waits."""
         self.plan = plan
         self.key = key
-        self.mutex = plan.mutexes[hash(key) % MUTEXES]  # shared by a few members, since no section waits
-        self.news = self.awake = self.retired = False
-        self.straight: Plan | None = None
+        self.mutex = mutex
+        self.straight_plan: Plan | None = None
         self.breaker: BreakerMachine | None = None
-        self.limiter: RateLimitMachine | None = None
-        self.places: Places[Waiter] | None = None
-        self.entered = self.successes = self.depth = 0
-        self._tally: Tally | None = None
-        self._outbox: Outbox | None = None
+        self.depth = _ASLEEP
 
     def __enter__(self) -> None:
         """Keep those out who pass by without the mutex. It is held by then: ``with member.mutex, member:``.
 
         So taking and giving it back is the interpreter's own, and no signal can come in between.
         """
-        self.straight = None
+        if self.depth < 0:
+            self._wake_up()
+        self.straight_plan = None
         self.depth += 1
 
     def __exit__(
@@ -120,8 +129,8 @@ class Member:
         if self.depth or self.retired:
             return
         passing = (breaker is None or breaker.passing) and (places is None or not places.waiting)
-        if passing and self.awake and not self.news and self.plan.straight:
-            self.straight = self.plan
+        if passing and not self.news and self.plan.allows_straight:
+            self.straight_plan = self.plan
 
     @property
     def label(self) -> str:
@@ -133,51 +142,28 @@ class Member:
 
     # -- The two sections of a call --------------------------------------------------------------------------
 
-    def admit(self, now: float, terms: Terms) -> tuple[Member, Ticket | Refusal]:
-        """Let a call in and return its ticket, or hold nothing and return why not; and the member that did.
-
-        Which is another one when this one has been forgotten since somebody asked for its key.
-        """
-        member = self
-        while True:
-            with member.mutex, member:
-                if not member.retired:
-                    return member, member.admit_locked(now, terms)
-            assert member.key is not None  # only keyed members retire
-            assert member.plan.successor is not None
-            member = member.plan.successor(member.key)
-
     def admit_locked(
         self, now: float, terms: Terms, *, paid: bool = False, place_held: bool = False
     ) -> Ticket | Refusal:
-        """Let a call in, as `admit` does.
+        """Let a call in and return its ticket, or hold nothing and return why not.
 
         `paid` says that the rate limit has been charged before a wait, `place_held` that a place was granted in one.
         A refusal gives the held place back, not the cost.
         """
-        if not self.awake:
-            self._wake_up()
         admitted = self._ask(now, terms, paid=paid, place_held=place_held)
         if isinstance(admitted, Refusal):
             if not self.plan.dry_run:
                 return admitted
             self._observe(admitted, now)
-            admitted = UNSEEN
+            admitted = DRY_RUN_TICKET
         self.entered += 1
         return admitted
 
-    def settle(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
-        """Take the outcome of a call of `duration` seconds, infinite for a timeout, and free its place."""
-        with self.mutex, self:
-            self.settle_locked(ticket, verdict, duration, now)
-        if self.news:
-            self.deliver()
-
     def settle_locked(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
-        """Take an outcome, as `settle` does."""
+        """Take the outcome of a call of `duration` seconds, infinite for a timeout, and free its place."""
         self._judge(ticket, verdict, duration, now)
         places = self.places
-        if places is not None and ticket is not UNSEEN:
+        if places is not None and ticket is not DRY_RUN_TICKET:
             self._grant(places.release(now, duration, verdict))
 
     # -- Rarer ends of a call --------------------------------------------------------------------------------
@@ -185,7 +171,7 @@ class Member:
     def refund_locked(self, ticket: Ticket, cost: float, now: float, held: float) -> None:
         """Take back a call of `held` seconds that never left: charges and places are returned, without a verdict."""
         self.entered -= 1
-        if ticket is UNSEEN:
+        if ticket is DRY_RUN_TICKET:
             return
         self._return_probe(ticket, now)
         self.free_place_locked(now)
@@ -199,7 +185,7 @@ class Member:
     def abandon_locked(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
         """Take the verdict on a blocking call that is left behind. It keeps its place until it ends."""
         self._judge(ticket, verdict, duration, now)
-        if self.places is not None and ticket is not UNSEEN:
+        if self.places is not None and ticket is not DRY_RUN_TICKET:
             self.places.record(now, duration, verdict)
         self.tally.abandoned += 1
         self.tally.abandoned_total += 1
@@ -208,7 +194,7 @@ class Member:
         """Free the place of a call that was left behind and has now ended."""
         with self.mutex, self:
             self.tally.abandoned -= 1
-            if ticket is not UNSEEN:
+            if ticket is not DRY_RUN_TICKET:
                 self.free_place_locked(self.plan.monotonic())
         self.deliver()
 
@@ -230,9 +216,12 @@ class Member:
     def reconfigure(self, plan: Plan) -> None:
         """Go on under another plan, with everything that is known."""
         now = plan.monotonic()
-        with self.mutex, self:
-            self.plan = plan
-            if self.awake:
+        with self.mutex:
+            if not self.awake:  # so there is nothing known, and nothing to tell
+                self.plan = plan
+                return
+            with self:
+                self.plan = plan
                 self._reconfigure_machines(plan, now)
         self.deliver()
 
@@ -329,26 +318,22 @@ class Member:
     # -- Outside the mutex -----------------------------------------------------------------------------------
 
     def deliver(self) -> None:
-        """Wake who was granted a place, then tell listeners, one event after the other and in order."""
+        """Wake who was granted a place, then tell listeners, one event after the other and in order.
+
+        Not more than `EVENTS_AT_ONCE` at a time, so that no call has to tell slow listeners what many others did. What
+        is left over comes first in the next calls; until it is told, every call comes here.
+        """
         with self.mutex, self:
             self.news = False
-            woken = () if self._outbox is None else self._outbox.take_woken()
+            outbox = None if self._tally is None else self._tally.outbox
+            woken = () if outbox is None else outbox.take_woken()
         for waiter in woken:
             if not waiter.wake():
                 self._pass_on(waiter)
         if self.plan.dropped:
             self._settle_dropped()
-        for _ in range(EVENTS_MAX + 1):  # what is beyond is for the next call, lest this one never ends
-            event = self._next_event()
-            if event is None:
-                return
-            try:
-                self.plan.meter.publish(event)
-            finally:
-                self.outbox.delivering = False
-        if self._outbox is not None and self._outbox.events:
-            self.news = True
-            self.straight = None
+        if outbox is not None:
+            self._tell_listeners(outbox)
 
     def log(self, topic: str, text: str) -> None:
         """Write a throttled warning about this member."""
@@ -378,6 +363,11 @@ class Member:
     # -- Reading ---------------------------------------------------------------------------------------------
 
     @property
+    def awake(self) -> bool:
+        """Whether anything has been asked of it, so that it has machines and counters."""
+        return self.depth >= 0
+
+    @property
     def tally(self) -> Tally:
         """The counters beside plain successes."""
         if self._tally is None:
@@ -392,14 +382,16 @@ class Member:
     @property
     def events_dropped(self) -> int:
         """Events that no listener got."""
-        return 0 if self._outbox is None else self._outbox.dropped
+        outbox = None if self._tally is None else self._tally.outbox
+        return 0 if outbox is None else outbox.dropped
 
     @property
     def outbox(self) -> Outbox:
         """What is to be done outside the mutex."""
-        if self._outbox is None:
-            self._outbox = Outbox()
-        return self._outbox
+        tally = self.tally
+        if tally.outbox is None:
+            tally.outbox = Outbox()
+        return tally.outbox
 
     @property
     def holding(self) -> int:
@@ -407,21 +399,29 @@ class Member:
         ended = 0 if self._tally is None else sum(self._tally.ended)
         return self.entered - self.successes - ended
 
-    def retire(self, now: float) -> bool:
-        """Let no more calls in if a fresh member would behave the same: closed, idle, clean, its bucket drained."""
-        with self.mutex, self:
-            self.retired = self._is_forgettable(now)
-            return self.retired
-
     # -- Inside ----------------------------------------------------------------------------------------------
 
     def _wake_up(self) -> None:
-        """Make the machines, at the first call."""
-        plan = self.plan
-        self.breaker = None if plan.breaker is None else BreakerMachine(plan.breaker)
-        self.limiter = None if plan.rate_limit is None else limiter_for(plan.rate_limit)
-        self.places = plan.new_places()
-        self.awake = True
+        """Make machines and counters, in the first section.
+
+        Between the marks there is no call, so CPython runs no signal handler and no object's end there. One that comes
+        before and calls the guard has woken the member itself, or given it another plan.
+        """
+        while self.depth < 0:
+            plan = self.plan
+            breaker = None if plan.breaker is None else BreakerMachine(plan.breaker)
+            limiter = None if plan.rate_limit is None else limiter_for(plan.rate_limit)
+            places = plan.new_places()
+            # straight section
+            if self.depth < 0 and self.plan is plan:
+                self.breaker = breaker
+                self.limiter = limiter
+                self.places = places
+                self.entered = self.successes = 0
+                self.news = self.retired = False
+                self._tally = None
+                self.depth = 0
+            # end of section
 
     def _ask(self, now: float, terms: Terms, *, paid: bool, place_held: bool) -> Ticket | Refusal:
         """Ask breaker, places and rate limit in turn, and hold nothing when one says no."""
@@ -464,7 +464,7 @@ class Member:
         else:
             self.tally.ended[verdict] += 1
         breaker = self.breaker
-        if breaker is None or ticket is None or isinstance(ticket, Unseen):
+        if breaker is None or ticket is None or isinstance(ticket, DryRunTicket):
             return
         if duration > self.plan.slow_after:
             self.tally.slow += 1
@@ -475,7 +475,7 @@ class Member:
                 self._note_changes(breaker, now)
 
     def _return_probe(self, ticket: Ticket, now: float) -> None:
-        if self.breaker is not None and ticket is not None and not isinstance(ticket, Unseen):
+        if self.breaker is not None and ticket is not None and not isinstance(ticket, DryRunTicket):
             phase = ticket.phase if isinstance(ticket, Witness) else ticket
             self.breaker.settle(phase, Verdict.IGNORED, 0.0, now, self.plan.draw())
 
@@ -500,10 +500,15 @@ class Member:
                 member, ticket, duration = dropped.popleft()
             except IndexError:  # another thread was quicker
                 return
-            if is_own(member.mutex) or not member.mutex.acquire(timeout=_DROP_WAIT_SECONDS):
-                dropped.append((member, ticket, duration))
-                member.news = True
-                member.straight = None
+            taken = False
+            try:
+                taken = not is_own(member.mutex) and member.mutex.acquire(timeout=_DROP_WAIT_SECONDS)
+            finally:
+                if not taken:  # not to be had now, or an interrupt came: whoever delivers next tries again
+                    dropped.append((member, ticket, duration))
+                    member.news = True
+                    member.straight_plan = None
+            if not taken:
                 return
             try:
                 with member:
@@ -520,23 +525,6 @@ class Member:
                 waiter.granted = False
                 self.free_place_locked(self.plan.monotonic())
         self.deliver()
-
-    def _is_forgettable(self, now: float) -> bool:
-        if self._is_busy():
-            return False
-        if self.limiter is not None and not self.limiter.is_clean(now):
-            return False
-        if self.places is not None and not self.places.is_clean(now):
-            return False
-        if self._tally is not None and self._tally.budget is not None and not self._tally.budget.is_clean(now):
-            return False
-        return self.breaker is None or self.breaker.is_clean(now)
-
-    def _is_busy(self) -> bool:
-        """Return whether calls, waiters or events are under way."""
-        abandoned = 0 if self._tally is None else self._tally.abandoned
-        told = self._outbox is None or not self._outbox.events
-        return bool(self.holding or abandoned or (self.places is not None and self.places.waiting)) or not told
 
     def _observe(self, refusal: Refusal, now: float) -> None:
         """Count a refusal that is not carried out."""
@@ -572,6 +560,18 @@ class Member:
         self.outbox.tell(event)
         self.news = True
 
-    def _next_event(self) -> Event | None:
+    def _tell_listeners(self, outbox: Outbox) -> None:
+        """Tell listeners what they have not heard, unless another thread is at it. Leave the rest to the next calls."""
+        teller = Teller()
+        try:
+            while (event := self._next_event(outbox, teller)) is not None:
+                self.plan.meter.publish(event)
+        finally:
+            if outbox.teller is teller:
+                with self.mutex, self:
+                    outbox.teller = None
+                    self.news = True
+
+    def _next_event(self, outbox: Outbox, teller: Teller) -> Event | None:
         with self.mutex, self:
-            return None if self._outbox is None else self._outbox.take_event()
+            return outbox.take_event(teller)

@@ -77,6 +77,9 @@ class Statistics:
     keys, keys_evicted, keys_overflowed   keyed members held, dropped, and calls for a key that had to share.
     would_refuse  by code, the refusals that a dry run or a breaker that only observes did not carry out.
     hedges, fallbacks   further copies of a call that were sent, and calls that ended with the fallback's value.
+    concurrency_limit   calls that may run at once now: the bulkhead's limit, or what shedding has found; None without
+                        either.
+    retry_budget        repeats of cost 1 that the retry budget would let through now; None without one.
     """
 
     name: str
@@ -108,6 +111,8 @@ class Statistics:
     would_refuse: Mapping[Code, int] = field(default_factory=dict)
     hedges: int = 0
     fallbacks: int = 0
+    concurrency_limit: int | None = None
+    retry_budget: float | None = None
 
     @property
     def rejected(self) -> int:

@@ -9,22 +9,39 @@ from switchgear.guard.waiter import Waiter
 
 EVENTS_MAX = 1_000
 """Events of a member that wait for slow listeners at most; what is above that is dropped and counted."""
+EVENTS_AT_ONCE = 10
+"""Events that a call tells at most at one step, such as its refusal or end: its own and those of others together."""
+
+
+class Teller:
+    """A thread that tells listeners, and how many events it has told: see `Outbox.take_event`."""
+
+    __slots__ = ("told",)
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.told = 0
 
 
 class Outbox:
     """Waiters to wake and events to tell, of one member; used under its mutex.
 
-    `delivering` says that some thread is telling listeners, so that they hear one event after the other, in order.
+    `teller` is the one who tells listeners now, so that they hear one event after the other, in order.
     """
 
-    __slots__ = ("_woken", "delivering", "dropped", "events")
+    __slots__ = ("_woken", "dropped", "events", "teller")
 
     def __init__(self) -> None:
         """Start empty."""
         self.events: deque[Event] = deque()
         self.dropped = 0
-        self.delivering = False
+        self.teller: Teller | None = None
         self._woken: list[Waiter] = []
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there are events to tell, or one is being told."""
+        return bool(self.events) or self.teller is not None
 
     def wake(self, waiter: Waiter) -> None:
         """Have `waiter` woken."""
@@ -44,9 +61,18 @@ class Outbox:
             self.events.popleft()
         self.events.append(event)
 
-    def take_event(self) -> Event | None:
-        """Return the next event for this thread to tell, or None when there is none or another thread is at it."""
-        if self.delivering or not self.events:
+    def take_event(self, teller: Teller) -> Event | None:
+        """Return the next event for `teller` to tell, or None: another one is at it, all is told, or it told enough.
+
+        In the last case it stays the teller, and has to give that up: there are events left.
+        """
+        if self.teller is not None and self.teller is not teller:
             return None
-        self.delivering = True
+        if not self.events:
+            self.teller = None
+            return None
+        self.teller = teller
+        if teller.told >= EVENTS_AT_ONCE:
+            return None
+        teller.told += 1
         return self.events.popleft()

@@ -11,12 +11,15 @@ from functools import partial
 from math import inf
 from types import TracebackType
 
-from switchgear.core.deadline import CURRENT, deadline
+from switchgear.core.deadline import CURRENT
 from switchgear.core.outcome import Verdict
+from switchgear.guard.admission import enter, enter_async
 from switchgear.guard.attempts import cut_off, settle_cut, settle_error
-from switchgear.guard.entry import enter, enter_async
+from switchgear.guard.bounding import Bound, deadline_in
 from switchgear.guard.expiry import Armed
+from switchgear.guard.holding import Back, Hold
 from switchgear.guard.member import Member, Ticket
+from switchgear.guard.plan import Plan
 from switchgear.guard.terms import Terms
 from switchgear.policies.refusal import Refusal
 
@@ -28,78 +31,59 @@ class Permit:
     keeps its place in the bulkhead, so settle it in every path.
     """
 
-    __slots__ = ("_ends", "_member", "_settled", "_started", "_terms", "_ticket")
+    __slots__ = ("_ends", "_hold")
 
     def __init__(self, member: Member, ticket: Ticket, terms: Terms, ends: float) -> None:
         """Start now. Made by a guard, not by users. `ends` is the caller's deadline."""
-        self._member = member
-        self._ticket = ticket
-        self._terms = terms
+        self._hold = Hold.of(member, terms, ticket, member.plan.monotonic())
         self._ends = ends
-        self._settled = False
-        self._started = member.plan.monotonic()
 
     @property
     def settled(self) -> bool:
         """Whether an outcome has been given."""
-        return self._settled
+        return not self._hold.held
 
     def succeed(self) -> None:
         """Say that the dependency did its work."""
-        if self._once():
-            self._settle(Verdict.SUCCESS, slow=False)
+        self._settle(Verdict.SUCCESS)
 
     def fail(self, error: BaseException | None = None, *, slow: bool = False) -> None:
         """Say that the dependency failed. With an `error`, ``on=`` and ``ignore=`` of the breaker judge it.
 
         `slow` counts the call as slow whatever its duration; say so for a timeout.
         """
-        if not self._once():
+        if not self._hold.held:
             return
         if error is None:
             self._settle(Verdict.FAILURE, slow=slow)
         elif slow:
             verdict = Verdict.FAILURE  # also when the question of `on=` or `ignore=` raises itself
             try:
-                verdict = self._member.plan.judge(error, past_deadline=self._past_deadline())
+                verdict = self._plan.judge(error, past_deadline=self._plan.monotonic() >= self._ends)
             finally:
                 self._settle(verdict, slow=True)
         else:
-            settle_error(self._member, self._ticket, error, self._started, self._ends, self._terms.cost)
+            settle_error(self._hold, error, self._hold.since, self._ends)
 
     def ignore(self) -> None:
         """Say that the call tells nothing about the dependency: cancelled, or a fault of our own."""
-        if self._once():
-            self._settle(Verdict.IGNORED, slow=False)
+        self._settle(Verdict.IGNORED)
 
     def refund(self) -> None:
         """Say that nothing left the process: the rate limit gets its cost back, and there is no verdict."""
-        if not self._once():
-            return
-        with self._member.mutex, self._member:
-            now = self._member.plan.monotonic()
-            self._member.refund_locked(self._ticket, self._terms.cost, now, now - self._started)
-        self._deliver()
+        self._settle(Verdict.IGNORED, back="call")
 
     def time_out(self, *, by_timeout: bool) -> None:
         """Say that the attempt was cut off: by the guard's `Timeout`, or by a deadline of the caller."""
-        if self._once():
-            settle_cut(self._member, self._ticket, self._started, by_timeout=by_timeout, still_runs=False)
+        settle_cut(self._hold, self._hold.since, by_timeout=by_timeout)
 
-    def _past_deadline(self) -> bool:
-        return self._member.plan.monotonic() >= self._ends
+    @property
+    def _plan(self) -> Plan:
+        return self._hold.member.plan
 
-    def _settle(self, verdict: Verdict, *, slow: bool) -> None:
-        now = self._member.plan.monotonic()
-        self._member.settle(self._ticket, verdict, inf if slow else now - self._started, now)
-
-    def _deliver(self) -> None:
-        if self._member.news:
-            self._member.deliver()
-
-    def _once(self) -> bool:
-        first, self._settled = not self._settled, True
-        return first
+    def _settle(self, verdict: Verdict, *, slow: bool = False, back: Back = "nothing") -> None:
+        now = self._plan.monotonic()
+        self._hold.settle(verdict, inf if slow else now - self._hold.since, now, back=back)
 
 
 class BodyPermit(Permit):
@@ -107,9 +91,11 @@ class BodyPermit(Permit):
 
     __slots__ = ("_said",)
 
-    def __init__(self, member: Member, ticket: Ticket, terms: Terms, ends: float) -> None:
-        """Start now."""
-        super().__init__(member, ticket, terms, ends)
+    def __init__(self, hold: Hold, ends: float) -> None:
+        """Start now, with what `hold` holds."""
+        hold.since = hold.member.plan.monotonic()
+        self._hold = hold
+        self._ends = ends
         self._said: Callable[[], None] | None = None
 
     @property
@@ -139,13 +125,34 @@ class BodyPermit(Permit):
             self._said()
         elif error is not None:
             super().fail(error)
-        elif self._member.plan.monotonic() > self._started + self._member.plan.timeout_seconds:
+        elif self._plan.monotonic() > self._hold.since + self._plan.timeout_seconds:
             self.time_out(by_timeout=True)
         else:
             super().succeed()
 
     def _say(self, outcome: Callable[[], None]) -> None:
         self._said = self._said or outcome
+
+
+def permit_now(member: Member, terms: Terms) -> Permit:
+    """Return a permit without ever waiting. Raises `Rejected` when the call is not let in at once."""
+    hold = Hold(member, terms)
+    permit: Permit | None = None
+    try:
+        plan = member.plan
+        now = plan.monotonic()
+        refusal = hold.admit(now)
+        if refusal is not None:
+            raise hold.member.refuse(refusal, now)
+        if hold.member.news:
+            hold.member.deliver()
+        scope = CURRENT.get()
+        ends = inf if scope is None else scope.moment_on(plan.clock)
+        permit = Permit(hold.member, hold.ticket, terms, ends)
+        return permit
+    finally:
+        if permit is None:
+            hold.give_back()
 
 
 class PermitScope:
@@ -156,13 +163,12 @@ class PermitScope:
     more. Entering raises `Rejected` or `DeadlineExceeded`.
     """
 
-    __slots__ = ("_armed", "_deadline", "_ends", "_member", "_permit", "_terms", "_when")
+    __slots__ = ("_armed", "_bound", "_ends", "_hold", "_permit", "_when")
 
     def __init__(self, member: Member, terms: Terms) -> None:
         """Prepare; nothing is taken before entering."""
-        self._member = member
-        self._terms = terms
-        self._deadline = None if terms.budget is None else deadline(terms.budget, clock=member.plan.clock)
+        self._hold = Hold(member, terms)
+        self._bound = Bound()
         self._permit: BodyPermit | None = None
         self._armed: Armed | None = None
         self._ends = inf
@@ -170,50 +176,58 @@ class PermitScope:
 
     def __enter__(self) -> Permit:
         """Get in, blocking this thread if there is something to wait for."""
+        self._check_unused()
         try:
-            ticket, now = self._ask()
-            if isinstance(ticket, Refusal):
-                ticket, _ = enter(self._member, ticket, self._terms, now, self._ends, sent=False)
+            refusal, now = self._ask()
+            if refusal is not None:
+                enter(self._hold, refusal, now, self._ends, sent=False)
+            permit = self._begin()
         except BaseException:
-            self._close()
+            self._leave()
             raise
-        return self._begin(ticket)
+        return permit
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Settle by what was said, or by how the body ended."""
-        entered = self._entered
-        self._close()
-        entered.end(error)
+        try:
+            self._bound.end()
+            self._entered.end(error)
+        finally:
+            self._leave()
 
     async def __aenter__(self) -> Permit:
         """Get in, suspending this task if there is something to wait for."""
+        self._check_unused()
         try:
-            ticket, now = self._ask()
-            if isinstance(ticket, Refusal):
-                ticket, _ = await enter_async(self._member, ticket, self._terms, now, self._ends, sent=False)
+            refusal, now = self._ask()
+            if refusal is not None:
+                await enter_async(self._hold, refusal, now, self._ends, sent=False)
+            permit = self._begin()
+            plan = self._hold.member.plan
+            self._when = plan.monotonic() + plan.timeout_seconds
+            if min(self._when, self._ends) < inf:
+                self._armed = Armed(plan.timers, min(self._when, self._ends))
         except BaseException:
-            self._close()
+            self._leave()
             raise
-        permit = self._begin(ticket)
-        plan = self._member.plan
-        self._when = plan.monotonic() + plan.timeout_seconds
-        if min(self._when, self._ends) < inf:
-            self._armed = Armed(plan.timers, min(self._when, self._ends))
         return permit
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Settle by what was said, or by how the body ended. Raises `DeadlineExceeded` when we ended it."""
-        cut = self._armed is not None and self._armed.disarm()
-        self._close()
-        if cut and isinstance(error, asyncio.CancelledError):
-            by_timeout = self._when <= self._ends
-            self._entered.time_out(by_timeout=by_timeout)
-            raise cut_off(self._member, by_timeout=by_timeout) from error
-        self._entered.end(error)
+        try:
+            cut = self._armed is not None and self._armed.disarm()
+            self._bound.end()
+            if cut and isinstance(error, asyncio.CancelledError):
+                by_timeout = self._when <= self._ends
+                self._entered.time_out(by_timeout=by_timeout)
+                raise cut_off(self._hold.member, by_timeout=by_timeout) from error
+            self._entered.end(error)
+        finally:
+            self._leave()
 
     @property
     def _entered(self) -> BodyPermit:
@@ -221,29 +235,47 @@ class PermitScope:
             raise RuntimeError("a permit is left before it was entered")
         return self._permit
 
-    def _ask(self) -> tuple[Ticket | Refusal, float]:
-        """Start the deadline and ask to be let in."""
+    def _check_unused(self) -> None:
         if self._permit is not None:
             raise RuntimeError("a permit can be used once; ask the guard for a new one")
-        if self._deadline is not None:
-            self._deadline.__enter__()
-        clock = self._member.plan.clock
-        scope = CURRENT.get()
+
+    def _ask(self) -> tuple[Refusal | None, float]:
+        """Start the deadline and ask to be let in."""
+        plan = self._hold.member.plan
+        clock = plan.clock
+        scope = self._bound.begin(deadline_in(self._hold.terms.seconds_within(plan.deadline), clock))
         self._ends = inf if scope is None else scope.moment_on(clock)
         now = clock.monotonic()
         if now >= self._ends:
-            raise self._member.too_late(sent=False)
-        self._member, ticket = self._member.admit(now, self._terms)
-        return ticket, now
+            raise self._hold.member.too_late(sent=False)
+        return self._hold.admit(now), now
 
-    def _begin(self, ticket: Ticket) -> Permit:
-        if self._member.news:
-            self._member.deliver()
-        self._permit = BodyPermit(self._member, ticket, self._terms, self._ends)
+    def _begin(self) -> Permit:
+        if self._hold.member.news:
+            self._hold.member.deliver()
+        self._permit = BodyPermit(self._hold, self._ends)
+        self.__class__ = EnteredScope
         return self._permit
 
-    def _close(self) -> None:
-        """Leave the deadline's scope."""
-        if self._deadline is not None:
-            self._deadline.__exit__(None, None, None)
-            self._deadline = None
+    def _leave(self) -> None:
+        """Put the caller's deadline back in force, and give back what an interrupt left held."""
+        self._bound.end()
+        if self._hold.held or self._hold.on_its_way:
+            self._hold.give_back()
+        self.__class__ = PermitScope
+
+
+class EnteredScope(PermitScope):
+    """A scope whose body runs.
+
+    When an interrupt comes at the very start of `__exit__`, nothing of ours runs. Then it is dropped as it is, with the
+    traceback of the error, and gives back what it holds. A scope that was left is none of these any more, since an
+    error that is raised while an object ends goes nowhere, and it might be an interrupt.
+    """
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        """Give back what is held."""
+        self._bound.end()
+        self._hold.drop(0.0)

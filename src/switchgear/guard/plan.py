@@ -19,6 +19,7 @@ from switchgear.guard.expiry import Timers
 from switchgear.guard.injecting import Injector
 from switchgear.guard.meter import Meter
 from switchgear.guard.mutexes import new_mutex
+from switchgear.guard.terms import checked_effect
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead, BulkheadMachine
 from switchgear.policies.checks import require_count, require_seconds
@@ -43,7 +44,7 @@ class Plan:
 
     `timers` lead to the deadlines of the running loop. `timeout_seconds` and `slow_after` are infinite when not
     asked for. A call may wait `wait_max` seconds for its turn in the rate limit, and among `queue` others for a place.
-    `straight` says that drivers may pass by without the mutex, and `refuses_at_once` that an open breaker is the end
+    `allows_straight` says that drivers may pass the mutex by, and `refuses_at_once` that an open breaker is the end
     of a call. `born` is the monotonic second at which the plan was made. `successor` gives the member that a key has
     now. `dropped` holds calls that their callers dropped at a moment when they could not be settled.
     """
@@ -73,7 +74,7 @@ class Plan:
     queue: int = field(init=False)
     born: float = field(init=False)
     tenants: int = field(init=False)
-    straight: bool = field(init=False)
+    allows_straight: bool = field(init=False)
     refuses_at_once: bool = field(init=False)
     monotonic: Callable[[], float] = field(init=False)
     draw: Callable[[], float] = field(init=False)
@@ -91,6 +92,8 @@ class Plan:
             value = getattr(self, option)
             if value is not None and not isinstance(value, kind):
                 raise OptionError(f"Guard({option}) takes a {kind.__name__}, not {value!r}; write {option}={example}")
+        if self.effect is not None:
+            self.effect = checked_effect(self.effect)  # reconfigured by its word, as it may be given to a guard
         check_together(self)
         if self.deadline is not None:
             require_seconds("Guard(deadline)", self.deadline, example=20.0)
@@ -108,7 +111,7 @@ class Plan:
         warms_up = self.rate_limit is not None and self.rate_limit.warm_up > 0
         self.tenants = 1 if self.breaker is None else self.breaker.tenants
         in_general = warms_up or self.shedding is not None or self.tenants > 1
-        self.straight = ONE_THREAD_AT_A_TIME and not in_general
+        self.allows_straight = ONE_THREAD_AT_A_TIME and not in_general
         self.refuses_at_once = self.retry is None and not self.dry_run and not _observes(self.breaker)
 
         self.injector = None if self.faults is None else Injector(self.faults, self.clock, self.timeout_seconds)

@@ -1,28 +1,27 @@
 """Presets: guards by name, with options that stand in a TOML file. Reads and checks such files; decides nothing.
 
 What the options mean and which values they take is the business of the policies, which check themselves. Here their
-errors only get a place: file, preset, key. What needs code stays in code: faults, functions of an error, the errors of
-a client library. Those are given as changes when a guard is made.
+errors only get a place (`preset_words`): file, preset, key. What needs code stays in code: faults, and functions of an
+error. Those are given as changes when a guard is made. The errors of a client library have names (`preset_errors`).
 """
 
 from __future__ import annotations
 
-import builtins
-import difflib
 import functools
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import Field, dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, fields
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from switchgear.core import errors as own
 from switchgear.core.errors import OptionError
 from switchgear.guard.guard import Guard
+from switchgear.guard.preset_errors import error_named, errors_named
+from switchgear.guard.preset_words import Place, nearest
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead
 from switchgear.policies.checks import require_seconds
@@ -80,7 +79,7 @@ class Presets:
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Presets:
-        """Read a file of presets, and check all of it.
+        """Read a file of presets, and check all of it. The modules of the exceptions that it names are imported.
 
         Raises `OptionError`, with file, preset, key, and what to write, for a file that cannot be read or is above
         1,000,000 bytes, for what is no TOML, and for names and options that there are not or that cannot work.
@@ -90,14 +89,14 @@ class Presets:
                 text = source.read(FILE_BYTES_MAX + 1)
         except OSError as error:
             raise OptionError(f"{path}: cannot be read: {error}; write the path of a TOML file") from error
-        return cls(str(path), _presets_of(text, _Place(str(path))))
+        return cls(str(path), _presets_of(text, Place(str(path))))
 
     @classmethod
     @functools.cache
     def built_in(cls) -> Presets:
         """Return the presets that come with Switchgear."""
         text = files("switchgear.guard").joinpath("presets.toml").read_bytes()
-        return cls(_BUILT_IN, _presets_of(text, _Place(_BUILT_IN)))
+        return cls(_BUILT_IN, _presets_of(text, Place(_BUILT_IN)))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,9 +106,7 @@ class Presets:
     def guard(self, name: str, /, **changes: object) -> Guard:
         """Return a new guard with the options of a preset, and `changes` as `preset` takes them."""
         if name not in self.options:
-            raise _Place(self.file, ("presets", str(name))).error(
-                "there is no such preset", nearest(name, self.options)
-            )
+            raise Place(self.file, ("presets", str(name))).error("there is no such preset", nearest(name, self.options))
         for option in changes:
             if option not in _CHANGEABLE:
                 raise OptionError(
@@ -127,42 +124,9 @@ _REQUIRED = {
     "rate_limit": ("limit", "limit = 10"),
     "bulkhead": ("limit", "limit = 32"),
 }
-_BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where in a file something stands."""
-
-    file: str
-    keys: tuple[str, ...] = ()
-
-    def at(self, key: str) -> _Place:
-        """Return the place of `key` inside this one."""
-        return replace(self, keys=(*self.keys, key))
-
-    def error(self, wrong: str, write: str) -> OptionError:
-        """Return the error that says where something is wrong, and what to write."""
-        dotted = ".".join(key if _BARE.match(key) else f'"{key}"' for key in self.keys)
-        return OptionError(f"{self.file}: {f'{dotted}: ' if dotted else ''}{wrong}; {write}")
-
-    def translated(self, error: OptionError, maker: str, known: Iterable[str]) -> OptionError:
-        """Return the error of a policy, called `maker` there, in the words of a file."""
-        place, (wrong, _, write) = self, error.message.partition("; ")
-        found = re.match(rf"{maker}\((\w+)(?:=[^)]*)?\) (.+)", wrong)
-        if found is not None and found[1] in known:
-            place, wrong = self.at(found[1]), found[2]
-        return place.error(wrong, re.sub(rf"{maker}\((\w+)=([^()]*)\)", r"\1 = \2", write) or "change one of them")
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return what to write instead of `word`: the nearest known one, or all of them."""
-    words = list(known)
-    near = difflib.get_close_matches(str(word), words, n=1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(words)}"
-
-
-def _presets_of(text: bytes, place: _Place) -> Mapping[str, Mapping[str, Any]]:
+def _presets_of(text: bytes, place: Place) -> Mapping[str, Mapping[str, Any]]:
     """Return the options of each preset in the text of a file."""
     document = _parsed(text, place)
     for key in document:
@@ -175,7 +139,7 @@ def _presets_of(text: bytes, place: _Place) -> Mapping[str, Mapping[str, Any]]:
     return MappingProxyType({name: _options_of(name, table, within.at(name)) for name, table in presets.items()})
 
 
-def _parsed(text: bytes, place: _Place) -> Mapping[str, Any]:
+def _parsed(text: bytes, place: Place) -> Mapping[str, Any]:
     if len(text) > FILE_BYTES_MAX:
         raise place.error(f"is above {FILE_BYTES_MAX:,} bytes", "write fewer presets in a file")
     try:
@@ -184,7 +148,7 @@ def _parsed(text: bytes, place: _Place) -> Mapping[str, Any]:
         raise place.error(f"is no TOML: {error}", "write it as TOML, in UTF-8") from error
 
 
-def _options_of(name: str, table: object, place: _Place) -> Mapping[str, Any]:
+def _options_of(name: str, table: object, place: Place) -> Mapping[str, Any]:
     """Return what `Guard` takes for one preset. A guard is made of it, to check that all goes together."""
     options: dict[str, Any] = {}
     for key, value in _table(table, place).items():
@@ -196,7 +160,7 @@ def _options_of(name: str, table: object, place: _Place) -> Mapping[str, Any]:
     return MappingProxyType(options)
 
 
-def _option(key: str, value: object, place: _Place) -> object:
+def _option(key: str, value: object, place: Place) -> object:
     if key in POLICIES:
         return _policy(key, POLICIES[key], value, place.at(key))
     if key == "timeout":
@@ -210,7 +174,7 @@ def _option(key: str, value: object, place: _Place) -> object:
     raise place.at(key).error("there is no such key", nearest(key, (*VALUES, *POLICIES)))
 
 
-def _timeout(value: Any, place: _Place) -> Timeout:  # noqa: ANN401 - whatever a file says
+def _timeout(value: Any, place: Place) -> Timeout:  # noqa: ANN401 - whatever a file says
     try:
         require_seconds("Guard(timeout)", value, example=10.0)
     except OptionError as error:
@@ -218,13 +182,13 @@ def _timeout(value: Any, place: _Place) -> Timeout:  # noqa: ANN401 - whatever a
     return Timeout(value)
 
 
-def _table(value: object, place: _Place) -> Mapping[str, Any]:
+def _table(value: object, place: Place) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise place.error(f"must be a table, not {value!r}", f"write {place.keys[-1]} = {{ … }}")
     return value
 
 
-def _policy(key: str, policy: type, value: object, place: _Place) -> object:
+def _policy(key: str, policy: type, value: object, place: Place) -> object:
     """Return the policy that a table asks for."""
     table = _table(value, place)
     known = {option.name: option for option in fields(policy) if option.init and _reader(option) is not None}
@@ -238,12 +202,12 @@ def _policy(key: str, policy: type, value: object, place: _Place) -> object:
     try:
         return policy(**given)
     except OptionError as error:
-        raise place.translated(error, policy.__name__, known) from error
+        raise place.translated(error, policy.__name__, tuple(known)) from error
     except TypeError as error:  # a policy compares its numbers before it has looked at all of them
         raise _no_number(table, known, place) from error
 
 
-def _no_number(table: Mapping[str, Any], known: Mapping[str, Field[Any]], place: _Place) -> OptionError:
+def _no_number(table: Mapping[str, Any], known: Mapping[str, Field[Any]], place: Place) -> OptionError:
     """Return the error for the option that should be a number and is none."""
     for name, value in table.items():
         if _kind(known[name]) in {"int", "float"} and not isinstance(value, (int, float)):
@@ -256,53 +220,32 @@ def _kind(option: Field[Any]) -> str:
     return re.split(r"[^\w]", str(option.type), maxsplit=1)[0]
 
 
-def _reader(option: Field[Any]) -> Callable[[Any, _Place], object] | None:
+def _reader(option: Field[Any]) -> Callable[[Any, Place], object] | None:
     """Return how the value of an option is read, or None when only code can give it."""
     return _READERS.get(_kind(option))
 
 
-def _as_it_is(value: object, _place: _Place) -> object:
+def _as_it_is(value: object, _place: Place) -> object:
     return value
 
 
-def _errors(value: object, place: _Place) -> tuple[type[Exception], ...]:
-    """Return the exception classes that a list names."""
-    if not isinstance(value, list) or not value:
-        wrong = f"must be a list of names of exceptions, not {value!r}"
-        raise place.error(wrong, f'write for example {place.keys[-1]} = ["ConnectionError", "TimeoutError"]')
-    return tuple(_error(name, place) for name in value)
+def _costs(value: object, place: Place) -> dict[type[Exception], Any]:
+    return {error_named(name, place): cost for name, cost in _table(value, place).items()}
 
 
-def _error(name: object, place: _Place) -> type[Exception]:
-    """Return the built-in exception, or the error of Switchgear, of that name."""
-    for module in (builtins, own):
-        found = getattr(module, name, None) if isinstance(name, str) else None
-        if isinstance(found, type) and issubclass(found, Exception):
-            return found
-    raise place.error(
-        f"{name!r} is neither a built-in Exception nor an error of Switchgear",
-        'write the name of one, such as "OSError"; the errors of a library are given in code: '
-        'preset("web_fetch", retry=Retry(on=(…,)))',
-    )
-
-
-def _costs(value: object, place: _Place) -> dict[type[Exception], Any]:
-    return {_error(name, place): cost for name, cost in _table(value, place).items()}
-
-
-def _budget(value: object, place: _Place) -> object:
+def _budget(value: object, place: Place) -> object:
     """Return the retry budget of a table, or None for false."""
     return None if value is False else _policy("budget", RetryBudget, value, place)
 
 
-_READERS: Mapping[str, Callable[[Any, _Place], object]] = {
+_READERS: Mapping[str, Callable[[Any, Place], object]] = {
     "int": _as_it_is,
     "float": _as_it_is,
     "Any": _as_it_is,
     "Backoff": _as_it_is,
     "Mode": _as_it_is,
     "Mapping": _table,
-    "ErrorFilter": _errors,
+    "ErrorFilter": errors_named,
     "Costs": _costs,
     "RetryBudget": _budget,
 }

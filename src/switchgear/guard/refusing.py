@@ -12,7 +12,7 @@ _new: Any = Exception.__new__
 
 
 def refuse_if_open(member: Member, now: float) -> CircuitOpen | None:
-    """Return the error for a call that meets an open breaker while nobody listens; else None: ask `Member.admit` then.
+    """Return the error for a call that meets an open breaker while nobody listens; else None: ask the member then.
 
     What `Member.refuse` does, quickly: an open breaker is when there is no time to lose. Takes no mutex, since an open
     phase changes nothing but the count of what it blocked, and that is one straight section.

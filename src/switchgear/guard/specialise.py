@@ -44,7 +44,7 @@ def bound_driver(
 
 
 def _maker(plan: Plan, *, asynchronous: bool, bound: bool) -> Callable[..., straight.Driver] | None:
-    if not plan.straight or (plan.timeout is not None and not asynchronous):
+    if not plan.allows_straight or (plan.timeout is not None and not asynchronous):
         return None  # a blocking call with a timeout runs in a worker thread, which is never quick
     policies = (plan.breaker, plan.rate_limit, plan.bulkhead, plan.timeout)
     breaker, limit, places, timeout = (policy is not None for policy in policies)

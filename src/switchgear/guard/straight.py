@@ -4,7 +4,7 @@ What makes them quick is that they do nothing in general. `drivers` below is a t
 switches, and `switchgear.guard.specialise` makes of it the drivers for one set of policies, blocking and
 asynchronous, in which every branch that is switched off is gone. The machines are only touched where one number
 changes: in the *straight sections* between the marks. A straight section has no call, no loop and no await, so
-CPython never lets another thread in between its bytecodes; and it runs only while `Member.straight` names the plan
+CPython never lets another thread in between its bytecodes; and it runs only while `Member.straight_plan` names the plan
 that the driver was made for: then nobody holds the mutex, and nothing needs care. A test takes the bytecode apart to
 see that both hold.
 
@@ -30,6 +30,7 @@ from switchgear.guard.attempts import Tries
 from switchgear.guard.callables import PLAIN, is_awaitable, refuse_awaitable
 from switchgear.guard.drivers import Arguments, Keywords, again, again_async, drive, drive_async
 from switchgear.guard.expiry import has_fired, task_needed
+from switchgear.guard.holding import Hold
 from switchgear.guard.plan import Plan
 from switchgear.guard.refusing import refuse_if_open
 from switchgear.guard.terms import Terms
@@ -65,7 +66,7 @@ def drivers(
     beyond: Any = otherwise or (drive_async if ASYNC else drive)
     once_more: Any = again_async if ASYNC else again
 
-    async def straight(member: Any, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> Any:
+    async def drive_straight(member: Any, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> Any:
         scope = CURRENT.get()
         if scope is not None and not TIMEOUT:
             return await beyond(member, terms, function, args, kwargs)
@@ -77,7 +78,7 @@ def drivers(
             if now >= ends:
                 raise member.too_late(sent=False)
         # straight section
-        if member.straight is not plan:
+        if member.straight_plan is not plan:
             if AT_ONCE and (refused := refuse_if_open(member, now)) is not None:
                 try:
                     raise refused
@@ -105,50 +106,61 @@ def drivers(
             bucket: Any = None
             task: Any = None
             serial = cancelling = 0
+        hold: Hold | None = None
         try:
-            if TIMEOUT:
-                loop = get_running_loop()
-                expiries = timers.recent
-                if expiries is None or expiries.loop is not loop:
-                    expiries = timers.expiries()
-                task = current_task(loop) or task_needed()
-                cancelling = task.cancelling()
-                serial = expiries.serial = expiries.serial + 1
-                bucket = expiries.recent if expiries.low < when <= expiries.high else expiries.bucket(when)
-                bucket[serial] = task
-            result = await (function(*args, **kwargs) if kwargs else function(*args))
-        except BaseException as error:
-            cut = TIMEOUT and has_fired(bucket, serial, task, cancelling) and isinstance(error, CancelledError)
-            ends = ends if TIMEOUT else inf
-            tries = Tries(member, terms)
-            delay = tries.after(error, ticket, now if START else monotonic(), ends, terms.cost, cut=cut)
-        else:
-            if END:
-                finished = monotonic()
-            if TIMEOUT and bucket.pop(serial, None) is None:
-                has_fired(bucket, serial, task, cancelling)
-            if not ASYNC and result.__class__ not in PLAIN and is_awaitable(result):
-                member.settle(ticket, IGNORED, 0.0, monotonic())
-                refuse_awaitable(function, result)
-            # straight section; where nothing but a count changes, it matters to nobody who holds the mutex
-            if not END or (
-                member.straight is plan
-                and (
-                    not BREAKER
-                    or (ticket is member.breaker.phase and finished < ticket.edge and finished - now <= slow_after)
-                )
-            ):
-                member.successes += 1
-                if BREAKER:
-                    ticket.hits += 1
-                if PLACES:
-                    places.taken -= 1
-                    places.mean_seconds += MEMORY * (finished - now - places.mean_seconds)
+            try:
+                if TIMEOUT:
+                    loop = get_running_loop()
+                    expiries = timers.recent
+                    if expiries is None or expiries.loop is not loop:
+                        expiries = timers.expiries()
+                    task = current_task(loop) or task_needed()
+                    cancelling = task.cancelling()
+                    serial = expiries.serial = expiries.serial + 1
+                    bucket = expiries.recent if expiries.low < when <= expiries.high else expiries.bucket(when)
+                    bucket[serial] = task
+                result = await (function(*args, **kwargs) if kwargs else function(*args))
+            except BaseException as error:
+                cut = TIMEOUT and has_fired(bucket, serial, task, cancelling) and isinstance(error, CancelledError)
+                ends = ends if TIMEOUT else inf
+                tries = Tries(member, terms)
+                hold = Hold.of(member, terms, ticket, now if START else monotonic())
+                delay = tries.after(error, hold, hold.since, ends, cut=cut)
+            else:
+                if END:
+                    finished = monotonic()
+                if TIMEOUT and bucket.pop(serial, None) is None:
+                    has_fired(bucket, serial, task, cancelling)
+                if not ASYNC and result.__class__ not in PLAIN and is_awaitable(result):
+                    hold = Hold.of(member, terms, ticket, now)
+                    hold.settle(IGNORED, 0.0, monotonic())
+                    refuse_awaitable(function, result)
+                # straight section; where nothing but a count changes, it matters to nobody who holds the mutex
+                if not END or (
+                    member.straight_plan is plan
+                    and (
+                        not BREAKER
+                        or (ticket is member.breaker.phase and finished < ticket.edge and finished - now <= slow_after)
+                    )
+                ):
+                    member.successes += 1
+                    if BREAKER:
+                        ticket.hits += 1
+                    if PLACES:
+                        places.taken -= 1
+                        places.mean_seconds += MEMORY * (finished - now - places.mean_seconds)
+                    return result
+                # end of section
+                if END:
+                    hold = Hold.of(member, terms, ticket, now)
+                    hold.settle(SUCCESS, finished - now, finished)
                 return result
-            # end of section
-            if END:
-                member.settle(ticket, SUCCESS, finished - now, finished)
-            return result
+        except BaseException:
+            if hold is None or hold.held:  # an interrupt, and nobody else has settled
+                (hold or Hold.of(member, terms, ticket, now)).give_back()
+                if TIMEOUT and bucket is not None:
+                    bucket.pop(serial, None)
+            raise
         return await once_more(delay, tries, member, terms, function, args, kwargs)
 
-    return straight
+    return drive_straight

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Callable, Generator
-from contextvars import Token
 from functools import partial
 from math import inf
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from switchgear.core.deadline import CURRENT, Deadline
+from switchgear.core.deadline import Deadline
 from switchgear.core.outcome import Verdict
 from switchgear.guard.attempts import Tries, cut_off
+from switchgear.guard.bounding import Bound, deadline_in
 from switchgear.guard.expiry import Armed
+from switchgear.guard.holding import Hold
 from switchgear.guard.member import Member, Ticket
 from switchgear.guard.terms import Terms
-from switchgear.guard.workers import OutOfTime, call_in_worker
+from switchgear.guard.workers import Job, OutOfTime
 from switchgear.policies.refusal import Refusal
 
 Source = Generator[Any, Any, Any]
@@ -28,27 +29,32 @@ Source = Generator[Any, Any, Any]
 class Stream:
     """The books of one guarded iteration: what it holds, and how that is given back, once.
 
-    `value` is what the generator returned, `sent` whether something may have left, `left_behind` whether a blocking
-    step still runs somewhere, `ticket` what the iteration was let in with.
+    `value` is what the generator returned, `hold` what the iteration holds.
     """
 
-    __slots__ = ("_active", "_budget", "_holds", "ended", "left_behind", "member", "terms", "ticket", "tries", "value")
+    __slots__ = ("_active", "_bound", "_deadline", "ended", "hold", "terms", "tries", "value")
 
     def __init__(self, member: Member, terms: Terms) -> None:
-        """Start now, holding nothing; all steps together have the budget of `terms` from here."""
+        """Start now, holding nothing; all steps together have the deadline of guard and `terms` from here."""
         clock = member.plan.clock
-        self.member = member
+        self.hold = Hold(member, terms)
         self.terms = terms
         self.tries = Tries(member, terms)
         self.value: Any = None
-        self.ended = self.left_behind = self._holds = False
-        self._budget = None if terms.budget is None else Deadline(clock.monotonic() + terms.budget, clock)
-        self.ticket: Ticket = None
+        self.ended = False
+        self._deadline = deadline_in(terms.seconds_within(member.plan.deadline), clock)
+        self._bound = Bound()
         self._active = 0.0
 
-    def __del__(self) -> None:
-        """Give everything back when nobody closed the generator, such as after its loop was closed."""
-        self.drop()
+    @property
+    def member(self) -> Member:
+        """Where the iteration is let in, which is another one when that of its key was forgotten meanwhile."""
+        return self.hold.member
+
+    @property
+    def left_behind(self) -> bool:
+        """Whether a blocking step still runs somewhere."""
+        return self.hold.left_behind
 
     @property
     def sent(self) -> bool:
@@ -64,22 +70,13 @@ class Stream:
         injector = self.member.plan.injector
         return function if injector is None else injector.around(self.terms, function)
 
-    def scope(self) -> Deadline | None:
-        """Return the tighter of the caller's deadline and our own."""
-        outer, own = CURRENT.get(), self._budget
-        if own is None or (outer is not None and outer.moment_on(own.clock) <= own.expires_at):
-            return outer
-        return own
+    def bound(self) -> Deadline | None:
+        """Put the tighter of the caller's deadline and our own in force, and return it."""
+        return self._bound.begin(self._deadline)
 
-    def go_to(self, member: Member) -> None:
-        """Go on in the member that let the iteration in, where the one of its key was forgotten meanwhile."""
-        self.member = member
-        self.tries.at(member)
-
-    def hold(self, ticket: Ticket) -> None:
-        """Take what admission gave."""
-        self.ticket = ticket
-        self._holds = True
+    def unbound(self) -> None:
+        """Put the caller's deadline back in force, if a step has left it otherwise."""
+        self._bound.end()
 
     def went(self, seconds: float) -> None:
         """Note a step that gave an item: from now on nothing can be repeated, nor taken back."""
@@ -88,26 +85,39 @@ class Stream:
 
     def finish(self, seconds: float, value: object) -> None:
         """Settle an iteration that came to its end, `seconds` after its last step began."""
-        member = self.member
-        self._holds = False
         self.ended = True
         self.value = value
-        member.settle(self.ticket, Verdict.SUCCESS, self._active + seconds, member.plan.monotonic())
+        self.hold.settle(Verdict.SUCCESS, self._active + seconds, self.member.plan.monotonic())
 
     def fail(self, error: BaseException, started: float | None, ends: float, *, cut: bool) -> float:
         """Settle a step that raised. Return the seconds to wait before another attempt; else raise."""
-        self._holds = False
         began = started if started is None or cut else started - self._active
         try:
-            return self.tries.after(error, self.ticket, began, ends, self.terms.cost, cut=cut)
+            return self.tries.after(error, self.hold, began, ends, cut=cut)
         finally:
             del error  # it must not be kept alive by the frames that it passed
 
     def drop(self) -> None:
         """Give back what is still held: closed before its end, an iteration says nothing about the dependency."""
-        if self._holds:
-            self._holds = False
-            self.member.drop(self.ticket, self._active)
+        if self.hold.on_its_way or self.hold.left_behind:
+            self.hold.give_back()
+        self.hold.drop(self._active)
+        self.unbound()
+        self.__class__ = Stream
+
+
+class HeldStream(Stream):
+    """The books of an iteration that was let in.
+
+    Only these look at their end whether nobody has closed the generator, such as after its loop was closed. An error
+    that is raised while an object ends goes nowhere, and it might be an interrupt.
+    """
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        """Give everything back."""
+        self.drop()
 
 
 class Step:
@@ -116,7 +126,7 @@ class Step:
     `delay` is set when the step failed and another attempt may be made after so many seconds.
     """
 
-    __slots__ = ("_armed", "_end", "_started", "_stream", "_token", "delay", "ends", "now")
+    __slots__ = ("_armed", "_end", "_started", "_stream", "delay", "ends", "now")
 
     def __init__(self, stream: Stream, end: type[BaseException]) -> None:
         """Prepare; `end` is what tells of the end of the iteration."""
@@ -124,16 +134,14 @@ class Step:
         self._end = end
         self._started: float | None = None
         self._armed: Armed | None = None
-        self._token: Token[Deadline | None] | None = None
         self.delay: float | None = None
         self.ends = inf
         self.now = 0.0
 
     def __enter__(self) -> Self:
         """Put the deadline in force."""
-        scope = self._stream.scope()
+        scope = self._stream.bound()
         clock = self._stream.member.plan.clock
-        self._token = CURRENT.set(scope)
         self.ends = inf if scope is None else scope.moment_on(clock)
         self.now = clock.monotonic()
         return self
@@ -159,27 +167,25 @@ class Step:
                 return False
             raise
         finally:
-            self._reset()
+            self._stream.unbound()
             del error
 
     def ask(self) -> Refusal | None:
         """Ask to be let in. Return a refusal that can be waited out; raises any other, and `DeadlineExceeded`."""
         stream, member = self._stream, self._stream.member
-        stream.left_behind = False
         if self.now >= self.ends:
             raise member.too_late(sent=stream.sent)
-        member, admitted = member.admit(self.now, stream.terms)
-        stream.go_to(member)
-        if not isinstance(admitted, Refusal):
-            self.let_in(admitted, self.now)
-            return None
-        if member.is_final(admitted, stream.terms):
-            raise member.refuse(admitted, self.now)
-        return admitted
+        refusal = stream.hold.admit(self.now)
+        stream.tries.at(stream.member)
+        if refusal is None:
+            self.let_in(self.now)
+        elif stream.member.is_final(refusal, stream.terms):
+            raise stream.member.refuse(refusal, self.now)
+        return refusal
 
-    def let_in(self, ticket: Ticket, now: float) -> None:
-        """Start the step with what admission gave."""
-        self._stream.hold(ticket)
+    def let_in(self, now: float) -> None:
+        """Start the step, having been let in."""
+        self._stream.__class__ = HeldStream
         self._started = now
 
     def go_on(self) -> None:
@@ -196,14 +202,14 @@ class Step:
     def run(self, source: Source, call: Callable[[Any], Any], value: object) -> Any:  # noqa: ANN401 - an item
         """Make the step in this thread, or, when it is bounded, in a worker."""
         when, stream = self._when(), self._stream
-        member, ticket = stream.member, stream.ticket
+        member, ticket = stream.member, stream.hold.ticket
         try:
             if when == inf:
                 return call(value)
-            left_behind = partial(_end_left_behind, member, ticket, source)
-            return call_in_worker(call, (value,), {}, member.plan.clock, when, left_behind)
+            job = Job(call, (value,), {}, partial(_end_left_behind, member, ticket, source))
+            stream.hold.job = job
+            return job.make(member.plan.clock, when)
         except OutOfTime as late:
-            stream.left_behind = late.still_runs
             if not late.still_runs:
                 source.close()
             raise
@@ -218,16 +224,6 @@ class Step:
         """End the bound. Return whether it was what ended the step."""
         fired = self._armed is not None and self._armed.disarm()
         return (fired and isinstance(error, CancelledError)) or isinstance(error, OutOfTime)
-
-    def _reset(self) -> None:
-        """Put the caller's deadline back in force."""
-        token, self._token = self._token, None
-        if token is None:
-            return
-        try:
-            CURRENT.reset(token)
-        except ValueError:
-            return  # a step dropped half-way, and ended in another context: there is nothing to put back here
 
 
 class Closing(Step):
@@ -255,7 +251,6 @@ class Closing(Step):
             return False
         finally:
             self._stream.drop()
-            self._reset()
 
 
 def _end_left_behind(member: Member, ticket: Ticket, source: Source) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from switchgear.core.codes import Code
 from switchgear.core.outcome import Verdict
+from switchgear.guard.outbox import Outbox
 from switchgear.policies.hedge import Hedge, HedgeMachine
 from switchgear.policies.retry import Retry
 from switchgear.policies.retry_budget import RetryBudgetMachine
@@ -14,7 +15,8 @@ class Tally:
 
     `abandoned` blocking calls still run; `abandoned_total` counts all there ever were.
     `repeats` are attempts and copies that the retry budget allowed; waiting out a refusal is none.
-    `budget` and `hedge` are the machines that only repeats and hedged calls need.
+    `budget` and `hedge` are the machines that only repeats and hedged calls need, `outbox` what only waiters and
+    listeners do.
     """
 
     __slots__ = (
@@ -25,6 +27,7 @@ class Tally:
         "fallbacks",
         "hedge",
         "hedges",
+        "outbox",
         "refused",
         "repeats",
         "retries",
@@ -42,6 +45,7 @@ class Tally:
         self.hedges = self.fallbacks = self.repeats = 0
         self.budget: RetryBudgetMachine | None = None
         self.hedge: HedgeMachine | None = None
+        self.outbox: Outbox | None = None
         self.abandoned = self.abandoned_total = 0
 
     def refuse(self, code: Code) -> None:

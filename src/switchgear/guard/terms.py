@@ -1,4 +1,7 @@
-"""Terms: what one call says of itself, apart from the function and its arguments."""
+"""Terms: what one call says of itself, apart from the function and its arguments.
+
+What its guard says of all its calls stands in the plan, which may change; the methods put the two together.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from switchgear.core.effects import Effect
-from switchgear.core.errors import OptionError
-from switchgear.policies.checks import require_number, require_seconds
+from switchgear.policies.checks import refused, require_number, require_seconds, require_word
 from switchgear.policies.places import PRIORITIES, Priority
 
 
@@ -18,8 +20,8 @@ class Terms:
     cost       units of the rate limit, at least 0.
     priority   one of `PRIORITIES`.
     tenant     who the call is for, or None.
-    effect     what a second call would do; None when it was not declared.
-    budget     seconds for the whole call, or None.
+    effect     what a second call would do; None for what the guard says.
+    deadline_seconds   for the whole call, from its start; None for no bound.
     operation  the name that fault injection and reports use, or None for the function's own.
     once       that this is one copy of a call, which somebody else repeats.
     """
@@ -28,33 +30,41 @@ class Terms:
     priority: Priority = "critical"
     tenant: str | None = None
     effect: Effect | None = None
-    budget: float | None = None
+    deadline_seconds: float | None = None
     operation: str | None = None
     once: bool = False
 
-    @property
-    def repeats(self) -> bool:
-        """Whether `Retry` may call again: not when the effect was declared and forbids it."""
-        return not self.once and (self.effect is None or self.effect.repeats)
+    def effect_beside(self, declared: Effect | None) -> Effect | None:
+        """Return the effect of the call, where `declared` is that of its guard; None when nobody said."""
+        return declared if self.effect is None else self.effect
 
-    @property
-    def is_safe(self) -> bool:
-        """Whether the call was declared safe to be made twice at once."""
-        return self.effect is not None and self.effect.repeats
+    def repeats(self, declared: Effect | None) -> bool:
+        """Return whether `Retry` may call again: not when the effect was declared and forbids it."""
+        effect = self.effect_beside(declared)
+        return not self.once and (effect is None or effect.repeats)
 
-    @property
-    def only_reads(self) -> bool:
-        """Whether the call was declared to change nothing."""
-        return self.effect is Effect.READ_ONLY
+    def is_safe(self, declared: Effect | None) -> bool:
+        """Return whether the call was declared safe to be made twice at once."""
+        effect = self.effect_beside(declared)
+        return effect is not None and effect.repeats
+
+    def only_reads(self, declared: Effect | None) -> bool:
+        """Return whether the call was declared to change nothing."""
+        return self.effect_beside(declared) is Effect.READ_ONLY
+
+    def seconds_within(self, longest: float | None) -> float | None:
+        """Return the seconds for the whole call, where its guard gives it the `longest`; None for no bound."""
+        own = self.deadline_seconds
+        return longest if own is None else own if longest is None else min(own, longest)
 
     def narrowed(self, **changes: Any) -> Terms:  # noqa: ANN401 - each term has a type of its own
-        """Return these terms with what `changes` says; None leaves a term as it is. A budget only tightens.
+        """Return these terms with what `changes` says; None leaves a term as it is. A deadline only tightens.
 
         Raises `OptionError` for terms that cannot be.
         """
         said = {name: _CHECKED[name](value) for name, value in changes.items() if value is not None}
-        if self.budget is not None and "budget" in said:
-            said["budget"] = min(self.budget, said["budget"])
+        if self.deadline_seconds is not None and "deadline_seconds" in said:
+            said["deadline_seconds"] = min(self.deadline_seconds, said["deadline_seconds"])
         return replace(self, **said) if said else self
 
 
@@ -66,35 +76,39 @@ def checked_cost(cost: float) -> float:
 
 def checked_effect(effect: Effect | str) -> Effect:
     """Return `effect` as such. Raises `OptionError` for a word that names none."""
-    try:
-        return Effect(effect)
-    except ValueError:
-        words = ", ".join(f'"{known}"' for known in Effect)
-        raise OptionError(f"effect is one of {words}, not {effect!r}") from None
+    require_word("effect", effect, tuple(str(known) for known in Effect), write='effect="read_only"')
+    return Effect(effect)
 
 
-def _checked_budget(seconds: float) -> float:
+def _checked_deadline(seconds: float) -> float:
     require_seconds("using(deadline)", seconds, example=2.0)
     return float(seconds)
 
 
 def _checked_priority(priority: str) -> str:
-    if priority not in PRIORITIES:
-        raise OptionError(f"using(priority) is one of {', '.join(PRIORITIES)}, not {priority!r}")
+    require_word("using(priority)", priority, PRIORITIES, write='using(priority="sheddable")')
     return priority
 
 
-def _checked_text(text: str) -> str:
+def _checked_tenant(tenant: str) -> str:
+    return _checked_text("using(tenant)", tenant, 'using(tenant="acme")')
+
+
+def _checked_operation(operation: str) -> str:
+    return _checked_text("using(operation)", operation, 'using(operation="find_contact")')
+
+
+def _checked_text(option: str, text: str, write: str) -> str:
     if not text or not isinstance(text, str):
-        raise OptionError(f"using(tenant) and using(operation) take a text of at least one character, not {text!r}")
+        raise refused(option, "takes a text of at least one character", text, write)
     return text
 
 
 _CHECKED: dict[str, Any] = {
     "cost": checked_cost,
     "priority": _checked_priority,
-    "tenant": _checked_text,
+    "tenant": _checked_tenant,
     "effect": checked_effect,
-    "budget": _checked_budget,
-    "operation": _checked_text,
+    "deadline_seconds": _checked_deadline,
+    "operation": _checked_operation,
 }

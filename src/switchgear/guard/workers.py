@@ -36,30 +36,12 @@ class OutOfTime(Exception):
         self.interruption = interruption
 
 
-def call_in_worker(
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    clock: Clock,
-    expires_at: float,
-    when_ended: Callable[[], object],
-) -> Any:  # noqa: ANN401 - what the call returns
-    """Call `function` in a worker and wait for it until `expires_at`; return or raise what it did.
-
-    Raises `OutOfTime` when it still runs then, or turns out to have ended later; `Overloaded` when all workers
-    are taken. `when_ended` runs in the worker after a call that was left behind.
-    """
-    job = Job(function, args, kwargs, when_ended)
-    _WORKERS.submit(job, clock)
-    return job.result(clock, expires_at)
-
-
 def start_in_worker(function: Callable[[], object], clock: Clock) -> None:
     """Call `function` in a worker with a copy of this context, and wait for nothing. It is to raise nothing.
 
     Raises `Overloaded` when all workers are taken.
     """
-    _WORKERS.submit(Job(function, (), {}, lambda: None), clock)
+    _WORKERS.submit(Job(function, (), {}, _nothing), clock)
 
 
 def wait_for(event: threading.Event, clock: Clock, seconds: float) -> None:
@@ -73,9 +55,24 @@ def wait_for(event: threading.Event, clock: Clock, seconds: float) -> None:
 
 
 class Job:
-    """One blocking call for a worker."""
+    """One blocking call for a worker.
 
-    __slots__ = ("_call", "_context", "_done", "_ended_at", "_error", "_left", "_lock", "_result", "_when_ended")
+    `handed_over` says that a worker has it or will take it, `left` that its caller stopped waiting while it ran. A
+    worker then calls what was given as `when_ended`, at its real end.
+    """
+
+    __slots__ = (
+        "_call",
+        "_context",
+        "_done",
+        "_ended_at",
+        "_error",
+        "_lock",
+        "_result",
+        "_when_ended",
+        "handed_over",
+        "left",
+    )
 
     def __init__(
         self,
@@ -89,7 +86,7 @@ class Job:
         self._context = contextvars.copy_context()
         self._done = threading.Event()
         self._lock = threading.Lock()
-        self._left = False
+        self.handed_over = self.left = False
         self._ended_at = 0.0
         self._error: BaseException | None = None
         self._result: Any = None
@@ -107,20 +104,26 @@ class Job:
         self._ended_at = clock.monotonic()
         with self._lock:
             self._done.set()
-            left = self._left
+            left = self.left
         if left:
             self._when_ended()
 
-    def result(self, clock: Clock, expires_at: float) -> Any:  # noqa: ANN401 - what the call returns
-        """Wait for the call until `expires_at`; return or raise what it did, or raise `OutOfTime`."""
+    def make(self, clock: Clock, expires_at: float) -> Any:  # noqa: ANN401 - what the call returns
+        """Have the call made in a worker and wait for it until `expires_at`; return or raise what it did.
+
+        Raises `OutOfTime` when it still runs then, or turns out to have ended later, or an interrupt ends the waiting;
+        `Overloaded` when all workers are taken. `left` is set before anything else once it is left behind.
+        """
         try:
+            _WORKERS.submit(self, clock)
             self._wait(clock, expires_at)
+            left = self._leave()
         except BaseException as interruption:
-            if self._leave():
+            if self.handed_over and self._leave():
                 raise OutOfTime(still_runs=True, interruption=interruption) from None
             raise
-        if self._leave() or self._ended_at > expires_at:
-            raise OutOfTime(still_runs=self._left)
+        if left or self._ended_at > expires_at:
+            raise OutOfTime(still_runs=left)
         if self._error is not None:
             self._raise()
         return self._result
@@ -128,8 +131,8 @@ class Job:
     def _leave(self) -> bool:
         """Stop waiting. Return whether the call still runs."""
         with self._lock:
-            self._left = not self._done.is_set()
-        return self._left
+            self.left = self.left or not self._done.is_set()
+        return self.left
 
     def _raise(self) -> NoReturn:
         """Raise what the call raised, without keeping it alive in a cycle."""
@@ -145,6 +148,10 @@ class Job:
         wait_for(self._done, clock, expires_at - clock.monotonic())
 
 
+Inbox = queue.SimpleQueue["tuple[Job, Clock] | None"]
+"""Where a worker finds its next job, or None: that it is not wanted any more."""
+
+
 class _Workers:
     """The threads of this process, idle ones on a stack."""
 
@@ -154,28 +161,54 @@ class _Workers:
     def reset(self) -> None:
         """Forget every thread."""
         self._lock = threading.Lock()
-        self._idle: list[queue.SimpleQueue[tuple[Job, Clock]]] = []
+        self._idle: list[Inbox] = []
         self._count = 0
 
     def submit(self, job: Job, clock: Clock) -> None:
         """Hand `job` to an idle worker, or to a new one."""
-        with self._lock:
-            inbox = self._idle.pop() if self._idle else self._new_worker()
-        inbox.put((job, clock))
+        inbox: Inbox | None = None
+        try:
+            with self._lock:
+                if self._idle:
+                    inbox = self._idle[-1]
+                    del self._idle[-1]
+            if inbox is None:
+                inbox = self._new_worker()
+            job.handed_over = True  # and no interrupt comes before it is
+            inbox.put((job, clock))
+        except BaseException:
+            if inbox is not None and not job.handed_over:
+                self._put_back(inbox)
+            raise
 
-    def _new_worker(self) -> queue.SimpleQueue[tuple[Job, Clock]]:
-        if self._count >= WORKERS_MAX:
+    def _put_back(self, inbox: Inbox) -> None:
+        with self._lock:
+            self._idle.append(inbox)
+
+    def _new_worker(self) -> Inbox:
+        with self._lock:
+            free = self._count < WORKERS_MAX
+            self._count += free
+        if not free:
             raise _no_thread(f"all {WORKERS_MAX} worker threads are taken by blocking calls")
-        inbox: queue.SimpleQueue[tuple[Job, Clock]] = queue.SimpleQueue()
+        inbox: Inbox = queue.SimpleQueue()
+        try:
+            self._start(inbox)
+        except BaseException:
+            inbox.put(None)  # should it have started nevertheless
+            with self._lock:
+                self._count -= 1
+            raise
+        return inbox
+
+    def _start(self, inbox: Inbox) -> None:
         thread = threading.Thread(target=self._work, args=(inbox,), name="switchgear-call", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
             raise _no_thread(f"no worker thread could be started: {error}") from error
-        self._count += 1
-        return inbox
 
-    def _work(self, inbox: queue.SimpleQueue[tuple[Job, Clock]]) -> None:
+    def _work(self, inbox: Inbox) -> None:
         while (work := self._next(inbox)) is not None:
             job, clock = work
             job.run(clock)
@@ -183,8 +216,8 @@ class _Workers:
             with self._lock:
                 self._idle.append(inbox)
 
-    def _next(self, inbox: queue.SimpleQueue[tuple[Job, Clock]]) -> tuple[Job, Clock] | None:
-        """Wait for work. None when there was none for a while and nobody can hand any over any more."""
+    def _next(self, inbox: Inbox) -> tuple[Job, Clock] | None:
+        """Wait for work. None when there was none for a while and nobody can hand any over any more, or at once."""
         try:
             return inbox.get(timeout=_IDLE_SECONDS)
         except queue.Empty:
@@ -195,6 +228,10 @@ class _Workers:
                 self._count -= 1
                 return None
         return inbox.get()  # a job is on its way
+
+
+def _nothing() -> None:
+    """Do nothing at the end of a call that nobody waits for anyway."""
 
 
 def _no_thread(reason: str) -> Overloaded:

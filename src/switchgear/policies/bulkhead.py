@@ -36,8 +36,8 @@ class Bulkhead:
     def __post_init__(self) -> None:
         """Check the options."""
         require_count("Bulkhead(limit)", self.limit, example=32)
-        require_count("Bulkhead(queue)", self.queue, least=0, example=64)
-        require_seconds("Bulkhead(max_wait)", self.max_wait, example=5.0)
+        require_count("Bulkhead(queue)", self.queue, least=0, write="Bulkhead(32, queue=64)")
+        require_seconds("Bulkhead(max_wait)", self.max_wait, write="Bulkhead(32, max_wait=5.0)")
 
 
 class BulkheadMachine(Generic[Waiter]):

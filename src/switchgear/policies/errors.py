@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from switchgear.core.errors import OptionError
+from switchgear.policies.checks import refused
 
 ErrorFilter = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 """An exception class, a tuple of them, or a function of the error that answers whether it is meant."""
 
 
-def require_filter(option: str, value: object) -> None:
-    """Raise `OptionError` unless `value` can be an `ErrorFilter`."""
+def require_filter(option: str, value: object, *, write: str | None = None) -> None:
+    """Raise `OptionError` unless `value` can be an `ErrorFilter`. The line to write is made of `option` or given."""
     if isinstance(value, tuple):
         if value and all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in value):
             return
@@ -23,9 +23,12 @@ def require_filter(option: str, value: object) -> None:
             return
     elif callable(value):
         return
-    raise OptionError(
-        f"{option} needs exception classes or a function of the error, not {value!r}; "
-        f"write for example {option.partition('(')[0]}({option.rstrip(')').partition('(')[2]}=(ConnectionError,))"
+    policy, _, name = option.rstrip(")").partition("(")
+    raise refused(
+        option,
+        "needs exception classes or a function of the error",
+        value,
+        write or f"{policy}({name}=(ConnectionError,))",
     )
 
 

@@ -8,19 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, Final
+from typing import Any
 
 from switchgear.core.errors import InDoubt, OptionError
+from switchgear.policies.checks import MISSING, refused
 from switchgear.policies.errors import ErrorFilter, matches, names_exactly, require_filter
-
-
-class _Missing(Enum):
-    MISSING = "MISSING"
-
-
-MISSING: Final = _Missing.MISSING
-"""Stands for a value that was not given, since None is one that can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +40,19 @@ class Fallback:
         """Check the options."""
         if (self.value is MISSING) == (self.function is None):
             raise OptionError(
-                "Fallback takes either a value or a function; "
-                "write Fallback(value=[]) or Fallback(function=lambda error: cached())"
+                f"Fallback takes either a value or a function, not {'neither' if self.function is None else 'both'}; "
+                "write for example Fallback(value=[]) or Fallback(function=lambda error: [])"
             )
         if self.function is not None and not callable(self.function):
-            raise OptionError(
-                f"Fallback(function) needs a function of the error, not {self.function!r}; "
-                f"write Fallback(value={self.function!r})"
+            raise refused(
+                "Fallback(function)",
+                "needs a function of the error",
+                self.function,
+                f"Fallback(value={self.function!r})",
             )
-        require_filter("Fallback(on)", self.on)
+        require_filter("Fallback(on)", self.on, write="Fallback(value=[], on=(ConnectionError,))")
         if self.ignore is not None:
-            require_filter("Fallback(ignore)", self.ignore)
+            require_filter("Fallback(ignore)", self.ignore, write="Fallback(value=[], ignore=(ValueError,))")
 
     def applies(self, error: BaseException) -> bool:
         """Return whether this answers in place of `error`."""

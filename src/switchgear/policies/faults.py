@@ -10,20 +10,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, Final, Literal, get_args
+from typing import Any, Literal, get_args
 
 from switchgear.core.errors import OptionError
-from switchgear.policies.checks import require_count, require_seconds, require_share
+from switchgear.policies.checks import MISSING, refused, require_count, require_seconds, require_share, require_word
 
 FaultKind = Literal["error", "latency", "hang", "wrong_result"]
-
-
-class _Missing(Enum):
-    MISSING = "MISSING"
-
-
-_MISSING: Final = _Missing.MISSING
 
 _EXAMPLES: dict[str, str] = {
     "error": 'Fault("error", rate=0.1, error=ConnectionError)',
@@ -59,30 +51,29 @@ class Fault:
     rate: float = field(kw_only=True)
     error: Exception | type[Exception] | Callable[[], Exception] | None = field(default=None, kw_only=True)
     seconds: float | None = field(default=None, kw_only=True)
-    result: Any = field(default=_MISSING, kw_only=True, hash=False)
+    result: Any = field(default=MISSING, kw_only=True, hash=False)
     tenants: Collection[str] | None = field(default=None, kw_only=True)
     operations: Collection[str] | None = field(default=None, kw_only=True)
     limit: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check the options, and keep the names as sets."""
-        if self.kind not in get_args(FaultKind):
-            raise OptionError(f"Fault(kind) is one of {', '.join(get_args(FaultKind))}, not {self.kind!r}")
-        require_share("Fault(rate)", self.rate, example=0.1)
+        require_word("Fault(kind)", self.kind, get_args(FaultKind), write=_EXAMPLES["error"])
+        require_share("Fault(rate)", self.rate, write=_EXAMPLES[self.kind])
         self._check_arguments()
         if self.kind == "error":
             _require_error(self)
         if self.kind == "latency":
-            require_seconds("Fault(seconds)", self.seconds, example=2.0)
+            require_seconds("Fault(seconds)", self.seconds, write=_EXAMPLES["latency"])
         if self.limit is not None:
-            require_count("Fault(limit)", self.limit, example=10)
+            require_count("Fault(limit)", self.limit, write='Fault("hang", rate=0.1, limit=10)')
         object.__setattr__(self, "tenants", _names("Fault(tenants)", self.tenants))
         object.__setattr__(self, "operations", _names("Fault(operations)", self.operations))
 
     def _check_arguments(self) -> None:
         """Each kind takes the one argument that is its own, and no other."""
         given = {"error": self.error is not None, "seconds": self.seconds is not None}
-        given["result"] = self.result is not _MISSING
+        given["result"] = self.result is not MISSING
         needed = _NEEDS[self.kind]
         for name, is_given in given.items():
             if is_given != (name == needed):
@@ -113,16 +104,15 @@ def _require_error(fault: Fault) -> None:
     is_error = isinstance(error, Exception) or (isinstance(error, type) and issubclass(error, Exception))
     is_maker = callable(error) and not isinstance(error, (type, BaseException))
     if not is_error and not is_maker:
-        raise OptionError(
-            f"Fault(error) needs an Exception class, an instance, or a function that makes one, not {error!r}; "
-            f"write for example {_EXAMPLES['error']}"
-        )
+        wants = "needs an Exception class, an instance, or a function that makes one"
+        raise refused("Fault(error)", wants, error, _EXAMPLES["error"])
     try:
         _ = is_error and fault.made_error()
     except TypeError as reason:
         raise OptionError(
             f"Fault(error={error!r}) cannot be made anew for each call ({reason}); "
-            "write a function that makes it, error=lambda: ..."
+            "give a function that makes it, and write for example "
+            'Fault("error", rate=0.1, error=lambda: ConnectionError("down"))'
         ) from reason
 
 
@@ -135,7 +125,8 @@ def _names(option: str, names: object) -> frozenset[str] | None:
         return frozenset(chosen)
     name = option.rstrip(")").partition("(")[2]
     raise OptionError(
-        f'{option} needs one or more names, not {names!r}; write for example Fault({name}=("one",)), or leave it out'
+        f"{option} needs one or more names, not {names!r}; "
+        f'write for example Fault("hang", rate=0.1, {name}=("one",)), or leave it out'
     )
 
 
@@ -158,11 +149,8 @@ class Faults:
     def __init__(self, *rules: Fault, seed: int = 0) -> None:
         """Check the options."""
         if not rules or not all(isinstance(rule, Fault) for rule in rules):
-            raise OptionError(
-                f"Faults needs one or more rules, each a Fault, not {rules!r}; "
-                f"write for example Faults({_EXAMPLES['error']})"
-            )
-        require_count("Faults(seed)", seed, least=0, example=7)
+            raise refused("Faults", "needs one or more rules, each a Fault", rules, f"Faults({_EXAMPLES['error']})")
+        require_count("Faults(seed)", seed, least=0, write=f"Faults({_EXAMPLES['error']}, seed=7)")
         object.__setattr__(self, "rules", rules)
         object.__setattr__(self, "seed", seed)
 

@@ -56,17 +56,15 @@ class Hedge:
         """Check the options."""
         if (self.after is None) == (self.percentile is None):
             raise OptionError(
-                "Hedge takes either seconds or a percentile; write Hedge(after=0.2) or Hedge(percentile=0.95)"
+                f"Hedge takes either seconds or a percentile, not {'neither' if self.after is None else 'both'}; "
+                "write for example Hedge(after=0.2) or Hedge(percentile=0.95)"
             )
-        require_count("Hedge(attempts)", self.attempts, least=2, example=2)
-        if self.attempts > _ATTEMPTS_MAX:
-            raise OptionError(
-                f"Hedge(attempts) is at most {_ATTEMPTS_MAX}, not {self.attempts}; write Hedge(attempts=2)"
-            )
+        write = "Hedge(after=0.2, attempts=2)"
+        require_count("Hedge(attempts)", self.attempts, least=2, most=_ATTEMPTS_MAX, write=write)
         if self.on is not None:
-            require_filter("Hedge(on)", self.on)
-        require_count("Hedge(minimum_calls)", self.minimum_calls, example=20)
-        require_seconds("Hedge(window)", self.window, example=60.0)
+            require_filter("Hedge(on)", self.on, write="Hedge(after=0.2, on=(ConnectionError,))")
+        require_count("Hedge(minimum_calls)", self.minimum_calls, write="Hedge(percentile=0.95, minimum_calls=20)")
+        require_seconds("Hedge(window)", self.window, write="Hedge(percentile=0.95, window=60.0)")
         if self.percentile is None:
             self._check_fixed()
         else:
@@ -77,22 +75,25 @@ class Hedge:
         if self.minimum is not None or self.maximum is not None:
             raise OptionError(
                 "Hedge(minimum) and Hedge(maximum) bound a percentile, and say nothing beside after=; "
-                "write Hedge(after=0.2), or Hedge(percentile=0.95, maximum=1.0)"
+                "write for example Hedge(after=0.2) or Hedge(percentile=0.95, maximum=1.0)"
             )
 
     def _check_bounds(self, percentile: float) -> None:
         require_share("Hedge(percentile)", percentile, example=0.95)
         if percentile == 1:
-            raise OptionError("Hedge(percentile=1) waits for the slowest call of all; write Hedge(percentile=0.95)")
+            raise OptionError(
+                "Hedge(percentile=1) waits for the slowest call of all; write for example Hedge(percentile=0.95)"
+            )
         if self.minimum is not None:
-            require_seconds("Hedge(minimum)", self.minimum, zero=True, example=0.01)
+            require_seconds("Hedge(minimum)", self.minimum, zero=True, write="Hedge(percentile=0.95, minimum=0.01)")
         if self.maximum is None:
             return
-        require_seconds("Hedge(maximum)", self.maximum, example=1.0)
+        require_seconds("Hedge(maximum)", self.maximum, write="Hedge(percentile=0.95, maximum=1.0)")
         if self.minimum is not None and self.maximum < self.minimum:
             raise OptionError(
                 f"Hedge(maximum={self.maximum!r}) is below minimum={self.minimum!r}; "
-                f"write maximum={self.minimum!r} or more"
+                "write for example "
+                f"Hedge(percentile={percentile!r}, minimum={self.minimum!r}, maximum={self.minimum!r})"
             )
 
     def starts_next(self, error: BaseException) -> bool:

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import OptionError
+from switchgear.policies.checks import refused
 from switchgear.policies.rate_limit import RateLimit, RateLimitMachine, limiter_for
 from switchgear.policies.refusal import Refusal
 
@@ -23,6 +24,8 @@ Level = Literal["global", "tenant", "connector", "tool"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 OTHERS = "*"
 """The name that stands for every name without a limit of its own, in the limits of a level."""
+NAME_LENGTH_MAX = 200
+"""The longest name that can have a limit of its own."""
 
 CODES: Mapping[Level, Code] = {
     "global": Code.RATE_LIMITED_GLOBAL,
@@ -107,10 +110,10 @@ class Taken:
 def read_levels(limits: object) -> tuple[LevelLimits, ...]:
     """Return the limits of each level, widest first. Raises `OptionError` for limits that cannot work."""
     if not isinstance(limits, Mapping) or not limits:
-        raise OptionError(f"RateLimiter needs limits by level, not {limits!r}; write for example {_EXAMPLE}")
+        raise refused("RateLimiter", "needs limits by level", limits, _EXAMPLE)
     unknown = [level for level in limits if level not in LEVELS]
     if unknown:
-        raise OptionError(f"RateLimiter knows the levels {', '.join(LEVELS)}, not {unknown[0]!r}")
+        raise refused("RateLimiter", f"knows the levels {', '.join(LEVELS)}", unknown[0], _EXAMPLE)
     return tuple(_read_level(level, limits[level]) for level in LEVELS if level in limits)
 
 
@@ -162,19 +165,31 @@ def _read_level(level: Level, limits: object) -> LevelLimits:
         limit = _checked(level, limits)
         return LevelLimits(level, {"": limit}, None) if level == "global" else LevelLimits(level, {}, limit)
     if level == "global" or not isinstance(limits, Mapping) or not limits:
-        names = "" if level == "global" else f' or by name: {{"{level}": {{"…": RateLimit(10)}}}}'
-        raise OptionError(f'RateLimiter takes {{"{level}": RateLimit(10)}}{names}, not {limits!r}')
-    named = {name: _checked(level, limit) for name, limit in limits.items()}
+        wants = "takes one RateLimit" if level == "global" else "takes one RateLimit for all names, or one by name"
+        raise refused(f"RateLimiter at level {level!r}", wants, limits, _line(level))
+    named = {_checked_name(level, name): _checked(level, limit) for name, limit in limits.items()}
     others = named.pop(OTHERS, None)
     return LevelLimits(level, named, others)
 
 
+def _checked_name(level: Level, name: object) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= NAME_LENGTH_MAX:
+        wants = f"names each {level} by a text of 1 to {NAME_LENGTH_MAX} characters"
+        raise refused("RateLimiter", wants, name, f'RateLimiter({{"{level}": {{"acme": RateLimit(10)}}}})')
+    return name
+
+
 def _checked(level: Level, limit: object) -> RateLimit:
     if not isinstance(limit, RateLimit):
-        raise OptionError(f"the limits of level {level!r} are each a RateLimit, not {limit!r}")
+        raise refused(f"RateLimiter at level {level!r}", "takes limits that are each a RateLimit", limit, _line(level))
     if limit.wait:
         raise OptionError(
-            f"RateLimit(wait=) waits inside a guard only; leave it out at level {level!r} and ask with "
-            f"RateLimiter.reserve(wait_max={limit.wait:g})"
+            f"RateLimit(wait={limit.wait!r}) waits inside a guard only; at level {level!r} ask with "
+            f"reserve(wait_max={limit.wait!r}), and write for example {_line(level)}"
         )
     return limit
+
+
+def _line(level: Level) -> str:
+    """Return a line to write for the limit of a level."""
+    return f'RateLimiter({{"{level}": RateLimit(10)}})'

@@ -21,7 +21,8 @@ from switchgear.core.errors import OptionError
 from switchgear.policies.checks import require_number, require_seconds
 from switchgear.policies.refusal import Refusal
 
-_ROUNDING_SECONDS = 1e-9
+_ROUNDING_SECONDS = 1e-9  # what a clock may be off by when a call comes back after the wait that it was told
+_ROUNDING_UNITS_MAX = 0.5  # and what that may be worth: a fast limit lets no whole call more in than it says
 _CODE = Code.RATE_LIMITED_CONNECTOR
 
 
@@ -53,12 +54,12 @@ class RateLimit:
     def __post_init__(self) -> None:
         """Check the options and work out what the machine needs."""
         require_number("RateLimit(limit)", self.limit, above=0, example=10)
-        require_seconds("RateLimit(per)", self.per, example=1.0)
-        require_seconds("RateLimit(wait)", self.wait, zero=True, example=0.5)
-        require_seconds("RateLimit(warm_up)", self.warm_up, zero=True, example=30.0)
+        require_seconds("RateLimit(per)", self.per, write="RateLimit(10, per=1.0)")
+        require_seconds("RateLimit(wait)", self.wait, zero=True, write="RateLimit(10, wait=0.5)")
+        require_seconds("RateLimit(warm_up)", self.warm_up, zero=True, write="RateLimit(10, warm_up=30.0)")
         usual = 1.0 if self.warm_up else max(1.0, self.limit)
         bucket = usual if self.burst is None else self.burst
-        require_number("RateLimit(burst)", bucket, least=1, example=20)
+        require_number("RateLimit(burst)", bucket, least=1, write="RateLimit(10, burst=20)")
         per_second = self.limit / self.per
         if not 0.0 < per_second < inf:
             raise OptionError(
@@ -68,7 +69,8 @@ class RateLimit:
         object.__setattr__(self, "burst", bucket)
         object.__setattr__(self, "bucket", bucket)
         object.__setattr__(self, "per_second", per_second)
-        object.__setattr__(self, "full_level", bucket + _ROUNDING_SECONDS * (1.0 + per_second))
+        rounding = min(_ROUNDING_SECONDS * (1.0 + per_second), _ROUNDING_UNITS_MAX)
+        object.__setattr__(self, "full_level", bucket + rounding)
 
 
 class RateLimitMachine:

@@ -13,7 +13,7 @@ from math import inf, isnan
 from typing import Literal
 
 from switchgear.core.errors import DeadlineExceeded, OptionError, Rejected, SwitchgearError
-from switchgear.policies.checks import require_count, require_seconds
+from switchgear.policies.checks import refused, require_count, require_seconds, require_word
 from switchgear.policies.errors import ErrorFilter, matches, names_exactly, require_filter
 from switchgear.policies.retry_budget import RetryBudget
 
@@ -60,20 +60,22 @@ class Retry:
             )
         require_filter("Retry(on)", self.on)
         if self.ignore is not None:
-            require_filter("Retry(ignore)", self.ignore)
-        require_count("Retry(attempts)", self.attempts, example=3)
-        require_seconds("Retry(base)", self.base, zero=True, example=0.1)
-        require_seconds("Retry(hint_max)", self.hint_max, zero=True, example=60.0)
+            require_filter("Retry(ignore)", self.ignore, write=_write("ignore=(ConnectionRefusedError,)"))
+        require_count("Retry(attempts)", self.attempts, write=_write("attempts=3"))
+        require_seconds("Retry(base)", self.base, zero=True, write=_write("base=0.1"))
+        require_seconds("Retry(hint_max)", self.hint_max, zero=True, write=_write("hint_max=60.0"))
         if self.budget is not None and not isinstance(self.budget, RetryBudget):
-            raise OptionError(f"Retry(budget) takes a RetryBudget, not {self.budget!r}; write budget=RetryBudget()")
+            raise refused("Retry(budget)", "takes a RetryBudget or None", self.budget, _write("budget=RetryBudget()"))
         self._check_shape()
 
     def _check_shape(self) -> None:
-        if self.backoff not in tuple(_SHAPES):  # what cannot be hashed can be compared
-            raise OptionError(f"Retry(backoff) is one of {', '.join(_SHAPES)}, not {self.backoff!r}")
-        require_seconds("Retry(cap)", self.cap, zero=True, example=10.0)
+        require_word("Retry(backoff)", self.backoff, tuple(_SHAPES), write=_write('backoff="full_jitter"'))
+        require_seconds("Retry(cap)", self.cap, zero=True, write=_write("cap=10.0"))
         if self.cap < self.base:
-            raise OptionError(f"Retry(cap={self.cap!r}) is below base={self.base!r}; write cap={self.base!r} or more")
+            raise OptionError(
+                f"Retry(cap={self.cap!r}) is below base={self.base!r}; "
+                f"write for example {_write(f'base={self.base!r}, cap={self.base!r}')}"
+            )
 
     def retries(self, error: BaseException) -> bool:
         """Return whether `error` allows another call, attempts and time apart."""
@@ -89,6 +91,11 @@ class Retry:
         `previous` is the wait before; only "decorrelated" looks at it. Never negative, never above `cap`.
         """
         return min(self.cap, _SHAPES[self.backoff](self, retry, draw, previous))
+
+
+def _write(option: str) -> str:
+    """Return the line to write for an option: nobody can leave ``on=`` out."""
+    return f"Retry(on=(ConnectionError,), {option})"
 
 
 def _exponential(options: Retry, retry: int, _draw: float, _previous: float) -> float:

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from math import isnan
 
 from switchgear.core.errors import OptionError
-from switchgear.policies.checks import require_number, require_seconds
+from switchgear.policies.checks import refused, require_number, require_seconds
 
 _STEPS = 128  # how finely the window is remembered
+_COSTS = "RetryBudget(costs={TimeoutError: 2.0})"
 _ROUNDING = 1e-9  # of a second and of a repeat: what lies that close to a bound is at it
 
 Costs = Mapping[type[BaseException], float] | Sequence[tuple[type[BaseException], float]]
@@ -59,8 +60,9 @@ class RetryBudget:
         require_seconds("RetryBudget(window)", self.window, example=10.0)
         if self.ratio == 0 and self.floor * self.window < 1:
             raise OptionError(
-                f"RetryBudget(ratio=0, floor={self.floor!r}) could never allow a repeat; "
-                f"write ratio=0.2, or floor={1 / self.window:g} or more"
+                f"RetryBudget(ratio=0, floor={self.floor!r}, window={self.window!r}) could never allow a repeat, since "
+                "floor * window is below 1; write for example "
+                f"RetryBudget(ratio=0.2, floor={self.floor!r}, window={self.window!r})"
             )
         object.__setattr__(self, "costs", _pairs(self.costs))
 
@@ -70,12 +72,12 @@ def _pairs(costs: object) -> tuple[tuple[type[BaseException], float], ...]:
     pairs = tuple(costs.items() if isinstance(costs, Mapping) else costs if isinstance(costs, Sequence) else (costs,))
     for pair in pairs:
         if not _is_pair(pair):
-            raise OptionError(
-                f"RetryBudget(costs) needs pairs of an exception class and a number of at least 0, not {pair!r}; "
-                "write for example RetryBudget(costs={TimeoutError: 2.0})"
-            )
-    if len({kind for kind, _ in pairs}) < len(pairs):
-        raise OptionError("RetryBudget(costs) names a class twice; write each class once")
+            wants = "needs pairs of an exception class and a number of at least 0"
+            raise refused("RetryBudget(costs)", wants, pair, _COSTS)
+    kinds = [kind for kind, _ in pairs]
+    twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
+    if twice is not None:
+        raise OptionError(f"RetryBudget(costs) names {twice.__name__} twice; write each class once, as in {_COSTS}")
     return pairs
 
 
@@ -120,17 +122,14 @@ class RetryBudgetMachine:
     def withdraw(self, now: float, calls: int, cost: float = 1.0) -> bool:
         """Take `cost` for a repeat. Return False, and take nothing, when too little is left.
 
-        `cost` is at least 0. Cost 0 can always be taken, infinity never.
+        `cost` is at least 0. Cost 0 can always be taken, infinity never. Whatever is taken, it is a look at the running
+        total: the more of them, the truer the ages of the calls.
         """
         step = self._look(now, calls)
         if cost > self.balance(now, calls) + _ROUNDING:
             return False
         step.withdrawn += cost
         return True
-
-    def observe(self, now: float, calls: int) -> None:
-        """Look at the running total without taking anything. The more often, the truer the ages of the calls."""
-        self._look(now, calls)
 
     def balance(self, now: float, calls: int) -> float:
         """Return how many repeats of cost 1 are left, at least 0. Changes nothing.

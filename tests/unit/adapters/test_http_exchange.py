@@ -43,9 +43,12 @@ class Failed(Exception):
 class Answer:
     """An answer; false in a truth test, as failing ones of some clients are."""
 
-    def __init__(self, status: int, length: str | None = None) -> None:
-        """Answer with `status`."""
-        self.status, self.length = status, length
+    def __init__(self, status: int, length: str | None = None, body: bytes = b"", **headers: str) -> None:
+        """Answer with `status`. Underscores in the names of headers become dashes."""
+        self.status, self.body = status, body
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        if length is not None:
+            self.headers["Content-Length"] = length
         self.kept = self.closed = False
 
     def __bool__(self) -> bool:
@@ -70,9 +73,9 @@ class Reading(Wire[str, Answer]):
         """Return the status."""
         return response.status
 
-    def content_length(self, response: Answer) -> str | None:
-        """Return the length."""
-        return response.length
+    def header(self, response: Answer, name: str) -> str | None:
+        """Return the header."""
+        return response.headers.get(name)
 
     def failure(self, request: str, response: Answer) -> Exception:
         """Return the error."""
@@ -86,9 +89,10 @@ class Blocking(Reading, BlockingWire[str, Answer]):
         """Start with nothing closed."""
         self.told = threading.Event()
 
-    def keep(self, response: Answer) -> None:
+    def keep(self, response: Answer) -> bytes:
         """Note it."""
         response.kept = True
+        return response.body
 
     def close(self, response: Answer) -> None:
         """Note it."""
@@ -99,9 +103,10 @@ class Blocking(Reading, BlockingWire[str, Answer]):
 class Awaited(Reading, AsyncWire[str, Answer]):
     """The asynchronous client."""
 
-    async def keep(self, response: Answer) -> None:
+    async def keep(self, response: Answer) -> bytes:
         """Note it."""
         response.kept = True
+        return response.body
 
     async def close(self, response: Answer) -> None:
         """Note it."""
@@ -170,6 +175,41 @@ async def test_what_is_read_at_once(method: str, length: str | None, kept: bool)
     await _calls(Guard("remote"), method, [failing])
     await _calls(Guard("remote"), method, [good])
     assert (failing.kept, good.kept) == (kept, False)
+
+
+PROBLEM = b'{"retry_after": 4}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "stated"),
+    [
+        (Answer(503, "18", PROBLEM, Content_Type="application/problem+json"), 4.0),
+        (Answer(503, "18", PROBLEM, Content_Type="application/json", Retry_After="7"), 7.0),
+        (Answer(503, "18", PROBLEM, Content_Type="application/json", Retry_After="soon"), 4.0),
+        (Answer(503, Retry_After="Tue, 14 Nov 2023 22:13:30 GMT"), "Tue, 14 Nov 2023 22:13:30 GMT"),
+        (Answer(503, "18", PROBLEM, Content_Type="text/plain"), None),
+        (Answer(503, "18", PROBLEM), None),
+        (Answer(503, None, PROBLEM, Content_Type="application/problem+json"), None),
+        (Answer(503, "70000", PROBLEM, Content_Type="application/problem+json"), None),
+    ],
+)
+async def test_the_wish_of_a_failing_answer_reaches_the_guard(answer: Answer, stated: float | str | None) -> None:
+    """Header first, then the body where it is announced as small; a body that is not read states nothing."""
+    heard: list[BaseException] = []
+
+    def note(error: BaseException) -> bool:
+        heard.append(error)
+        return False
+
+    await _calls(Guard("remote", retry=Retry(attempts=2, on=note)), "GET", [answer])
+    assert [getattr(error, "retry_after", None) for error in heard] == [stated] * 2
+
+
+async def test_a_body_that_may_not_be_repeated_stays_unread() -> None:
+    """Nobody waits for a second attempt, so the body is the caller's alone."""
+    answer = Answer(503, "18", PROBLEM, Content_Type="application/problem+json")
+    await _calls(_retrying(3), "POST", [answer])
+    assert not answer.kept
 
 
 async def test_an_error_after_an_answer_is_the_error() -> None:

@@ -18,7 +18,10 @@ from switchgear.adapters.mcp import CODES, OUTCOMES, GuardedSession
 from switchgear.adapters.mcp.outcomes import row_of
 from switchgear.core.effects import Effect
 from switchgear.core.errors import OptionError
+from switchgear.core.outcome import Verdict
 from switchgear.guard.guard import Guard
+from switchgear.policies.breaker import Breaker
+from switchgear.policies.retry import Retry
 
 ROWS: list[tuple[int, Row]] = [
     (types.PARSE_ERROR, WORKS),
@@ -127,6 +130,52 @@ def test_an_effect_that_is_none_is_refused() -> None:
     """A typing mistake must not forbid or allow a repeat."""
     with pytest.raises(OptionError, match="tool 'read' has one of"):
         GuardedSession(cast("ClientSession", Listing({})), Guard("tools"), effects={"read": "readonly"})
+
+
+class Answering:
+    """Stands for a session whose server answers every call."""
+
+    async def call_tool(self, _name: str, _arguments: object) -> types.CallToolResult:
+        """Return an empty result."""
+        return types.CallToolResult(content=[])
+
+
+def _raises(_tool: str, _result: object) -> Verdict:
+    raise KeyError("status")
+
+
+@pytest.mark.parametrize(
+    ("classify", "words"), [(_raises, "failed for tool read: KeyError"), (lambda *_: None, "has to return a Verdict")]
+)
+async def test_a_classifier_that_fails_is_no_failure_of_the_server(classify: Options, words: str) -> None:
+    """The server answered: its breaker stays closed, nothing is repeated, and the mistake is named."""
+    guard = Guard("tools", breaker=Breaker(failures=1), retry=Retry(attempts=3, on=Exception, base=0.0))
+    session = GuardedSession(
+        cast("ClientSession", Answering()), guard, classify=classify, effects={"read": "read_only"}
+    )
+    with pytest.raises(OptionError, match=words):
+        await session.call_tool("read")
+    assert (guard.state, guard.statistics().successes, guard.statistics().retries) == ("closed", 1, 0)
+
+
+async def _later(_tool: str, _result: object) -> Verdict:
+    return Verdict.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"classify": "strict"}, "plain function"),
+        ({"classify": _later}, "plain function"),
+        ({"operations": {}}, "operations_with"),
+        ({"effects": {"read": ["read_only"]}}, "has one of"),
+        ({"tools_max": 0}, "tools_max"),
+    ],
+)
+def test_options_that_cannot_work_are_refused_at_birth(options: Options, words: str) -> None:
+    """Not when the first tool is called."""
+    with pytest.raises(OptionError, match=words):
+        GuardedSession(cast("ClientSession", Answering()), Guard("tools"), **options)
 
 
 def test_without_the_client_the_import_says_what_to_install() -> None:

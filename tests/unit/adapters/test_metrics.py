@@ -277,12 +277,34 @@ def test_every_number_of_the_statistics_is_told() -> None:
         "successes", "failures", "ignored", "refused", "would_refuse", "retries", "hedges", "fallbacks", "slow",
         "timeouts", "abandoned", "abandoned_total", "events_dropped", "in_flight", "waiting", "failure_rate",
         "slow_rate", "circuit_breaker_opened", "circuit_breaker_closed", "circuit_breaker_blocked", "listener_errors",
-        "keys", "keys_evicted", "keys_overflowed",
+        "keys", "keys_evicted", "keys_overflowed", "concurrency_limit", "retry_budget",
     }  # fmt: skip
     assert set(Statistics.__dataclass_fields__) == told
 
 
 def test_options_that_cannot_work_are_refused_at_birth() -> None:
-    """A maximum below zero means nothing."""
+    """A maximum below zero means nothing, and what is no guard must not wait for the first scrape to say so."""
+    guard = guard_of()
+    for guards, words in (
+        (guard, r"\[github, crm\]"),
+        ("crm", r"\[github, crm\]"),
+        (None, r"\[github, crm\]"),
+        (["crm"], r'Guard\("github"\)'),
+        ([guard, None], r'Guard\("github"\)'),
+        ([guard, guard], "twice"),
+    ):
+        wrong: Any = guards
+        with pytest.raises(OptionError, match=words):
+            GuardCollector(wrong)
+        with pytest.raises(OptionError, match=words):
+            observe(MeterProvider().get_meter("test"), wrong)
+    meter: Any = MeterProvider()
+    with pytest.raises(OptionError, match="get_meter"):
+        observe(meter, [guard])
+    name: Any = "crm"
+    with pytest.raises(OptionError, match="not from 'crm'"):
+        GuardRegistry(name)
+    with pytest.raises(OptionError, match="not from 'crm'"):
+        GuardRegistry().add(name)
     with pytest.raises(OptionError, match="keys_max"):
         GuardCollector([], keys_max=-1)

@@ -10,7 +10,7 @@ import redis
 import redis.asyncio
 from redis import exceptions
 
-from switchgear.adapters.gate import FAILED, NOT_SENT, UNSAID, WORKS, Row
+from switchgear.adapters.gate import FAILED, NOT_SENT, UNREACHED, UNSAID, WORKS, Row
 from switchgear.adapters.redis import OUTCOMES, guarded
 from switchgear.adapters.redis.commands import Commands
 from switchgear.adapters.redis.outcomes import row_of
@@ -43,6 +43,12 @@ ERRORS: list[tuple[Exception, Row]] = [
     (exceptions.NoScriptError("No matching script."), UNSAID),
     (exceptions.MaxConnectionsError("Too many connections"), NOT_SENT),
     (exceptions.DataError("Invalid input of type"), NOT_SENT),
+    (exceptions.AskError("1 127.0.0.1:7000"), WORKS),
+    (exceptions.ClusterError("TTL exhausted."), FAILED),
+    (exceptions.SlotNotCoveredError("Slot 1 is not covered by the cluster."), UNREACHED),
+    (exceptions.RedisClusterException("MGET - all keys must map to the same key slot"), NOT_SENT),
+    (exceptions.RedisClusterException("Redis Cluster cannot be connected. Please provide"), FAILED),
+    (exceptions.RedisClusterException("All slots are not covered after query all startup_nodes."), FAILED),
     (exceptions.PubSubError("misuse"), NOT_SENT),
     (RuntimeError("a defect in the client"), FAILED),
 ]
@@ -119,6 +125,8 @@ def test_one_guard_for_one_client() -> None:
         guarded(client, Guard("cache"))
     with pytest.raises(OptionError, match=r"redis\.asyncio\.Redis"):
         guarded(object(), Guard("cache"))  # type: ignore[type-var] # what is refused
+    with pytest.raises(OptionError, match=r'write for example Guard\("cache"\)'):
+        guarded(redis.Redis(), "cache")  # type: ignore[arg-type] # what is refused
 
 
 def test_without_the_client_the_import_says_what_to_install() -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import functools
 import inspect
+import types
+from collections.abc import Generator
 from typing import Any, assert_type
 from unittest.mock import AsyncMock
 
@@ -48,6 +50,13 @@ class Doubler:
         return 2 * value
 
 
+@types.coroutine
+def double_by_generator(value: int) -> Generator[None, None, int]:
+    """Return twice the value, later, as coroutines were written before there was `async def`."""
+    yield
+    return 2 * value
+
+
 EVERYTHING = Guard(
     "everything",
     timeout=Timeout(5.0),
@@ -69,8 +78,10 @@ EVERYTHING = Guard(
         Doubler().method,
         functools.partial(Doubler()),
         AsyncMock(return_value=6),
+        double_by_generator,
+        functools.partial(double_by_generator),
     ],
-    ids=["function", "partial", "object", "method", "partial object", "mock"],
+    ids=["function", "partial", "object", "method", "partial object", "mock", "types.coroutine", "partial of that"],
 )
 async def test_every_kind_of_async_callable_gives_an_awaitable(guard: Guard, function: object) -> None:
     """Functions, methods, partials and objects with async `__call__` are recognised as asynchronous."""

@@ -237,11 +237,11 @@ def test_levels_whose_connector_or_tool_is_not_named_do_not_apply(clock: Virtual
         (RateLimit(5), "limits by level"),
         ({}, "limits by level"),
         ({"user": RateLimit(5)}, "knows the levels global, tenant, connector, tool, not 'user'"),
-        ({"tenant": 5}, "RateLimiter takes"),
-        ({"tenant": {}}, "or by name"),
-        ({"global": {"a": RateLimit(5)}}, 'takes {"global": RateLimit'),
+        ({"tenant": 5}, "one RateLimit for all names"),
+        ({"tenant": {}}, "or one by name"),
+        ({"global": {"a": RateLimit(5)}}, "takes one RateLimit, not"),
         ({"tool": {"a": 5}}, "each a RateLimit"),
-        ({"tool": RateLimit(5, wait=2.0)}, r"reserve\(wait_max=2\)"),
+        ({"tool": RateLimit(5, wait=2.0)}, r"reserve\(wait_max=2.0\)"),
     ],
 )
 def test_limits_that_cannot_work_are_refused_at_birth(levels: Any, words: str) -> None:  # noqa: ANN401 - what is refused

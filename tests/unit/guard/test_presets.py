@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import tomllib
 from dataclasses import fields
+from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from switchgear import (
@@ -182,6 +184,59 @@ def test_a_file_says_all_that_a_guard_takes(tmp_path: Path) -> None:
     assert found.guard("crm").name == "crm"
 
 
+def test_errors_of_a_library_have_dotted_names(tmp_path: Path) -> None:
+    """Module and class name an exception, wherever exceptions are named; a class inside a class as well."""
+    found = read(
+        tmp_path,
+        """
+        [presets.x]
+        breaker = { ignore = ["http.client.HTTPException", "builtins.KeyError"] }
+        [presets.x.retry]
+        on = ["OSError", "httpx2.TransportError", "switchgear.core.errors.DeadlineExceeded"]
+        budget = { costs = { "httpx2.TimeoutException" = 2.0 } }
+        """,
+    )
+    options = found.options["x"]
+    assert options["breaker"].ignore == (HTTPException, KeyError)
+    assert options["retry"].on == (OSError, httpx2.TransportError, DeadlineExceeded)
+    assert options["retry"].budget.costs == ((httpx2.TimeoutException, 2.0),)
+
+
+def test_what_a_module_raises_while_it_is_imported_comes_out_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake in a user's own module is shown where it was made, not as one of the file of presets."""
+    (tmp_path / "broken_client.py").write_text("raise RuntimeError('no licence')", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(RuntimeError, match="no licence"):
+        read(tmp_path, '[presets.x]\nretry = { on = ["broken_client.Busy"] }')
+
+
+ADVICE = {
+    "bulkhead = { limit = 32, queue = -1 }": "queue = 64",
+    "rate_limit = { limit = 10, per = 0 }": "per = 1.0",
+    "rate_limit = { limit = 1e300, per = 1e-300 }": "limit = 10, per = 60.0",
+    'breaker = { mode = "off" }': 'mode = "observe"',
+    "breaker = { slow_rate = 0.5 }": "slow_rate = 0.5, slow_after = 2.0",
+    "breaker = { minimum_calls = 20, window_calls = 10 }": "minimum_calls = 10",
+    "shedding = { shares = { sheddable = 0 } }": "shares = { sheddable = 0.6 }",
+    "shedding = { shares = { critical = 0.5 } }": "shares = { critical = 0.8 }",
+    "shedding = { weights = { acme = 2 } }": "weights = { acme = 2.0 }",
+    "shedding = { minimum = 9, maximum = 8 }": "minimum = 9",
+    'retry = { on = ["OSError"], base = 20.0 }': "cap = 20.0",
+    'retry = { on = ["OSError"], budget = { costs = { OSError = -1 } } }': "costs = { TimeoutError = 2.0 }",
+    "hedge = { after = 0.2, attempts = 9 }": "attempts = 2",
+}
+
+
+@pytest.mark.parametrize(("wrong", "right"), ADVICE.items(), ids=ADVICE)
+def test_advice_on_a_file_is_toml(wrong: str, right: str, tmp_path: Path) -> None:
+    """What to write stands there as it has to stand in the file, and TOML reads it."""
+    said = refusal(tmp_path, f"[presets.x]\n{wrong}")
+    assert f"; write for example {right}" in said
+    assert tomllib.loads(f"x = {{ {right} }}")
+
+
 def test_false_is_a_retry_without_budget(tmp_path: Path) -> None:
     """TOML has no None, so false stands for a budget that is not wanted."""
     found = read(tmp_path, '[presets.x]\nretry = { on = ["OSError"], budget = false }')
@@ -226,11 +281,14 @@ REFUSED = {
     ),
     "no word": (
         '[presets.x]\nretry = { on = ["OSError"], backoff = ["constant"] }',
-        "presets.x.retry.backoff: is one of full_jitter, equal_jitter, decorrelated, exponential, constant, not ",
+        'presets.x.retry.backoff: is one of "full_jitter", "equal_jitter", "decorrelated", "exponential", "constant", ',
     ),
     "together in a policy": (
         "[presets.x]\nbreaker = { failures = 5, failure_rate = 0.5 }",
-        "presets.x.breaker: Breaker takes failures= or a rate over a window, not both; drop one of them",
+        (
+            "presets.x.breaker: Breaker takes failures= or a rate over a window, not both; drop one of them, "
+            "and write for example failures = 5 or failure_rate = 0.5, window = 60.0"
+        ),
     ),
     "missing limit": (
         "[presets.x]\nrate_limit = { per = 1.0 }",
@@ -248,9 +306,32 @@ REFUSED = {
         "[presets.x]\nretry = { on = [] }",
         "presets.x.retry.on: must be a list of names of exceptions, not []",
     ),
-    "error of a library": (
-        '[presets.x]\nretry = { on = ["httpx.ReadTimeout"] }',
-        "presets.x.retry.on: 'httpx.ReadTimeout' is neither a built-in Exception nor an error of Switchgear; write ",
+    "module that is not there": (
+        '[presets.x]\nretry = { on = ["no_such_module.Timeout"] }',
+        (
+            "presets.x.retry.on: 'no_such_module.Timeout' cannot be imported: No module named 'no_such_module'; "
+            "install what brings no_such_module, or leave the name out"
+        ),
+    ),
+    "class that is not there": (
+        '[presets.x]\nretry = { on = ["OSError", "http.client.Nope"] }',
+        "presets.x.retry.on: 'http.client.Nope' cannot be imported: module 'http.client' has no attribute 'Nope'; ",
+    ),
+    "function of a module": (
+        '[presets.x]\nbreaker = { ignore = ["json.loads"] }',
+        "presets.x.breaker.ignore: 'json.loads' is no Exception class, but <function loads at ",
+    ),
+    "interrupt of a module": (
+        '[presets.x]\nbreaker = { on = ["asyncio.CancelledError"] }',
+        "presets.x.breaker.on: 'asyncio.CancelledError' is no Exception class, but <class ",
+    ),
+    "no dotted name": (
+        '[presets.x]\nbreaker = { on = [".OSError"] }',
+        "presets.x.breaker.on: '.OSError' is no dotted name; write a built-in one such as",
+    ),
+    "name with a colon": (
+        '[presets.x]\nbreaker = { on = ["http.client:HTTPException"] }',
+        "presets.x.breaker.on: 'http.client:HTTPException' is no dotted name; ",
     ),
     "no exception": ('[presets.x]\nretry = { on = ["print"] }', "presets.x.retry.on: 'print' is neither a built-in "),
     "interrupt": (
@@ -263,7 +344,7 @@ REFUSED = {
     ),
     "costs": (
         '[presets.x]\nretry = { on = ["OSError"], budget = { costs = { Nope = 1 } } }',
-        "presets.x.retry.budget.costs: 'Nope' is neither a built-in Exception nor an error of Switchgear; write the ",
+        "presets.x.retry.budget.costs: 'Nope' is neither a built-in Exception nor an error of Switchgear; write a ",
     ),
     "budget": (
         '[presets.x]\nretry = { on = ["OSError"], budget = true }',

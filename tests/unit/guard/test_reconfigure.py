@@ -1,6 +1,8 @@
 """Live reconfiguration: other options, the same state."""
 
 import asyncio
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -24,6 +26,8 @@ from switchgear import (
     Shedding,
     Timeout,
 )
+from switchgear.core.deadline import current_deadline
+from switchgear.core.effects import Effect
 from switchgear.testing import VirtualClock
 
 
@@ -188,6 +192,67 @@ def test_a_retry_budget_keeps_what_was_withdrawn() -> None:
         guard.call(failing)
 
 
+@pytest.mark.parametrize("kind", ["call", "decorated", "using", "permit", "stream"])
+def test_a_deadline_comes_goes_and_changes(kind: str) -> None:
+    """The guard's own deadline is that of now, whatever was decorated or viewed before; `using` only tightens it."""
+    clock = VirtualClock()
+    guard = Guard("api", breaker=Breaker(), clock=clock)
+
+    def left() -> float | None:
+        scope = current_deadline()
+        return None if scope is None else scope.remaining()
+
+    def permitted() -> float | None:
+        with guard.permit():
+            return left()
+
+    def stream() -> Iterator[float | None]:
+        yield left()
+
+    made: dict[str, Callable[[], float | None]] = {
+        "call": lambda: guard.call(left),
+        "decorated": guard(left),
+        "using": functools.partial(guard.using(deadline=30.0).call, left),
+        "permit": permitted,
+        "stream": lambda: next(guard.call(stream)),
+    }
+    own = 30.0 if kind == "using" else None
+    seen = [made[kind]()]
+    for seconds in (20.0, 5.0, None):
+        guard.reconfigure(deadline=seconds)
+        seen.append(made[kind]())
+    assert seen == [own, 20.0, 5.0, own]
+
+
+def test_an_effect_is_declared_later() -> None:
+    """Hedges and fallbacks come with the effect that allows them; what a call says of itself still counts more."""
+    guard = Guard("api", clock=VirtualClock())
+    with pytest.raises(OptionError, match="read_only"):
+        guard.reconfigure(fallback=Fallback(value="old"))
+    decorated = guard(failing)
+    opaque = guard.using(effect="opaque")
+    guard.reconfigure(fallback=Fallback(value="old"), effect="read_only")
+    assert (guard.effect, opaque.effect) == (Effect.READ_ONLY, Effect.OPAQUE)
+    answers: list[object] = [guard.call(failing), decorated()]
+    assert answers == ["old", "old"]
+    with pytest.raises(OSError, match="down"):
+        opaque.call(failing)
+    with pytest.raises(OptionError, match="effect is one of"):
+        guard.reconfigure(effect="reads")
+
+
+def test_other_keys_are_held_at_most() -> None:
+    """More keys than before are held at once; more than are allowed make room as new ones come."""
+    guard = Guard("api", breaker=Breaker(), keys_max=2, clock=VirtualClock())
+    for key in "abc":
+        guard.key(key).call(int)
+    assert guard.statistics().keys == 2
+    guard.reconfigure(keys_max=4)
+    for key in "abcd":
+        guard.key(key).call(int)
+    assert guard.statistics().keys == 4
+
+
 def test_timeouts_and_the_switch_of_faults_carry_over() -> None:
     """What holds no state is simply replaced; faults that are on stay on."""
     guard = Guard("api", timeout=Timeout(5.0), faults=Faults(Fault("error", rate=1.0, error=KeyError)))
@@ -209,7 +274,7 @@ def test_options_that_cannot_work_change_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "word"), [({"deadline": 1.0}, "deadline"), ({"name": "x"}, "name"), ({"nonsense": 1}, "nonsense")]
+    ("changes", "word"), [({"clock": None}, "clock"), ({"name": "x"}, "name"), ({"nonsense": 1}, "nonsense")]
 )
 def test_what_cannot_be_reconfigured_is_named(changes: dict[str, Any], word: str) -> None:
     """A change without effect would be worse than an error."""

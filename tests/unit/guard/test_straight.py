@@ -123,6 +123,27 @@ def test_no_other_thread_can_come_into_a_straight_section(
             assert all(inspect.ismemberdescriptor(slot) for slot in found)
 
 
+@pytest.mark.parametrize("bound", [True, False])
+@pytest.mark.parametrize("asynchronous", [True, False])
+@pytest.mark.parametrize("policies", SETS, ids=lambda policies: "+".join(policies) or "nothing")
+def test_no_interrupt_can_come_between_the_way_in_and_the_try(
+    *, policies: dict[str, Any], asynchronous: bool, bound: bool
+) -> None:
+    """From the count of a call that is let in up to what gives its place back, CPython asks for no interrupt."""
+    function = driver(policies, asynchronous=asynchronous, bound=bound)
+    if function is None:
+        assert "timeout" in policies
+        return
+    instructions = list(dis.get_instructions(function.__code__))
+    counted = [at for at, each in enumerate(instructions) if (each.opname, each.argval) == ("STORE_ATTR", "entered")]
+    assert len(counted) == 1
+    after = instructions[counted[0] + 1 :]
+    entries: Any = dis.Bytecode(function.__code__).exception_entries  # type: ignore[attr-defined] # typeshed lacks it
+    protected = min(entry.start for entry in entries if entry.start >= after[0].offset)
+    way = [each for each in after if each.offset < protected]
+    assert [each.opname for each in way if each.opname.startswith(SWITCHING)] == []
+
+
 def test_the_check_of_sections_can_fail() -> None:
     """A call on the way through is seen."""
     code = compile("a = 1\nb = abs(a)\nc = b\nd = c\n", "x", "exec")

@@ -19,13 +19,16 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Breaker,
         (),
         {"slow_after": 1.0},
-        ("Breaker(slow_after) needs slow_rate; write for example slow_rate=0.5, slow_after=2.0"),
+        ("Breaker(slow_after) needs slow_rate beside it; write for example Breaker(slow_rate=0.5, slow_after=2.0)"),
     ),
     (
         Breaker,
         (),
         {"failures": 1, "failure_rate": 0.5},
-        ("Breaker takes failures= or a rate over a window, not both; drop one of them"),
+        (
+            "Breaker takes failures= or a rate over a window, not both; drop one of them, and write for "
+            "example Breaker(failures=5) or Breaker(failure_rate=0.5, window=60.0)"
+        ),
     ),
     (
         Breaker,
@@ -49,25 +52,37 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Breaker,
         (),
         {"slow_rate": 0.5},
-        ("Breaker needs slow_rate and slow_after together; write slow_rate=0.5, slow_after=2.0"),
+        (
+            "Breaker needs slow_rate and slow_after together, not slow_rate alone; write for example "
+            "Breaker(slow_rate=0.5, slow_after=2.0)"
+        ),
     ),
     (
         Breaker,
         (),
         {"failure_rate": 0.5, "slow_after": 0.5},
-        ("Breaker needs slow_rate and slow_after together; write slow_rate=0.5, slow_after=2.0"),
+        (
+            "Breaker needs slow_rate and slow_after together, not slow_after alone; write for example "
+            "Breaker(slow_rate=0.5, slow_after=2.0)"
+        ),
     ),
     (
         Breaker,
         (),
         {"slow_rate": 0, "slow_after": 1.0},
-        ("Breaker(slow_rate) needs a share above 0 and at most 1, not 0; write for example Breaker(slow_rate=0.5)"),
+        (
+            "Breaker(slow_rate) needs a share above 0 and at most 1, not 0; write for example "
+            "Breaker(slow_rate=0.5, slow_after=2.0)"
+        ),
     ),
     (
         Breaker,
         (),
         {"slow_rate": 0.5, "slow_after": -1},
-        ("Breaker(slow_after) needs seconds at least 0, not -1; write for example Breaker(slow_after=2.0)"),
+        (
+            "Breaker(slow_after) needs seconds at least 0, not -1; write for example "
+            "Breaker(slow_rate=0.5, slow_after=2.0)"
+        ),
     ),
     (
         Breaker,
@@ -82,13 +97,19 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Breaker,
         (),
         {"minimum_calls": 11, "window_calls": 10},
-        ("Breaker(minimum_calls=11) can never be reached in window_calls=10; write minimum_calls=10 or less"),
+        (
+            "Breaker(minimum_calls=11) can never be reached in window_calls=10; write for example "
+            "Breaker(minimum_calls=10, window_calls=10)"
+        ),
     ),
     (
         Breaker,
         (),
         {"window_calls": 10, "window": 1.0},
-        ("Breaker takes window= seconds or window_calls=, not both; drop one of them"),
+        (
+            "Breaker takes window= seconds or window_calls=, not both; drop one of them, and write for "
+            "example Breaker(window=60.0) or Breaker(window_calls=100)"
+        ),
     ),
     (
         Breaker,
@@ -133,7 +154,10 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Breaker,
         (),
         {"cooldown": 2.0, "cooldown_max": 1.0},
-        ("Breaker(cooldown_max) needs a number of at least 2, not 1.0; write for example Breaker(cooldown_max=600.0)"),
+        (
+            "Breaker(cooldown_max) needs a number of at least 2, not 1.0; write for example "
+            "Breaker(cooldown=2.0, cooldown_max=600.0)"
+        ),
     ),
     (
         Breaker,
@@ -141,7 +165,7 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         {"jitter": -0.1},
         ("Breaker(jitter) needs a number of at least 0, not -0.1; write for example Breaker(jitter=0.1)"),
     ),
-    (Breaker, (), {"jitter": 1}, ("Breaker(jitter) is a share below 1, not 1; write for example jitter=0.1")),
+    (Breaker, (), {"jitter": 1}, ("Breaker(jitter) is a share below 1, not 1; write for example Breaker(jitter=0.1)")),
     (
         Breaker,
         (),
@@ -164,7 +188,10 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Breaker,
         (),
         {"mode": "closed"},
-        ('Breaker(mode) is one of "normal", "observe", "forced_open", "disabled", not \'closed\''),
+        (
+            'Breaker(mode) is one of "normal", "observe", "forced_open", "disabled", not \'closed\'; write '
+            'for example Breaker(mode="observe")'
+        ),
     ),
     (
         Breaker,

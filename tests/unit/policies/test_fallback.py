@@ -16,8 +16,9 @@ from switchgear.core.errors import (
     RetryExhausted,
     SwitchgearError,
 )
+from switchgear.policies.checks import MISSING
 from switchgear.policies.errors import ErrorFilter
-from switchgear.policies.fallback import MISSING, Fallback
+from switchgear.policies.fallback import Fallback
 
 
 @pytest.mark.parametrize(
@@ -80,13 +81,13 @@ def test_a_function_leaves_the_value_missing() -> None:
 @pytest.mark.parametrize(
     ("options", "advice"),
     [
-        ({}, r"write Fallback\(value=\[\]\) or Fallback\(function=lambda error: cached\(\)\)"),
-        ({"value": 1, "function": repr}, r"either a value or a function"),
-        ({"value": None, "function": repr}, r"either a value or a function"),
-        ({"function": 5}, r"write Fallback\(value=5\)"),
-        ({"value": 1, "on": None}, r"Fallback\(on=\(ConnectionError,\)\)"),
-        ({"value": 1, "on": ()}, r"Fallback\(on=\(ConnectionError,\)\)"),
-        ({"value": 1, "ignore": "OSError"}, r"Fallback\(ignore=\(ConnectionError,\)\)"),
+        ({}, r"write for example Fallback\(value=\[\]\) or Fallback\(function=lambda error: \[\]\)"),
+        ({"value": 1, "function": repr}, r"either a value or a function, not both"),
+        ({"value": None, "function": repr}, r"either a value or a function, not both"),
+        ({"function": 5}, r"write for example Fallback\(value=5\)"),
+        ({"value": 1, "on": None}, r"Fallback\(value=\[\], on=\(ConnectionError,\)\)"),
+        ({"value": 1, "on": ()}, r"Fallback\(value=\[\], on=\(ConnectionError,\)\)"),
+        ({"value": 1, "ignore": "OSError"}, r"Fallback\(value=\[\], ignore=\(ValueError,\)\)"),
     ],
 )
 def test_options_that_cannot_work_are_refused_at_birth(options: dict[str, Any], advice: str) -> None:

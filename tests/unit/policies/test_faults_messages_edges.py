@@ -11,24 +11,32 @@ from switchgear.policies.faults import Fault, Faults
 HANG = Fault("hang", rate=0.1)
 
 WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] = [
-    (Fault, ("slow",), {"rate": 0.1}, ("Fault(kind) is one of error, latency, hang, wrong_result, not 'slow'")),
+    (
+        Fault,
+        ("slow",),
+        {"rate": 0.1},
+        (
+            'Fault(kind) is one of "error", "latency", "hang", "wrong_result", not \'slow\'; write for '
+            'example Fault("error", rate=0.1, error=ConnectionError)'
+        ),
+    ),
     (
         Fault,
         ("hang",),
         {"rate": 0},
-        ("Fault(rate) needs a share above 0 and at most 1, not 0; write for example Fault(rate=0.1)"),
+        ('Fault(rate) needs a share above 0 and at most 1, not 0; write for example Fault("hang", rate=0.1)'),
     ),
     (
         Fault,
         ("hang",),
         {"rate": 1.5},
-        ("Fault(rate) needs a share above 0 and at most 1, not 1.5; write for example Fault(rate=0.1)"),
+        ('Fault(rate) needs a share above 0 and at most 1, not 1.5; write for example Fault("hang", rate=0.1)'),
     ),
     (
         Fault,
         ("hang",),
         {"rate": True},
-        ("Fault(rate) needs a share above 0 and at most 1, not True; write for example Fault(rate=0.1)"),
+        ('Fault(rate) needs a share above 0 and at most 1, not True; write for example Fault("hang", rate=0.1)'),
     ),
     (
         Fault,
@@ -40,30 +48,33 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Fault,
         ("hang",),
         {"rate": 0.1, "limit": 0},
-        ("Fault(limit) needs a whole number of at least 1, not 0; write for example Fault(limit=10)"),
+        ('Fault(limit) needs a whole number of at least 1, not 0; write for example Fault("hang", rate=0.1, limit=10)'),
     ),
     (
         Fault,
         ("hang",),
         {"rate": 0.1, "tenants": "acme"},
         (
-            "Fault(tenants) needs one or more names, not 'acme'; "
-            'write for example Fault(tenants=("one",)), or leave it out'
+            "Fault(tenants) needs one or more names, not 'acme'; write for example Fault(\"hang\", "
+            'rate=0.1, tenants=("one",)), or leave it out'
         ),
     ),
     (
         Fault,
         ("hang",),
         {"rate": 0.1, "tenants": ()},
-        ('Fault(tenants) needs one or more names, not (); write for example Fault(tenants=("one",)), or leave it out'),
+        (
+            'Fault(tenants) needs one or more names, not (); write for example Fault("hang", rate=0.1, '
+            'tenants=("one",)), or leave it out'
+        ),
     ),
     (
         Fault,
         ("hang",),
         {"rate": 0.1, "tenants": ("",)},
         (
-            "Fault(tenants) needs one or more names, not ('',); "
-            'write for example Fault(tenants=("one",)), or leave it out'
+            "Fault(tenants) needs one or more names, not ('',); write for example Fault(\"hang\", "
+            'rate=0.1, tenants=("one",)), or leave it out'
         ),
     ),
     (
@@ -71,8 +82,8 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         ("hang",),
         {"rate": 0.1, "operations": 5},
         (
-            "Fault(operations) needs one or more names, not 5; "
-            'write for example Fault(operations=("one",)), or leave it out'
+            'Fault(operations) needs one or more names, not 5; write for example Fault("hang", rate=0.1, '
+            'operations=("one",)), or leave it out'
         ),
     ),
     (
@@ -80,8 +91,8 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         ("hang",),
         {"rate": 0.1, "operations": ("a", 5)},
         (
-            "Fault(operations) needs one or more names, not ('a', 5); "
-            'write for example Fault(operations=("one",)), or leave it out'
+            "Fault(operations) needs one or more names, not ('a', 5); write for example Fault(\"hang\", "
+            'rate=0.1, operations=("one",)), or leave it out'
         ),
     ),
     (
@@ -115,8 +126,8 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         {"rate": 0.1, "error": UnicodeDecodeError},
         (
             "Fault(error=<class 'UnicodeDecodeError'>) cannot be made anew for each call (function takes "
-            "exactly 5 arguments (0 given)); "
-            "write a function that makes it, error=lambda: ..."
+            "exactly 5 arguments (0 given)); give a function that makes it, and write for example "
+            'Fault("error", rate=0.1, error=lambda: ConnectionError("down"))'
         ),
     ),
     (
@@ -135,7 +146,7 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Fault,
         ("latency",),
         {"rate": 0.1, "seconds": 0},
-        ("Fault(seconds) needs seconds above 0, not 0; write for example Fault(seconds=2.0)"),
+        ('Fault(seconds) needs seconds above 0, not 0; write for example Fault("latency", rate=0.1, seconds=2.0)'),
     ),
     (
         Fault,
@@ -171,7 +182,10 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Faults,
         (HANG,),
         {"seed": -1},
-        ("Faults(seed) needs a whole number of at least 0, not -1; write for example Faults(seed=7)"),
+        (
+            "Faults(seed) needs a whole number of at least 0, not -1; write for example "
+            'Faults(Fault("error", rate=0.1, error=ConnectionError), seed=7)'
+        ),
     ),
 ]
 

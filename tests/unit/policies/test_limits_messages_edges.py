@@ -35,19 +35,19 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Bulkhead,
         (),
         {"limit": 1, "queue": -1},
-        ("Bulkhead(queue) needs a whole number of at least 0, not -1; write for example Bulkhead(queue=64)"),
+        ("Bulkhead(queue) needs a whole number of at least 0, not -1; write for example Bulkhead(32, queue=64)"),
     ),
     (
         Bulkhead,
         (),
         {"limit": 1, "max_wait": 0},
-        ("Bulkhead(max_wait) needs seconds above 0, not 0; write for example Bulkhead(max_wait=5.0)"),
+        ("Bulkhead(max_wait) needs seconds above 0, not 0; write for example Bulkhead(32, max_wait=5.0)"),
     ),
     (
         Timeout,
         (),
         {"seconds": 10**400},
-        (f"Timeout(seconds) needs seconds above 0, not {10**400}; write for example Timeout(seconds=5.0)"),
+        (f"Timeout(seconds) needs seconds above 0 and finite, not {10**400}; write for example Timeout(seconds=5.0)"),
     ),
     (
         Timeout,
@@ -59,13 +59,13 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Timeout,
         (),
         {"seconds": nan},
-        ("Timeout(seconds) needs seconds above 0, not nan; write for example Timeout(seconds=5.0)"),
+        ("Timeout(seconds) needs seconds above 0 and finite, not nan; write for example Timeout(seconds=5.0)"),
     ),
     (
         Timeout,
         (),
         {"seconds": inf},
-        ("Timeout(seconds) needs seconds above 0, not inf; write for example Timeout(seconds=5.0)"),
+        ("Timeout(seconds) needs seconds above 0 and finite, not inf; write for example Timeout(seconds=5.0)"),
     ),
     (
         Timeout,
@@ -89,31 +89,31 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         RateLimit,
         (),
         {"limit": inf},
-        ("RateLimit(limit) needs a number above 0, not inf; write for example RateLimit(limit=10)"),
+        ("RateLimit(limit) needs a number above 0 and finite, not inf; write for example RateLimit(limit=10)"),
     ),
     (
         RateLimit,
         (),
         {"limit": 1, "per": 0},
-        ("RateLimit(per) needs seconds above 0, not 0; write for example RateLimit(per=1.0)"),
+        ("RateLimit(per) needs seconds above 0, not 0; write for example RateLimit(10, per=1.0)"),
     ),
     (
         RateLimit,
         (),
         {"limit": 1, "wait": -1},
-        ("RateLimit(wait) needs seconds at least 0, not -1; write for example RateLimit(wait=0.5)"),
+        ("RateLimit(wait) needs seconds at least 0, not -1; write for example RateLimit(10, wait=0.5)"),
     ),
     (
         RateLimit,
         (),
         {"limit": 1, "warm_up": -1},
-        ("RateLimit(warm_up) needs seconds at least 0, not -1; write for example RateLimit(warm_up=30.0)"),
+        ("RateLimit(warm_up) needs seconds at least 0, not -1; write for example RateLimit(10, warm_up=30.0)"),
     ),
     (
         RateLimit,
         (),
         {"limit": 1, "burst": 0.5},
-        ("RateLimit(burst) needs a number of at least 1, not 0.5; write for example RateLimit(burst=20)"),
+        ("RateLimit(burst) needs a number of at least 1, not 0.5; write for example RateLimit(10, burst=20)"),
     ),
     (
         Shedding,
@@ -131,7 +131,7 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Shedding,
         (),
         {"minimum": 5, "maximum": 4},
-        ("Shedding(minimum=5) is above maximum=4; write maximum=5 for a fixed limit, or more"),
+        ("Shedding(minimum=5) is above maximum=4; write for example Shedding(minimum=5, maximum=5) for a fixed limit"),
     ),
     (
         Shedding,
@@ -143,13 +143,19 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Shedding,
         (),
         {"initial": 3, "minimum": 4},
-        ("Shedding(initial=3) is not between minimum=4 and maximum=200; leave initial out, or write one that is"),
+        (
+            "Shedding(initial=3) is not between minimum=4 and maximum=200; leave initial out, and write "
+            "for example Shedding(minimum=4, maximum=200)"
+        ),
     ),
     (
         Shedding,
         (),
         {"initial": 9, "maximum": 8},
-        ("Shedding(initial=9) is not between minimum=1 and maximum=8; leave initial out, or write one that is"),
+        (
+            "Shedding(initial=9) is not between minimum=1 and maximum=8; leave initial out, and write "
+            "for example Shedding(minimum=1, maximum=8)"
+        ),
     ),
     (
         Shedding,
@@ -185,7 +191,7 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Shedding,
         (),
         {"window": 4.0, "long_window": 3.0},
-        ("Shedding(long_window=3.0) is below window=4.0; write long_window=240.0"),
+        ("Shedding(long_window=3.0) is below window=4.0; write for example Shedding(window=4.0, long_window=240.0)"),
     ),
     (
         Shedding,
@@ -211,33 +217,50 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         {"max_wait": 0},
         ("Shedding(max_wait) needs seconds above 0, not 0; write for example Shedding(max_wait=5.0)"),
     ),
-    (Shedding, (), {"queue_age": 1.0}, ("Shedding(queue_age) needs a queue; write for example queue=64 as well")),
-    (Shedding, (), {"weights": {"acme": 2.0}}, ("Shedding(weights) needs a queue; write for example queue=64 as well")),
+    (
+        Shedding,
+        (),
+        {"queue_age": 1.0},
+        ("Shedding(queue_age) needs a queue beside it; write for example Shedding(queue=64, queue_age=1.0)"),
+    ),
+    (
+        Shedding,
+        (),
+        {"weights": {"acme": 2.0}},
+        ('Shedding(weights) needs a queue beside it; write for example Shedding(queue=64, weights={"acme": 2.0})'),
+    ),
     (
         Shedding,
         (),
         {"queue": 1, "queue_age": 0},
-        ("Shedding(queue_age) needs seconds above 0, not 0; write for example Shedding(queue_age=1.0)"),
+        ("Shedding(queue_age) needs seconds above 0, not 0; write for example Shedding(queue=64, queue_age=1.0)"),
     ),
     (
         Shedding,
         (),
         {"queue": 1, "queue_age": 4.0, "max_wait": 4.0},
-        ("Shedding(queue_age=4.0) is not below max_wait=4.0, so nobody gets that old; write for example queue_age=2.0"),
+        (
+            "Shedding(queue_age=4.0) is not below max_wait=4.0, so nobody gets that old; write for "
+            "example Shedding(queue=1, max_wait=4.0, queue_age=2.0)"
+        ),
     ),
     (
         Shedding,
         (),
         {"shares": {"high": 1.0, "low": 0.5}},
-        ("Shedding(shares) knows critical_plus, critical, sheddable_plus, sheddable, not 'high', 'low'"),
+        (
+            "Shedding(shares) takes a share for each of critical_plus, critical, sheddable_plus, "
+            "sheddable, not {'high': 1.0, 'low': 0.5}; write for example Shedding(shares={\"sheddable\": "
+            "0.6})"
+        ),
     ),
     (
         Shedding,
         (),
         {"shares": {"critical": 0.5}},
         (
-            "Shedding(shares) gives sheddable_plus 0.8 of the limit and critical only 0.5; "
-            "write a share of at least 0.8 for critical"
+            "Shedding(shares) gives sheddable_plus 0.8 of the limit and critical only 0.5, and a higher "
+            'class never gets less; write for example Shedding(shares={"critical": 0.8})'
         ),
     ),
 ]

@@ -15,7 +15,8 @@ from switchgear.core.scope import Principal, Scope
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.breaker.windows import Thresholds
 from switchgear.policies.bulkhead import Bulkhead
-from switchgear.policies.fallback import MISSING, Fallback
+from switchgear.policies.checks import MISSING
+from switchgear.policies.fallback import Fallback
 from switchgear.policies.faults import Fault, Faults
 from switchgear.policies.hedge import Hedge
 from switchgear.policies.levels import LevelLimits, Standing

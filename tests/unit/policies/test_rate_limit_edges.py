@@ -45,6 +45,14 @@ def test_what_fits_to_the_nanosecond_fits() -> None:
         assert (machine.charge(0.1 - early, 1.0) == 0.0) is fits
 
 
+@pytest.mark.parametrize("limit", [5e8, 1e9, 1e12, 1e300])
+def test_a_fast_limit_lets_no_whole_call_more_in_than_it_says(limit: float) -> None:
+    """Beyond a billion a second a nanosecond is worth whole calls; the burst is kept to the call all the same."""
+    machine = RateLimitMachine(RateLimit(limit, burst=3))
+    assert [machine.charge(1e6, 1.0) for _ in range(4)] == [0.0, 0.0, 0.0, 1.0 / limit]
+    assert machine.charge(1e6 + 1e-6, 3.0) == 0.0
+
+
 @pytest.mark.parametrize("warm_up", [0.0, 10.0])
 def test_what_fills_the_bucket_to_its_very_rim_fits(warm_up: float) -> None:
     """The rim is a rounding above the burst."""
@@ -343,18 +351,51 @@ def test_limits_are_read_by_level_widest_first() -> None:
         ),
         (
             {"tenant": RateLimit(1), "user": RateLimit(1), "host": 1},
-            "RateLimiter knows the levels global, tenant, connector, tool, not 'user'",
+            (
+                "RateLimiter knows the levels global, tenant, connector, tool, not 'user'; write for example "
+                'RateLimiter({"global": RateLimit(1000), "tenant": RateLimit(10)})'
+            ),
         ),
-        ({"global": 5}, 'RateLimiter takes {"global": RateLimit(10)}, not 5'),
-        ({"global": {"a": 5}}, "RateLimiter takes {\"global\": RateLimit(10)}, not {'a': 5}"),
-        ({"tool": {}}, 'RateLimiter takes {"tool": RateLimit(10)} or by name: {"tool": {"…": RateLimit(10)}}, not {}'),
-        ({"tool": 5}, 'RateLimiter takes {"tool": RateLimit(10)} or by name: {"tool": {"…": RateLimit(10)}}, not 5'),
-        ({"tool": {"a": 5}}, "the limits of level 'tool' are each a RateLimit, not 5"),
+        (
+            {"global": 5},
+            (
+                "RateLimiter at level 'global' takes one RateLimit, not 5; write for example "
+                'RateLimiter({"global": RateLimit(10)})'
+            ),
+        ),
+        (
+            {"global": {"a": 5}},
+            (
+                "RateLimiter at level 'global' takes one RateLimit, not {'a': 5}; write for example "
+                'RateLimiter({"global": RateLimit(10)})'
+            ),
+        ),
+        (
+            {"tool": {}},
+            (
+                "RateLimiter at level 'tool' takes one RateLimit for all names, or one by name, not {}; "
+                'write for example RateLimiter({"tool": RateLimit(10)})'
+            ),
+        ),
+        (
+            {"tool": {"a": 5}},
+            (
+                "RateLimiter at level 'tool' takes limits that are each a RateLimit, not 5; write for example "
+                'RateLimiter({"tool": RateLimit(10)})'
+            ),
+        ),
+        (
+            {"tool": {5: RateLimit(1)}},
+            (
+                "RateLimiter names each tool by a text of 1 to 200 characters, not 5; write for example "
+                'RateLimiter({"tool": {"acme": RateLimit(10)}})'
+            ),
+        ),
         (
             {"tool": RateLimit(1, wait=0.5)},
             (
-                "RateLimit(wait=) waits inside a guard only; leave it out at level 'tool' and ask with "
-                "RateLimiter.reserve(wait_max=0.5)"
+                "RateLimit(wait=0.5) waits inside a guard only; at level 'tool' ask with reserve(wait_max=0.5), "
+                'and write for example RateLimiter({"tool": RateLimit(10)})'
             ),
         ),
     ],

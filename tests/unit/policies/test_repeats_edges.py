@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from switchgear.core.errors import DeadlineExceeded, InDoubt, NotApplied, RateLimited, RetryExhausted
+from switchgear.policies.checks import MISSING
 from switchgear.policies.errors import matches, names_exactly, require_filter
-from switchgear.policies.fallback import MISSING, Fallback
+from switchgear.policies.fallback import Fallback
 from switchgear.policies.hedge import Hedge, HedgeMachine
 from switchgear.policies.retry import Retry, hint_of
 from switchgear.policies.retry_budget import RetryBudget, RetryBudgetMachine
@@ -190,7 +191,7 @@ def test_calls_earn_their_share_for_a_window() -> None:
     assert machine.withdraw(1.0, 105) is True
     assert machine.withdraw(1.0, 105) is False
     machine = RetryBudgetMachine(options, now=0.0, calls=0)
-    machine.observe(1.0, 50)
+    machine.withdraw(1.0, 50, 0.0)
     assert machine.balance(1.0, 50) == pytest.approx(10.0)
     assert machine.balance(10.5, 50) == pytest.approx(5.0)
     assert machine.balance(11.0, 50) == 0.0
@@ -199,9 +200,9 @@ def test_calls_earn_their_share_for_a_window() -> None:
 def test_calls_between_two_looks_are_spread_evenly() -> None:
     """Half the time between them ago, half of them count."""
     machine = RetryBudgetMachine(RetryBudget(ratio=1.0, floor=0.0, window=10.0))
-    machine.observe(10.0, 0)
-    machine.observe(14.0, 40)
-    machine.observe(20.0, 40)
+    machine.withdraw(10.0, 0, 0.0)
+    machine.withdraw(14.0, 40, 0.0)
+    machine.withdraw(20.0, 40, 0.0)
     assert machine.balance(21.0, 40) == pytest.approx(30.0)
     assert machine.balance(22.0, 40) == pytest.approx(20.0)
     assert machine.balance(24.0, 40) == pytest.approx(0.0)
@@ -210,7 +211,7 @@ def test_calls_between_two_looks_are_spread_evenly() -> None:
 def test_an_older_look_counts_as_the_last() -> None:
     """Threads may bring a moment or a total that another has overtaken."""
     machine = RetryBudgetMachine(RetryBudget(ratio=1.0, floor=0.0, window=10.0))
-    machine.observe(5.0, 3)
+    machine.withdraw(5.0, 3, 0.0)
     assert machine.balance(1.0, 1) == pytest.approx(3.0)
     assert machine.withdraw(1.0, 1) is True
     assert machine.balance(5.0, 3) == pytest.approx(2.0)
@@ -229,7 +230,7 @@ def test_looks_of_a_128th_of_the_window_are_kept_together() -> None:
         (1.0, 1.5, 2.0),
     ]
     for now in range(2, 1_000):
-        machine.observe(float(now), 0)
+        machine.withdraw(float(now), 0, 0.0)
     assert len(machine._steps) <= 130  # noqa: SLF001 - as above
 
 

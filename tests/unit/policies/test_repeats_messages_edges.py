@@ -73,42 +73,65 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         (),
         {"on": OSError, "ignore": 5},
         (
-            "Retry(ignore) needs exception classes or a function of the error, not 5; "
-            "write for example Retry(ignore=(ConnectionError,))"
+            "Retry(ignore) needs exception classes or a function of the error, not 5; write for example "
+            "Retry(on=(ConnectionError,), ignore=(ConnectionRefusedError,))"
         ),
     ),
     (
         Retry,
         (),
         {"on": OSError, "attempts": 0},
-        ("Retry(attempts) needs a whole number of at least 1, not 0; write for example Retry(attempts=3)"),
+        (
+            "Retry(attempts) needs a whole number of at least 1, not 0; write for example "
+            "Retry(on=(ConnectionError,), attempts=3)"
+        ),
     ),
     (
         Retry,
         (),
         {"on": OSError, "base": -1},
-        ("Retry(base) needs seconds at least 0, not -1; write for example Retry(base=0.1)"),
+        ("Retry(base) needs seconds at least 0, not -1; write for example Retry(on=(ConnectionError,), base=0.1)"),
     ),
     (
         Retry,
         (),
         {"on": OSError, "hint_max": -1},
-        ("Retry(hint_max) needs seconds at least 0, not -1; write for example Retry(hint_max=60.0)"),
+        (
+            "Retry(hint_max) needs seconds at least 0, not -1; write for example "
+            "Retry(on=(ConnectionError,), hint_max=60.0)"
+        ),
     ),
-    (Retry, (), {"on": OSError, "budget": 5}, ("Retry(budget) takes a RetryBudget, not 5; write budget=RetryBudget()")),
+    (
+        Retry,
+        (),
+        {"on": OSError, "budget": 5},
+        (
+            "Retry(budget) takes a RetryBudget or None, not 5; write for example "
+            "Retry(on=(ConnectionError,), budget=RetryBudget())"
+        ),
+    ),
     (
         Retry,
         (),
         {"on": OSError, "backoff": "linear"},
-        ("Retry(backoff) is one of full_jitter, equal_jitter, decorrelated, exponential, constant, not 'linear'"),
+        (
+            'Retry(backoff) is one of "full_jitter", "equal_jitter", "decorrelated", "exponential", '
+            "\"constant\", not 'linear'; write for example Retry(on=(ConnectionError,), "
+            'backoff="full_jitter")'
+        ),
     ),
     (
         Retry,
         (),
         {"on": OSError, "cap": -1},
-        ("Retry(cap) needs seconds at least 0, not -1; write for example Retry(cap=10.0)"),
+        ("Retry(cap) needs seconds at least 0, not -1; write for example Retry(on=(ConnectionError,), cap=10.0)"),
     ),
-    (Retry, (), {"on": OSError, "base": 2.0, "cap": 1.0}, ("Retry(cap=1.0) is below base=2.0; write cap=2.0 or more")),
+    (
+        Retry,
+        (),
+        {"on": OSError, "base": 2.0, "cap": 1.0},
+        ("Retry(cap=1.0) is below base=2.0; write for example Retry(on=(ConnectionError,), base=2.0, cap=2.0)"),
+    ),
     (
         RetryBudget,
         (),
@@ -131,13 +154,19 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         RetryBudget,
         (),
         {"ratio": 0, "floor": 0.05},
-        ("RetryBudget(ratio=0, floor=0.05) could never allow a repeat; write ratio=0.2, or floor=0.1 or more"),
+        (
+            "RetryBudget(ratio=0, floor=0.05, window=10.0) could never allow a repeat, since floor * "
+            "window is below 1; write for example RetryBudget(ratio=0.2, floor=0.05, window=10.0)"
+        ),
     ),
     (
         RetryBudget,
         (),
         {"ratio": 0, "floor": 0.1, "window": 4.0},
-        ("RetryBudget(ratio=0, floor=0.1) could never allow a repeat; write ratio=0.2, or floor=0.25 or more"),
+        (
+            "RetryBudget(ratio=0, floor=0.1, window=4.0) could never allow a repeat, since floor * "
+            "window is below 1; write for example RetryBudget(ratio=0.2, floor=0.1, window=4.0)"
+        ),
     ),
     (
         RetryBudget,
@@ -232,42 +261,61 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         RetryBudget,
         (),
         {"costs": ((OSError, 1), (OSError, 2))},
-        ("RetryBudget(costs) names a class twice; write each class once"),
+        ("RetryBudget(costs) names OSError twice; write each class once, as in RetryBudget(costs={TimeoutError: 2.0})"),
     ),
-    (Hedge, (), {}, ("Hedge takes either seconds or a percentile; write Hedge(after=0.2) or Hedge(percentile=0.95)")),
+    (
+        Hedge,
+        (),
+        {},
+        (
+            "Hedge takes either seconds or a percentile, not neither; write for example Hedge(after=0.2) "
+            "or Hedge(percentile=0.95)"
+        ),
+    ),
     (
         Hedge,
         (),
         {"after": 1.0, "percentile": 0.5},
-        ("Hedge takes either seconds or a percentile; write Hedge(after=0.2) or Hedge(percentile=0.95)"),
+        (
+            "Hedge takes either seconds or a percentile, not both; write for example Hedge(after=0.2) or "
+            "Hedge(percentile=0.95)"
+        ),
     ),
     (
         Hedge,
         (),
         {"after": 1.0, "attempts": 1},
-        ("Hedge(attempts) needs a whole number of at least 2, not 1; write for example Hedge(attempts=2)"),
+        ("Hedge(attempts) needs a whole number from 2 to 5, not 1; write for example Hedge(after=0.2, attempts=2)"),
     ),
-    (Hedge, (), {"after": 1.0, "attempts": 6}, ("Hedge(attempts) is at most 5, not 6; write Hedge(attempts=2)")),
+    (
+        Hedge,
+        (),
+        {"after": 1.0, "attempts": 6},
+        ("Hedge(attempts) needs a whole number from 2 to 5, not 6; write for example Hedge(after=0.2, attempts=2)"),
+    ),
     (
         Hedge,
         (),
         {"after": 1.0, "on": 5},
         (
-            "Hedge(on) needs exception classes or a function of the error, not 5; "
-            "write for example Hedge(on=(ConnectionError,))"
+            "Hedge(on) needs exception classes or a function of the error, not 5; write for example "
+            "Hedge(after=0.2, on=(ConnectionError,))"
         ),
     ),
     (
         Hedge,
         (),
         {"after": 1.0, "minimum_calls": 0},
-        ("Hedge(minimum_calls) needs a whole number of at least 1, not 0; write for example Hedge(minimum_calls=20)"),
+        (
+            "Hedge(minimum_calls) needs a whole number of at least 1, not 0; write for example "
+            "Hedge(percentile=0.95, minimum_calls=20)"
+        ),
     ),
     (
         Hedge,
         (),
         {"after": 1.0, "window": 0},
-        ("Hedge(window) needs seconds above 0, not 0; write for example Hedge(window=60.0)"),
+        ("Hedge(window) needs seconds above 0, not 0; write for example Hedge(percentile=0.95, window=60.0)"),
     ),
     (Hedge, (), {"after": 0}, ("Hedge(after) needs seconds above 0, not 0; write for example Hedge(after=0.2)")),
     (
@@ -275,8 +323,8 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         (),
         {"after": 1.0, "minimum": 0.1},
         (
-            "Hedge(minimum) and Hedge(maximum) bound a percentile, and say nothing beside after=; "
-            "write Hedge(after=0.2), or Hedge(percentile=0.95, maximum=1.0)"
+            "Hedge(minimum) and Hedge(maximum) bound a percentile, and say nothing beside after=; write "
+            "for example Hedge(after=0.2) or Hedge(percentile=0.95, maximum=1.0)"
         ),
     ),
     (
@@ -284,8 +332,8 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         (),
         {"after": 1.0, "maximum": 0.1},
         (
-            "Hedge(minimum) and Hedge(maximum) bound a percentile, and say nothing beside after=; "
-            "write Hedge(after=0.2), or Hedge(percentile=0.95, maximum=1.0)"
+            "Hedge(minimum) and Hedge(maximum) bound a percentile, and say nothing beside after=; write "
+            "for example Hedge(after=0.2) or Hedge(percentile=0.95, maximum=1.0)"
         ),
     ),
     (
@@ -298,33 +346,33 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         Hedge,
         (),
         {"percentile": 1},
-        ("Hedge(percentile=1) waits for the slowest call of all; write Hedge(percentile=0.95)"),
+        ("Hedge(percentile=1) waits for the slowest call of all; write for example Hedge(percentile=0.95)"),
     ),
     (
         Hedge,
         (),
         {"percentile": 0.5, "minimum": -1},
-        ("Hedge(minimum) needs seconds at least 0, not -1; write for example Hedge(minimum=0.01)"),
+        ("Hedge(minimum) needs seconds at least 0, not -1; write for example Hedge(percentile=0.95, minimum=0.01)"),
     ),
     (
         Hedge,
         (),
         {"percentile": 0.5, "maximum": 0},
-        ("Hedge(maximum) needs seconds above 0, not 0; write for example Hedge(maximum=1.0)"),
+        ("Hedge(maximum) needs seconds above 0, not 0; write for example Hedge(percentile=0.95, maximum=1.0)"),
     ),
     (
         Hedge,
         (),
         {"percentile": 0.5, "minimum": 2.0, "maximum": 1.0},
-        ("Hedge(maximum=1.0) is below minimum=2.0; write maximum=2.0 or more"),
+        ("Hedge(maximum=1.0) is below minimum=2.0; write for example Hedge(percentile=0.5, minimum=2.0, maximum=2.0)"),
     ),
     (
         Fallback,
         (),
         {},
         (
-            "Fallback takes either a value or a function; "
-            "write Fallback(value=[]) or Fallback(function=lambda error: cached())"
+            "Fallback takes either a value or a function, not neither; write for example "
+            "Fallback(value=[]) or Fallback(function=lambda error: [])"
         ),
     ),
     (
@@ -332,23 +380,23 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         (),
         {"value": 1, "function": print},
         (
-            "Fallback takes either a value or a function; "
-            "write Fallback(value=[]) or Fallback(function=lambda error: cached())"
+            "Fallback takes either a value or a function, not both; write for example Fallback(value=[]) "
+            "or Fallback(function=lambda error: [])"
         ),
     ),
     (
         Fallback,
         (),
         {"function": 5},
-        ("Fallback(function) needs a function of the error, not 5; write Fallback(value=5)"),
+        ("Fallback(function) needs a function of the error, not 5; write for example Fallback(value=5)"),
     ),
     (
         Fallback,
         (),
         {"value": 1, "on": 5},
         (
-            "Fallback(on) needs exception classes or a function of the error, not 5; "
-            "write for example Fallback(on=(ConnectionError,))"
+            "Fallback(on) needs exception classes or a function of the error, not 5; write for example "
+            "Fallback(value=[], on=(ConnectionError,))"
         ),
     ),
     (
@@ -356,8 +404,8 @@ WRONG: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] 
         (),
         {"value": 1, "ignore": 5},
         (
-            "Fallback(ignore) needs exception classes or a function of the error, not 5; "
-            "write for example Fallback(ignore=(ConnectionError,))"
+            "Fallback(ignore) needs exception classes or a function of the error, not 5; write for "
+            "example Fallback(value=[], ignore=(ValueError,))"
         ),
     ),
 ]

@@ -4,6 +4,7 @@ middleware    `SwitchgearMiddleware`: deadline, limits by tenant and route, shed
 exchange      one request: what was sent, what was read ahead, who cut it off
 headers       the fields that say limits, and the ones that say how much time there is
 problems      refusals as problem documents (RFC 9457)
+checks        options that cannot work, refused at birth
 protocol      the words of ASGI, as types
 
 What may not live here: authentication (a tenant is read from what verified it), state of limits (that is the

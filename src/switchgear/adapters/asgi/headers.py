@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+from switchgear.adapters.asgi.checks import are_several
 from switchgear.adapters.asgi.protocol import Fields
 from switchgear.core.errors import Invalid, OptionError
 from switchgear.core.problems import retry_after_text
@@ -29,7 +30,7 @@ _GRPC_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9
 
 def checked_shown(levels: Collection[Level]) -> frozenset[Level]:
     """Return the levels to tell. Raises `OptionError` for a word that is no level."""
-    if isinstance(levels, str) or any(level not in LEVELS for level in levels):
+    if not are_several(levels) or any(level not in LEVELS for level in levels):
         raise OptionError(f'shown= takes levels such as ("tenant", "tool"), not {levels!r}')
     return frozenset(levels)
 

@@ -12,6 +12,17 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from switchgear.adapters.asgi.checks import (
+    checked_paths,
+    require_callable,
+    require_header_name,
+    require_header_value,
+    require_kind,
+    require_limiter,
+    require_name,
+    require_reader,
+    require_tenants,
+)
 from switchgear.adapters.asgi.exchange import Exchange, Interruption
 from switchgear.adapters.asgi.headers import SHOWN, checked_shown, limit_fields, wished_seconds
 from switchgear.adapters.asgi.problems import is_defect, problem_answer
@@ -75,17 +86,24 @@ class SwitchgearMiddleware:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Check the options."""
+        require_callable(_option("app"), app, example="SwitchgearMiddleware(app), with an ASGI application")
+        require_header_value(_option("challenge"), challenge, example="Bearer")
         self._app = app
         self._limits = limits
         self._guard = guard
         self._readers = _Readers(tenant_of, route_of, anonymous, priority_of)
         self._time = _Time(deadline_header, deadline_max)
-        self._exempt = _checked_paths(exempt)
+        self._exempt = checked_paths(exempt)
         self._shown = checked_shown(shown)
         self._challenge = challenge
         self._clock = clock
         if limits is not None:
+            require_limiter(_option("limits"), limits)
             _check_names(limits, self._readers)
+        if guard is not None:
+            require_kind(_option("guard"), guard, Guard, example='Guard("inbound", bulkhead=Bulkhead(32))')
+        elif priority_of is not None:
+            raise OptionError("priority_of= is for the shedding of a guard; give guard= as well")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -202,6 +220,12 @@ class _Readers:
     anonymous: str | None
     priority_of: NameOf | None
 
+    def __post_init__(self) -> None:
+        """Check the readers."""
+        for name in ("tenant_of", "route_of", "priority_of"):
+            require_reader(_option(name), getattr(self, name), example=f'{name}=lambda scope: scope.get("{name[:-3]}")')
+        require_name(_option("anonymous"), self.anonymous, example="anonymous")
+
     def read(self, scope: Scope) -> _Caller:
         """Return who asks. Raises `Denied` (TENANT_UNAUTHENTICATED) when that has to be known and is not."""
         return _Caller(self._tenant(scope), _read(self.route_of, scope), _read(self.priority_of, scope))
@@ -223,7 +247,8 @@ class _Time:
     deadline_max: float | None
 
     def __post_init__(self) -> None:
-        """Check the bound."""
+        """Check the header and the bound."""
+        require_header_name(_option("deadline_header"), self.deadline_header, example="X-Request-Timeout")
         if self.deadline_max is not None:
             require_seconds("SwitchgearMiddleware(deadline_max)", self.deadline_max, example=60.0)
 
@@ -258,16 +283,12 @@ def _read(reader: NameOf | None, scope: Scope) -> str | None:
 
 def _check_names(limits: RateLimiter, readers: _Readers) -> None:
     """Raise `OptionError` for a level that no request could ever name."""
-    if "tenant" in limits.levels and readers.tenant_of is None and readers.anonymous is None:
-        raise OptionError("limits with a tenant level need tenant_of=, a function of the scope")
+    require_tenants(limits, readers.tenant_of, readers.anonymous, reads="scope")
     if "tool" in limits.levels and readers.route_of is None:
         raise OptionError("limits with a tool level need route_of=, a function of the scope")
     if "connector" in limits.levels:
         raise OptionError("requests have no connector; write the limits at the level of tenant, tool or global")
 
 
-def _checked_paths(paths: Collection[str]) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return whole paths, and those that stand for everything below them."""
-    if isinstance(paths, str) or not all(path.startswith("/") for path in paths):
-        raise OptionError(f'exempt= takes paths such as ("/livez", "/assets/"), not {paths!r}')
-    return frozenset(paths), tuple(path for path in paths if path.endswith("/") and path != "/")
+def _option(name: str) -> str:
+    return f"SwitchgearMiddleware({name})"

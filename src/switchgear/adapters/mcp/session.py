@@ -6,6 +6,7 @@ annotations, else nothing. Annotations are hints: a server that you do not trust
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ except ModuleNotFoundError as error:
     raise missing(error, (error.name or "").partition(".")[0], "mcp") from error
 
 R = TypeVar("R")
+_OPERATION = "mcp.request"
 Classifier = Callable[[str, types.CallToolResult], Verdict]
 """A function of a tool's name and its result that says what the result tells about the server."""
 
@@ -65,16 +67,40 @@ class SessionOptions:
     def __post_init__(self) -> None:
         """Check the options."""
         require_count("GuardedSession(tools_max)", self.tools_max, example=10_000)
+        if self.classify is not None and not _is_plain(self.classify):
+            raise OptionError(
+                f"GuardedSession(classify) takes a plain function of a tool's name and a result, not {self.classify!r}"
+            )
+        if self.operations is not None and _OPERATION not in self.operations:
+            raise OptionError(
+                f'GuardedSession(operations) has no "{_OPERATION}"; '
+                f'write for example operations_with({{"{_OPERATION}": 30.0}})'
+            )
         for tool, effect in (self.effects or {}).items():
-            if effect not in set(Effect):
+            if effect not in tuple(Effect):  # what cannot be hashed can be compared
                 words = ", ".join(f'"{known}"' for known in Effect)
                 raise OptionError(f"GuardedSession(effects): tool {tool!r} has one of {words}, not {effect!r}")
+
+
+def _is_plain(function: object) -> bool:
+    return callable(function) and not inspect.iscoroutinefunction(function)
 
 
 def _row_of(error: Exception) -> Row:
     if isinstance(error, ToolFailed):
         return UNSAID if error.verdict is Verdict.IGNORED else FAILED
     return row_of(error)
+
+
+def _verdict(classify: Classifier, tool: str, result: types.CallToolResult) -> Verdict:
+    """Return what the user's function says. Raises `OptionError` when it fails: that is no fault of the server."""
+    try:
+        verdict: object = classify(tool, result)
+    except Exception as error:  # a function of the user's may raise anything
+        raise OptionError(f"GuardedSession(classify) failed for tool {tool}: {error!r}") from error
+    if not isinstance(verdict, Verdict):
+        raise OptionError(f"GuardedSession(classify) has to return a Verdict, not {verdict!r}; write Verdict.SUCCESS")
+    return verdict
 
 
 class GuardedSession:
@@ -99,7 +125,7 @@ class GuardedSession:
         """Send nothing yet."""
         self.session = session
         self._options = SessionOptions(**options)
-        self._operation = (self._options.operations or OPERATIONS)["mcp.request"]
+        self._operation = (self._options.operations or OPERATIONS)[_OPERATION]
         self._gate = Gate(guard, _row_of)
         self._clock = clock
         self._dependency = guard.name
@@ -175,7 +201,7 @@ class GuardedSession:
         classify = self._options.classify
         if classify is None or not isinstance(result, types.CallToolResult):
             return result
-        verdict = classify(name, result)
+        verdict = _verdict(classify, name, result)
         if verdict is not Verdict.SUCCESS:
             raise ToolFailed(name, result, verdict)
         return result

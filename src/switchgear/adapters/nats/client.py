@@ -13,7 +13,7 @@ from switchgear.adapters.nats.deliveries import ConsumerOptions
 from switchgear.adapters.nats.kv import Bucket
 from switchgear.adapters.nats.link import Link, LinkOptions, State
 from switchgear.adapters.nats.streams import EnsuredStream, ensure_stream
-from switchgear.adapters.nats.subscriptions import Handler, Subscription, SubscriptionOptions
+from switchgear.adapters.nats.subscriptions import Handler, Subscription, SubscriptionOptions, unsubscribed
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.effects import Effect
 from switchgear.core.operations import OPERATIONS, Operation
@@ -179,7 +179,7 @@ class GuardedNats:
             try:
                 await self._link.confirm(client)
             except BaseException:
-                await source.unsubscribe()
+                await unsubscribed(source)
                 raise
             subscription.start(source)
 

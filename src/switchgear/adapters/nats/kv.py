@@ -7,6 +7,7 @@ the key, since your own write may be what made the revision grow.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -18,11 +19,15 @@ from switchgear.core.effects import Effect
 
 try:
     from nats.errors import ConnectionClosedError
+    from nats.errors import Error as NatsError
     from nats.js.api import KeyValueConfig
     from nats.js.errors import BadRequestError, BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError
     from nats.js.kv import KeyValue
 except ModuleNotFoundError as error:
     raise missing(error, "nats", "nats") from error
+
+
+_LOG = logging.getLogger("switchgear.adapters.nats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +204,11 @@ class Watch:
         return {key: entry for key, entry in entries.items() if entry.operation == "put"}
 
     async def close(self) -> None:
-        """End the watch, and the iteration over it."""
-        await self._watcher.stop()
+        """End the watch, and the iteration over it. Closing it again, or after the connection, does nothing."""
+        try:
+            await self._watcher.stop()
+        except NatsError as error:
+            _LOG.debug("a watch of %s ended without the server: %s", self._link.dependency, error)
 
 
 def _entry(found: KeyValue.Entry) -> Entry:

@@ -36,6 +36,10 @@ State = Literal["new", "connected", "reconnecting", "closed"]
 
 _LOG = logging.getLogger("switchgear.adapters.nats")
 _ROUND_TRIP_SECONDS_MAX = 3600
+_CLOSE_SECONDS = 1.0
+PENDING_BYTES_MAX = 4_194_304
+"""When more than this waits to be taken by the server, an operation first waits until it was, within its seconds."""
+
 _OURS = frozenset(
     {
         "allow_reconnect",
@@ -154,8 +158,17 @@ class Link:
         except (DeadlineExceeded, NatsError, OSError) as error:
             _LOG.warning("%s: closed before the server had everything: %s", self.dependency, error)
         finally:
-            await client.close()
+            await self._cut(client)
             await self._end_confirmations()
+
+    async def _cut(self, client: Client) -> None:
+        """Close the client's connection. When the server takes no more, what it did not take is given up."""
+        operation = Operation("nats.close", _CLOSE_SECONDS, Code.DEADLINE_EXCEEDED)
+        try:
+            await bounded(operation, client.close(), clock=self.clock, dependency=self.dependency)
+        except (DeadlineExceeded, OSError) as error:
+            _LOG.warning("%s: cut off before the server took what was left: %s", self.dependency, error)
+            _abort(client)
 
     async def confirm(self, client: Client) -> None:
         """Wait for a round trip: the server then has all that was published before.
@@ -184,7 +197,17 @@ class Link:
         return result
 
     async def _bounded(self, operation: Operation, work: Callable[[], Awaitable[R]]) -> R:
-        return await bounded(operation, work(), clock=self.clock, dependency=self.dependency)
+        return await bounded(operation, self._with_room(work), clock=self.clock, dependency=self.dependency)
+
+    async def _with_room(self, work: Callable[[], Awaitable[R]]) -> R:
+        """Do `work` once the server has taken what waits, if that is too much.
+
+        The client has a bound of its own, but it waits there without end and swallows cancellation, so it is off.
+        """
+        client = self._client
+        if client is not None and client.is_connected and client.pending_data_size > PENDING_BYTES_MAX:
+            await self.confirm(client)
+        return await work()
 
     async def _connect(self) -> None:
         client = Client()
@@ -195,6 +218,7 @@ class Link:
             allow_reconnect=True,
             max_reconnect_attempts=options.reconnect_attempts,
             reconnect_time_wait=options.reconnect_wait,  # type: ignore[arg-type] # the client sleeps so long; any number does
+            pending_size=0,  # nothing is buffered while the connection is lost; else see `_with_room`
             connect_timeout=options.connect_seconds,  # type: ignore[arg-type] # as above
             drain_timeout=options.drain_seconds,  # type: ignore[arg-type] # as above
             error_cb=self._on_error,
@@ -203,7 +227,7 @@ class Link:
         try:
             await bounded(options.operations["nats.connect"], connecting, clock=self.clock, dependency=self.dependency)
         except BaseException as error:
-            await client.close()
+            await self._cut(client)
             if isinstance(error, DeadlineExceeded) and client.last_error is not None:
                 raise error from client.last_error
             raise
@@ -221,3 +245,10 @@ class Link:
         if said != self._said:
             self._said = said
             _LOG.warning("%s: %s", self.dependency, said)
+
+
+def _abort(client: Client) -> None:
+    """End the connection without sending what is left. A web socket ends by its own timeout."""
+    writer = getattr(client._transport, "_io_writer", None)  # noqa: SLF001 - the client only offers to wait for the rest
+    if writer is not None:
+        writer.transport.abort()

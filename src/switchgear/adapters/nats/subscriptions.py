@@ -31,6 +31,7 @@ Handler = Callable[[Msg], Awaitable[object]]
 WhenFull = Literal["drop_newest", "drop_oldest"]
 
 _LOG = logging.getLogger("switchgear.adapters.nats")
+_END_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,7 @@ class Subscription:
         self._received = self._handled = self._failed = self._dropped = 0
         self._workers: list[asyncio.Task[None]] = []
         self._source: ClientSubscription | None = None
+        self._ending = False
 
     def start(self, source: ClientSubscription) -> None:
         """Begin to handle what `source` delivers."""
@@ -120,7 +122,7 @@ class Subscription:
             raise RuntimeError(f"a handler of {self.subject} cannot wait for itself; stop it from outside")
         source, self._source = self._source, None
         if source is not None:
-            await _unsubscribed(source)
+            await unsubscribed(source)
         finishing = Operation(f"stop of {self.subject}", seconds, Code.DEADLINE_EXCEEDED)
         try:
             if self._workers:
@@ -131,13 +133,22 @@ class Subscription:
             await self._end_workers()
 
     async def _end_workers(self) -> None:
+        """Cancel the handlers. One that swallows that is left behind after a moment."""
         workers, self._workers = self._workers, []
+        if not workers:
+            return
+        self._ending = True
         for worker in workers:
             worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        ending = Operation(f"end of the handlers of {self.subject}", _END_SECONDS, Code.DEADLINE_EXCEEDED)
+        try:
+            await bounded(ending, asyncio.wait(workers), clock=self._clock, dependency=self.subject)
+        except DeadlineExceeded:
+            left = sum(not worker.done() for worker in workers)
+            _LOG.error("%s: %d handlers do not end when they are cancelled", self.subject, left)
 
     async def _work(self) -> None:
-        while True:
+        while not self._ending:
             message = await self._queue.get()
             try:
                 await bounded(self._operation, self._handler(message), clock=self._clock, dependency=self.subject)
@@ -157,7 +168,7 @@ class Subscription:
             )
 
 
-async def _unsubscribed(source: ClientSubscription) -> None:
+async def unsubscribed(source: ClientSubscription) -> None:
     """Tell the server, if there is one: a subscription ends with its connection anyway."""
     try:
         await source.unsubscribe()

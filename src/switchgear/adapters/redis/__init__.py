@@ -6,9 +6,9 @@ gate               the logic that both clients share
 mixins             the classes that both clients share, written once
 blocking           what `redis.Redis` needs beside them
 asynchronous       what `redis.asyncio.Redis` needs beside them
+cluster            what cluster clients need: commands and subscriptions, no pipelines
 
 The adapter changes no command and no answer. It switches the client's own retry off, since attempts would multiply.
-It does not cover cluster clients.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from switchgear.adapters.gate import missing
-from switchgear.adapters.redis import asynchronous, blocking
+from switchgear.adapters.redis import asynchronous, blocking, cluster
 from switchgear.adapters.redis.commands import READ_ONLY_COMMANDS
 from switchgear.adapters.redis.gate import RedisGate
 from switchgear.adapters.redis.outcomes import OUTCOMES
@@ -27,18 +27,21 @@ from switchgear.guard.guard import Guard
 try:
     import redis
     import redis.asyncio
+    import redis.asyncio.cluster
+    import redis.cluster
 except ModuleNotFoundError as error:
     raise missing(error, "redis", "redis") from error
 
 __all__ = ["OUTCOMES", "READ_ONLY_COMMANDS", "guarded"]
 
-C = TypeVar("C", bound="redis.Redis | redis.asyncio.Redis")
+C = TypeVar("C", bound="redis.Redis | redis.asyncio.Redis | redis.cluster.RedisCluster | redis.asyncio.RedisCluster")
 
 
 def guarded(client: C, guard: Guard, *, repeatable: Iterable[str] = ()) -> C:
     """Put `client` under `guard` and return it: its commands, pipelines and subscriptions.
 
-    client      a `redis.Redis` or `redis.asyncio.Redis`, or a subclass of either. It is changed in place.
+    client      a `redis.Redis`, `redis.asyncio.Redis` or a `RedisCluster` of either, or a subclass. It is changed in
+                place. A cluster client has its commands and subscriptions guarded, and its pipelines refused.
     repeatable  writes that may be sent twice, such as ``("SET", "EXPIRE")``. Read-only commands always may.
 
     The client's own retry is switched off. Raises `OptionError` for a client of another kind, one that is guarded
@@ -51,6 +54,12 @@ def guarded(client: C, guard: Guard, *, repeatable: Iterable[str] = ()) -> C:
         blocking.switch_on(client, gate)
     elif isinstance(client, redis.asyncio.Redis):
         asynchronous.switch_on(client, gate)
+    elif isinstance(client, redis.cluster.RedisCluster):
+        cluster.switch_on(client, gate)
+    elif isinstance(client, redis.asyncio.cluster.RedisCluster):
+        cluster.switch_on_async(client, gate)
     else:
-        raise OptionError(f"guarded() takes a redis.Redis or redis.asyncio.Redis, not {client!r}")
+        raise OptionError(
+            f"guarded() takes a redis.Redis, a redis.asyncio.Redis or a RedisCluster of either, not {client!r}"
+        )
     return client

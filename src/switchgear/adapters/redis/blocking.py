@@ -50,10 +50,13 @@ class _GuardedPipeline(PipelineMixin):
             self.reset()
 
 
-class _GuardedPubSub(PubSubMixin):
+class GuardedPubSub(PubSubMixin):
+    """A subscription under the gate."""
+
     _way = staticmethod(_call_inside)
 
     def parse_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as the client's own
+        """Wait for a message, which is no call."""
         parent: Any = super()  # the class of the client
         with self._waiting():
             return parent.parse_response(*args, **options)
@@ -61,4 +64,4 @@ class _GuardedPubSub(PubSubMixin):
 
 class _GuardedRedis(CommandMixin):
     _way = staticmethod(RedisGate.call)
-    _pipeline, _pubsub = _GuardedPipeline, _GuardedPubSub
+    _pipeline, _pubsub = _GuardedPipeline, GuardedPubSub

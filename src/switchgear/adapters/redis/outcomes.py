@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from switchgear.adapters.gate import FAILED, NOT_SENT, UNSAID, WORKS, Row, missing, row_in
+from switchgear.adapters.gate import FAILED, NOT_SENT, UNREACHED, UNSAID, WORKS, Row, missing, row_in
 
 try:
     from redis import exceptions
@@ -34,6 +34,8 @@ OUTCOMES: Mapping[type[Exception], Row] = {
     exceptions.MovedError: WORKS,
     exceptions.NoScriptError: UNSAID,
     exceptions.MaxConnectionsError: NOT_SENT,
+    exceptions.SlotNotCoveredError: UNREACHED,
+    exceptions.RedisClusterException: NOT_SENT,  # a command that a cluster cannot take, such as keys of several slots
     exceptions.DataError: NOT_SENT,
     exceptions.PubSubError: NOT_SENT,
 }
@@ -42,9 +44,14 @@ OUTCOMES: Mapping[type[Exception], Row] = {
 FAILING_PREFIXES = frozenset({"BUSY", "MISCONF", "NOREPLICAS"})
 """First words of a plain `ResponseError` that mean: the server cannot do its job now."""
 
+LOST_CLUSTER = ("Redis Cluster cannot be connected", "All slots are not covered")
+"""How a `RedisClusterException` begins that means: the nodes cannot be found, perhaps after something was sent."""
+
 
 def row_of(error: Exception) -> Row:
     """Return what `error` says."""
+    if isinstance(error, exceptions.RedisClusterException) and str(error).startswith(LOST_CLUSTER):
+        return FAILED
     if type(error) is exceptions.ResponseError and str(error).partition(" ")[0] in FAILING_PREFIXES:
         return FAILED
     return row_in(OUTCOMES, error)

@@ -8,13 +8,21 @@ from typing import Literal, cast, get_args
 
 from switchgear.core.errors import OptionError
 from switchgear.policies.breaker.windows import BreakerState, Thresholds
-from switchgear.policies.checks import require_count, require_number, require_seconds, require_share
+from switchgear.policies.checks import (
+    refused,
+    require_count,
+    require_number,
+    require_seconds,
+    require_share,
+    require_word,
+)
 from switchgear.policies.errors import ErrorFilter, require_filter
 
 Mode = Literal["normal", "observe", "forced_open", "disabled"]
 
 _FINE_BUCKETS = 10
 _WINDOW_MIN_SECONDS = 0.001
+_SLOW = "Breaker(slow_rate=0.5, slow_after=2.0)"
 _OFF = {"cooldown_factor": 1.0, "ramp": 0.0, "mode": "normal", "tenants": 1}
 
 
@@ -75,9 +83,7 @@ class Breaker:
         object.__setattr__(self, "thresholds", thresholds)
         _check_errors(self)
         _check_recovery(self)
-        if self.mode not in get_args(Mode):
-            modes = ", ".join(f'"{mode}"' for mode in get_args(Mode))
-            raise OptionError(f"Breaker(mode) is one of {modes}, not {self.mode!r}")
+        require_word("Breaker(mode)", self.mode, get_args(Mode), write='Breaker(mode="observe")')
 
     def __repr__(self) -> str:
         """Show what applies: the defaults of the mode that was asked for as well, and nothing that is switched off."""
@@ -132,7 +138,7 @@ def _asks_for_rates(options: Breaker) -> bool:
 
 def _by_row(options: Breaker) -> Thresholds:
     if options.slow_after is not None:
-        raise OptionError("Breaker(slow_after) needs slow_rate; write for example slow_rate=0.5, slow_after=2.0")
+        raise OptionError(f"Breaker(slow_after) needs slow_rate beside it; write for example {_SLOW}")
     failures = 5 if options.failures is None else options.failures
     require_count("Breaker(failures)", failures, example=5)
     return Thresholds(failures=failures)
@@ -147,7 +153,8 @@ def _by_rate(options: Breaker) -> Thresholds:
     if options.window_calls is not None and minimum > options.window_calls:
         raise OptionError(
             f"Breaker(minimum_calls={minimum}) can never be reached in window_calls={options.window_calls}; "
-            f"write minimum_calls={options.window_calls} or less"
+            "write for example "
+            f"Breaker(minimum_calls={options.window_calls}, window_calls={options.window_calls})"
         )
     seconds, buckets = _buckets(options)
     return Thresholds(
@@ -163,20 +170,29 @@ def _by_rate(options: Breaker) -> Thresholds:
 
 def _check_rates(options: Breaker) -> None:
     if options.failures is not None:
-        raise OptionError("Breaker takes failures= or a rate over a window, not both; drop one of them")
+        raise OptionError(
+            "Breaker takes failures= or a rate over a window, not both; drop one of them, "
+            "and write for example Breaker(failures=5) or Breaker(failure_rate=0.5, window=60.0)"
+        )
     if options.failure_rate is not None:
         require_share("Breaker(failure_rate)", options.failure_rate, example=0.5)
     if (options.slow_rate is None) != (options.slow_after is None):
-        raise OptionError("Breaker needs slow_rate and slow_after together; write slow_rate=0.5, slow_after=2.0")
+        given = "slow_after" if options.slow_rate is None else "slow_rate"
+        raise OptionError(
+            f"Breaker needs slow_rate and slow_after together, not {given} alone; write for example {_SLOW}"
+        )
     if options.slow_rate is not None:
-        require_share("Breaker(slow_rate)", options.slow_rate, example=0.5)
-        require_seconds("Breaker(slow_after)", options.slow_after, zero=True, example=2.0)
+        require_share("Breaker(slow_rate)", options.slow_rate, write=_SLOW)
+        require_seconds("Breaker(slow_after)", options.slow_after, zero=True, write=_SLOW)
 
 
 def _buckets(options: Breaker) -> tuple[float, int]:
     if options.window_calls is not None:
         if options.window is not None:
-            raise OptionError("Breaker takes window= seconds or window_calls=, not both; drop one of them")
+            raise OptionError(
+                "Breaker takes window= seconds or window_calls=, not both; drop one of them, "
+                "and write for example Breaker(window=60.0) or Breaker(window_calls=100)"
+            )
         return 0.0, 0
     window = 60.0 if options.window is None else options.window
     require_number("Breaker(window)", window, least=_WINDOW_MIN_SECONDS, example=60.0)
@@ -193,10 +209,11 @@ def _check_recovery(options: Breaker) -> None:
     require_seconds("Breaker(cooldown)", options.cooldown, example=60.0)
     require_number("Breaker(cooldown_factor)", options.cooldown_factor, least=1, example=2.0)
     if options.cooldown_max is not None:
-        require_number("Breaker(cooldown_max)", options.cooldown_max, least=options.cooldown, example=600.0)
+        write = f"Breaker(cooldown={options.cooldown!r}, cooldown_max={max(600.0, options.cooldown)!r})"
+        require_number("Breaker(cooldown_max)", options.cooldown_max, least=options.cooldown, write=write)
     require_number("Breaker(jitter)", options.jitter, least=0, example=0.1)
     if options.jitter >= 1:
-        raise OptionError(f"Breaker(jitter) is a share below 1, not {options.jitter!r}; write for example jitter=0.1")
+        raise refused("Breaker(jitter)", "is a share below 1", options.jitter, "Breaker(jitter=0.1)")
     require_count("Breaker(tenants)", options.tenants, example=2)
     require_count("Breaker(probes)", options.probes, example=3)
     if options.half_open_max is not None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from switchgear.core.errors import OptionError
-from switchgear.policies.checks import require_count, require_number, require_seconds, require_share
+from switchgear.policies.checks import refused, require_count, require_number, require_seconds, require_share
 from switchgear.policies.places import PRIORITIES, Priority
 
 SHEDDABLE: frozenset[Priority] = frozenset(("sheddable_plus", "sheddable"))
@@ -18,6 +18,8 @@ _SHARES: Mapping[Priority, float] = MappingProxyType(
     {"critical_plus": 1.0, "critical": 0.95, "sheddable_plus": 0.8, "sheddable": 0.6}
 )
 _INITIAL = 20
+_AGED = "Shedding(queue=64, queue_age=1.0)"
+_WEIGHTED = 'Shedding(queue=64, weights={"acme": 2.0})'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ class Shedding:
         start = min(max(_INITIAL, self.minimum), self.maximum) if self.initial is None else self.initial
         object.__setattr__(self, "start", start)
         object.__setattr__(self, "shares", MappingProxyType(_whole_shares(self.shares)))
-        object.__setattr__(self, "weights", MappingProxyType(_checked_weights(self)))
+        object.__setattr__(self, "weights", MappingProxyType(_checked_weights(self.weights)))
 
     def patience(self, priority: Priority) -> float:
         """Return the seconds a call of that class may wait: `max_wait`, or `queue_age` when it is sheddable."""
@@ -96,7 +98,7 @@ def _check_limit(options: Shedding) -> None:
     if options.minimum > options.maximum:
         raise OptionError(
             f"Shedding(minimum={options.minimum}) is above maximum={options.maximum}; "
-            f"write maximum={options.minimum} for a fixed limit, or more"
+            f"write for example Shedding(minimum={options.minimum}, maximum={options.minimum}) for a fixed limit"
         )
     if options.initial is None:
         return
@@ -104,7 +106,8 @@ def _check_limit(options: Shedding) -> None:
     if not options.minimum <= options.initial <= options.maximum:
         raise OptionError(
             f"Shedding(initial={options.initial}) is not between minimum={options.minimum} and "
-            f"maximum={options.maximum}; leave initial out, or write one that is"
+            f"maximum={options.maximum}; leave initial out, "
+            f"and write for example Shedding(minimum={options.minimum}, maximum={options.maximum})"
         )
 
 
@@ -117,7 +120,7 @@ def _check_gradient(options: Shedding) -> None:
     if options.long_window < options.window:
         raise OptionError(
             f"Shedding(long_window={options.long_window!r}) is below window={options.window!r}; "
-            f"write long_window={60 * options.window!r}"
+            f"write for example Shedding(window={options.window!r}, long_window={60 * options.window!r})"
         )
 
 
@@ -130,39 +133,57 @@ def _check_throttle(options: Shedding) -> None:
 def _check_queue(options: Shedding) -> None:
     require_count("Shedding(queue)", options.queue, least=0, example=64)
     require_seconds("Shedding(max_wait)", options.max_wait, example=5.0)
-    for name, asked in (("queue_age", options.queue_age is not None), ("weights", bool(options.weights))):
+    for write, asked in ((_AGED, options.queue_age is not None), (_WEIGHTED, bool(options.weights))):
         if asked and not options.queue:
-            raise OptionError(f"Shedding({name}) needs a queue; write for example queue=64 as well")
+            name = write.rpartition(", ")[2].partition("=")[0]
+            raise OptionError(f"Shedding({name}) needs a queue beside it; write for example {write}")
     if options.queue_age is None:
         return
-    require_seconds("Shedding(queue_age)", options.queue_age, example=1.0)
+    require_seconds("Shedding(queue_age)", options.queue_age, write=_AGED)
     if options.queue_age >= options.max_wait:
         raise OptionError(
             f"Shedding(queue_age={options.queue_age!r}) is not below max_wait={options.max_wait!r}, "
-            f"so nobody gets that old; write for example queue_age={options.max_wait / 2!r}"
+            "so nobody gets that old; write for example "
+            f"Shedding(queue={options.queue}, max_wait={options.max_wait!r}, queue_age={options.max_wait / 2!r})"
         )
 
 
-def _whole_shares(shares: Mapping[Priority, float]) -> dict[Priority, float]:
+def _whole_shares(shares: object) -> dict[Priority, float]:
     """Return the share of each class, the highest class first."""
-    unknown = set(shares) - set(PRIORITIES)
-    if unknown:
-        raise OptionError(
-            f"Shedding(shares) knows {', '.join(PRIORITIES)}, not {', '.join(sorted(map(repr, unknown)))}"
-        )
-    whole = {priority: shares.get(priority, _SHARES[priority]) for priority in PRIORITIES}
+    if not isinstance(shares, Mapping) or not set(shares) <= set(PRIORITIES):
+        wants = f"takes a share for each of {', '.join(PRIORITIES)}"
+        raise refused("Shedding(shares)", wants, shares, _line_of("sheddable"))
+    whole: dict[Priority, float] = {priority: shares.get(priority, _SHARES[priority]) for priority in PRIORITIES}
     for priority, share in whole.items():
-        require_share(f"Shedding(shares) for {priority}", share, example=0.5)
+        require_share(f"Shedding(shares) for {priority}", share, write=_line_of(priority))
     for higher, lower in pairwise(PRIORITIES):
         if whole[higher] < whole[lower]:
             raise OptionError(
-                f"Shedding(shares) gives {lower} {whole[lower]!r} of the limit and {higher} only {whole[higher]!r}; "
-                f"write a share of at least {whole[lower]!r} for {higher}"
+                f"Shedding(shares) gives {lower} {whole[lower]!r} of the limit and {higher} only {whole[higher]!r}, "
+                f"and a higher class never gets less; write for example {_line_in_order(whole)}"
             )
     return whole
 
 
-def _checked_weights(options: Shedding) -> dict[str, float]:
-    for tenant, weight in options.weights.items():
-        require_number(f"Shedding(weights) for tenant {tenant!r}", weight, least=1, example=2.0)
-    return dict(options.weights)
+def _line_of(priority: Priority) -> str:
+    """Return a line to write for the share of one class: its default is right beside the others."""
+    return f'Shedding(shares={{"{priority}": {_SHARES[priority]!r}}})'
+
+
+def _line_in_order(whole: Mapping[Priority, float]) -> str:
+    """Return a line to write in which no class has less than one below it."""
+    ranks = {priority: rank for rank, priority in enumerate(PRIORITIES)}
+    raised = {priority: max(whole[below] for below in PRIORITIES[rank:]) for priority, rank in ranks.items()}
+    said = (f'"{priority}": {share!r}' for priority, share in raised.items() if share != _SHARES[priority])
+    return f"Shedding(shares={{{', '.join(said)}}})"
+
+
+def _checked_weights(weights: object) -> dict[str, float]:
+    if not isinstance(weights, Mapping):
+        raise refused("Shedding(weights)", "takes a number for each tenant", weights, _WEIGHTED)
+    for tenant, weight in weights.items():
+        if not tenant or not isinstance(tenant, str):
+            raise refused("Shedding(weights)", "names each tenant by a text", tenant, _WEIGHTED)
+        write = f"Shedding(queue=64, weights={{{tenant!r}: 2.0}})"
+        require_number(f"Shedding(weights) for tenant {tenant!r}", weight, least=1, write=write)
+    return dict(weights)

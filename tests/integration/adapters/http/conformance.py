@@ -6,6 +6,7 @@ options that returns a `Subject`. The fixture `server` is the scripted one.
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Callable
 from email.utils import formatdate
@@ -163,6 +164,51 @@ class Retries:
         server.script[:] = [answer(503, Retry_After=formatdate(time.time() + 30, usegmt=True))]
         assert make(retrying(3, clock)).send(server.url, Asking()).status == 200
         assert clock.slept == [pytest.approx(30, abs=3)]
+
+    @pytest.mark.parametrize(
+        ("body", "seconds"),
+        [
+            (b'{"retry_after": 7}', 7.0),
+            (b'{"retryAfter": "7.5"}', 7.5),
+            (b'{"retry-after": "%s"}' % formatdate(time.time() + 3600, usegmt=True).encode(), None),
+            (b'{"retry_after": -1}', None),
+            (b'{"retry_after": "soon"}', 0.0),
+            (b'{"retry_after": ', 0.0),
+        ],
+        ids=["number", "text", "a date too late", "never", "nonsense", "broken"],
+    )
+    def test_retry_after_in_a_problem_body(
+        self, make: Make, server: Server, body: bytes, seconds: float | None
+    ) -> None:
+        """Without the header the wish is read from a small problem body, and the body is still the caller's."""
+        clock = PatientClock()
+        server.script[:] = [answer(429, body, Content_Type="application/problem+json"), answer(200, b"good")]
+        reply = make(retrying(3, clock)).send(server.url, Asking())
+        waited = [] if seconds is None else [seconds]
+        assert (reply.body, clock.slept) == (body if seconds is None else b"good", waited)
+
+    def test_retry_after_in_a_packed_problem_body(self, make: Make, server: Server) -> None:
+        """The body may be compressed, as the clients ask for."""
+        clock = PatientClock()
+        packed = gzip.compress(b'{"retry_after": 7}')
+        headers = {"Content_Type": "application/problem+json", "Content_Encoding": "gzip"}
+        server.script[:] = [answer(503, packed, **headers), answer(503, packed, **headers)]
+        reply = make(retrying(2, clock)).send(server.url, Asking())
+        assert (reply.body, clock.slept) == (b'{"retry_after": 7}', [7.0])
+
+    def test_a_header_beats_the_problem_body(self, make: Make, server: Server) -> None:
+        """Both say something: the header counts."""
+        clock = PatientClock()
+        problem = {"Content_Type": "application/problem+json", "Retry_After": "3"}
+        server.script[:] = [answer(429, b'{"retry_after": 7}', **problem)]
+        assert make(retrying(3, clock)).send(server.url, Asking()).status == 200
+        assert clock.slept == [3.0]
+
+    def test_a_streamed_failure_is_the_callers(self, make: Make, server: Server) -> None:
+        """A problem body that was read for a wish can still be read in pieces."""
+        problem = answer(503, b'{"retry_after": -1}', Content_Type="application/problem+json")
+        server.script[:] = [problem]
+        assert make(Guard("remote")).first_part(server.url) == b'{"retry_after": -1}'
 
     def test_a_wish_that_is_too_long_ends_the_call(self, make: Make, server: Server) -> None:
         """A wait above `hint_max` is not waited out: the answer is handed out with its header."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,13 +10,17 @@ from contextlib import contextmanager
 
 
 class BreakingProxy:
-    """Forwards to a port. The first `breaks` requests are read and answered with a closed connection."""
+    """Forwards to a port. The first `breaks` requests are read and answered with a closed connection.
 
-    def __init__(self, target: int, breaks: int) -> None:
+    Only requests that hold the word `only` are broken and counted; by default any but the client's own greeting.
+    """
+
+    def __init__(self, target: int, breaks: int, only: bytes = b"") -> None:
         """Listen; connections are taken in a thread of their own."""
         self.requests = 0
         self._target = target
         self._breaks = breaks
+        self._only = only
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -37,19 +42,26 @@ class BreakingProxy:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, socket.create_connection(("127.0.0.1", self._target)) as upstream:
+            threading.Thread(target=_answer, args=(upstream, connection), daemon=True).start()
             while request := connection.recv(65_536):
-                if b"CLIENT" not in request and b"HELLO" not in request:  # the client's own greeting
+                if self._only in request and b"CLIENT" not in request and b"HELLO" not in request:
                     self.requests += 1
                     if self.requests <= self._breaks:
                         return
                 upstream.sendall(request)
-                connection.sendall(upstream.recv(65_536))
+
+
+def _answer(upstream: socket.socket, connection: socket.socket) -> None:
+    """Forward what the server says until one side ends."""
+    with contextlib.suppress(OSError):
+        while answer := upstream.recv(65_536):
+            connection.sendall(answer)
 
 
 @contextmanager
-def breaking_proxy(target: int, *, breaks: int) -> Iterator[BreakingProxy]:
+def breaking_proxy(target: int, *, breaks: int, only: bytes = b"") -> Iterator[BreakingProxy]:
     """Run a proxy."""
-    proxy = BreakingProxy(target, breaks)
+    proxy = BreakingProxy(target, breaks, only)
     try:
         yield proxy
     finally:

@@ -33,7 +33,7 @@ class Row:
     p50_ms: float
     p99_ms: float
     cpu_us: float
-    groups_per_append: float
+    syncs_per_append: float
 
 
 async def worker(store: Store, ids: IdSource, deadline: float, latencies: list[float]) -> None:
@@ -80,7 +80,7 @@ async def measure(in_flight: int, seconds: float, *, busy: bool) -> Row:
         latencies[count // 2] * 1e3,
         latencies[count * 99 // 100] * 1e3,
         cpu / count * 1e6,
-        statistics.groups / count,
+        statistics.syncs / count,
     )
 
 
@@ -92,7 +92,7 @@ def main() -> None:
         row = asyncio.run(measure(in_flight, seconds, busy=busy))
         sys.stdout.write(
             f"{row.in_flight:9}  {'busy' if row.busy else 'idle'}  {row.appends_per_s:10,.0f}  {row.p50_ms:7.2f}"
-            f"  {row.p99_ms:7.2f}  {row.cpu_us:14.1f}  {row.groups_per_append:13.3f}\n"
+            f"  {row.p99_ms:7.2f}  {row.cpu_us:14.1f}  {row.syncs_per_append:13.3f}\n"
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 Seal = Callable[[bytes, int, bytes], bytes]
@@ -56,14 +57,47 @@ class Expect:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """Add `amount` to a counter of the append's tenant, if the sum stays within `limit` (None: without a check).
+
+    A counter that was never counted is 0. `amount` may be negative; one of 0 or less is never over a limit, so that
+    what was counted can be given back. Amounts, limits and sums lie within ±(2⁶³ - 1).
+    """
+
+    space: str
+    key: str
+    amount: int
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Remove the payloads of one stream of the append's tenant, up to the sequence `through`, for good.
+
+    The entries stay, and so do their hashes, which never covered a payload.
+    """
+
+    stream: str
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
 class Append:
-    """Events and rows that commit together or not at all. `id` is unique and time-ordered."""
+    """Events, rows and counts that commit together or not at all. `id` is unique and time-ordered.
+
+    Versions are looked at before counters: an append that writes a row and is sent again conflicts, whatever its
+    counters say. `cut` removes the tenant's entries up to that sequence (0: none); the newest entry always stays, so
+    the chain goes on where it was.
+    """
 
     id: str
     tenant: str
     events: tuple[Event, ...]
     writes: tuple[Write, ...] = ()
     expects: tuple[Expect, ...] = ()
+    counts: tuple[Count, ...] = ()
+    erases: tuple[Erase, ...] = ()
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +119,18 @@ class Conflicted:
 
 
 @dataclass(frozen=True, slots=True)
+class Exceeded:
+    """Nothing was written: a counter stands at `found`, and `amount` more is above `limit`."""
+
+    space: str
+    tenant: str
+    key: str
+    amount: int
+    limit: int
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """The acknowledgement was lost. Read back with `appended` before anything leaves."""
 
@@ -92,12 +138,16 @@ class Unknown:
     reason: str
 
 
-Appended = Committed | Conflicted | Unknown
+Appended = Committed | Conflicted | Exceeded | Unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row as stored."""
+    """A row as stored. What `value` means, and whether it can be read, is the reader's business.
+
+    A row that is there but lies in a damaged place is not passed over in lists: it comes with version 0 and an empty
+    value. Asking for it alone is LEDGER_CORRUPT.
+    """
 
     space: str
     tenant: str
@@ -108,8 +158,22 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Counter:
+    """A counter as stored. It is there from the first count on, and stays when it is back at 0."""
+
+    space: str
+    tenant: str
+    key: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A recorded event. `position` is its place in the log of all tenants; `seq` counts from 1 per tenant."""
+    """A recorded event. `position` is its place in the log of all tenants; `seq` counts from 1 per tenant.
+
+    An entry that is there but lies in a damaged place is not passed over: it comes with an empty body and hash, and in
+    a stream with sequence 0.
+    """
 
     position: int
     tenant: str
@@ -132,24 +196,57 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreStatistics:
-    """Counts since opening: appends committed and conflicted, commit groups (one sync each), entries, largest group."""
+class Manifest:
+    """What is known of a backup.
 
-    committed: int
-    conflicted: int
-    groups: int
-    entries: int
-    group_max: int
+    `created_at` is seconds since the epoch, `sha256` that of the file in 64 hex digits, `heads` where the chains in it
+    end, by tenant.
+    """
+
+    created_at: float
+    bytes: int
+    sha256: str
+    heads: tuple[Head, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a backup is: `done` of `total` pieces of equal size. `total` may grow while it runs."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatistics:
+    """Counts since opening: appends committed, conflicted and over a limit, commit groups, entries, largest group.
+
+    `syncs` is how often the writer has waited for the disk: once for each group, and what moving the log into the
+    database takes beside that. It is 0 for a store that has no disk.
+    """
+
+    committed: int = 0
+    conflicted: int = 0
+    exceeded: int = 0
+    groups: int = 0
+    entries: int = 0
+    group_max: int = 0
+    syncs: int = 0
 
 
 class Journal(Protocol):
-    """Append conditionally, and read the log. Every method is bounded in time by the adapter's operation table."""
+    """Append conditionally, and read the log. Every method is bounded in time by the adapter's operation table.
+
+    A call that meets damage which it cannot read round raises `StoreError` with LEDGER_CORRUPT; one that meets a disk
+    that fails, LEDGER_UNAVAILABLE.
+    """
 
     async def append(self, append: Append) -> Appended:
-        """Commit `append` durably, or report a conflict, or that the acknowledgement was lost.
+        """Commit `append` durably, or report a conflict, a counter at its limit, or that the acknowledgement was lost.
 
         Raises `StoreError` when it is known that nothing was written: LEDGER_UNAVAILABLE (disk full, read-only,
-        closed), or QUEUE_FULL when too many appends are already waiting.
+        closed), or QUEUE_FULL when too many appends are already waiting. Raises `Invalid` for an append that no store
+        can hold, or that would bring a counter out of its range.
         """
 
     async def appended(self, tenant: str, stream: str, append_id: str) -> Committed | None:
@@ -187,8 +284,29 @@ class Rows(Protocol):
     async def count(self, space: str, facets: Sequence[str]) -> int:
         """Return how many rows of all tenants are in one of `facets`."""
 
+    async def counters(
+        self, space: str, tenant: str, *, prefix: str = "", after: str | None = None, limit: int = 1000
+    ) -> Sequence[Counter]:
+        """Return a tenant's counters by ascending key, those whose key begins with `prefix`, above `after` if given."""
 
-class Store(Journal, Rows, Protocol):
+
+class Backup(Protocol):
+    """Copy the store while it runs."""
+
+    async def backup(
+        self, path: Path, *, created_at: float, progress: Callable[[Progress], None] | None = None
+    ) -> Manifest:
+        """Write a consistent copy of everything to `path`, on the disk, and its manifest beside it.
+
+        The copy holds what was committed when it began; appends go on meanwhile. `created_at` is seconds since the
+        epoch. `progress` is called on the event loop after each step. A caller that is cancelled ends the copy.
+
+        Raises `Invalid` when something is at `path` already, when a backup is under way, or when this store cannot be
+        copied at all; `StoreError` when it fails. Nothing is left at `path` then.
+        """
+
+
+class Store(Journal, Rows, Backup, Protocol):
     """A journal and its rows in one place, opened by an adapter and closed by its owner."""
 
     def statistics(self) -> StoreStatistics:

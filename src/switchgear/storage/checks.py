@@ -10,13 +10,16 @@ from collections.abc import Iterator
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import Invalid
-from switchgear.storage.abilities import Append
+from switchgear.storage.abilities import Append, Count
 
 LIMIT_MAX = 10_000
 """Most entries or rows that one read returns."""
 
 EVENTS_MAX = 1_000
-"""Most events, and most rows, of one append."""
+"""Most events, most rows, and most counts of one append."""
+
+COUNTER_MAX = 2**63 - 1
+"""Most that a counter, an amount or a limit may be; the least is its negative."""
 
 BYTES_MAX = 4 * 1024 * 1024
 """Most bytes of one body, one payload, or one row's value."""
@@ -27,12 +30,13 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 def check_append(append: Append) -> None:
     """Refuse an append that no store could commit as it was meant.
 
-    Raises `Invalid` when a name holds NUL or a lone surrogate, when two writes name one row, or when there are more
-    than 1,000 events, rows or conditions; with PAYLOAD_TOO_LARGE when a body, payload or value is above 4 MiB.
+    Raises `Invalid` when a name holds NUL or a lone surrogate, when two writes name one row or two counts one counter,
+    when a count or sequence is out of range, or when there are more than 1,000 events, rows, conditions, counts or
+    erasures; with PAYLOAD_TOO_LARGE when a body, payload or value is above 4 MiB.
     """
     events, writes, expects = append.events, append.writes, append.expects
-    if max(len(events), len(writes), len(expects)) > EVENTS_MAX:
-        raise Invalid(f"an append has at most {EVENTS_MAX} events, rows and conditions; split it")
+    if max(len(events), len(writes), len(expects), len(append.counts), len(append.erases)) > EVENTS_MAX:
+        raise Invalid(f"an append has at most {EVENTS_MAX} events, rows, conditions, counts and erasures; split it")
     if len(writes) > 1 and len({(write.space, write.key) for write in writes}) < len(writes):
         raise Invalid("an append writes each row once; keep the last write of each")
     if any(len(part) > BYTES_MAX for part in _parts(append)):
@@ -41,7 +45,26 @@ def check_append(append: Append) -> None:
     names += [event.stream for event in events]
     names += [f"{write.space}{write.key}{write.facet}" for write in writes]
     names += [f"{expect.space}{expect.tenant}{expect.key}" for expect in expects]
+    if append.counts:
+        _check_counts(append.counts)
+        names += [f"{count.space}{count.key}" for count in append.counts]
+    if append.erases or append.cut:
+        _check_removals(append)
+        names += [erase.stream for erase in append.erases]
     check_names(*names)
+
+
+def _check_counts(counts: tuple[Count, ...]) -> None:
+    if len({(count.space, count.key) for count in counts}) < len(counts):
+        raise Invalid("an append names each counter once; add the amounts up")
+    for count in counts:
+        if max(abs(count.amount), abs(count.limit or 0)) > COUNTER_MAX:
+            raise Invalid(f"amounts and limits of counters lie within ±(2**63 - 1), not {count.amount}, {count.limit}")
+
+
+def _check_removals(append: Append) -> None:
+    if not all(0 <= seq <= COUNTER_MAX for seq in (append.cut, *(erase.through for erase in append.erases))):
+        raise Invalid("what is removed ends at a sequence of 0 to 2**63 - 1")
 
 
 def _parts(append: Append) -> Iterator[bytes]:

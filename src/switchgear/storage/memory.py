@@ -8,26 +8,34 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice, takewhile
+from operator import attrgetter
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
-from switchgear.core.errors import OptionError, StoreError
+from switchgear.core.errors import Invalid, OptionError, StoreError
 from switchgear.core.operations import OPERATIONS, Operation
 from switchgear.storage.abilities import (
     Append,
     Appended,
     Committed,
+    Conflicted,
+    Counter,
     Entry,
+    Exceeded,
     Head,
+    Manifest,
+    Progress,
     Row,
     Seal,
     Store,
     StoreStatistics,
 )
 from switchgear.storage.checks import check_append, check_limit, check_names
-from switchgear.storage.planner import NO_LINK, Link, Plan, RowKey, needed, plan
+from switchgear.storage.planner import NO_LINK, Link, Plan, RowKey, Verdict, needed, plan
 
 
 async def open_memory(
@@ -58,21 +66,28 @@ class MemoryStore:
         self._heads: dict[str, Link] = {}
         self._chains: defaultdict[str, list[Entry]] = defaultdict(list)
         self._streams: defaultdict[tuple[str, str], list[Entry]] = defaultdict(list)
-        self._position = self._committed = self._conflicted = 0
+        self._counters: dict[RowKey, int] = {}
+        self._position = 0
+        self._verdicts: defaultdict[type[Verdict], int] = defaultdict(int)
         self._closed = False
 
     async def append(self, append: Append) -> Appended:
-        """Commit `append`, or report a conflict.
+        """Commit `append`, or report a conflict or a counter at its limit.
 
         Raises `StoreError` (LEDGER_UNAVAILABLE) once closed, and `Invalid` for an append that no store can hold.
         """
+        return self.append_nowait(append)
+
+    def append_nowait(self, append: Append) -> Appended:
+        """Do what `append` does, which never waits here."""
         self._open()
         check_append(append)
-        planned = plan([append], self._versions(append), self._heads, self._seal)
+        planned = plan([append], self._versions(append), self._counters, self._heads, self._seal)
         self._write(planned)
         verdict = planned.verdicts[0]
-        self._committed += isinstance(verdict, Committed)
-        self._conflicted += not isinstance(verdict, Committed)
+        self._verdicts[type(verdict)] += 1
+        if isinstance(verdict, Invalid):
+            raise verdict
         return verdict
 
     async def appended(self, tenant: str, stream: str, append_id: str) -> Committed | None:
@@ -86,7 +101,9 @@ class MemoryStore:
         """Return the tenant's entries with a sequence above `after_seq`, in order."""
         self._open()
         check_limit(limit)
-        return self._chains.get(tenant, [])[max(0, after_seq) :][:limit]
+        chain = self._chains.get(tenant, [])
+        start = bisect_right(chain, after_seq, key=attrgetter("seq"))
+        return chain[start : start + limit]
 
     async def stream(self, tenant: str, stream: str, *, after_position: int = 0, limit: int = 1000) -> Sequence[Entry]:
         """Return the tenant's entries of one stream above `after_position`, in order."""
@@ -138,10 +155,41 @@ class MemoryStore:
         self._open()
         return sum(1 for _ in self._of_facets(space, facets, None))
 
+    async def counters(
+        self, space: str, tenant: str, *, prefix: str = "", after: str | None = None, limit: int = 1000
+    ) -> Sequence[Counter]:
+        """Return a tenant's counters by ascending key, those that begin with `prefix`, above `after` if given."""
+        self._open()
+        check_limit(limit)
+        check_names(space, tenant, prefix, after or "")
+        keys = sorted(
+            key
+            for found_space, owner, key in self._counters
+            if (found_space, owner) == (space, tenant) and key.startswith(prefix) and (after is None or key > after)
+        )
+        return [Counter(space, tenant, key, self._counters[space, tenant, key]) for key in keys[:limit]]
+
+    async def backup(
+        self,
+        path: Path,
+        *,
+        created_at: float,  # noqa: ARG002 - as every store is asked
+        progress: Callable[[Progress], None] | None = None,  # noqa: ARG002 - as above
+    ) -> Manifest:
+        """Raise `Invalid`: there is nothing that could be brought back."""
+        self._open()
+        raise Invalid(f"a memory store keeps nothing, so there is no backup of it at {path}; use sqlite:///gear.db")
+
     def statistics(self) -> StoreStatistics:
         """Return counts since opening. Every committed append is a group of its own here."""
+        committed = self._verdicts[Committed]
         return StoreStatistics(
-            self._committed, self._conflicted, self._committed, self._position, min(1, self._committed)
+            committed=committed,
+            conflicted=self._verdicts[Conflicted],
+            exceeded=self._verdicts[Exceeded],
+            groups=committed,
+            entries=self._position,
+            group_max=min(1, committed),
         )
 
     async def check(self) -> None:
@@ -152,6 +200,7 @@ class MemoryStore:
         """Forget everything."""
         self._closed = True
         self._rows.clear()
+        self._counters.clear()
         self._order.clear()
         self._chains.clear()
         self._streams.clear()
@@ -174,6 +223,23 @@ class MemoryStore:
             entry = Entry(self._position, *planned_entry)
             self._chains[entry.tenant].append(entry)
             self._streams[entry.tenant, entry.stream].append(entry)
+        if planned.erased or planned.cuts:
+            self._remove(planned)
+
+    def _remove(self, planned: Plan) -> None:
+        for tenant, stream, through in planned.erased:
+            gone = {entry.seq for entry in self._streams.get((tenant, stream), ()) if entry.seq <= through}
+            self._replace(tenant, [replace(e, payload=None) if e.seq in gone else e for e in self._chains[tenant]])
+        for tenant, cut in planned.cuts.items():
+            self._replace(tenant, [entry for entry in self._chains[tenant] if entry.seq > cut])
+
+    def _replace(self, tenant: str, chain: list[Entry]) -> None:
+        """Put `chain` in the place of the tenant's chain and streams."""
+        for place in [place for place in self._streams if place[0] == tenant]:
+            del self._streams[place]
+        self._chains[tenant] = chain
+        for entry in chain:
+            self._streams[tenant, entry.stream].append(entry)
 
     def _of_facets(self, space: str, facets: Sequence[str], after: tuple[str, str] | None) -> Iterator[Row]:
         order = self._order[space]

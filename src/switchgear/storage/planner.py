@@ -1,18 +1,24 @@
-"""Decides a group of appends purely: a verdict for each, the entries and rows to write, the new heads.
+"""Decides a group of appends purely: a verdict for each, the entries, rows and counters to write, the new heads.
 
-Appends are decided in order, and each sees the effect of the accepted ones before it. One that conflicts leaves no
-trace, so it never disturbs its neighbours. Adapters only fetch what `needed` names, and write what `plan` returns.
+Appends are decided in order, and each sees the effect of the accepted ones before it. One that is refused leaves no
+trace, so it never disturbs its neighbours. Adapters only fetch what `needed` and `counted` name, and write what `plan`
+returns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from switchgear.storage.abilities import GENESIS, Append, Committed, Conflicted, Seal
+from switchgear.core.errors import Invalid
+from switchgear.storage.abilities import GENESIS, Append, Committed, Conflicted, Count, Exceeded, Seal
+from switchgear.storage.checks import COUNTER_MAX
 
 RowKey = tuple[str, str, str]
-"""Space, tenant and key of a row."""
+"""Space, tenant and key of a row or a counter."""
+
+Verdict = Committed | Conflicted | Exceeded | Invalid
+"""What is decided of an append; the error, which is raised to the caller, for a counter that would leave its range."""
 
 Link = tuple[int, bytes]
 """Sequence and hash of the last entry of a chain."""
@@ -31,15 +37,20 @@ NO_LINK: Link = (0, GENESIS)
 class Plan:
     """What a group of appends comes to. `verdicts` has one verdict per append, in their order."""
 
-    verdicts: list[Committed | Conflicted]
+    verdicts: list[Verdict]
     entries: list[PlannedEntry]
     rows: dict[RowKey, PlannedRow]
+    counters: dict[RowKey, int]
     heads: dict[str, Link]
+    erased: list[tuple[str, str, int]] = field(default_factory=list)
+    """Tenant, stream and sequence: the payloads that go, after the entries are written."""
+    cuts: dict[str, int] = field(default_factory=dict)
+    """Tenant and sequence: the entries that go, up to it."""
 
     @property
     def writes_nothing(self) -> bool:
         """Whether no append of the group changes anything."""
-        return not self.entries and not self.rows
+        return not (self.entries or self.rows or self.counters or self.erased or self.cuts)
 
 
 def needed(appends: Iterable[Append]) -> set[RowKey]:
@@ -53,19 +64,36 @@ def needed(appends: Iterable[Append]) -> set[RowKey]:
     return keys
 
 
-def plan(appends: Sequence[Append], versions: dict[RowKey, int], heads: dict[str, Link], seal: Seal) -> Plan:
-    """Decide `appends` in order, against the `versions` of existing rows and the `heads` of existing chains.
+def counted(appends: Iterable[Append]) -> set[RowKey]:
+    """Return the counters whose values decide these appends."""
+    return {(count.space, append.tenant, count.key) for append in appends for count in append.counts}
 
-    Both are updated in place while the group is decided; a row that is not in `versions` does not exist.
+
+def plan(
+    appends: Sequence[Append],
+    versions: dict[RowKey, int],
+    counters: dict[RowKey, int],
+    heads: dict[str, Link],
+    seal: Seal,
+) -> Plan:
+    """Decide `appends` in order, against the `versions` of rows, the values of `counters` and the `heads` of chains.
+
+    All three are updated in place while the group is decided. A row that is not in `versions` does not exist, and a
+    counter that is not in `counters` is 0.
     """
-    planned = Plan([], [], {}, heads)
+    planned = Plan([], [], {}, {}, heads)
     for append in appends:
-        conflict = _conflict(append, versions)
-        if conflict is None:
+        refusal = _conflict(append, versions) or (_refused_count(append, counters) if append.counts else None)
+        if append.cut and refusal is None:
+            refusal = _refused_cut(append, heads)
+        if refusal is None:
             _take_rows(append, versions, planned.rows)
+            _take_counts(append, counters, planned.counters)
             planned.verdicts.append(Committed(_take_events(append, planned, seal)))
+            if append.erases or append.cut:
+                _take_removals(append, planned)
         else:
-            planned.verdicts.append(conflict)
+            planned.verdicts.append(refusal)
     return planned
 
 
@@ -82,6 +110,40 @@ def _conditions(append: Append) -> Iterator[tuple[str, str, str, int]]:
         yield expect.space, expect.tenant, expect.key, expect.version
     for write in append.writes:
         yield write.space, append.tenant, write.key, write.expected
+
+
+def _refused_count(append: Append, counters: dict[RowKey, int]) -> Exceeded | Invalid | None:
+    for count in append.counts:
+        found = counters.get((count.space, append.tenant, count.key), 0)
+        if _exceeds(count, found):
+            assert count.limit is not None, "nothing exceeds no limit"
+            return Exceeded(count.space, append.tenant, count.key, count.amount, count.limit, found)
+        if abs(found + count.amount) > COUNTER_MAX:
+            return Invalid(f"the counter {count.key!r} cannot hold {found} + {count.amount}; it has 63 bits")
+    return None
+
+
+def _refused_cut(append: Append, heads: dict[str, Link]) -> Invalid | None:
+    seq, _ = heads.get(append.tenant, NO_LINK)
+    if append.cut >= seq + len(append.events):
+        return Invalid(f"the newest entry of a chain stays: it has {seq}, and {append.cut} are to go")
+    return None
+
+
+def _exceeds(count: Count, found: int) -> bool:
+    return count.limit is not None and count.amount > 0 and found + count.amount > count.limit
+
+
+def _take_counts(append: Append, counters: dict[RowKey, int], taken: dict[RowKey, int]) -> None:
+    for count in append.counts:
+        key = (count.space, append.tenant, count.key)
+        taken[key] = counters[key] = counters.get(key, 0) + count.amount
+
+
+def _take_removals(append: Append, planned: Plan) -> None:
+    planned.erased.extend((append.tenant, erase.stream, erase.through) for erase in append.erases)
+    if append.cut:
+        planned.cuts[append.tenant] = max(append.cut, planned.cuts.get(append.tenant, 0))
 
 
 def _take_rows(append: Append, versions: dict[RowKey, int], rows: dict[RowKey, PlannedRow]) -> None:

@@ -7,7 +7,8 @@ upstream       `FakeUpstream`, which plays them, and remembers what reached it
 exploring      `cancel_everywhere`, `drive_to_suspension`: cancellation at every await
 leaks          `assert_idle`, `capacity_of`: what can be seen of a guard from outside
 policies       `PolicyConformance`: what holds of every guard policy; its scenes are in `scenes`
-storage        `StoreConformance`: what holds of every store
+faulty_store   `FaultyStore`: a store whose appends are slow, lost, refused, and cut off by a crash, as told
+storage        `StoreConformance`: what holds of every store; its scenes are in `storage_scenes`
 frames         where a coroutine waits, in words
 pytest_plugin  fixtures and a marker; found by pytest, never imported from here
 
@@ -17,6 +18,7 @@ What may not live here: anything that a lower room imports; in all but `pytest_p
 from switchgear.core.clock import VirtualClock
 from switchgear.testing.errors import OutsideSimulation, SimulatedDeadlock, SimulationError, StepsExhausted
 from switchgear.testing.exploring import Cancellation, cancel_everywhere, drive_to_suspension
+from switchgear.testing.faulty_store import Crash, Fate, FaultyStore, StoreFaults
 from switchgear.testing.leaks import GuardLike, assert_idle, capacity_of
 from switchgear.testing.policies import PolicyConformance
 from switchgear.testing.script import (
@@ -39,7 +41,10 @@ from switchgear.testing.upstream import FakeUpstream, Received
 __all__ = [
     "Behaviour",
     "Cancellation",
+    "Crash",
     "FakeUpstream",
+    "Fate",
+    "FaultyStore",
     "GuardLike",
     "OutsideSimulation",
     "PolicyConformance",
@@ -50,6 +55,7 @@ __all__ = [
     "SimulationError",
     "StepsExhausted",
     "StoreConformance",
+    "StoreFaults",
     "TooManyRequests",
     "VirtualClock",
     "assert_idle",

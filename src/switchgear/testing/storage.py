@@ -13,61 +13,42 @@ sleeps, and knows nothing of what a body or a row means.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from hashlib import sha256
 
 from switchgear.core.codes import Code
-from switchgear.core.errors import Invalid, StoreError
+from switchgear.core.errors import StoreError
 from switchgear.storage.abilities import (
     GENESIS,
     Append,
-    Appended,
     Committed,
     Conflicted,
-    Entry,
+    Counter,
     Event,
     Expect,
     Head,
     Row,
-    Seal,
     Store,
-    Write,
 )
 from switchgear.storage.checks import BYTES_MAX, EVENTS_MAX
+from switchgear.testing.storage_counters import CounterConformance
+from switchgear.testing.storage_removal import RemovalConformance
+from switchgear.testing.storage_scenes import (
+    append,
+    assert_chained,
+    assert_invalid,
+    count,
+    fill,
+    keys,
+    kind,
+    scenario,
+    suite_seal,
+    write,
+)
 
 
-def suite_seal(prev: bytes, seq: int, body: bytes) -> bytes:
-    """Chain entries for the suite; any function of the three parts would do."""
-    return sha256(b"%b|%d|%b" % (prev, seq, body)).digest()
-
-
-def scenario(
-    check: Callable[[StoreConformance, Store], Awaitable[None]],
-) -> Callable[[StoreConformance], None]:
-    """Turn a check of an open store into a test method that opens one, runs the check, and closes it."""
-
-    def test(self: StoreConformance) -> None:
-        async def run() -> None:
-            store = await self.open(suite_seal)
-            try:
-                await check(self, store)
-            finally:
-                await store.close()
-
-        asyncio.run(run())
-
-    test.__name__, test.__qualname__, test.__doc__ = check.__name__, check.__qualname__, check.__doc__
-    return test
-
-
-class StoreConformance:
+class StoreConformance(CounterConformance, RemovalConformance):
     """Every rule of `Store`. Set `durable` to False for an adapter that keeps nothing after closing."""
 
     durable = True
-
-    async def open(self, seal: Seal) -> Store:
-        """Open the store under test: empty at first, the same one again within one test."""
-        raise NotImplementedError("say how to open the store under test")
 
     # --- the chain ---
 
@@ -281,10 +262,13 @@ class StoreConformance:
             await assert_invalid(store.append(append(1, stream=name)))
             await assert_invalid(store.append(append(1, writes=(write(name, 0),))))
             await assert_invalid(store.append(append(1, expects=(Expect("space", "acme", name, 0),))))
+            await assert_invalid(store.append(append(1, counts=(count(1, None, name),))))
+            await assert_invalid(store.counters("space", "acme", prefix=name))
         await assert_invalid(store.append(append(1, writes=(write("k", 0), write("k", 1)))))
         await assert_invalid(store.append(append(1, events=EVENTS_MAX + 1)))
         await assert_invalid(store.entries("acme", limit=0))
         await assert_invalid(store.page("space", "acme", limit=1_000_000))
+        await assert_invalid(store.counters("space", "acme", limit=0))
         assert await store.tenants() == []
 
     @scenario
@@ -300,12 +284,13 @@ class StoreConformance:
 
     @scenario
     async def test_counts_tell_what_happened(self, store: Store) -> None:
-        """Statistics count appends, conflicts, groups and entries since opening; checking writes nothing."""
+        """Statistics count appends, refusals, groups and entries since opening; checking writes nothing."""
         await store.append(append(0, events=2, writes=(write("k", 0),)))
         await store.append(append(1, writes=(write("k", 0),)))
+        await store.append(append(2, counts=(count(1, 0),)))
         await store.check()
         counted = store.statistics()
-        assert (counted.committed, counted.conflicted, counted.groups) == (1, 1, 1)
+        assert (counted.committed, counted.conflicted, counted.exceeded, counted.groups) == (1, 1, 1, 1)
         assert (counted.entries, counted.group_max) == (2, 1)
 
     @scenario
@@ -317,6 +302,7 @@ class StoreConformance:
             store.append(append(0)),
             store.head("acme"),
             store.get("space", "acme", "k"),
+            store.counters("space", "acme"),
             store.check(),
         ):
             try:
@@ -331,75 +317,15 @@ class StoreConformance:
         """A durable store has chains and rows as they were, and goes on from there."""
         if not self.durable:
             return
-        await store.append(append(0, events=2, writes=(write("k", 0),)))
+        await store.append(append(0, events=2, writes=(write("k", 0),), counts=(count(2),)))
         before = await store.entries("acme")
         await store.close()
         again = await self.open(suite_seal)
         try:
             assert await again.entries("acme") == before
             assert await again.get("space", "acme", "k") == Row("space", "acme", "k", 1, "", b"v")
-            assert await again.append(append(1, writes=(write("k", 1),))) == Committed(3)
+            assert await again.append(append(1, writes=(write("k", 1),), counts=(count(1, 3),))) == Committed(3)
+            assert await again.counters("space", "acme") == [Counter("space", "acme", "used", 3)]
             assert_chained(await again.entries("acme"))
         finally:
             await again.close()
-
-
-# --- what the scenarios are made of ---
-
-
-def append(
-    number: int,
-    *,
-    tenant: str = "acme",
-    stream: str = "s",
-    events: int = 1,
-    writes: tuple[Write, ...] = (),
-    expects: tuple[Expect, ...] = (),
-) -> Append:
-    """Return the append ``a-<number>`` with `events` numbered events in one stream."""
-    bodies = (Event(stream, b'{"append":%d,"event":%d}' % (number, index)) for index in range(events))
-    return Append(f"a-{number}", tenant, tuple(bodies), writes, expects)
-
-
-def write(key: str, expected: int, value: bytes = b"v", *, facet: str = "", space: str = "space") -> Write:
-    """Return a write with plain defaults."""
-    return Write(space, key, expected, value, facet)
-
-
-def kind(fate: Appended) -> str:
-    """Return the name of what became of an append."""
-    return type(fate).__name__
-
-
-async def keys(rows: Awaitable[object]) -> list[str]:
-    """Return the keys of the rows, in order."""
-    found = await rows
-    assert isinstance(found, list)
-    return [row.key for row in found]
-
-
-async def fill(store: Store) -> None:
-    """Write rows k0 to k9 for two tenants, by facet odd and even."""
-    for number in range(20):
-        row = write(f"k{number // 2}", 0, facet="odd" if number // 2 % 2 else "even")
-        await store.append(append(number, tenant=f"t{number % 2}", writes=(row,)))
-
-
-async def assert_invalid(refused: Awaitable[object]) -> None:
-    """Check that the call is refused as the caller's mistake."""
-    try:
-        await refused
-    except Invalid:
-        return
-    raise AssertionError("an adapter took what no store can hold")
-
-
-def assert_chained(entries: object) -> None:
-    """Check every link from the genesis on."""
-    assert isinstance(entries, list)
-    prev = GENESIS
-    for seq, entry in enumerate(entries, start=1):
-        assert isinstance(entry, Entry)
-        assert (entry.seq, entry.prev) == (seq, prev)
-        assert entry.hash == suite_seal(prev, seq, entry.body)
-        prev = entry.hash

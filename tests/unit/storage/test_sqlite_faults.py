@@ -17,7 +17,7 @@ from switchgear.core.errors import StoreError
 from switchgear.storage.abilities import Append, Committed, Event, Store, Unknown
 from switchgear.storage.sqlite.connecting import plain_connection
 from switchgear.storage.sqlite.store import open_sqlite
-from switchgear.testing.storage import append, assert_chained, suite_seal, write
+from switchgear.testing.storage_scenes import append, assert_chained, suite_seal, write
 
 Fault = Callable[[sqlite3.Connection, str], None]
 

@@ -16,7 +16,7 @@ from switchgear.storage.sqlite.owner import OwnerLock
 from switchgear.storage.sqlite.schema import schema_files
 from switchgear.storage.sqlite.statements import statements, widened, widths
 from switchgear.storage.sqlite.translate import certainly_not_committed, translated
-from switchgear.testing.storage import suite_seal
+from switchgear.testing.storage_scenes import suite_seal
 
 
 def sqlite_error(code: int) -> sqlite3.OperationalError:
@@ -60,6 +60,15 @@ def test_every_statement_is_complete() -> None:
         ("page_of_facet_below", "rows_by_facet"),
         ("scan", "rows_by_facet"),
         ("count", "rows_by_facet"),
+        ("counted", "PRIMARY KEY"),
+        ("counters", "PRIMARY KEY"),
+        ("chains", "entries_by_seq"),
+        ("entry", "PRIMARY KEY"),
+        ("index_facets", "COVERING INDEX rows_by_facet"),
+        ("index_page", "COVERING INDEX rows_by_facet"),
+        ("index_scan", "COVERING INDEX rows_by_facet"),
+        ("index_entries", "COVERING INDEX entries_by_seq"),
+        ("index_stream", "COVERING INDEX entries_by_stream"),
     ],
 )
 def test_every_read_goes_by_an_index(name: str, index: str) -> None:
@@ -74,7 +83,7 @@ def test_every_read_goes_by_an_index(name: str, index: str) -> None:
         ).fetchall()
     plan = " / ".join(row[3] for row in found)
     assert index in plan
-    assert not re.search(r"SCAN (rows|entries|found)\b|TEMP B-TREE", plan), plan
+    assert not re.search(r"SCAN (rows|entries|found|counters)\b|TEMP B-TREE", plan), plan
 
 
 @pytest.mark.parametrize(
@@ -89,6 +98,9 @@ def test_every_read_goes_by_an_index(name: str, index: str) -> None:
         (sqlite3.SQLITE_CORRUPT, Code.LEDGER_CORRUPT, "damaged"),
         (sqlite3.SQLITE_CORRUPT_INDEX, Code.LEDGER_CORRUPT, "damaged"),
         (sqlite3.SQLITE_NOTADB, Code.LEDGER_CORRUPT, "not a SQLite database"),
+        (sqlite3.SQLITE_CONSTRAINT_UNIQUE, Code.LEDGER_CORRUPT, "damaged"),
+        (sqlite3.SQLITE_MISMATCH, Code.LEDGER_CORRUPT, "damaged"),
+        (sqlite3.SQLITE_TOOBIG, Code.LEDGER_CORRUPT, "damaged"),
         (sqlite3.SQLITE_SCHEMA, Code.LEDGER_UNAVAILABLE, "as SQLite says"),
     ],
 )

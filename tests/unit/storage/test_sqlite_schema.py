@@ -12,7 +12,7 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError
 from switchgear.storage.opening import open_store
 from switchgear.storage.sqlite.schema import SchemaFile, schema_files
-from switchgear.testing.storage import suite_seal
+from switchgear.testing.storage_scenes import suite_seal
 
 
 async def open_and_close(path: Path) -> None:
@@ -75,7 +75,7 @@ async def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
 
 async def test_a_step_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step is one transaction: a broken one changes nothing, and the file opens with a version that works."""
-    broken = SchemaFile(2, "broken", "x", "CREATE TABLE half (x);\nCREATE TABLE half (x);\n")
+    broken = SchemaFile(9998, "broken", "x", "CREATE TABLE half (x);\nCREATE TABLE half (x);\n")
     path = tmp_path / "gear.db"
     with monkeypatch.context() as patch:
         patch.setattr("switchgear.storage.sqlite.schema.schema_files", lambda: [*schema_files(), broken])

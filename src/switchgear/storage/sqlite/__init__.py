@@ -5,7 +5,10 @@ desk        hands requests to a thread in batches and the answers back to the ev
 writer      one group of appends is one transaction
 reader      reads as few statements
 statements  loads statements.sql; schema applies schema/*.sql by number and checksum
+decoding    records out of answers; salvage reads round what is damaged
+backup      copies a snapshot while the writer goes on
 connecting  connections with the settings that durability needs
+log         what the checkpoints of the write-ahead log cost in syncs
 owner       one engine per file
 translate   SQLite's errors into ours, by table
 

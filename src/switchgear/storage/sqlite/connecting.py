@@ -48,6 +48,17 @@ def writing_connection(path: str, connect: Connect) -> sqlite3.Connection:
     return connection
 
 
+def copying_connection(path: str, connect: Connect) -> sqlite3.Connection:
+    """Return a connection that fills a new file without a journal or syncs: who fills it syncs it once, at the end.
+
+    Raises `sqlite3.Error`.
+    """
+    connection = connect(path)
+    connection.execute("PRAGMA journal_mode = OFF")
+    connection.execute("PRAGMA synchronous = OFF")
+    return connection
+
+
 def reading_connection(path: str, connect: Connect) -> sqlite3.Connection:
     """Return a connection that cannot write. Raises `sqlite3.Error`."""
     connection = connect(path)

@@ -8,20 +8,28 @@ from __future__ import annotations
 import heapq
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from switchgear.storage.abilities import Committed, Entry, Head, Row
+from switchgear.storage.abilities import Committed, Counter, Entry, Head, Row
+from switchgear.storage.checks import COUNTER_MAX
 from switchgear.storage.planner import NO_LINK, RowKey
-from switchgear.storage.sqlite.statements import aggregated, statements
-from switchgear.storage.sqlite.translate import translated
+from switchgear.storage.sqlite import decoding, salvage
+from switchgear.storage.sqlite.statements import Parameters, aggregated, first_row
+from switchgear.storage.sqlite.translate import is_damage, translated
 
 Found = TypeVar("Found")
 
 CHUNK = 32
 """Rows or entries of one statement: as hex, so many of the largest stay below what SQLite puts into one value."""
+
+NUMBERS_CHUNK = 1_000
+"""Counters or ends of chains of one statement, which are small."""
+
+_SURROGATE_FIRST, _SURROGATE_LAST = 0xD800, 0xDFFF
 
 Query = Callable[[sqlite3.Connection], Any]
 """A read that is not one row."""
@@ -36,9 +44,13 @@ class Reader:
         self._connection = connection
 
     def rows(self, keys: list[RowKey]) -> Sequence[Row | Exception | None]:
-        """Return the row of each key, or None, with one statement for all."""
-        found = self.queries([partial(get_rows, keys=keys)])[0]
-        return [found for _ in keys] if isinstance(found, Exception) else found
+        """Return the row of each key, or None, with one statement for all; damage is told to those who meet it."""
+        try:
+            return get_rows(self._connection, keys)
+        except sqlite3.Error as error:
+            if is_damage(error) and len(keys) > 1:
+                return [found for key in keys for found in self.rows([key])]
+            return [translated(error, self._path) for _ in keys]
 
     def queries(self, queries: list[Query]) -> Sequence[Any]:
         """Return the answer to each query; one that fails is answered with its `StoreError`."""
@@ -58,22 +70,26 @@ class Reader:
 def get_rows(connection: sqlite3.Connection, keys: list[RowKey]) -> list[Row | None]:
     """Return the row of each key, or None."""
     found: list[Row | None] = [None] * len(keys)
-    for index, version, facet, value in aggregated(connection, "get", (json.dumps(keys),)):
-        found[index] = _row(keys[index], version, facet, value)
+    for index, *columns in aggregated(connection, "get", (json.dumps(keys),)):
+        found[index] = decoding.row(keys[index], columns, "get")
     return found
 
 
 def appended(connection: sqlite3.Connection, tenant: str, stream: str, append_id: str) -> Committed | None:
     """Return the committed append with this id, which wrote an event to `stream`, or None."""
-    found = connection.execute(statements()["appended"], (tenant, stream, append_id)).fetchone()
-    return Committed(found[0]) if found else None
+    found = first_row(connection, "appended", (tenant, stream, append_id))
+    return Committed(decoding.integer(found[0], "appended", 1)) if found else None
 
 
 def entries(connection: sqlite3.Connection, tenant: str, after_seq: int, limit: int) -> list[Entry]:
     """Return the tenant's entries above `after_seq`, in order."""
 
     def fetch(last: Entry | None, width: int) -> list[Entry]:
-        return _entries(connection, "entries", tenant, (tenant, last.seq if last else after_seq, width))
+        above = last.seq if last else after_seq
+        try:
+            return _entries(connection, "entries", tenant, (tenant, above, width))
+        except sqlite3.Error as error:
+            return _salvaged(error, partial(salvage.entries, connection, tenant, above, width))
 
     return _chunked(limit, fetch)
 
@@ -82,7 +98,11 @@ def stream(connection: sqlite3.Connection, tenant: str, name: str, after_positio
     """Return the tenant's entries of the stream `name` above `after_position`, in order."""
 
     def fetch(last: Entry | None, width: int) -> list[Entry]:
-        return _entries(connection, "stream", tenant, (tenant, name, last.position if last else after_position, width))
+        above = last.position if last else after_position
+        try:
+            return _entries(connection, "stream", tenant, (tenant, name, above, width))
+        except sqlite3.Error as error:
+            return _salvaged(error, partial(salvage.stream, connection, tenant, name, above, width))
 
     return _chunked(limit, fetch)
 
@@ -90,13 +110,26 @@ def stream(connection: sqlite3.Connection, tenant: str, name: str, after_positio
 def head(connection: sqlite3.Connection, tenant: str) -> Head:
     """Return the end of the tenant's chain."""
     found = aggregated(connection, "heads", (json.dumps([tenant]),))
-    seq, hash_ = found[0][2:] if found and found[0][2] else (0, NO_LINK[1].hex())
-    return Head(tenant, seq, bytes.fromhex(hash_))
+    if not found or found[0][2] == 0:
+        return Head(tenant, *NO_LINK)
+    _, _, seq, hash_ = found[0]
+    return Head(tenant, *decoding.link(seq, hash_, "heads"))
+
+
+def heads(connection: sqlite3.Connection) -> list[Head]:
+    """Return the end of every chain, by tenant."""
+
+    def fetch(last: Head | None, width: int) -> list[Head]:
+        found = aggregated(connection, "chains", (last.tenant if last else "", width))
+        ends = [Head(decoding.text(name, "chains"), *decoding.link(seq, hash_, "chains")) for name, seq, hash_ in found]
+        return sorted(ends, key=lambda end: end.tenant)
+
+    return _chunked(sys.maxsize, fetch, NUMBERS_CHUNK)
 
 
 def tenants(connection: sqlite3.Connection) -> list[str]:
     """Return every tenant with a chain, sorted."""
-    return sorted(aggregated(connection, "tenants", ()))
+    return sorted(decoding.text(name, "tenants") for name in aggregated(connection, "tenants", ()))
 
 
 def page(
@@ -108,7 +141,10 @@ def page(
         below = last.key if last else before
         name = f"page{'' if facet is None else '_of_facet'}{'' if below is None else '_below'}"
         filters = {"space": space, "tenant": tenant, "facet": facet, "before": below, "limit": width}
-        return sorted(_rows(connection, name, space, filters), key=_place, reverse=True)
+        try:
+            return sorted(_rows(connection, name, space, filters), key=_place, reverse=True)
+        except sqlite3.Error as error:
+            return _salvaged(error, partial(salvage.page, connection, space, tenant, facet, below, width))
 
     return _chunked(limit, fetch)
 
@@ -126,22 +162,53 @@ def _scan_facet(
 ) -> list[Row]:
     def fetch(last: Row | None, width: int) -> list[Row]:
         above = _place(last) if last else after
-        return sorted(_rows(connection, "scan", space, (space, facet, *above, width)), key=_place)
+        try:
+            return sorted(_rows(connection, "scan", space, (space, facet, *above, width)), key=_place)
+        except sqlite3.Error as error:
+            return _salvaged(error, partial(salvage.scan, connection, space, facet, above, width))
 
     return _chunked(limit, fetch)
 
 
 def count(connection: sqlite3.Connection, space: str, facets: Sequence[str]) -> int:
     """Return how many rows of all tenants are in one of `facets`."""
-    (found,) = connection.execute(statements()["count"], (space, json.dumps(list(facets)))).fetchone()
-    return int(found)
+    (found,) = first_row(connection, "count", (space, json.dumps(list(facets))))
+    return decoding.integer(found, "count")
 
 
-def _chunked(limit: int, fetch: Callable[[Found | None, int], list[Found]]) -> list[Found]:
+def counters(
+    connection: sqlite3.Connection, space: str, tenant: str, prefix: str, after: str | None, limit: int
+) -> list[Counter]:
+    """Return a tenant's counters by ascending key, of one prefix, above `after` if given."""
+    end = _above_all_of(prefix)
+
+    def fetch(last: Counter | None, width: int) -> list[Counter]:
+        above = last.key if last else after
+        parameters = (space, tenant, max(prefix, above or ""), end, above, width)
+        found = aggregated(connection, "counters", parameters)
+        values = {decoding.text(key, "counters"): value for key, value in found}
+        return [
+            Counter(space, tenant, key, decoding.integer(value, "counters", -COUNTER_MAX))
+            for key, value in sorted(values.items())
+        ]
+
+    return _chunked(limit, fetch, NUMBERS_CHUNK)
+
+
+def _above_all_of(prefix: str) -> str | bytes:
+    """Return the least text above all that begin with `prefix`; a blob, which is above every text, if there is none."""
+    rest = prefix.rstrip(chr(sys.maxunicode))
+    if not rest:
+        return b""
+    after = ord(rest[-1]) + 1
+    return rest[:-1] + chr(after if after != _SURROGATE_FIRST else _SURROGATE_LAST + 1)
+
+
+def _chunked(limit: int, fetch: Callable[[Found | None, int], list[Found]], width_max: int = CHUNK) -> list[Found]:
     """Return up to `limit` of what `fetch` returns after the last one found, a bounded number at a time."""
     found: list[Found] = []
     while len(found) < limit:
-        width = min(CHUNK, limit - len(found))
+        width = min(width_max, limit - len(found))
         chunk = fetch(found[-1] if found else None, width)
         found += chunk
         if len(chunk) < width:
@@ -149,43 +216,23 @@ def _chunked(limit: int, fetch: Callable[[Found | None, int], list[Found]]) -> l
     return found
 
 
-def _entries(connection: sqlite3.Connection, name: str, tenant: str, parameters: tuple[object, ...]) -> list[Entry]:
-    read = [_entry(tenant, *columns) for columns in aggregated(connection, name, parameters)]
+def _salvaged(error: sqlite3.Error, read_round: Callable[[], list[Found]]) -> list[Found]:
+    """Return what can be read round the damage; raise what is no damage."""
+    if not is_damage(error):
+        raise error
+    return read_round()
+
+
+def _entries(connection: sqlite3.Connection, name: str, tenant: str, parameters: Parameters) -> list[Entry]:
+    read = [decoding.entry(tenant, columns, name) for columns in aggregated(connection, name, parameters)]
     return sorted(read, key=lambda entry: entry.seq)
 
 
-def _entry(  # noqa: PLR0913, PLR0917 - the columns of a statement, in their order
-    tenant: str,
-    position: int,
-    seq: int,
-    prev: str,
-    hash_: str,
-    append_id: str,
-    stream_name: str,
-    body: str,
-    payload: str,
-    no_payload: int,
-) -> Entry:
-    unhex = bytes.fromhex
-    kept = None if no_payload else unhex(payload)
-    return Entry(position, tenant, seq, unhex(prev), unhex(hash_), append_id, stream_name, unhex(body), kept)
-
-
-def _rows(
-    connection: sqlite3.Connection,
-    name: str,
-    space: str,
-    parameters: tuple[object, ...] | Mapping[str, object],
-) -> list[Row]:
+def _rows(connection: sqlite3.Connection, name: str, space: str, parameters: Parameters) -> list[Row]:
     return [
-        _row((space, tenant, key), version, facet, value)
-        for tenant, key, version, facet, value in aggregated(connection, name, parameters)
+        decoding.row((space, decoding.text(tenant, name), decoding.text(key, name)), columns, name)
+        for tenant, key, *columns in aggregated(connection, name, parameters)
     ]
-
-
-def _row(place: RowKey, version: int, facet: str, value: str) -> Row:
-    space, tenant, key = place
-    return Row(space, tenant, key, version, facet, bytes.fromhex(value))
 
 
 def _place(row: Row) -> tuple[str, str]:

@@ -13,6 +13,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from switchgear.storage.sqlite.decoding import damaged
+
 WIDTH_MAX = 256
 """Most rows that one insert carries."""
 
@@ -29,21 +31,34 @@ def statements() -> Mapping[str, str]:
     return dict(zip(pieces[::2], plain, strict=True))
 
 
-def aggregated(
-    connection: sqlite3.Connection, name: str, parameters: Sequence[object] | Mapping[str, object]
-) -> list[Any]:
+Parameters = Sequence[object] | Mapping[str, object]
+
+
+def aggregated(connection: sqlite3.Connection, name: str, parameters: Parameters) -> list[Any]:
     """Execute a read that answers one row of JSON, and return that array.
 
     Raises `sqlite3.Error`; with SQLITE_CORRUPT when the text is none, and then without showing it.
     """
-    (found,) = connection.execute(statements()[name], parameters).fetchone()
+    (found,) = first_row(connection, name, parameters)
     try:
         read: list[Any] = json.loads(found)
-    except ValueError as error:
-        damaged = sqlite3.DatabaseError(f"the answer to {name!r} cannot be read: {error}")
-        damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise damaged from error
+    except (TypeError, ValueError) as error:
+        raise damaged(name) from error
     return read
+
+
+def first_row(connection: sqlite3.Connection, name: str, parameters: Parameters) -> Any:  # noqa: ANN401 - columns of a read
+    """Return the first row of the answer to the statement `name`, or None.
+
+    Raises `sqlite3.Error`. A statement that is right and fails all the same, as SQLite says of a value that it did
+    not expect there, has met damage: SQLITE_CORRUPT.
+    """
+    try:
+        return connection.execute(statements()[name], parameters).fetchone()
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_ERROR:
+            raise
+        raise damaged(name) from error
 
 
 @cache

@@ -3,10 +3,16 @@
 
 -- name: begin
 BEGIN IMMEDIATE;
+-- name: begin_reading
+BEGIN;
 -- name: commit
 COMMIT;
 -- name: rollback
 ROLLBACK;
+
+-- name: probe
+-- Changes nothing, and is rolled back; but only a file that can be written lets it pass.
+UPDATE schema_files SET applied_at = applied_at WHERE number = 1;
 
 -- name: versions
 -- ?1 is a JSON array of [space, tenant, key]; answers [[index, version], …] of those that exist.
@@ -15,6 +21,14 @@ FROM json_each(?1) AS wanted
 CROSS JOIN rows ON rows.space = wanted.value ->> 0
     AND rows.tenant = wanted.value ->> 1
     AND rows.key = wanted.value ->> 2;
+
+-- name: counted
+-- ?1 is a JSON array of [space, tenant, key]; answers [[index, value], …] of those that exist.
+SELECT json_group_array(json_array(wanted.key, counters.value))
+FROM json_each(?1) AS wanted
+CROSS JOIN counters ON counters.space = wanted.value ->> 0
+    AND counters.tenant = wanted.value ->> 1
+    AND counters.key = wanted.value ->> 2;
 
 -- name: add_tenants
 -- ?1 is a JSON array of names.
@@ -32,10 +46,28 @@ LEFT JOIN entries ON entries.tenant = tenants.id
 -- name: insert_entries
 INSERT INTO entries (tenant, seq, prev, hash, append_id, stream, body, payload) VALUES {rows};
 
+-- name: overwrite_removed
+-- What is removed while this is on is overwritten with zeros in its pages (sqlite.org/pragma.html#pragma_secure_delete).
+PRAGMA secure_delete = ON;
+-- name: leave_removed
+PRAGMA secure_delete = OFF;
+-- name: flush_log
+PRAGMA wal_checkpoint(TRUNCATE);
+
+-- name: erase
+UPDATE entries SET payload = NULL WHERE tenant = ?1 AND stream = ?2 AND seq <= ?3 AND payload IS NOT NULL;
+
+-- name: cut
+DELETE FROM entries WHERE tenant = ?1 AND seq <= ?2;
+
 -- name: upsert_rows
 INSERT INTO rows (space, tenant, key, version, facet, value) VALUES {rows}
 ON CONFLICT (space, tenant, key) DO UPDATE
 SET version = excluded.version, facet = excluded.facet, value = excluded.value;
+
+-- name: upsert_counters
+INSERT INTO counters (space, tenant, key, value) VALUES {rows}
+ON CONFLICT (space, tenant, key) DO UPDATE SET value = excluded.value;
 
 -- name: get
 -- ?1 is a JSON array of [space, tenant, key]; answers [[index, version, facet, value], …] of those that exist.
@@ -77,7 +109,7 @@ FROM (
 -- name: tenants
 -- A tenant without an entry was named by an append that wrote rows only.
 SELECT json_group_array(name) FROM tenants
-WHERE EXISTS (SELECT 1 FROM entries WHERE entries.tenant = tenants.id AND entries.seq = 1);
+WHERE EXISTS (SELECT 1 FROM entries WHERE entries.tenant = tenants.id);
 
 -- name: page
 SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))
@@ -123,6 +155,73 @@ FROM (
 -- name: count
 SELECT count(*) FROM rows WHERE space = ?1 AND facet IN (SELECT value FROM json_each(?2));
 
+-- name: counters
+-- Keys from ?3 on, below ?4, and not ?5 itself; every text is below a blob.
+SELECT json_group_array(json_array(key, value))
+FROM (
+    SELECT key, value FROM counters
+    WHERE space = ?1 AND tenant = ?2 AND key >= ?3 AND key < ?4 AND key IS NOT ?5
+    ORDER BY key LIMIT ?6
+);
+
+-- name: index_facets
+-- What index_… reads stands in an index alone, so that it is found although the record itself cannot be read.
+WITH RECURSIVE facets (facet) AS (
+    SELECT min(facet) FROM rows INDEXED BY rows_by_facet WHERE space = ?1
+    UNION ALL
+    SELECT (SELECT min(facet) FROM rows INDEXED BY rows_by_facet WHERE space = ?1 AND facet > facets.facet)
+    FROM facets WHERE facets.facet IS NOT NULL
+)
+SELECT json_group_array(facet) FROM facets WHERE facet IS NOT NULL;
+
+-- name: index_page
+SELECT json_group_array(json_array(tenant, key))
+FROM (
+    SELECT tenant, key FROM rows INDEXED BY rows_by_facet
+    WHERE space = ?1 AND facet = ?2 AND tenant = ?3 AND key < ?4
+    ORDER BY key DESC LIMIT ?5
+);
+
+-- name: index_scan
+SELECT json_group_array(json_array(tenant, key))
+FROM (
+    SELECT tenant, key FROM rows INDEXED BY rows_by_facet
+    WHERE space = ?1 AND facet = ?2 AND (tenant, key) > (?3, ?4)
+    ORDER BY tenant, key LIMIT ?5
+);
+
+-- name: index_entries
+SELECT json_group_array(json_array(position, seq))
+FROM (
+    SELECT position, seq FROM entries INDEXED BY entries_by_seq
+    WHERE tenant = (SELECT id FROM tenants WHERE name = ?1) AND seq > ?2
+    ORDER BY seq LIMIT ?3
+);
+
+-- name: index_stream
+SELECT json_group_array(position)
+FROM (
+    SELECT position FROM entries INDEXED BY entries_by_stream
+    WHERE tenant = (SELECT id FROM tenants WHERE name = ?1) AND stream = ?2 AND position > ?3
+    ORDER BY position LIMIT ?4
+);
+
+-- name: entry
+SELECT json_array(
+    position, seq, hex(prev), hex(hash), append_id, stream, hex(body), hex(payload), payload IS NULL)
+FROM entries WHERE position = ?1;
+
+-- name: chains
+-- All that have an entry, above one by name; answers [[name, seq, hash], …].
+SELECT json_group_array(json_array(name, seq, hex(hash)))
+FROM (
+    SELECT tenants.name, entries.seq, entries.hash FROM tenants
+    CROSS JOIN entries ON entries.tenant = tenants.id
+        AND entries.seq = (SELECT max(last.seq) FROM entries AS last WHERE last.tenant = tenants.id)
+    WHERE tenants.name > ?1
+    ORDER BY tenants.name LIMIT ?2
+);
+
 -- name: applied
 SELECT json_group_array(json_array(number, name, checksum)) FROM schema_files;
 
@@ -136,3 +235,20 @@ INSERT INTO schema_files (number, name, checksum, applied_at) VALUES (?1, ?2, ?3
 
 -- name: count_tables
 SELECT count(*) FROM sqlite_schema;
+
+-- name: spaces
+-- Answers the spaces of rows.
+SELECT json_group_array(space) FROM (SELECT DISTINCT space FROM rows);
+-- name: spaces_of_counters
+SELECT json_group_array(space) FROM (SELECT DISTINCT space FROM counters);
+-- name: tenants_of_rows
+-- ?1 is a space.
+SELECT json_group_array(tenant) FROM (SELECT DISTINCT tenant FROM rows WHERE space = ?1);
+-- name: tenants_of_counters
+SELECT json_group_array(tenant) FROM (SELECT DISTINCT tenant FROM counters WHERE space = ?1);
+-- name: copy_entry
+-- An entry at its own position, of the tenant with a name.
+INSERT INTO entries (position, tenant, seq, prev, hash, append_id, stream, body, payload)
+VALUES (?, (SELECT id FROM tenants WHERE name = ?), ?, ?, ?, ?, ?, ?, ?);
+-- name: remove_row
+DELETE FROM rows WHERE space = ? AND tenant = ? AND key = ?;

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,11 @@ from switchgear.storage.abilities import (
     Append,
     Appended,
     Committed,
+    Counter,
     Entry,
     Head,
+    Manifest,
+    Progress,
     Row,
     Seal,
     Store,
@@ -33,6 +36,7 @@ from switchgear.storage.abilities import (
 from switchgear.storage.checks import check_append, check_limit, check_names
 from switchgear.storage.planner import RowKey
 from switchgear.storage.sqlite import reader
+from switchgear.storage.sqlite.backup import Backups
 from switchgear.storage.sqlite.connecting import (
     Connect,
     plain_connection,
@@ -76,9 +80,9 @@ async def open_sqlite(
     another engine has it, LEDGER_CORRUPT when it is damaged, else LEDGER_UNAVAILABLE. `connect` opens bare
     connections; tests put failing ones in.
     """
-    path = _path_of(url)
+    path = path_of(url)
     parts = await asyncio.to_thread(_open_parts, path, seal, clock, connect)
-    return SqliteStore(parts, clock, timeouts)
+    return SqliteStore(parts, connect, clock, timeouts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ class Parts:
 class SqliteStore:
     """A `Store` in one SQLite file."""
 
-    def __init__(self, parts: Parts, clock: Clock, timeouts: Mapping[str, Operation]) -> None:
+    def __init__(self, parts: Parts, connect: Connect, clock: Clock, timeouts: Mapping[str, Operation]) -> None:
         """Start the threads of the writer and the two readers."""
         self._parts = parts
         self._read_operation = timeouts["journal.read"]
@@ -120,10 +124,11 @@ class SqliteStore:
         self._queries: Desk[Query, Any] = Desk(
             reads(name="store-queries"), parts.queries.queries, self._late_read, clock
         )
+        self._backups = Backups(parts.path, connect)
         self._closing: asyncio.Task[None] | None = None
 
     async def append(self, append: Append) -> Appended:
-        """Commit `append` durably, or report a conflict, or that the acknowledgement was lost.
+        """Commit `append` durably, or report a conflict, a counter at its limit, or a lost acknowledgement.
 
         Cancelling the caller detaches it: the append is still committed or refused as a whole. Raises `StoreError` when
         nothing was written, or (QUEUE_FULL) when 10,000 appends wait, `Invalid` for one that no store can hold.
@@ -202,6 +207,25 @@ class SqliteStore:
         found: int = await self._queries.ask(partial(reader.count, space=space, facets=tuple(facets)))
         return found
 
+    async def counters(
+        self, space: str, tenant: str, *, prefix: str = "", after: str | None = None, limit: int = 1000
+    ) -> Sequence[Counter]:
+        """Return a tenant's counters by ascending key, those that begin with `prefix`, above `after` if given."""
+        check_limit(limit)
+        check_names(space, tenant, prefix, after or "")
+        query = partial(reader.counters, space=space, tenant=tenant, prefix=prefix, after=after, limit=limit)
+        found: list[Counter] = await self._queries.ask(query)
+        return found
+
+    async def backup(
+        self, path: Path, *, created_at: float, progress: Callable[[Progress], None] | None = None
+    ) -> Manifest:
+        """Write a consistent copy of everything to `path`, on the disk, and its manifest beside it.
+
+        Raises as `Backup.backup` says. Closing the store ends a copy that is under way.
+        """
+        return await self._backups.make(path, created_at, progress)
+
     def statistics(self) -> StoreStatistics:
         """Return counts since opening."""
         return self._parts.writer.statistics
@@ -222,6 +246,7 @@ class SqliteStore:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
+        await self._backups.close()
         await self._writer.close()
         await self._points.close()
         await self._queries.close()
@@ -236,7 +261,8 @@ class SqliteStore:
         return StoreError(f"{self._parts.path}: no answer within {seconds:g} s", code=self._read_operation.code)
 
 
-def _path_of(url: str) -> Path:
+def path_of(url: str) -> Path:
+    """Return the file that a URL of this adapter names. Raises `OptionError` when it names none."""
     parts = urlsplit(url)
     path = unquote(parts.path.removeprefix("/"))
     if parts.netloc or not path or path.endswith("/"):

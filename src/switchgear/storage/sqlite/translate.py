@@ -10,7 +10,17 @@ import sqlite3
 from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError
 
-_CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
+# The last three are met by a right statement only in a file that says of itself what cannot be.
+_CORRUPT = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_FORMAT,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_TOOBIG,
+    }
+)
 
 # A commit that fails so has not written its last frame, so recovery can never find it.
 _NOT_COMMITTED = frozenset(
@@ -30,16 +40,22 @@ _PLAIN = {
     sqlite3.SQLITE_IOERR: "the disk failed to read or write",
     sqlite3.SQLITE_CORRUPT: "the file is damaged",
     sqlite3.SQLITE_NOTADB: "the file is not a SQLite database",
+    sqlite3.SQLITE_CONSTRAINT: "the file is damaged",
+    sqlite3.SQLITE_MISMATCH: "the file is damaged",
+    sqlite3.SQLITE_TOOBIG: "the file is damaged",
 }
 
 
 def translated(error: sqlite3.Error, path: str) -> StoreError:
     """Return the `StoreError` for `error`: LEDGER_CORRUPT for a damaged file, else LEDGER_UNAVAILABLE."""
-    extended = _code(error)
-    primary = extended & 0xFF
-    plain = _PLAIN.get(primary, "SQLite refused")
-    code = Code.LEDGER_CORRUPT if primary in _CORRUPT else Code.LEDGER_UNAVAILABLE
+    plain = _PLAIN.get(_code(error) & 0xFF, "SQLite refused")
+    code = Code.LEDGER_CORRUPT if is_damage(error) else Code.LEDGER_UNAVAILABLE
     return StoreError(f"{path}: {plain} ({error})", code=code)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether `error` says that the file is damaged."""
+    return _code(error) & 0xFF in _CORRUPT
 
 
 def certainly_not_committed(error: sqlite3.Error) -> bool:

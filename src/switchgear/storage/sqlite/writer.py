@@ -7,22 +7,38 @@ A group is committed, or certainly not written (each append gets a `StoreError`)
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from switchgear.core.errors import StoreError
-from switchgear.storage.abilities import Append, Appended, Committed, Seal, StoreStatistics, Unknown
-from switchgear.storage.planner import Link, Plan, RowKey, needed, plan
+from switchgear.storage.abilities import (
+    Append,
+    Appended,
+    Committed,
+    Conflicted,
+    Exceeded,
+    Seal,
+    StoreStatistics,
+    Unknown,
+)
+from switchgear.storage.checks import COUNTER_MAX
+from switchgear.storage.planner import Link, Plan, RowKey, counted, needed, plan
 from switchgear.storage.sqlite.connecting import Connect, writing_connection
+from switchgear.storage.sqlite.decoding import integer, link, text
+from switchgear.storage.sqlite.log import LogMeter
 from switchgear.storage.sqlite.statements import aggregated, statements, widened, widths
-from switchgear.storage.sqlite.translate import certainly_not_committed, translated
+from switchgear.storage.sqlite.translate import certainly_not_committed, is_damage, translated
 
 FREE_BYTES_MIN = 4 * 1024 * 1024
 """Below this much free disk the store says of itself that it cannot record."""
 
 _CHAINS_MAX = 10_000
+
+
+_logger = logging.getLogger("switchgear.storage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +61,13 @@ class Writer:
         self._seal = seal
         self._ids: dict[str, int] = {}
         self._heads: dict[str, Link] = {}
-        self._statistics = StoreStatistics(0, 0, 0, 0, 0)
+        self._statistics = StoreStatistics()
+        self._log = LogMeter(path)
 
     @property
     def statistics(self) -> StoreStatistics:
-        """Counts since opening; replaced as a whole after each group."""
-        return self._statistics
+        """Counts since opening; replaced as a whole after each group. May be asked for on another thread."""
+        return replace(self._statistics, syncs=self._statistics.groups + self._log.syncs())
 
     def handle(self, requests: list[Append | Probe]) -> Sequence[Answer | Exception]:
         """Commit the appends as one group; answer each request, in order."""
@@ -60,6 +77,10 @@ class Writer:
 
     def close(self) -> None:
         """Close the connection, which moves the write-ahead log into the database."""
+        self._log.close()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -69,6 +90,8 @@ class Writer:
             connection = self._connected()
             planned = self._write(connection, appends)
         except sqlite3.Error as error:
+            if is_damage(error) and len(appends) > 1:
+                return [answer for append in appends for answer in self._commit([append])]  # some may not meet it
             return self._refused(appends, error)
         if planned.writes_nothing:
             self._roll_back(connection)  # also forgets the ids of tenants that were new in this group
@@ -77,6 +100,8 @@ class Writer:
                 connection.execute(statements()["commit"])
             except sqlite3.Error as error:
                 return self._uncommitted(connection, appends, error)
+        if planned.erased:
+            self._flush_log(connection)
         self._count(planned)
         return planned.verdicts
 
@@ -91,19 +116,19 @@ class Writer:
         complete = False
         try:
             self._learn_chains(connection, appends)
-            planned = plan(appends, self._versions(connection, appends), self._heads, self._seal)
+            versions = _fetched(connection, "versions", needed(appends), 1)
+            counters = _fetched(connection, "counted", counted(appends), -COUNTER_MAX)
+            planned = plan(appends, versions, counters, self._heads, self._seal)
             self._insert_entries(connection, planned)
-            _upsert_rows(connection, planned)
+            if planned.erased or planned.cuts:
+                self._remove(connection, planned)
+            else:
+                _upsert(connection, planned)
             complete = True
         finally:
             if not complete:
                 self._roll_back(connection)
         return planned
-
-    def _versions(self, connection: sqlite3.Connection, appends: list[Append]) -> dict[RowKey, int]:
-        keys = list(needed(appends))
-        found = aggregated(connection, "versions", (json.dumps(keys),))
-        return {keys[index]: version for index, version in found}
 
     def _learn_chains(self, connection: sqlite3.Connection, appends: list[Append]) -> None:
         """Fetch id and head of the tenants that are not known yet; a new tenant gets an id."""
@@ -115,9 +140,9 @@ class Writer:
         names = json.dumps(sorted(missing))
         connection.execute(statements()["add_tenants"], (names,))
         for name, identity, seq, hash_ in aggregated(connection, "heads", (names,)):
-            self._ids[name] = identity
-            if seq:
-                self._heads[name] = (seq, bytes.fromhex(hash_))
+            self._ids[text(name, "heads")] = integer(identity, "heads")
+            if seq != 0:
+                self._heads[name] = link(seq, hash_, "heads")
 
     def _forget_chains(self) -> None:
         self._ids.clear()
@@ -128,6 +153,18 @@ class Writer:
         rows = [(ids[entry[0]], *entry[1:]) for entry in planned.entries]
         _execute_wide(connection, "insert_entries", rows)
 
+    def _remove(self, connection: sqlite3.Connection, planned: Plan) -> None:
+        """Write the rows and remove payloads and entries, so that nothing readable of what they held stays behind."""
+        connection.execute(statements()["overwrite_removed"])
+        try:
+            _upsert(connection, planned)
+            for tenant, stream, through in planned.erased:
+                connection.execute(statements()["erase"], (self._ids[tenant], stream, through))
+            for tenant, seq in planned.cuts.items():
+                connection.execute(statements()["cut"], (self._ids[tenant], seq))
+        finally:
+            connection.execute(statements()["leave_removed"])
+
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         """Undo the open transaction; a connection that cannot is given up."""
         self._forget_chains()
@@ -136,6 +173,16 @@ class Writer:
                 connection.execute(statements()["rollback"])
         except sqlite3.Error:
             self._give_up(connection)  # closing rolls back as well; the next group opens a new one
+
+    def _flush_log(self, connection: sqlite3.Connection) -> None:
+        """Move the log into the database at once: until then it holds the pages as they were before an erasure.
+
+        The erasure is durable already, and SQLite moves the log by itself later.
+        """
+        try:
+            connection.execute(statements()["flush_log"])
+        except sqlite3.Error as error:
+            _logger.warning("%s: erased payloads stay in the log until it is next moved: %s", self._path, error)
 
     def _give_up(self, connection: sqlite3.Connection) -> None:
         self._connection = None
@@ -159,37 +206,54 @@ class Writer:
     def _open_anew(self) -> None:
         """Replace the connection, and settle in the file what the failed commit left in the write-ahead log."""
         try:
-            self.close()
+            self._disconnect()
             self._connected().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error:
-            self.close()  # the next group tries again, and says what is wrong
+            self._disconnect()  # the next group tries again, and says what is wrong
 
     def _probe(self) -> StoreError | None:
         try:
             connection = self._connected()
             connection.execute(statements()["begin"])
+            connection.execute(statements()["probe"])
             connection.execute(statements()["rollback"])
-            return _check_space(self._path)
+            return _check_disk(self._path)
         except sqlite3.Error as error:
+            self._undo_probe()
             return _caused(translated(error, self._path), error)
         except OSError as error:
             return _caused(StoreError(f"{self._path}: {error.strerror}"), error)
 
+    def _undo_probe(self) -> None:
+        if self._connection is not None:
+            self._roll_back(self._connection)
+
     def _count(self, planned: Plan) -> None:
-        committed = sum(1 for verdict in planned.verdicts if isinstance(verdict, Committed))
-        now = self._statistics
+        kinds, now = list(map(type, planned.verdicts)), self._statistics
+        committed = kinds.count(Committed)
         self._statistics = StoreStatistics(
             committed=now.committed + committed,
-            conflicted=now.conflicted + len(planned.verdicts) - committed,
+            conflicted=now.conflicted + kinds.count(Conflicted),
+            exceeded=now.exceeded + kinds.count(Exceeded),
             groups=now.groups + (not planned.writes_nothing),
             entries=now.entries + len(planned.entries),
             group_max=max(now.group_max, committed),
         )
 
 
-def _upsert_rows(connection: sqlite3.Connection, planned: Plan) -> None:
-    rows = [(*key, *row) for key, row in planned.rows.items()]
-    _execute_wide(connection, "upsert_rows", rows)
+def _fetched(connection: sqlite3.Connection, name: str, wanted: set[RowKey], least: int) -> dict[RowKey, int]:
+    """Return the number, from `least` on, that the statement `name` finds for each key that exists."""
+    keys = list(wanted)
+    if not keys:
+        return {}
+    found = aggregated(connection, name, (json.dumps(keys),))
+    return {keys[index]: integer(number, name, least) for index, number in found}
+
+
+def _upsert(connection: sqlite3.Connection, planned: Plan) -> None:
+    _execute_wide(connection, "upsert_rows", [(*key, *row) for key, row in planned.rows.items()])
+    if planned.counters:
+        _execute_wide(connection, "upsert_counters", [(*key, value) for key, value in planned.counters.items()])
 
 
 def _execute_wide(connection: sqlite3.Connection, name: str, rows: Sequence[tuple[object, ...]]) -> None:
@@ -201,9 +265,11 @@ def _execute_wide(connection: sqlite3.Connection, name: str, rows: Sequence[tupl
         start += width
 
 
-def _check_space(path: str) -> StoreError | None:
-    free = os.statvfs(path)
-    free_bytes = free.f_bavail * free.f_frsize
+def _check_disk(path: str) -> StoreError | None:
+    disk = os.statvfs(path)
+    if disk.f_flag & os.ST_RDONLY:
+        return StoreError(f"{path}: its disk is mounted read-only")
+    free_bytes = disk.f_bavail * disk.f_frsize
     if free_bytes < FREE_BYTES_MIN:
         return StoreError(f"{path}: only {free_bytes} bytes are free on its disk")
     return None

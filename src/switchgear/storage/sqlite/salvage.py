@@ -1,0 +1,90 @@
+"""Reads round a damaged place: names from an index, then one record at a time.
+
+Only a read that met damage comes here. What can be read is returned as ever; what is there and cannot be read is
+named by a record of version 0, or without body and hash, so that it never stands in the way of the others and is
+never passed over in silence. A damaged index cannot be read round.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import sqlite3
+from collections.abc import Iterator
+from itertools import islice
+
+from switchgear.storage.abilities import Entry, Row
+from switchgear.storage.sqlite import decoding
+from switchgear.storage.sqlite.statements import aggregated, first_row
+from switchgear.storage.sqlite.translate import is_damage
+
+_Named = tuple[str, str, str]
+"""Tenant, key and facet of a row, as the index has them."""
+
+
+def page(
+    connection: sqlite3.Connection, space: str, tenant: str, facet: str | None, before: str | None, limit: int
+) -> list[Row]:
+    """Return a tenant's rows by descending key, below `before` if given, of one facet if given."""
+    facets = _facets(connection, space) if facet is None else [facet]
+    below = b"" if before is None else before  # every text is below a blob
+    named = (_named(connection, "index_page", (space, one, tenant, below, limit), one) for one in facets)
+    ordered = heapq.merge(*(sorted(names, reverse=True) for names in named), reverse=True)
+    return [_row(connection, space, name) for name in islice(ordered, limit)]
+
+
+def scan(connection: sqlite3.Connection, space: str, facet: str, after: tuple[str, str], limit: int) -> list[Row]:
+    """Return rows of all tenants in `facet`, ordered by (tenant, key), above `after`."""
+    names = sorted(_named(connection, "index_scan", (space, facet, *after, limit), facet))
+    return [_row(connection, space, name) for name in names]
+
+
+def entries(connection: sqlite3.Connection, tenant: str, after_seq: int, limit: int) -> list[Entry]:
+    """Return the tenant's entries above `after_seq`, in order."""
+    places = aggregated(connection, "index_entries", (tenant, after_seq, limit))
+    return sorted((_entry(connection, tenant, position, seq) for position, seq in places), key=lambda entry: entry.seq)
+
+
+def stream(connection: sqlite3.Connection, tenant: str, name: str, after_position: int, limit: int) -> list[Entry]:
+    """Return the tenant's entries of the stream `name` above `after_position`, in order.
+
+    The index of streams knows no sequence, so an entry that cannot be read has the sequence 0 here.
+    """
+    places = aggregated(connection, "index_stream", (tenant, name, after_position, limit))
+    return [_entry(connection, tenant, position, 0, name) for position in sorted(places)]
+
+
+def _facets(connection: sqlite3.Connection, space: str) -> list[str]:
+    return [decoding.text(facet, "index_facets") for facet in aggregated(connection, "index_facets", (space,))]
+
+
+def _named(
+    connection: sqlite3.Connection, statement: str, parameters: tuple[object, ...], facet: str
+) -> Iterator[_Named]:
+    for tenant, key in aggregated(connection, statement, parameters):
+        yield decoding.text(tenant, statement), decoding.text(key, statement), facet
+
+
+def _row(connection: sqlite3.Connection, space: str, named: _Named) -> Row:
+    tenant, key, facet = named
+    place = (space, tenant, key)
+    try:
+        ((_, *columns),) = aggregated(connection, "get", (json.dumps([place]),)) or [(0, None, None, None)]
+        return decoding.row(place, columns, "get")
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        return decoding.unreadable_row(place, facet)
+
+
+def _entry(connection: sqlite3.Connection, tenant: str, position: object, seq: object, name: str = "") -> Entry:
+    place, sequence = decoding.integer(position, "index"), decoding.integer(seq, "index")
+    try:
+        found = first_row(connection, "entry", (place,))
+        if found is None:
+            return decoding.unreadable_entry(tenant, place, sequence, name)
+        return decoding.entry(tenant, json.loads(found[0]), "entry")
+    except (sqlite3.Error, ValueError) as error:
+        if isinstance(error, sqlite3.Error) and not is_damage(error):
+            raise
+        return decoding.unreadable_entry(tenant, place, sequence, name)

@@ -3,13 +3,15 @@
 `facts` are what the machine knows (attempt, code, epoch, wait) and never a user's data; they are hashed for ever.
 A payload is the user's data (arguments, values, messages): it is stored as a salt of 16 random bytes and JSON, and the
 body holds only SHA-256(salt | JSON). So it can be erased without breaking the chain, and not be guessed afterwards.
+
+`decoded` is what was written, for who judges a chain; `read` is what it means today, for who folds it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +20,7 @@ import msgspec
 from switchgear.core.codes import Code
 from switchgear.core.errors import Invalid, StoreError
 from switchgear.core.scope import Scope
+from switchgear.ledger.upcasting import Table, lifted, newest
 from switchgear.storage.abilities import Entry, Event
 
 SALT_BYTES = 16
@@ -66,6 +69,10 @@ class Recorded:
         return self.payload is None and self.payload_digest is not None
 
 
+UPCASTERS: Table[Recorded] = {}
+"""The functions that lift events of older releases, by type. Each is proved by a stored history of that release."""
+
+
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The hashed part, in the order of its JSON."""
 
@@ -104,18 +111,19 @@ class EventEncoder:
         facts: Mapping[str, object] = _NO_FACTS,
         payload: Mapping[str, object] | None = None,
         context: Context = NO_CONTEXT,
-        version: int = 1,
+        version: int | None = None,
     ) -> Event:
         """Return the event to append for the tenant of `scope`, encoded.
 
-        `at` is seconds since the epoch. Raises `Invalid` when facts or payload do not fit into JSON.
+        `at` is seconds since the epoch. `version` is the newest of its type unless given. Raises
+        `Invalid` when facts or payload do not fit into JSON.
         """
         stored = None if payload is None else self._salt() + self._json(payload)
         digest = None if stored is None else payload_digest(stored)
         body = Body(
             stream,
             type,
-            version,
+            newest(UPCASTERS, type) if version is None else version,
             at,
             scope.actor,
             scope.account,
@@ -147,8 +155,21 @@ _decode_body = msgspec.json.Decoder(Body).decode
 _decode_payload = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def read(entry: Entry) -> Recorded:
-    """Return `entry` decoded.
+def read(entry: Entry, upcasters: Table[Recorded] = UPCASTERS) -> Recorded:
+    """Return `entry` decoded, and lifted to the newest version of its type.
+
+    Raises `StoreError` (LEDGER_CORRUPT) as `decoded` does, and for an event that a newer release wrote.
+    """
+    found = decoded(entry)
+    try:
+        now = lifted(upcasters, found, found.type, found.version)
+    except StoreError as error:
+        raise _corrupt(entry, error.message) from error
+    return now if now is found else replace(now, version=newest(upcasters, found.type))
+
+
+def decoded(entry: Entry) -> Recorded:
+    """Return `entry` decoded, as its release wrote it.
 
     Raises `StoreError` (LEDGER_CORRUPT), naming tenant and sequence, when the body is not an envelope, names another
     stream, or its payload does not match its digest. The chain itself is checked by `verify`.
@@ -156,7 +177,7 @@ def read(entry: Entry) -> Recorded:
     try:
         body = _decode_body(entry.body)
         payload = _read_payload(entry.payload, body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _corrupt(entry, f"cannot be decoded: {error}") from error
     except ValueError as error:
         raise _corrupt(entry, str(error)) from error

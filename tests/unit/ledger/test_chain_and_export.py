@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -15,8 +16,8 @@ from switchgear.ledger.chain import TAG, seal
 from switchgear.ledger.events import EventEncoder
 from switchgear.ledger.export import ExportReader, export_lines
 from switchgear.ledger.folding import PAGE_ENTRIES, StateHash, stream_entries
-from switchgear.ledger.verify import Verifier, verify_chain, verify_export
-from switchgear.storage.abilities import GENESIS, Append, Event, Head, Store
+from switchgear.ledger.verify import FINDINGS_MAX, Verifier, verify_chain, verify_export
+from switchgear.storage.abilities import GENESIS, Append, Entry, Event, Head, Store
 from switchgear.storage.memory import MemoryStore
 
 SCOPE = Scope("acme", "main", "service:orders")
@@ -53,7 +54,7 @@ def test_the_seal_is_what_the_documents_say() -> None:
 async def test_an_export_is_plain_lines_of_json() -> None:
     """A header, a line an entry, a trailer; ASCII, so that no reader cuts a line elsewhere."""
     lines = await export_of(3)
-    assert json.loads(lines[0]) == {"format": "switchgear-ledger", "version": 1, "tenant": "acme"}
+    assert json.loads(lines[0]) == {"format": "switchgear-ledger", "version": 2, "tenant": "acme", "checkpoint": None}
     assert list(json.loads(lines[2])) == ["seq", "prev", "hash", "stream", "body", "payload"]
     assert json.loads(lines[-1])["count"] == 3
     assert all(line.isascii() and len(line.splitlines()) == 1 for line in lines)
@@ -116,7 +117,9 @@ async def test_an_erased_payload_stays_valid() -> None:
         (2, {"hash": "00"}, 2, "32 bytes of hash expected, not 1"),
         (2, {"payload": "?"}, 2, "line 3 is not an entry"),
         (0, {"tenant": "other"}, 5, "ends in the head of tenant 'acme'"),
-        (0, {"version": 2}, 1, "format version 2"),
+        (0, {"version": 3}, 1, "format version 3"),
+        (0, {"version": True}, 1, "format version True"),
+        (0, {"checkpoint": 5}, 1, "a checkpoint that is not text"),
         (0, {"format": "other"}, 1, "not the header"),
         (5, {"count": 3}, 5, "the trailer counts 3"),
         (5, {"head": {"tenant": "acme", "seq": 3, "hash": "00" * 32}}, 5, "should end at entry 3"),
@@ -174,12 +177,14 @@ async def test_a_chain_sealed_otherwise_does_not_verify() -> None:
     assert (found.ok, found.first_bad_seq) == (False, 1)
 
 
-async def test_a_body_that_is_not_text_cannot_be_exported() -> None:
-    """An export is text; a body that never was JSON is said, by tenant and sequence."""
+async def test_a_body_that_is_not_text_does_not_end_an_export() -> None:
+    """One damaged record is exported as it is and found by the verifier; the rest comes as ever."""
     store = MemoryStore(seal)
-    await store.append(Append("a", "acme", (Event("s", b"\xff"),)))
-    with pytest.raises(StoreError, match="entry 1 of tenant 'acme' has a body that is not UTF-8"):
-        [line async for line in export_lines(store, "acme")]
+    event = EventEncoder().encode("x", stream="s", scope=SCOPE, at=0)
+    await store.append(Append("a", "acme", (event, Event("s", b"\xff"), event)))
+    found = verify_export([line async for line in export_lines(store, "acme")])
+    assert (found.ok, found.first_bad_seq, found.bad) == (False, 2, 1)
+    assert "cannot be decoded" in found.problem
 
 
 async def test_a_chain_that_grows_meanwhile_is_exported_up_to_where_it_was() -> None:
@@ -212,7 +217,7 @@ async def test_an_entry_of_another_tenant_is_found() -> None:
     entry = (await (await store_of(1)).entries("acme"))[0]
     verifier = Verifier("other")
     assert not verifier.feed(entry)
-    assert "belongs to tenant 'acme'" in verifier.finish(None).problem
+    assert "belongs to tenant 'acme'" in verifier.finish().problem
 
 
 def hash_of(rows: list[tuple[str, bytes]]) -> str:
@@ -228,3 +233,44 @@ def test_a_state_hash_knows_states_apart() -> None:
     states = [[], [("a", b"")], [("", b"a")], [("ab", b"c")], [("a", b"bc")], [("a", b"b"), ("c", b"")]]
     states += [[("a", bytes(8))], [("a" + "\0" * 7 + "\x08", b"")]]  # the same bytes, if keys had no length
     assert len({hash_of(state) for state in states}) == len(states)
+
+
+async def test_exports_of_format_version_1_stay_readable() -> None:
+    """The first format had no checkpoint in its header; its files verify as they did."""
+    lines = await export_of(4)
+    header = json.loads(lines[0])
+    del header["checkpoint"]
+    assert verify_export([json.dumps({**header, "version": 1}), *lines[1:]]).ok
+
+
+async def test_one_bad_entry_does_not_hide_the_others() -> None:
+    """Each edited entry is named, what stands between them counts as checked, and the rest is looked at to the end."""
+    lines = edited(await export_of(6), 2, lambda fields: fields.update(body="{}"))
+    lines = [*edited(lines, 4, lambda fields: fields.update(hash="zz"))[:-1], "{", lines[-1]]
+    found = verify_export(lines)
+    assert [finding.seq for finding in found.findings] == [2, 4, 7]
+    assert (found.ok, found.count, found.first_bad_seq, found.bad) == (False, 1, 2, 3)
+
+
+async def test_findings_in_words_are_bounded() -> None:
+    """A file of nothing but damage is counted to its end, and described by its first hundred findings."""
+    lines = await export_of(150)
+    found = verify_export([lines[0], *("{" for _ in lines[1:-1]), lines[-1]])
+    assert (found.bad, len(found.findings)) == (150, FINDINGS_MAX)
+
+
+async def test_an_entry_that_the_store_cannot_read_is_isolated() -> None:
+    """A store that gives an entry without its bytes costs one finding, and the chain goes on behind it."""
+
+    class Damaged(MemoryStore):
+        async def entries(self, tenant: str, *, after_seq: int = 0, limit: int = 1000) -> Sequence[Entry]:
+            found = await super().entries(tenant, after_seq=after_seq, limit=limit)
+            return [replace(e, prev=b"", hash=b"", body=b"") if e.seq == 3 else e for e in found]
+
+    store, encoder = Damaged(seal), EventEncoder(bytes)
+    for number in range(5):
+        event = encoder.encode("noted", stream="s", scope=SCOPE, at=0)
+        await store.append(Append(f"a{number}", "acme", (event,)))
+    found = await verify_chain(store, "acme")
+    assert (found.bad, found.first_bad_seq, found.problem) == (1, 3, "entry 3 cannot be read")
+    assert verify_export([line async for line in export_lines(store, "acme")]).findings[0].seq == 3

@@ -10,7 +10,7 @@ import pytest
 from switchgear.core.codes import Code
 from switchgear.core.errors import Invalid, StoreError
 from switchgear.core.scope import Scope
-from switchgear.ledger.events import Context, EventEncoder, payload_digest, read
+from switchgear.ledger.events import Context, EventEncoder, Recorded, decoded, payload_digest, read
 from switchgear.storage.abilities import GENESIS, Entry, Event
 
 SCOPE = Scope("acme", "main", "service:orders")
@@ -50,7 +50,7 @@ def test_the_body_has_the_documented_members_in_order() -> None:
 
 def test_what_was_recorded_is_read_back() -> None:
     """Reading gives every member, decoded."""
-    found = read(entry_of(recorded_event(version=2)))
+    found = decoded(entry_of(recorded_event(version=2)))
     assert (found.tenant, found.seq, found.position, found.append_id) == ("acme", 3, 7, "app_1")
     assert (found.stream, found.type, found.version, found.at) == ("int_1", "dispatched", 2, 1.5)
     assert (found.actor, found.account, found.context) == ("service:orders", "main", Context("t", "c", "k"))
@@ -125,3 +125,58 @@ def test_a_payload_out_of_nowhere_is_named() -> None:
 def test_the_envelope_is_one_object_of_json() -> None:
     """Any JSON parser reads a body; nothing of ours is needed."""
     assert json.loads(recorded_event().body)["facts"] == {"attempt": 1}
+
+
+def renamed(event: Recorded) -> Recorded:
+    """Lift version 1 to 2: a fact has another name."""
+    return replace(event, facts={"try": event.facts["attempt"]})
+
+
+def moved(event: Recorded) -> Recorded:
+    """Lift version 2 to 3: the mail stands deeper, where there is one."""
+    return event if event.payload is None else replace(event, payload={"contact": dict(event.payload)})
+
+
+TABLE = {"dispatched": (renamed, moved)}
+
+
+@pytest.mark.parametrize(
+    ("version", "facts"),
+    [(1, {"try": 1}), (2, {"attempt": 1}), (3, {"attempt": 1})],
+)
+def test_old_events_are_lifted_step_by_step(version: int, facts: dict[str, object]) -> None:
+    """What an older release wrote is read in today's form; what is stored stays as it was."""
+    entry = entry_of(recorded_event(version=version))
+    found = read(entry, TABLE)
+    assert (found.version, found.facts) == (3, facts)
+    assert found.payload == ({"email": "a@b.c"} if version == 3 else {"contact": {"email": "a@b.c"}})
+    assert decoded(entry).version == version
+
+
+def test_an_erased_payload_is_lifted_too() -> None:
+    """An upcaster meets events whose data is gone, and leaves it gone."""
+    found = read(replace(entry_of(recorded_event()), payload=None), TABLE)
+    assert (found.version, found.erased) == (3, True)
+
+
+@pytest.mark.parametrize(("version", "words"), [(4, "written by a newer release"), (0, "versions count from 1")])
+def test_events_of_a_newer_release_are_refused_in_words(version: int, words: str) -> None:
+    """Guessing what a newer release meant would fold a wrong state; its chain can be verified all the same."""
+    entry = entry_of(recorded_event(version=version))
+    with pytest.raises(StoreError, match=words) as raised:
+        read(entry, TABLE)
+    assert raised.value.code is Code.LEDGER_CORRUPT
+    assert decoded(entry).version == version
+
+
+def test_events_are_written_in_their_newest_version() -> None:
+    """A type that never changed is at version 1."""
+    assert read(entry_of(recorded_event())).version == 1
+
+
+def test_nesting_without_end_is_a_finding() -> None:
+    """A body that is deeper than any reader goes is damage, not a crash."""
+    deep = b"[" * 100_000 + b"]" * 100_000
+    body = recorded_event().body.replace(b'{"attempt":1}', b'{"attempt":' + deep + b"}")
+    with pytest.raises(StoreError, match="cannot be decoded"):
+        read(replace(entry_of(recorded_event()), body=body))

@@ -20,9 +20,11 @@ BENCH_BIN := .venv-bench/bin
 PINNED := pyproject.toml constraints.txt
 CODE = $(wildcard src tests tools examples benchmarks)
 FAST_TESTS = $(wildcard tests/unit tests/property tests/packaging)
+SLOW_TESTS = $(filter-out $(FAST_TESTS),$(patsubst %/,%,$(wildcard tests/*/)))
 PYTEST = $(BIN)/python -m pytest
+AT_ONCE = -n 2
 
-.PHONY: help sync demo check test coverage mutants bench docs docs-check format lint types layers fast-tests constraints clean distclean
+.PHONY: help sync demo check test coverage mutants soak bench docs docs-check format lint types layers fast-tests constraints clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +36,8 @@ demo: .venv/.gear ## show it protecting real traffic (ARGS="--seconds 10")
 check: format lint types layers docs-check fast-tests ## format, lint, types, layers, docs, unit and property tests
 
 test: .venv/.synced ## every test, real servers included (ARGS="-k breaker")
-	$(PYTEST) tests $(ARGS)
+	$(PYTEST) $(AT_ONCE) $(FAST_TESTS) $(ARGS) || test $$? = 5 # 5: none of them was asked for
+	$(PYTEST) $(SLOW_TESTS) $(ARGS) || test $$? = 5
 
 coverage: .venv/.synced ## unit and property tests with the lines and branches they miss
 	$(BIN)/coverage run -m pytest $(FAST_TESTS) -m "not packaging"
@@ -42,6 +45,9 @@ coverage: .venv/.synced ## unit and property tests with the lines and branches t
 
 mutants: .venv/.synced ## change one thing at a time in core and policies; what no test notices survives (ARGS="policies/retry")
 	$(BIN)/python -m tools.mutants $(ARGS)
+
+soak: .venv/.synced ## kill -9 the engine 200 times and judge what is left (ARGS="--rounds 20 --seed 7")
+	$(BIN)/python -m tools.kill_rounds $(ARGS)
 
 bench: .venv-bench/.synced ## this project beside its peers, in one run
 	$(BENCH_BIN)/python -m benchmarks $(ARGS)
@@ -66,7 +72,7 @@ layers: .venv/.synced
 	$(BIN)/python -m tools.import_laws
 
 fast-tests: .venv/.synced
-	$(PYTEST) $(FAST_TESTS) -m "not packaging" $(ARGS)
+	$(PYTEST) $(AT_ONCE) $(FAST_TESTS) -m "not packaging" $(ARGS)
 
 # Environments. A stamp is older than what it was made from only when there is something to do.
 .venv/.synced: $(PINNED) tools/find-python | $(UV)

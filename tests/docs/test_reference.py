@@ -10,6 +10,7 @@ import typer
 import switchgear
 from switchgear.assembly.configuration.loading import SECTIONS
 from switchgear.assembly.configuration.sections import (
+    BudgetTable,
     DependencyTable,
     FunctionConnectorTable,
     GuardTable,
@@ -20,7 +21,7 @@ from switchgear.assembly.configuration.sections import (
 )
 from switchgear.core.codes import Code
 from switchgear.core.operations import OPERATIONS
-from switchgear.execution.intent import Kind, State
+from switchgear.execution.transitions import Kind, State
 from switchgear.surfaces.cli.application import app
 from switchgear.surfaces.rest import openapi_document
 from tools.generate_docs import PAGES, main, stale_pages, write_pages
@@ -80,6 +81,7 @@ def test_every_public_name_is_documented() -> None:
     "section",
     [
         *SECTIONS.values(),
+        BudgetTable,
         HttpConnectorTable,
         FunctionConnectorTable,
         DependencyTable,

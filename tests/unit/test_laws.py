@@ -79,5 +79,5 @@ async def test_law_12_an_outage_of_a_dependency_does_not_make_us_unready() -> No
             gear.guards.of("crm").permit_nowait().fail()
         acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
         assert gear.guards.of("crm").state == "open"
-        assert (await gear.control.readiness()).ready
+        assert (await gear.control.readiness.check()).ready
         assert (await acme.submit("crm.update", {}, key="k")).state == "ready"

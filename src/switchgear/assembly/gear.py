@@ -6,24 +6,43 @@ import os
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack
 
-from switchgear.assembly.acting import Acting
+from switchgear.assembly.acting import Acting, PlatformActing
+from switchgear.assembly.backups import check_is_no_backup, folder_of
 from switchgear.assembly.configuration import Configuration, default, load
 from switchgear.assembly.guards import GuardPool
+from switchgear.assembly.kill_switches import KillSwitching
+from switchgear.assembly.ledger_keeping import LedgerKeeper
+from switchgear.assembly.lookups import lookup_tool
 from switchgear.assembly.transitions import TransitionLog
 from switchgear.connectors.function import FunctionConnector, schema_of
-from switchgear.control.use_cases import TENANT_PERMISSIONS, Control
+from switchgear.control.backups import Backups
+from switchgear.control.budgets import Budgets
+from switchgear.control.use_cases import PERMISSIONS, TENANT_PERMISSIONS, Control
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.effects import Effect
 from switchgear.core.errors import OptionError
 from switchgear.core.ids import IdSource
-from switchgear.core.scope import Principal
+from switchgear.core.scope import PLATFORM_TENANT, Principal
+from switchgear.execution.budget_keeper import BudgetKeeper
 from switchgear.execution.contract import Connector, Tool
+from switchgear.execution.doubts import DoubtOptions
 from switchgear.execution.engine import Engine, EngineLimits, Sources
+from switchgear.execution.lookups import check_lookup
 from switchgear.execution.recovery import Recovered
+from switchgear.gates.approval import ApprovalGate
+from switchgear.gates.budget import BudgetGate
+from switchgear.gates.budget_book import BudgetBook
+from switchgear.gates.contracts.book import ContractBook
+from switchgear.gates.contracts.gate import ContractGate
+from switchgear.gates.contracts.keeper import ContractKeeper
 from switchgear.gates.required import RequiredDependencies
+from switchgear.gates.restoring.book import RestoreBook
+from switchgear.gates.restoring.gate import RestoreGate
+from switchgear.gates.restoring.keeper import RestoreKeeper
 from switchgear.gates.tenants import TenantLimits
 from switchgear.ledger.chain import seal
 from switchgear.ledger.events import EventEncoder
@@ -45,6 +64,11 @@ class ToolOptions(TypedDict, total=False):
     lifetime: float
     key_retention: float
     cost: int
+    settle_delay: float
+    destructive: bool
+    resource: str
+    compensate: str
+    revert: str
 
 
 class Switchgear:
@@ -63,8 +87,40 @@ class Switchgear:
         self.guards = GuardPool(configuration.guards, clock, rng)
         self._transitions = TransitionLog(store, clock=clock, ids=self._ids, encoder=self._encoder)
         self.guards.subscribe(self._transitions.note)
+        self._budget_book = BudgetBook()
+        self._budget_keeper = BudgetKeeper(
+            configuration.budgets,
+            self._budget_book,
+            store=store,
+            clock=clock,
+            ids=self._ids,
+            encoder=self._encoder,
+        )
+        self._kill_switching = KillSwitching(
+            configuration.kill_switches,
+            store,
+            configuration.store.url,
+            clock=clock,
+            ids=self._ids,
+            encoder=self._encoder,
+        )
+        self._contracts = ContractKeeper(ContractBook(), store, clock=clock, ids=self._ids, encoder=self._encoder)
+        self._restores = RestoreKeeper(RestoreBook(), store, clock=clock, ids=self._ids, encoder=self._encoder)
         self.engine = self._engine(rng)
-        self.control = Control(engine=self.engine, store=store, guards=self.guards.all)
+        self.engine.run_beside(self._contracts.run)
+        self.engine.recorder.watch_counts(self._budget_keeper)
+        self.control = Control.over(
+            engine=self.engine,
+            store=store,
+            guards=self.guards.all,
+            kill_switches=self._kill_switching.join(self.engine),
+            budgets=Budgets(self._budget_keeper, store),
+            contracts=self._contracts,
+            backups=Backups(self.engine, store, self._restores, folder=folder_of(configuration.store), clock=clock),
+            keeping=LedgerKeeper(configuration.ledger, store, clock=clock, ids=self._ids, encoder=self._encoder).join(
+                self.engine
+            ),
+        )
         self.recovered = Recovered()
 
     @staticmethod
@@ -80,7 +136,7 @@ class Switchgear:
 
         Use it with ``async with``. `start=False` accepts work but carries nothing out until `run_until_idle`.
         Raises `OptionError` for a configuration that cannot work, `StoreError` (STORE_IN_USE) when another engine
-        owns the store.
+        owns the store, (LEDGER_UNAVAILABLE) when it cannot be written: an engine that cannot record does not start.
         """
         if (path is None) == (store is None):
             raise OptionError(
@@ -102,18 +158,21 @@ class Switchgear:
         effect: Effect | str = Effect.OPAQUE,
         requires: tuple[str, ...] = (),
         schema: Mapping[str, Any] | None = None,
+        lookup: str | Callable[..., Any] | None = None,
         **options: Unpack[ToolOptions],
     ) -> Callable[[F], F]:
         """Register the decorated function as a tool. It is called as ``function(call, **arguments)``.
 
         `requires` names its dependencies, the first being the one whose guard it goes through (default: the part of
         `name` before the first dot). `schema` is JSON Schema for the arguments (default: from the signature).
+        `lookup` finds out whether an action in doubt happened: a function that takes the same arguments and returns
+        None when it did not, or the name of a read-only tool that is registered already.
         Further options are those of `ToolOptions`. Raises `OptionError`.
         """
         if unknown := sorted(set(options) - set(ToolOptions.__annotations__)):
             known = ", ".join(sorted(ToolOptions.__annotations__))
             raise OptionError(
-                f"gear.tool({name!r}) has no option {unknown[0]!r}; known are effect, requires, schema, {known}"
+                f"gear.tool({name!r}) has no option {unknown[0]!r}; known are effect, requires, schema, lookup, {known}"
             )
 
         def register(function: F) -> F:
@@ -124,6 +183,7 @@ class Switchgear:
                 arguments_schema=schema if schema is not None else schema_of(function),
                 **options,
             )
+            tool = self._with_lookup(tool, lookup)
             self._functions.register(name, function)
             self.register(tool, self._functions)
             return function
@@ -131,8 +191,13 @@ class Switchgear:
         return register
 
     def register(self, tool: Tool, connector: Connector) -> None:
-        """Register a tool whose attempts `connector` makes."""
+        """Register a tool whose attempts `connector` makes.
+
+        Raises `OptionError` when its name is taken, or when its lookup is no read-only tool that is registered.
+        """
+        check_lookup(self.engine.registry, tool)
         self.engine.registry.register(tool, connector)
+        self._contracts.book.register(tool.name, tool.contract, tool.version)
         for dependency in tool.requires:
             self.guards.of(dependency)
         if (places := self.guards.places_of(tool.dependency)) is not None:
@@ -142,6 +207,10 @@ class Switchgear:
         """Return this gear as one explicit principal sees it, with every permission within its tenant."""
         principal = Principal(tenant, actor, frozenset({account}), frozenset(TENANT_PERMISSIONS))
         return Acting(self.control, principal, account)
+
+    def acting_as_platform(self, *, actor: str) -> PlatformActing:
+        """Return what the platform itself may do over all tenants, as one explicit `actor`."""
+        return PlatformActing(self.control, Principal(PLATFORM_TENANT, actor, frozenset(), frozenset(PERMISSIONS)))
 
     async def run_until_idle(self, timeout: float = 60.0) -> None:
         """Return once nothing is ready or running. Raises `DeadlineExceeded` after `timeout` seconds."""
@@ -153,11 +222,16 @@ class Switchgear:
 
     async def begin(self, *, start: bool) -> None:
         """Register the configured tools, pick up what is open, and start. Called once, by `open`."""
-        for tool, connector in self.configuration.build_tools(clock=self.clock):
+        built = self.configuration.build_tools(clock=self.clock)
+        for tool, connector in sorted(built, key=lambda one: one[0].lookup is not None):  # what looks up comes first
             self._adopt(connector)
             self.register(tool, connector)
-        self.recovered = await self.engine.recover()
+        await self._kill_switching.begin()
+        await self._budget_keeper.load()
+        await self._contracts.load()
+        await self._recover()
         self._transitions.start()
+        self._budget_keeper.start()
         if start:
             self.engine.start()
 
@@ -167,8 +241,28 @@ class Switchgear:
             for connector in self._connectors:
                 closing.push_async_callback(connector.close)
             closing.push_async_callback(self._transitions.stop)
+            closing.push_async_callback(self._contracts.record)
+            closing.push_async_callback(self._budget_keeper.stop)
             if not self.stopping:
                 closing.push_async_callback(self.drain)
+
+    def _with_lookup(self, tool: Tool, lookup: str | Callable[..., Any] | None) -> Tool:
+        """Return `tool` with its lookup, which is registered as a tool of its own when it is a function."""
+        if lookup is None or isinstance(lookup, str):
+            return replace(tool, lookup=lookup)
+        looking = lookup_tool(tool, lookup)
+        self._functions.register(looking.name, lookup)
+        self.register(looking, self._functions)
+        return replace(tool, lookup=looking.name)
+
+    async def _recover(self) -> None:
+        """Pick up what is open; a store that came from a backup rests until an operator thaws it."""
+        await self._restores.load()
+        if self._restores.book.frozen:
+            self._restores.tell()
+            self.engine.rest()
+        else:
+            self.recovered = await self.engine.recover()
 
     def _adopt(self, connector: Connector) -> None:
         if connector not in self._connectors:
@@ -177,17 +271,34 @@ class Switchgear:
     def _engine(self, rng: random.Random) -> Engine:
         settings = self.configuration.engine
         limits = self.configuration.limits
+        stop = self._kill_switching.gate  # the first: what is stopped charges no limit
+        restored = RestoreGate(self._restores.book)
+        changed = ContractGate(self._contracts.book)
+        budget = BudgetGate(self.configuration.budgets, self._budget_book)
+        approval = ApprovalGate(self.configuration.approvals)  # the last: nobody is asked about what is refused
         return Engine(
             store=self.store,
             guard_of=self.guards.of,
-            admission_gates=(TenantLimits(limits.tenant_rate, limits.tenant_burst, self.clock),),
-            dispatch_gates=(RequiredDependencies(self.guards.of),),
+            own_guard_of=self.guards.own_of,
+            admission_gates=(
+                stop,
+                restored,
+                changed,
+                TenantLimits(limits.tenant_rate, limits.tenant_burst, self.clock),
+                budget,
+                approval,
+            ),
+            dispatch_gates=(stop, restored, changed, RequiredDependencies(self.guards.of), budget, approval),
             limits=EngineLimits(
                 slots=settings.slots,
                 queue_max=settings.queue_max,
                 queue_tenant_max=settings.queue_tenant_max,
+                queue_age_max=settings.queue_age_max,
+                share=limits.share_of(None),
+                shares={name: limits.share_of(name) for name in limits.tenants},
             ),
             sources=Sources(self.clock, self._ids, rng, self._encoder),
+            doubts=DoubtOptions(escalate_after=settings.escalate_after, lookups_max=settings.lookups_max),
         )
 
 
@@ -195,9 +306,11 @@ class Switchgear:
 async def _opened(
     configuration: Configuration, *, start: bool, clock: Clock, rng: random.Random | None
 ) -> AsyncIterator[Switchgear]:
+    check_is_no_backup(configuration.store)
     store = await open_store(configuration.store.url, seal=seal, clock=clock, timeouts=configuration.operations)
     async with AsyncExitStack() as closing:
         closing.push_async_callback(store.close)
+        await store.check()
         gear = Switchgear(configuration, store, clock, rng)
         closing.push_async_callback(gear.end)
         await gear.begin(start=start)

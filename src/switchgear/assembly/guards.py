@@ -1,4 +1,8 @@
-"""The guards of dependencies, made when first needed from configuration, shared by every tool that needs them."""
+"""The guards of dependencies, made when first needed from configuration, shared by every tool that needs them.
+
+Beside the guard that all tenants share stands one that each tenant has of its own, a key of a second guard: for what
+is the tenant's alone, its credentials and its quota.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ _TRANSITIONS = ("opened", "half_opened", "closed")
 
 
 class GuardPool:
-    """One guard per dependency. Dependencies are named by tools, so there are no more than these name."""
+    """One guard per dependency, and one per tenant and dependency. Dependencies are no more than tools name."""
 
     def __init__(self, options: Mapping[str, GuardOptions], clock: Clock, rng: random.Random) -> None:
         """Make guards by `options`; a dependency that is not in it gets the default guard."""
@@ -24,6 +28,7 @@ class GuardPool:
         self._clock = clock
         self._random = rng
         self._guards: dict[str, Guard] = {}
+        self._keyed: dict[str, Guard | None] = {}
         self._listeners: list[Listener] = []
 
     def subscribe(self, listener: Listener) -> None:
@@ -36,6 +41,16 @@ class GuardPool:
         if guard is None:
             guard = self._guards[dependency] = self._make(dependency)
         return guard
+
+    def own_of(self, dependency: str, tenant: str) -> Guard | None:
+        """Return the guard that a tenant has of its own for a dependency; None where it is switched off.
+
+        At most 10,000 of one dependency are held; see `Guard.key`. None of them is forgotten while it is open.
+        """
+        if dependency not in self._keyed:
+            self._keyed[dependency] = self._make_keyed(dependency)
+        keyed = self._keyed[dependency]
+        return None if keyed is None else keyed.key(tenant)
 
     def places_of(self, dependency: str) -> int | None:
         """Return how many attempts of a dependency may run at once; None when nothing bounds them."""
@@ -57,6 +72,15 @@ class GuardPool:
             clock=self._clock,
             random=self._random,
         )
+        guard.subscribe(self._announce)
+        return guard
+
+    def _make_keyed(self, dependency: str) -> Guard | None:
+        options = self._options.get(dependency, DEFAULT_GUARD)
+        breaker, rate_limit = options.tenant_breaker, options.tenant_rate_limit
+        if breaker is None and rate_limit is None:
+            return None
+        guard = Guard(dependency, breaker=breaker, rate_limit=rate_limit, clock=self._clock, random=self._random)
         guard.subscribe(self._announce)
         return guard
 

@@ -179,6 +179,9 @@ def _succeeded(value: object) -> Succeeded:
         return Succeeded(unrecorded(error))
 
 
+_OF_TENANT = frozenset({Code.TENANT_UNAUTHENTICATED, Code.PERMISSION_DENIED, Code.RATE_LIMITED_TENANT})
+
+
 def failure_of(error: BaseException) -> Result:
     """Return what an exception of a tool's function says about the action, by the table `FAILURES`."""
     for kind, translate in FAILURES.items():
@@ -189,7 +192,8 @@ def failure_of(error: BaseException) -> Result:
 
 def _not_applied(error: NotApplied) -> Result:
     verdict = Verdict.FAILURE if error.retryable else Verdict.SUCCESS
-    return Refused(error.code, _text(error), error.retryable, verdict, error.retry_after)
+    of_tenant = error.code in _OF_TENANT
+    return Refused(error.code, _text(error), error.retryable, verdict, error.retry_after, of_tenant=of_tenant)
 
 
 def _rejected(error: Rejected) -> Result:

@@ -1,10 +1,17 @@
-"""Use cases shared by every surface, each with its authorisation.
+"""Use cases shared by every surface, each with its authorisation. One subject, one module.
 
-use_cases           submit, wait, show, list, events, cancel, tools, breakers, ledger, readiness
-views               what is shown, as plain values
-translate           records of the floors below into views
+use_cases           `Control`: the subjects of one gear, put together; every permission that there is
+intents, approvals, doubts, dead_letters, replays, sagas, time_boxes, tools, breakers, kill_switches, budgets,
+ledger, ledger_keeping, backups, readiness
+                    the subjects: use cases, permissions and, where they are few, views
+intent_views, ledger_views    what is shown of an intent and of a ledger, as plain values
+spending            what reports about budgets say, also as CSV
+permissions         how a subject declares what it needs
+paging              bounds of pages
 access              tokens into principals
 development_issuer  the issuer of tokens for one's own machine
+
+A new subject is a module here, and a line for it in `Control` and in `Control.over`.
 
 What may not live here: protocols (HTTP, command line), decisions about intents, storage of a product.
 """

@@ -51,6 +51,7 @@ class Code(StrEnum):
     DESTRUCTIVE_BLOCKED = "DESTRUCTIVE_BLOCKED"
     KILL_SWITCH_ACTIVE = "KILL_SWITCH_ACTIVE"
     KILL_SWITCH_UNREADABLE = "KILL_SWITCH_UNREADABLE"
+    RESTORE_PENDING = "RESTORE_PENDING"
     BUDGET_EXCEEDED = "BUDGET_EXCEEDED"
     APPROVAL_REQUIRED = "APPROVAL_REQUIRED"
     APPROVAL_REJECTED = "APPROVAL_REJECTED"
@@ -74,6 +75,7 @@ class Code(StrEnum):
     TOOL_CHANGED = "TOOL_CHANGED"
     TOOL_UNREGISTERED = "TOOL_UNREGISTERED"
     TOOL_FAILED = "TOOL_FAILED"
+    CHANGED_MEANWHILE = "CHANGED_MEANWHILE"
     EGRESS_DENIED = "EGRESS_DENIED"
     SHUTTING_DOWN = "SHUTTING_DOWN"
     INTERNAL = "INTERNAL"
@@ -224,6 +226,11 @@ FACTS: dict[Code, CodeFacts] = {
     Code.KILL_SWITCH_UNREADABLE: _defer(
         "The kill switches cannot be read, so nothing is started.", 503, "Restore the store of the switches."
     ),
+    Code.RESTORE_PENDING: _defer(
+        "The store came from a backup, and nobody has said yet from when on its past may have been executed.",
+        503,
+        "Compare with the remotes, then run `switchgear ledger thaw --since TIME --reason TEXT`.",
+    ),
     Code.BUDGET_EXCEEDED: _reject(
         "The budget of this period is spent.",
         429,
@@ -339,6 +346,12 @@ FACTS: dict[Code, CodeFacts] = {
     ),
     Code.TOOL_UNREGISTERED: _defer(
         "The tool of this intent is not registered here.", 503, "Start an engine that knows the tool."
+    ),
+    Code.CHANGED_MEANWHILE: _reject(
+        "Somebody else has changed what was to be changed or put back, so it was left alone.",
+        409,
+        ExitCode.CONFLICT,
+        "Look at it at the remote; a person decides what is right now.",
     ),
     Code.TOOL_FAILED: _reject(
         "The tool or the remote refused the action for good; nothing was changed.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +18,16 @@ from switchgear.core.errors import Conflict, Denied, Invalid, Overloaded, Reject
 from switchgear.core.scope import Scope
 from switchgear.execution.arguments import validate
 from switchgear.execution.bounded import within
+from switchgear.execution.consent import approval_request
 from switchgear.execution.contract import Tool
-from switchgear.execution.intent import Intent
+from switchgear.execution.gating import admission_request, also_of
+from switchgear.execution.intent import Change, Intent
 from switchgear.execution.parts import Parts
-from switchgear.execution.recorder import KeyRecord, StaleError, key_name
+from switchgear.execution.recorder import KEYS, Birth, ExceededError, KeyRecord, StaleError, key_name
 from switchgear.execution.refusals import Refusals
-from switchgear.gates.gate import Gate, GateRequest, check_all
+from switchgear.execution.schedule import checked_priority, checked_start
+from switchgear.execution.time_boxes.rules import checked_time_box
+from switchgear.gates.gate import ApprovalNeeded, Conditions, Gate, GateRequest, check_all
 
 KEY_CHARACTERS_MAX = 255
 ARGUMENTS_BYTES_MAX = 1_048_576
@@ -31,17 +35,28 @@ ARGUMENTS_BYTES_MAX = 1_048_576
 ACCEPT_WAIT = 5.0
 """Seconds that a repeat waits for the first request with its key to be accepted."""
 _REBINDS_MAX = 3
+_REASKS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A request to act. `lifetime` is how many seconds it may stay open; None means the tool's own."""
+    """A request to act. `lifetime` is how many seconds it may stay open; None means the tool's own.
+
+    `time_box` is after how many seconds it is reverted; None means never.
+    `not_before` is seconds since the epoch before which it does not leave, or `delay` seconds from now; its deadline
+    must be later. `priority` is a class of
+    `switchgear.policies.places.Priority`.
+    """
 
     scope: Scope
     tool: str
     arguments: Mapping[str, Any]
     key: str | None = None
     lifetime: float | None = None
+    not_before: float | None = None
+    delay: float | None = None
+    priority: str | None = None
+    time_box: float | None = None
     trace: str = ""
     correlation: str = ""
 
@@ -54,11 +69,30 @@ class Admitted:
     replayed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FreeKey:
+    """A key that may be bound: the version of its row (0: it has none), and what it was bound to before."""
+
+    version: int
+    before: KeyRecord | None = None
+
+    def facts_of(self, payload: str) -> dict[str, object]:
+        """Return what the new binding records of the ones before."""
+        return {} if self.before is None else self.before.facts_of_next(payload)
+
+
+NEVER_BOUND = FreeKey(0)
+
+
 class Admission:
     """The door of an engine. `stopping` closes it."""
 
-    def __init__(self, parts: Parts, *, gates: Sequence[Gate], refusals: Refusals) -> None:
-        """Work with the parts of one engine."""
+    def __init__(
+        self, parts: Parts, *, gates: Sequence[Gate], refusals: Refusals, check_room_for_boxes: Callable[[], None]
+    ) -> None:
+        """Work with the parts of one engine. `check_room_for_boxes` raises while no time-box more may be opened."""
+        self._check_room_for_boxes = check_room_for_boxes
+        self._parts = parts
         self._recorder = parts.recorder
         self._registry = parts.registry
         self._queue = parts.queue
@@ -69,7 +103,7 @@ class Admission:
         self._accepting: dict[tuple[str, str], asyncio.Event] = {}
         self.stopping = False
         self.unacknowledged: dict[str, str] = {}
-        """Intents, with their tenant, whose acceptance may be on record although the submitter was told otherwise."""
+        """Intents, with their tenant, of which a change may be on record although its maker was told otherwise."""
 
     async def submit(self, submission: Submission) -> Admitted:
         """Accept `submission` durably, or find the intent that its key is bound to.
@@ -82,14 +116,20 @@ class Admission:
             self._refusals.count(submission.scope.tenant, self._counted_tool(submission.tool), refusal.code)
             raise
 
+    def ask(self, request: GateRequest) -> Conditions:
+        """Ask every gate at the door; the first refusal is raised."""
+        return check_all(self._gates, request)
+
     async def _admit(self, submission: Submission) -> Admitted:
         if self.stopping:
             raise Overloaded(code=Code.SHUTTING_DOWN, policy="lifecycle", state="stopping", retry_after=1.0)
         tool = self._tool(submission.tool)
         key = _checked_key(tool, submission.key)
         payload = _checked_arguments(tool, submission.arguments)
+        checked_time_box(tool, submission.time_box, self._registry)
+        checked_priority(submission.priority)
         if key is None:
-            return Admitted(await self._accept(submission, tool, payload, 0), replayed=False)
+            return Admitted(await self._accept(submission, tool, payload, NEVER_BOUND), replayed=False)
         name = key_name(submission.scope.account, tool.name, key)
         return await self._admit_keyed(submission, tool, payload, name)
 
@@ -115,29 +155,49 @@ class Admission:
                 continue
         raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
 
-    async def _found(self, submission: Submission, payload: str, name: str) -> Intent | int:
-        """Return the intent that the key is bound to, or the version at which it is free to be bound.
+    async def _found(self, submission: Submission, payload: str, name: str) -> Intent | FreeKey:
+        """Return the intent that the key is bound to, or how it is free to be bound.
 
-        Raises `Conflict` (IDEMPOTENCY_CONFLICT) when it is bound to another payload.
+        Raises `Conflict` (IDEMPOTENCY_CONFLICT) when it is bound to another payload, `StoreError` (LEDGER_CORRUPT)
+        when it is bound to an intent that is gone: then nobody can tell, and it is not free.
         """
         tenant = submission.scope.tenant
         bound = await self._recorder.bound_key(tenant, name)
         if bound is None:
-            return 0
+            return NEVER_BOUND
         record, version = bound
         intent = await self._recorder.latest(tenant, record.intent_id)
-        if intent is None or _forgotten(intent, self._clock.time()):
-            return version
-        return _same_payload(intent, record, payload)
+        if intent is None:
+            raise StoreError(f"the key is bound to {record.intent_id}, which is gone", code=Code.LEDGER_CORRUPT)
+        if _forgotten(intent, self._clock.time()):
+            return FreeKey(version, record)
+        return _same_request(intent, record, payload, submission.time_box)
 
-    async def _accept(self, submission: Submission, tool: Tool, payload: str, key_version: int) -> Intent:
+    async def _accept(self, submission: Submission, tool: Tool, payload: str, key: FreeKey) -> Intent:
+        """Record a new intent. When what the gates relied on has changed meanwhile, they are asked again."""
+        if submission.time_box is not None:
+            self._check_room_for_boxes()
+        for _ in range(_REASKS_MAX):
+            try:
+                return await self._accept_once(submission, tool, payload, key)
+            except StaleError as error:
+                if error.conflict.space == KEYS:
+                    raise
+                await self._parts.refresh(error.conflict)
+        raise Overloaded("what the gates rely on keeps changing", policy="gates", retry_after=1.0)
+
+    async def _accept_once(self, submission: Submission, tool: Tool, payload: str, key: FreeKey) -> Intent:
         scope = submission.scope
         intent_id = self._ids.next("int")
         self._queue.reserve(intent_id, scope.tenant)
         try:
-            check_all(self._gates, GateRequest(scope.tenant, tool.name, tool.requires, tool.cost))
-            facts = self._facts(intent_id, submission, tool, payload)
-            return await self._recorder.accept(facts, {"arguments": dict(submission.arguments)}, key_version)
+            facts = self._facts(intent_id, submission, tool, payload) | key.facts_of(payload)
+            born = Birth(facts, {"arguments": dict(submission.arguments)})
+            conditions, changes = self._passed(born, tool)
+            return await self._recorder.accept(born, changes, key_version=key.version, also=also_of(conditions))
+        except ExceededError as error:
+            self._queue.release(intent_id)
+            raise Rejected(str(error), code=Code.BUDGET_EXCEEDED, policy="budget") from None
         except StoreError as error:
             if error.code is Code.TIMEOUT_JOURNAL_APPEND:
                 self.unacknowledged[intent_id] = scope.tenant  # its place stays taken until its fate is known
@@ -148,11 +208,20 @@ class Admission:
             self._queue.release(intent_id)
             raise
 
+    def _passed(self, born: Birth, tool: Tool) -> tuple[Conditions, tuple[Change, ...]]:
+        """Ask the gates. What only needs approval is let in, and waits for it."""
+        request = admission_request(born.facts, tool, self._clock.time())
+        try:
+            return self.ask(request), ()
+        except ApprovalNeeded as needed:
+            return needed.conditions, (approval_request(request, needed, self._ids.next("apr")),)
+
     def _facts(self, intent_id: str, submission: Submission, tool: Tool, payload: str) -> dict[str, object]:
         scope = submission.scope
         now = self._clock.time()
         lifetime = tool.lifetime if submission.lifetime is None else submission.lifetime
-        return {
+        not_before = checked_start(submission.not_before, submission.delay, now, lifetime)
+        facts: dict[str, object] = {
             "id": intent_id,
             "tenant": scope.tenant,
             "account": scope.account,
@@ -165,9 +234,20 @@ class Admission:
             "attempts_max": tool.attempts,
             "key_retention": tool.key_retention,
             "deadline_at": now + lifetime,
+            "cost": tool.cost,
             "trace": submission.trace,
             "correlation": submission.correlation or intent_id,
         }
+        rarer = {
+            "priority": submission.priority,
+            "destructive": tool.destructive or None,
+            "not_before": not_before,
+            "wait": None if not_before is None else max(0.0, not_before - now),
+            "resource": tool.resource_of(submission.arguments),
+            "time_box": submission.time_box,
+            "undo": tool.revert if submission.time_box is not None else None,
+        }
+        return facts | {name: value for name, value in rarer.items() if value is not None}
 
     def _tool(self, name: str) -> Tool:
         known = self._registry.get(name)
@@ -203,10 +283,10 @@ def _checked_arguments(tool: Tool, arguments: Mapping[str, Any]) -> str:
 
 
 def _forgotten(intent: Intent, now: float) -> bool:
-    return intent.final and now >= intent.updated_at + intent.key_retention
+    return intent.closed and now >= intent.updated_at + intent.key_retention
 
 
-def _same_payload(intent: Intent, record: KeyRecord, payload: str) -> Intent:
-    if record.digest != payload:
+def _same_request(intent: Intent, record: KeyRecord, payload: str, time_box: float | None) -> Intent:
+    if record.digest != payload or intent.time_box != time_box:
         raise Conflict(code=Code.IDEMPOTENCY_CONFLICT, policy="idempotency", state=str(intent.state))
     return intent

@@ -16,6 +16,7 @@ from switchgear.core.codes import Code
 from switchgear.core.deadline import CURRENT
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Connector, Refused, Result, Succeeded, Uncertain
+from switchgear.execution.family import REVERT
 
 CANCEL_GRACE = 1.0
 """Seconds that a cancelled attempt has to end."""
@@ -51,6 +52,7 @@ class Attempts:
         self._clock = clock
         self._running: set[asyncio.Task[Result]] = set()
         self._cut_off: set[asyncio.Task[Result]] = set()
+        self.closed = False
         self.counts = AttemptCounts()
 
     async def run(self, connector: Connector, call: Call) -> Ended:
@@ -63,13 +65,17 @@ class Attempts:
         timer = self._clock.call_at(call.deadline.moment_on(self._clock), lambda: self._expire(task, ended))
         try:
             await ended
+        except asyncio.CancelledError:
+            task.cancel()  # whoever carries it is torn off: it must not go on alone
+            raise
         finally:
             timer.cancel()
             self._running.discard(task)
-        return self._ended(task)
+        return self._ended(task, Code.TIMEOUT_REVERT if call.purpose == REVERT else Code.TIMEOUT_INTENT_EXECUTE)
 
     def cut_off(self) -> None:
-        """Cancel every running attempt: this process is ending."""
+        """Cancel every running attempt, and let none begin any more: this process is ending."""
+        self.closed = True
         for task in list(self._running):
             self._cut_off.add(task)
             task.cancel()
@@ -80,7 +86,7 @@ class Attempts:
             task.cancel()
             self._clock.call_at(self._clock.monotonic() + CANCEL_GRACE, lambda: _resolve(ended))
 
-    def _ended(self, task: asyncio.Task[Result]) -> Ended:
+    def _ended(self, task: asyncio.Task[Result], too_late: Code) -> Ended:
         stopping = task in self._cut_off
         self._cut_off.discard(task)
         if task.done() and not task.cancelled():
@@ -91,8 +97,8 @@ class Attempts:
         if not task.done():
             self.counts.abandoned += 1
             reason = "no answer in time; the attempt ignored its cancellation"
-            return Ended(Uncertain(Code.TIMEOUT_INTENT_EXECUTE, reason), timed_out=True)
-        return Ended(Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "no answer in time"), timed_out=True)
+            return Ended(Uncertain(too_late, reason), timed_out=True)
+        return Ended(Uncertain(too_late, "no answer in time"), timed_out=True)
 
 
 def recordable(result: object) -> Result:

@@ -29,8 +29,13 @@ class Tool:
     one attempt in seconds. `attempts` (at least 1) counts calls; waits between them grow from `backoff_base` to
     `backoff_cap` seconds with full jitter. `lifetime` is how many seconds an intent may stay open when the
     submitter names no deadline. `key_retention` is how long, in seconds, the remote remembers a key. `cost` is
-    charged to rate limits. `arguments_schema` is JSON Schema 2020-12; None accepts any object. `binding` says in
-    a stable form what a connector sends where, so that another request is another contract.
+    charged to rate limits and budgets. `arguments_schema` is JSON Schema 2020-12; None accepts any object. `binding`
+    says in a stable form what a connector sends where, so that another request is another contract.
+
+    `destructive` marks what deletes or cuts off. `resource` names what it changes, as a template over its arguments
+    (``contact/{contact_id}``): writes to one resource are ordered by it. `lookup`, `compensate` and `revert` name
+    tools: a read-only one that finds out whether an action in doubt happened, one that undoes it in a saga, one that
+    undoes it when its time-box ends. `settle_delay` is how many seconds a lookup waits before "not there" counts.
     """
 
     name: str
@@ -47,13 +52,19 @@ class Tool:
     cost: int = 1
     arguments_schema: Mapping[str, Any] | None = None
     binding: str = ""
+    destructive: bool = False
+    resource: str | None = None
+    lookup: str | None = None
+    settle_delay: float = 5.0
+    compensate: str | None = None
+    revert: str | None = None
     contract: str = field(init=False)
     """Digest of all that a caller or the remote relies on; another digest is another contract."""
 
     def __post_init__(self) -> None:
         """Check the bounds and fix the contract's digest."""
         self._check()
-        facts = {
+        facts: dict[str, Any] = {
             "name": self.name,
             "requires": self.requires,
             "effect": str(self.effect),
@@ -61,6 +72,14 @@ class Tool:
             "schema": self.arguments_schema,
             "binding": self.binding,
         }
+        further: dict[str, Any] = {
+            "destructive": self.destructive or None,
+            "resource": self.resource,
+            "lookup": self.lookup,
+            "compensate": self.compensate,
+            "revert": self.revert,
+        }
+        facts |= {name: value for name, value in further.items() if value is not None}
         object.__setattr__(self, "contract", digest(facts))
 
     def _check(self) -> None:
@@ -72,6 +91,11 @@ class Tool:
             _check_name(kind, name)
         if self.attempts < 1 or self.cost < 0:
             raise OptionError(f"tool {self.name!r} needs attempts of at least 1 and a cost of at least 0")
+        for kind in ("lookup", "compensate", "revert"):
+            if (name := getattr(self, kind)) is not None:
+                _check_name(kind, name)
+        if not 0 <= self.settle_delay < float("inf"):
+            raise OptionError(f"tool {self.name!r} needs settle_delay of at least 0 seconds")
         for option in ("timeout", "backoff_base", "backoff_cap", "lifetime", "key_retention"):
             if not 0 < getattr(self, option) < float("inf"):
                 raise OptionError(f"tool {self.name!r} needs {option} above 0 seconds")
@@ -80,6 +104,18 @@ class Tool:
     def dependency(self) -> str:
         """The dependency whose guard every attempt goes through."""
         return self.requires[0]
+
+    def resource_of(self, arguments: Mapping[str, Any]) -> str | None:
+        """Return what an action with these arguments changes; None when the tool names no resource.
+
+        Raises `Invalid` when the template needs an argument that is not there.
+        """
+        if self.resource is None:
+            return None
+        try:
+            return self.resource.format_map({name: str(value) for name, value in arguments.items()})
+        except (KeyError, IndexError, ValueError) as error:
+            raise Invalid(f"the resource {self.resource!r} of {self.name} needs {error}", policy="arguments") from None
 
     @property
     def needs_key(self) -> bool:
@@ -96,7 +132,10 @@ def _check_name(kind: str, name: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One attempt, as the connector sees it. `idempotency_key` is the same for every attempt of one intent."""
+    """One attempt, as the connector sees it. `idempotency_key` is the same for every attempt of one intent.
+
+    `about` is the idempotency key of the action that this one looks up, reverts or compensates; None for others.
+    """
 
     intent_id: str
     tool: str
@@ -108,6 +147,8 @@ class Call:
     attempt: int
     deadline: Deadline
     trace: str
+    purpose: str | None = None
+    about: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +165,7 @@ class Refused:
 
     `retryable` says whether another attempt may help; `retry_after` is the remote's own wish in seconds. `verdict`
     is what it says about the dependency: a 422 is a SUCCESS of the dependency, a refused connection a FAILURE.
+    `of_tenant` says that the remote turned this tenant away, and would not another: its credentials, or its quota.
     """
 
     code: Code
@@ -131,6 +173,7 @@ class Refused:
     retryable: bool
     verdict: Verdict
     retry_after: float | None = None
+    of_tenant: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,20 @@ are those of the effect classes; nothing here waits, sends or stores.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from switchgear.core.codes import FACTS, Code
 from switchgear.core.effects import Effect
 from switchgear.core.errors import Rejected
 from switchgear.execution.contract import Refused, Result, Succeeded, Tool, Uncertain
-from switchgear.execution.intent import Change, Intent, Kind, State
+from switchgear.execution.intent import Change, Intent
+from switchgear.execution.reservation import KEPT
+from switchgear.execution.transitions import DOUBTFUL, WAITING, Kind, State
 
 _CLOCK_SLACK = 5.0
 """Seconds by which the wall clock may be off between two dispatches."""
+
+ENGINE_ENDED = "the engine ended before an answer came"
 
 INTERRUPTIONS_MAX = 5
 """How often an intent may be interrupted by our own end and still run again by itself."""
@@ -71,10 +76,11 @@ def repeat_in_doubt(
 ) -> tuple[Change, ...]:
     """Return the retry of an interrupted attempt, where the effect class allows one; else nothing.
 
-    A read may run again. A keyed write may while the remote remembers the key, with the same key and bytes.
+    A read may run again. A keyed write may while the remote remembers the key, with the same key and bytes. A natural
+    one may where it names its resource: the append of its dispatch fails if a later action has touched that.
     """
     cut_off = intent.interruptions if interruptions is None else interruptions
-    if not intent.effect.repeats_in_doubt or intent.cancel_requested or cut_off > INTERRUPTIONS_MAX:
+    if not _repeatable(intent) or intent.cancel_requested or cut_off > INTERRUPTIONS_MAX:
         return ()
     if intent.attempt >= intent.attempts_max + cut_off or moment.now >= intent.deadline_at:
         return ()
@@ -89,7 +95,8 @@ def after_unsent(intent: Intent, moment: Moment) -> tuple[Change, ...]:
     code = str(Code.LEDGER_UNAVAILABLE)
     if intent.cancel_requested and intent.unresolved:
         return (_doubt(intent, Code.CANCELLED, "cancelled; an earlier attempt may have been applied"),)
-    unsent = Change(Kind.NOT_APPLIED, {"code": code, "attempt": intent.attempt})
+    kept = {KEPT: True} if intent.unresolved else {}
+    unsent = Change(Kind.NOT_APPLIED, {"code": code, "attempt": intent.attempt, **kept})
     if intent.cancel_requested:
         return (unsent, Change(Kind.CANCELLED, {"code": str(Code.CANCELLED)}))
     again = {"attempt": intent.attempt - 1, "code": code, "wait": 0.0, "not_before": moment.now}
@@ -106,22 +113,68 @@ def no_repeat(intent: Intent, tool: Tool, now: float) -> tuple[Change, ...] | No
         return None
     if tool.contract != intent.contract:
         return (_doubt(intent, Code.TOOL_CHANGED, "the contract has changed: a repeat would be another request"),)
-    if not _remembered(intent, now, now + tool.timeout):
+    if intent.effect is Effect.KEYED and not _remembered(intent, now, now + tool.timeout):
         return (
             _doubt(intent, Code.IN_DOUBT, "the remote may have forgotten the key; a repeat could be a second effect"),
         )
     return None
 
 
-def deferral(refusal: Rejected, not_before: float) -> Change:
-    """Return the record of a refusal that is only for now. `not_before` is seconds since the epoch."""
+def touched(intent: Intent) -> tuple[Change, ...]:
+    """Return the end of the repeating of an intent whose resource a later action has changed: a person must look."""
+    message = f"a later action has changed {intent.resource}; a repeat would undo it"
+    called = Change(Kind.NEEDS_OPERATOR, {"code": str(Code.IN_DOUBT)}, {"message": message})
+    return (_doubt(intent, Code.IN_DOUBT, message), called)
+
+
+def after_not_applied(
+    intent: Intent, backoff: Backoff, moment: Moment, facts: dict[str, Any], payload: dict[str, Any] | None = None
+) -> tuple[Change, ...]:
+    """Return what to record of an action in doubt that is known by now not to have happened, and what follows.
+
+    `facts` and `payload` say who found out. It runs again as after any attempt that was not applied.
+    """
+    code = Code(intent.code) if intent.code else Code.IN_DOUBT
+    named = {**facts, "code": str(code), "attempt": intent.attempt, "lookups": 0}
+    found = Change(Kind.NOT_APPLIED, named, payload)
+    if intent.cancel_requested:
+        return (found, Change(Kind.CANCELLED, {"code": str(Code.CANCELLED)}))
+    wait = backoff.wait(intent.attempt, moment.draw)
+    return (found, *_again_or_failed(intent, code, intent.message, wait, moment.now))
+
+
+def hold(refusal: Rejected) -> Change:
+    """Return the record that an intent keeps its place until what stands in its way has changed."""
+    code = str(refusal.code)
+    facts: dict[str, Any] = {
+        "code": code,
+        "policy": refusal.policy,
+        "dependency": refusal.dependency,
+        "waiting_for": code,
+    }
+    if refusal.retry_after is not None:
+        facts["retry_after"] = refusal.retry_after
+    return Change(Kind.HELD, facts, {"message": refusal.message} if refusal.message else None)
+
+
+def delay_of(intent: Intent, now: float) -> float:
+    """Return the seconds until an intent may run; a wall clock that went back never makes a wait longer than it was."""
+    if intent.not_before is None:
+        return 0.0
+    left = max(0.0, intent.not_before - now)
+    return left if intent.wait is None else min(left, intent.wait)
+
+
+def deferral(refusal: Rejected, wait: float, now: float) -> Change:
+    """Return the record of a refusal that is only for now: it is offered again after `wait` seconds."""
     facts = {
         "code": str(refusal.code),
         "policy": refusal.policy,
         "dependency": refusal.dependency,
         "retry_after": refusal.retry_after,
         "waiting_for": str(refusal.code),
-        "not_before": not_before,
+        "wait": wait,
+        "not_before": now + wait,
     }
     return Change(Kind.DEFERRED, facts)
 
@@ -132,11 +185,11 @@ def cancellation(intent: Intent, reason: str, actor: str) -> tuple[Change, ...]:
     What has not left is cancelled. Where an attempt may have been applied, a cancel only ends the repeating.
     """
     facts = {"by": actor}
-    if intent.state in (State.READY, State.HELD):
+    if intent.state in WAITING:
         if intent.unresolved:
             return (_doubt(intent, Code.IN_DOUBT, reason, cancel_requested=True, **facts),)
         return (Change(Kind.CANCELLED, {**facts, "code": str(Code.CANCELLED)}, {"message": reason}),)
-    if intent.state in (State.DISPATCHED, State.IN_DOUBT) and not intent.cancel_requested:
+    if (intent.state is State.DISPATCHED or intent.state in DOUBTFUL) and not intent.cancel_requested:
         return (Change(Kind.CANCEL_REQUESTED, {**facts, "cancel_requested": True}, {"reason": reason}),)
     return ()
 
@@ -148,11 +201,17 @@ def denial(intent: Intent, code: Code, message: str) -> tuple[Change, ...]:
     return (Change(Kind.DENIED, {"code": str(code)}, {"message": message}),)
 
 
+def shed(intent: Intent) -> tuple[Change, ...]:
+    """Return the end of an intent that may be shed and has waited in the queue for too long."""
+    return denial(intent, Code.QUEUE_EXPIRED, FACTS[Code.QUEUE_EXPIRED].meaning)
+
+
 def expiry(intent: Intent) -> tuple[Change, ...]:
     """Return the end of an intent whose deadline passed while it waited."""
     if intent.unresolved:
         return (_doubt(intent, Code.DEADLINE_EXCEEDED, "the deadline passed before an attempt settled the doubt"),)
-    return (Change(Kind.EXPIRED, {"code": str(Code.DEADLINE_EXCEEDED)}),)
+    code = Code.APPROVAL_EXPIRED if intent.state is State.PENDING_APPROVAL else Code.DEADLINE_EXCEEDED
+    return (Change(Kind.EXPIRED, {"code": str(code)}),)
 
 
 def _after_refusal(intent: Intent, backoff: Backoff, result: Refused, moment: Moment) -> tuple[Change, ...]:
@@ -166,13 +225,18 @@ def _after_refusal(intent: Intent, backoff: Backoff, result: Refused, moment: Mo
     if intent.cancel_requested:
         return (refused, Change(Kind.CANCELLED, {"code": str(Code.CANCELLED)}))
     if not result.retryable or (result.retry_after or 0.0) < 0:
-        return (refused, _failed(result.code, result.message))
-    if intent.attempt >= intent.attempts_max + intent.interruptions:
-        return (refused, _failed(Code.RETRY_EXHAUSTED, result.message))
+        return (refused, *failed(intent, result.code, result.message))
     wait = max(backoff.wait(intent.attempt, moment.draw), result.retry_after or 0.0)
-    if moment.now + wait >= intent.deadline_at:
-        return (refused, _failed(Code.DEADLINE_EXCEEDED, result.message))
-    return (refused, _retry(intent, result.code, wait, moment.now))
+    return (refused, *_again_or_failed(intent, result.code, result.message, wait, moment.now))
+
+
+def _again_or_failed(intent: Intent, code: Code, message: str, wait: float, now: float) -> tuple[Change, ...]:
+    """Return the next attempt after one that was not applied; the end where attempts or time are used up."""
+    if intent.attempt >= intent.attempts_max + intent.interruptions:
+        return failed(intent, Code.RETRY_EXHAUSTED, message)
+    if now + wait >= intent.deadline_at:
+        return failed(intent, Code.DEADLINE_EXCEEDED, message)
+    return (_retry(intent, code, wait, now),)
 
 
 def _after_refusal_in_doubt(intent: Intent, backoff: Backoff, result: Refused, moment: Moment) -> tuple[Change, ...]:
@@ -224,8 +288,19 @@ def _retry(intent: Intent, code: Code, wait: float, now: float) -> Change:
     return Change(Kind.RETRY_SCHEDULED, facts)
 
 
-def _failed(code: Code, message: str) -> Change:
-    return Change(Kind.FAILED, {"code": str(code)}, {"message": message or FACTS[code].meaning})
+def failed(intent: Intent, code: Code, message: str) -> tuple[Change, ...]:
+    """Return the end of an intent that was not applied and is not tried again: a write becomes a dead letter.
+
+    One that serves another intent does not: what it serves decides.
+    """
+    end = Change(Kind.FAILED, {"code": str(code)}, {"message": message or FACTS[code].meaning})
+    if not intent.effect.writes or intent.purpose is not None:
+        return (end,)
+    return (end, Change(Kind.DEAD_LETTERED, {"reason": str(code)}))
+
+
+def _repeatable(intent: Intent) -> bool:
+    return intent.effect.repeats_in_doubt or (intent.effect is Effect.NATURAL and intent.resource is not None)
 
 
 def _remembered(intent: Intent, now: float, until: float) -> bool:

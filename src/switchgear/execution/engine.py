@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from switchgear.core.clock import Clock, VirtualClock
 from switchgear.core.codes import Code
@@ -18,23 +18,34 @@ from switchgear.core.ids import IdSource
 from switchgear.execution import decide
 from switchgear.execution.admission import Admission, Admitted, Submission
 from switchgear.execution.bounded import within
-from switchgear.execution.intent import Intent, State
-from switchgear.execution.kernel import Kernel
+from switchgear.execution.consenting import Consents
+from switchgear.execution.dead_letters import DeadLetters
+from switchgear.execution.detached import Detached
+from switchgear.execution.doubts import DoubtOptions, Doubts
+from switchgear.execution.family import Family
+from switchgear.execution.intent import Change, Intent
+from switchgear.execution.kernel import GuardOf, Kernel, OwnGuardOf, no_own_guard
 from switchgear.execution.outcomes import Outcomes
-from switchgear.execution.parts import Parts
+from switchgear.execution.parts import Parts, Refresh
 from switchgear.execution.queue import FairQueue
-from switchgear.execution.recorder import Recorder, StaleError
+from switchgear.execution.recorder import INTENTS, NOTHING_ELSE, Also, Recorder, StaleError
 from switchgear.execution.recovery import Recovered, Recovery
 from switchgear.execution.refusals import Refusals
 from switchgear.execution.registry import Registry
+from switchgear.execution.replays import Replays
+from switchgear.execution.restoring import Lost
+from switchgear.execution.sagas.driver import Sagas
+from switchgear.execution.shares import EQUAL_SHARE, Share
 from switchgear.execution.sweeper import Sweeper
+from switchgear.execution.thawing import Thawed, Thawing
+from switchgear.execution.time_boxes.driver import TimeBoxes
+from switchgear.execution.transitions import ANSWERED, WAITING, State
 from switchgear.gates.gate import Gate
-from switchgear.guard import Guard
 from switchgear.ledger.events import EventEncoder
-from switchgear.storage.abilities import Store
+from switchgear.storage.abilities import Conflicted, Store
 
 _log = logging.getLogger("switchgear.engine")
-_CANCEL_TRIES = 5
+_CHANGE_TRIES = 5
 _HOUSEKEEPING_EVERY = 1.0
 _ACKNOWLEDGE_GRACE = 2.0
 _VIRTUAL_STEP = 0.25
@@ -42,12 +53,19 @@ _VIRTUAL_STEP = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLimits:
-    """The engine's bounds: attempts at once over all and per dependency, and places in the queue."""
+    """The engine's bounds: attempts at once over all and per dependency, and places in the queue.
+
+    `queue_age_max` is for how many seconds what is sheddable may wait there from when it is due. `share` is what each
+    tenant may take of what leaves it, `shares` what tenants may that are named.
+    """
 
     slots: int = 512
     lane_places: int = 64
     queue_max: int = 100_000
     queue_tenant_max: int = 50_000
+    queue_age_max: float = 300.0
+    share: Share = EQUAL_SHARE
+    shares: Mapping[str, Share] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +78,21 @@ class Sources:
     encoder: EventEncoder
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What to record of an intent, and what else in the same append. Nothing when there is nothing left to do."""
+
+    changes: tuple[Change, ...] = ()
+    also: Also = NOTHING_ELSE
+
+
+Loop = Callable[[], Coroutine[None, None, None]]
+"""Begins something that runs for ever."""
+
+Decision = Callable[[Intent], Decided]
+"""Looks at an intent as it is now and says what to record; raises what it refuses."""
+
+
 class Engine:
     """Accepts, carries out and answers for intents on one store."""
 
@@ -67,53 +100,130 @@ class Engine:
         self,
         *,
         store: Store,
-        guard_of: Callable[[str], Guard],
+        guard_of: GuardOf,
+        own_guard_of: OwnGuardOf = no_own_guard,
         admission_gates: Sequence[Gate],
         dispatch_gates: Sequence[Gate],
         limits: EngineLimits,
         sources: Sources,
+        doubts: DoubtOptions | None = None,
     ) -> None:
         """Put the parts together; nothing runs yet."""
         clock, ids = sources.clock, sources.ids
         self._clock = clock
         self.registry = Registry()
         self.queue = FairQueue(
-            places_max=limits.queue_max, tenant_max=limits.queue_tenant_max, lane_places=limits.lane_places
+            places_max=limits.queue_max,
+            tenant_max=limits.queue_tenant_max,
+            lane_places=limits.lane_places,
+            age_max=limits.queue_age_max,
+            share=limits.share,
+            shares=limits.shares,
         )
         self.recorder = Recorder(store, clock=clock, ids=ids, owner=ids.next("eng"), encoder=sources.encoder)
         parts = Parts(store, self.recorder, self.registry, self.queue, clock, ids, sources.rng)
         self.refusals = Refusals(store, clock=clock, ids=ids, encoder=sources.encoder)
-        self.outcomes = Outcomes(clock)
-        self.admission = Admission(parts, gates=admission_gates, refusals=self.refusals)
-        self.kernel = Kernel(parts, gates=dispatch_gates, guard_of=guard_of, slots=limits.slots)
+        self.outcomes: Outcomes[Intent] = Outcomes(clock)
+        self.time_boxes = TimeBoxes(parts, sources.encoder)
+        self.admission = Admission(
+            parts,
+            gates=admission_gates,
+            refusals=self.refusals,
+            check_room_for_boxes=self.time_boxes.check_room,
+        )
+        self.kernel = Kernel(
+            parts, gates=dispatch_gates, guard_of=guard_of, own_guard_of=own_guard_of, slots=limits.slots
+        )
+        self.own_guard_of = own_guard_of
+        """Returns the guard that a tenant has of its own for a dependency, by the two names; None when it has none."""
+        self.family = Family(parts)
         self._sweeper = Sweeper(parts, self.kernel)
-        self._recovery = Recovery(parts, self.kernel)
+        self.doubts = Doubts(parts, self.family, doubts or DoubtOptions())
+        self._detached = Detached()
+        self.sagas = Sagas(
+            parts,
+            self.family,
+            detached=self._detached,
+            kernel=self.kernel,
+            admission=self.admission,
+            refusals=self.refusals,
+            encoder=sources.encoder,
+        )
+        self.dead_letters = DeadLetters(parts)
+        self.replays = Replays(parts, self.kernel, change=self.change_as_seen)
+        self.consents = Consents(parts)
+        self._thawing = Thawing(parts, self.time_boxes.desk, sources.encoder)
+        self._recovery = Recovery(parts, self.kernel, self.doubts)
+        self._refreshes = parts.refreshes
+        self._beside: list[Loop] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._submitting: set[asyncio.Task[Admitted]] = set()
         self._started = False
         self.defect: str | None = None
         """What ended one of the engine's own loops, None while all of them run."""
         self.recorder.subscribe(self._announce)
+        self.recorder.subscribe(self.family.note)
+        self.recorder.subscribe(self.doubts.note)
+        self.recorder.subscribe(self.time_boxes.note)
+        self.recorder.accompany(self.time_boxes.desk)
+
+    def keep_fresh(self, space: str, refresh: Refresh) -> None:
+        """Have `refresh` read again what a gate relies on in `space`, when an append finds it changed."""
+        self._refreshes[space] = refresh
+
+    def run_beside(self, loop: Loop) -> None:
+        """Run `loop` while this engine runs. Called before `start`; the engine is not ready once it has ended."""
+        self._beside.append(loop)
+
+    @property
+    def resting(self) -> bool:
+        """Whether what was on record at the start is not touched."""
+        return self.recorder.rests_before is not None
+
+    def rest(self) -> None:
+        """Touch nothing that is on record now, until it is thawed: the store came from a backup.
+
+        Called in place of `recover`. What people ask for is refused with RESTORE_PENDING, and nothing is recovered.
+        """
+        self.recorder.rests_before = self._clock.time()
+
+    async def thaw(self, since: float, *, actor: str) -> Thawed:
+        """Record what may have been executed from `since` (seconds since the epoch) on. Then `wake` comes.
+
+        Done again after a crash, it goes on with what is left. Raises `StoreError` when the ledger cannot be written.
+        """
+        return await self._thawing.run(Lost(since, self._clock.time()), actor=actor)
+
+    async def wake(self) -> Recovered:
+        """Recover what rested, and go on. Raises as `recover` does."""
+        self.recorder.rests_before = None
+        return await self.recover()
 
     async def recover(self) -> Recovered:
-        """Read open intents back. Called once, before anything is submitted."""
-        return await self._recovery.run()
+        """Read open intents back, and begin with overdue reverts. Called once, before anything is submitted."""
+        await self.time_boxes.recover()
+        recovered = await self._recovery.run()
+        await self.sagas.recover()
+        return recovered
 
     def start(self) -> None:
         """Begin to carry intents out."""
         self._started = True
-        for loop in (self.kernel.run(), self._sweeper.run(), self._keep_house()):
+        for loop in (*self._loops(), self._keep_house()):
             self._spawn(loop)
+
+    def _loops(self) -> tuple[Coroutine[None, None, None], ...]:
+        own = (self.kernel.run(), self._sweeper.run(), self.family.run(), self.doubts.run(), self.time_boxes.run())
+        return (*own, self.sagas.run(), *(begin() for begin in self._beside))
 
     async def stop(self, grace: float) -> None:
         """Close the door, let what is dispatched end within `grace` seconds, and record what was counted."""
         self.admission.stopping = True
-        if self._submitting:
-            await within(self._clock, max(grace, _ACKNOWLEDGE_GRACE), _all_done(self._submitting))
+        await self._detached.wait(self._clock, max(grace, _ACKNOWLEDGE_GRACE))
         await self.kernel.stop(grace)
-        for task in [*self._tasks, *self._submitting]:
+        await self._detached.cancel()
+        for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._submitting, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self.refusals.flush()
         except StoreError as error:
@@ -124,20 +234,11 @@ class Engine:
 
         A caller that goes away only stops waiting: what was begun is finished.
         """
-        task = asyncio.get_running_loop().create_task(self._submit(submission))
-        self._submitting.add(task)
-        task.add_done_callback(self._submitting.discard)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if not task.cancelled():
-                raise
-            message = "the engine stopped before the ledger acknowledged; repeat with the same key"
-            raise StoreError(message, code=Code.TIMEOUT_JOURNAL_APPEND) from None
+        return await self._detached.finished(self._submit(submission))
 
     async def _submit(self, submission: Submission) -> Admitted:
         admitted = await self.admission.submit(submission)
-        if not admitted.replayed:
+        if not admitted.replayed and admitted.intent.state is State.READY:
             self.kernel.enqueue(admitted.intent)
         return admitted
 
@@ -149,35 +250,74 @@ class Engine:
         return intent
 
     async def wait(self, tenant: str, intent_id: str, seconds: float) -> Intent:
-        """Return the intent as soon as it is settled, at the latest after `seconds`."""
+        """Return the intent as soon as it is settled or needs approval, at the latest after `seconds`."""
         intent = await self.intent(tenant, intent_id)
-        if intent.settled or seconds <= 0:
+        if intent.state in ANSWERED or seconds <= 0:
             return intent
         settled = await self.outcomes.wait(intent_id, seconds)
         return settled if settled is not None else await self.intent(tenant, intent_id)
+
+    async def change(self, tenant: str, intent_id: str, decision: Decision, *, actor: str) -> Intent:
+        """Change an intent as `decision` says, and return it as it stands then.
+
+        `decision` gets the intent as it is now, and again when it has changed meanwhile. It returns nothing to
+        record when all is done already, and raises what it refuses. Raises `Denied` (NOT_FOUND) when this tenant has
+        no such intent, `Conflict` when it keeps changing, `StoreError` when nothing could be recorded.
+        """
+        for _ in range(_CHANGE_TRIES):
+            intent = await self.intent(tenant, intent_id)
+            decided = decision(intent)
+            if not decided.changes:
+                return intent
+            try:
+                after = await self.recorder.record(intent, decided.changes, actor=actor, also=decided.also)
+            except StaleError:
+                self._catch_up(intent)
+                continue
+            except StoreError as error:
+                if error.code is Code.TIMEOUT_JOURNAL_APPEND:
+                    self.admission.unacknowledged[intent_id] = tenant  # it may be on record: housekeeping finds out
+                raise
+            if after.state is State.READY and intent.state in WAITING:
+                self.kernel.enqueue(after)  # its place it has; one that had none is queued when it is announced
+            return after
+        raise Conflict("the intent keeps changing; look at it and try again", policy="intent", retry_after=1.0)
+
+    async def change_as_seen(self, seen: Intent, changes: tuple[Change, ...], also: Also, *, actor: str) -> Intent:
+        """Record `changes` of an intent, and `also`, if it still is as it was `seen`; return it as it stands then.
+
+        Raises `StaleError` when it has changed since, else as `change` does.
+        """
+
+        def decision(now: Intent) -> Decided:
+            if now.version != seen.version:
+                raise StaleError(Conflicted(INTENTS, seen.tenant, seen.id, seen.version, now.version))
+            return Decided(changes, also)
+
+        return await self.change(seen.tenant, seen.id, decision, actor=actor)
 
     async def cancel(self, tenant: str, intent_id: str, *, reason: str, actor: str) -> Intent:
         """Cancel an intent that has not left; ask for it to be cancelled when it has.
 
         Raises `Conflict` (ILLEGAL_TRANSITION) when it has ended otherwise.
         """
-        for _ in range(_CANCEL_TRIES):
-            intent = await self.intent(tenant, intent_id)
+
+        def decision(intent: Intent) -> Decided:
             if intent.state is State.CANCELLED or (intent.cancel_requested and not intent.final):
-                return intent
+                return Decided()
             changes = decide.cancellation(intent, reason, actor)
             if not changes:
                 raise Conflict(f"an intent that is {intent.state} cannot be cancelled", state=str(intent.state))
-            try:
-                return await self.recorder.record(intent, changes, actor=actor)
-            except StaleError:
-                continue
-        raise Conflict("the intent keeps changing; look at it and try again", policy="cancel", retry_after=1.0)
+            return Decided(changes)
 
-    def lane_paused_for(self, tool: str) -> str | None:
-        """Return the code for which the tool's dependency is paused now, or None."""
+        return await self.change(tenant, intent_id, decision, actor=actor)
+
+    def lane_paused_for(self, tool: str, tenant: str | None = None) -> str | None:
+        """Return the code for which the tool's dependency is paused now, or the `tenant` is there; None when not."""
         known = self.registry.get(tool)
-        return self.queue.paused_for(known.tool.dependency, self._clock.monotonic()) if known is not None else None
+        if known is None:
+            return None
+        return self.queue.paused_for(known.tool.dependency, self._clock.monotonic(), tenant=tenant)
 
     async def run_until_idle(self, timeout: float) -> None:
         """Return once no intent is ready or running; held ones and those in doubt do not count.
@@ -185,7 +325,7 @@ class Engine:
         An engine that was not started runs for that long, and a virtual clock is moved on. Raises `DeadlineExceeded`
         when it takes longer than `timeout` seconds.
         """
-        loops = [] if self._started else [self._spawn(self.kernel.run()), self._spawn(self._sweeper.run())]
+        loops = [] if self._started else [self._spawn(loop) for loop in self._loops()]
         try:
             if not await self._idle_within(timeout):
                 raise DeadlineExceeded("the engine is still busy", sent=True, operation="run_until_idle")
@@ -195,19 +335,38 @@ class Engine:
 
     async def _idle_within(self, timeout: float) -> bool:
         if not isinstance(self._clock, VirtualClock):
-            return await within(self._clock, timeout, self.kernel.idle.wait())
+            return await within(self._clock, timeout, self._wait_idle())
         end = self._clock.monotonic() + timeout
         await self._clock.elapse(0.0)
-        while not self.kernel.idle.is_set() and self._clock.monotonic() < end:
+        while not self._idle and self._clock.monotonic() < end:
             await self._clock.elapse(_VIRTUAL_STEP)
-        return self.kernel.idle.is_set()
+        return self._idle
+
+    @property
+    def _idle(self) -> bool:
+        """Whether nothing is ready or running, and nobody has still to be told of an end: more may follow from that."""
+        return self.kernel.idle.is_set() and self.family.idle.is_set()
+
+    async def _wait_idle(self) -> None:
+        while not self._idle:
+            await self.kernel.idle.wait()
+            await self.family.idle.wait()
 
     def _announce(self, intent: Intent) -> None:
-        """Note that an intent has durably changed: once it is settled its place is free and its waiters are told."""
-        if intent.settled:
+        """Note that an intent has durably changed: once it is settled its place is free and its waiters are told.
+
+        They are told as well that it needs approval: nobody waits for a person. One that was born to serve another,
+        or that a person has set going again, takes a place and is queued.
+        """
+        if intent.state is State.READY and not self.queue.holds(intent.id):
+            self.queue.reserve(intent.id, intent.tenant, bounded=False)
+            self.kernel.enqueue(intent)
+        elif intent.settled:
             self.queue.release(intent.id)
             self.outcomes.announce(intent)
             self.kernel.settled(intent.id)
+        elif intent.state is State.PENDING_APPROVAL:
+            self.outcomes.announce(intent)
 
     async def _keep_house(self) -> None:
         """Write counted refusals, and find out what became of submissions that were never acknowledged."""
@@ -221,12 +380,27 @@ class Engine:
 
     async def _adopt_unacknowledged(self) -> None:
         for intent_id, tenant in list(self.admission.unacknowledged.items()):
+            before, held = self.recorder.live.get(intent_id), self.queue.holds(intent_id)
             intent = await self.recorder.settled_fate(tenant, intent_id)
-            del self.admission.unacknowledged[intent_id]
+            if self.admission.unacknowledged.pop(intent_id, None) is None:
+                continue  # somebody has asked again meanwhile
             if intent is None:
                 self.queue.release(intent_id)
-            elif intent.state is State.READY:
-                self.kernel.enqueue(intent)
+            elif held:  # one that had no place was queued when it was announced
+                self._queue_if_new(before, intent)
+
+    def _catch_up(self, before: Intent) -> None:
+        """Queue what an earlier change, which was never acknowledged, turns out to have made ready."""
+        now = self.recorder.live.get(before.id)
+        if now is None or self.admission.unacknowledged.pop(before.id, None) is None:
+            return
+        if before.state in WAITING:  # else it had no place, and was queued when it was announced
+            self._queue_if_new(before, now)
+
+    def _queue_if_new(self, before: Intent | None, now: Intent) -> None:
+        if now.state is State.READY and (before is None or before.state is not State.READY):
+            self.queue.reserve(now.id, now.tenant, bounded=False)
+            self.kernel.enqueue(now)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -240,8 +414,3 @@ class Engine:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.defect = f"{type(error).__name__}: {error}"
             _log.critical("a loop of the engine has ended", exc_info=error)
-
-
-async def _all_done(tasks: set[asyncio.Task[Admitted]]) -> None:
-    if tasks:
-        await asyncio.wait(set(tasks))

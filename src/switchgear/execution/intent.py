@@ -1,93 +1,89 @@
-"""The intent: its record, its states, and the one table of transitions.
+"""The intent: its record, and the fold that makes it of its events.
 
-State is a fold over events: `evolve` applies one change to an intent and refuses what the table does not allow.
-Nothing here decides which change comes next (see `decide`) and nothing is stored here (see `recorder`).
-
-Two states of the reference machine are never stored on an embedded store: *proposed* is a request that is not yet
-recorded, and *claimed* lives in the memory of the one engine; the event `dispatched` names owner and epoch.
+`evolve` applies one change to an intent and refuses what the table in `transitions` does not allow. Nothing here
+decides which change comes next (see `decide`) and nothing is stored here (see `recorder`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import StrEnum
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from switchgear.core.effects import Effect
+from switchgear.execution.reservation import settles
+from switchgear.execution.transitions import DOUBTFUL, FINAL, SETTLED, TRANSITIONS, WAITING, Kind, State
 
 
-class State(StrEnum):
-    """Where an intent stands."""
+class Grant(msgspec.Struct, frozen=True):
+    """One person's yes: who, through which channel (rest, cli, python), when in seconds since the epoch."""
 
-    PROPOSED = "proposed"
-    READY = "ready"
-    HELD = "held"
-    DISPATCHED = "dispatched"
-    NOT_APPLIED = "not_applied"
-    IN_DOUBT = "in_doubt"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    DENIED = "denied"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
+    by: str
+    channel: str
+    at: float
 
 
-FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.DENIED, State.CANCELLED, State.EXPIRED})
-"""States that nothing leaves."""
+class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an intent needs before it may leave: `quorum` grants under `rule` before `expires_at`.
 
-LIVE = frozenset({State.READY, State.HELD, State.DISPATCHED})
-"""States in which the engine itself goes on with an intent."""
+    `digest` binds them to exactly this request; what changes any of it makes them stale. `used` says that a dispatch
+    has consumed them: further attempts of the same generation go on under it, nothing else ever does.
+    """
 
-OPEN = LIVE | {State.NOT_APPLIED, State.IN_DOUBT}
-"""States that recovery looks at."""
+    rule: str
+    quorum: int
+    digest: str
+    nonce: str
+    expires_at: float
+    granted: tuple[Grant, ...] = ()
+    used: bool = False
 
-
-class Kind(StrEnum):
-    """The types of an intent's events."""
-
-    ACCEPTED = "intent.accepted"
-    HELD = "intent.held"
-    RELEASED = "intent.released"
-    DEFERRED = "intent.deferred"
-    DISPATCHED = "intent.dispatched"
-    SUCCEEDED = "intent.succeeded"
-    NOT_APPLIED = "intent.not_applied"
-    IN_DOUBT = "intent.in_doubt"
-    RETRY_SCHEDULED = "intent.retry_scheduled"
-    FAILED = "intent.failed"
-    DENIED = "intent.denied"
-    CANCEL_REQUESTED = "intent.cancel_requested"
-    CANCELLED = "intent.cancelled"
-    EXPIRED = "intent.expired"
+    @property
+    def complete(self) -> bool:
+        """Whether enough have said yes."""
+        return len(self.granted) >= self.quorum
 
 
-_SAME = None
-TRANSITIONS: Mapping[Kind, tuple[frozenset[State], State | None]] = {
-    Kind.ACCEPTED: (frozenset({State.PROPOSED}), State.READY),
-    Kind.HELD: (frozenset({State.READY}), State.HELD),
-    Kind.RELEASED: (frozenset({State.HELD}), State.READY),
-    Kind.DEFERRED: (frozenset({State.READY}), State.READY),
-    Kind.DISPATCHED: (frozenset({State.READY}), State.DISPATCHED),
-    Kind.SUCCEEDED: (frozenset({State.DISPATCHED}), State.SUCCEEDED),
-    Kind.NOT_APPLIED: (frozenset({State.DISPATCHED}), State.NOT_APPLIED),
-    Kind.IN_DOUBT: (frozenset({State.DISPATCHED, State.READY, State.HELD}), State.IN_DOUBT),
-    Kind.RETRY_SCHEDULED: (frozenset({State.NOT_APPLIED, State.IN_DOUBT}), State.READY),
-    Kind.FAILED: (frozenset({State.NOT_APPLIED}), State.FAILED),
-    Kind.DENIED: (frozenset({State.READY}), State.DENIED),
-    Kind.CANCEL_REQUESTED: (frozenset({State.DISPATCHED, State.IN_DOUBT}), _SAME),
-    Kind.CANCELLED: (frozenset({State.READY, State.HELD, State.NOT_APPLIED}), State.CANCELLED),
-    Kind.EXPIRED: (frozenset({State.READY, State.HELD}), State.EXPIRED),
-}
-"""Event type -> the states it may happen in, and the state it leads to (None: it stays)."""
+class Resolution(msgspec.Struct, frozen=True):
+    """What a person says became of an intent in doubt, waiting for a second person to confirm it."""
+
+    verdict: str
+    by: str
+    at: float
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
+class Replay(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The newest replay of an intent: who asked, in which mode, when, and its trace.
+
+    Once it has ended it has either a `result` or a `cause`; `refusal` is the code of what stood in its way.
+    """
+
+    mode: str
+    by: str
+    at: float
+    trace: str = ""
+    result: str | None = None
+    cause: str | None = None
+    refusal: str | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.result is None and self.cause is None
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An action on record. Times are seconds since the epoch; `version` is the row's version, and its epoch.
 
     `attempt` counts dispatches; `interruptions` those that ended with the process and not with an answer. `doubtful`
-    says that the fate of some attempt is not known, and stays until a success settles it.
+    says that the fate of some attempt is not known, and stays until a success or a person settles it. `generation`
+    counts executions that a person asked for anew, each with a downstream key of its own. `parent` and `purpose` say
+    which intent this one serves, and as what; `about` is the downstream key of what it looks up or undoes. `wait` is
+    how many seconds away `not_before` was when it was set. `time_box` is how many seconds it holds before the tool
+    `undo` reverts it; None means for good. `restored` says that it went into doubt since the store came from a backup,
+    and has forgotten what happened afterwards. `ended` is what a dead letter had come to. No `priority`
+    means critical.
     """
 
     id: str
@@ -105,21 +101,53 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     updated_at: float
     deadline_at: float
-    trace: str
-    correlation: str
+    trace: str = ""
+    correlation: str = ""
+    causation: str = ""
     state: State = State.PROPOSED
     version: int = 0
     attempt: int = 0
     interruptions: int = 0
+    generation: int = 1
     owner: str = ""
+    priority: str | None = None
+    parent: str | None = None
+    purpose: str | None = None
+    about: str | None = None
+    resource: str | None = None
+    resource_version: int = 0
+    destructive: bool = False
+    cost: int = 1
+    reserved: dict[str, int] = {}
     first_sent_at: float | None = None
     not_before: float | None = None
+    wait: float | None = None
     waiting_for: str | None = None
     code: str | None = None
     message: str = ""
     value: Any = None
+    approval: Approval | None = None
+    resolution: Resolution | None = None
+    lookup: str | None = None
+    lookups: int = 0
+    doubt_since: float | None = None
+    time_box: float | None = None
+    undo: str | None = None
     cancel_requested: bool = False
     doubtful: bool = False
+    restored: bool = False
+    ended: State | None = None
+    replay: Replay | None = None
+
+    @property
+    def replaying(self) -> bool:
+        """Whether a replay of it has begun and not ended yet."""
+        return self.replay is not None and self.replay.under_way
+
+    @property
+    def trace_now(self) -> str:
+        """The trace that its next event belongs to: a replay has one of its own."""
+        return self.replay.trace if self.replay is not None and self.replaying else self.trace
 
     @property
     def unresolved(self) -> bool:
@@ -128,13 +156,23 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def final(self) -> bool:
-        """Whether nothing can change any more."""
+        """Whether nothing changes any more by itself; a person may still requeue a dead letter."""
+        return self.state in FINAL or self.state is State.DEAD_LETTERED
+
+    @property
+    def closed(self) -> bool:
+        """Whether its record is final for good, so that its key may be free again after its retention."""
         return self.state in FINAL
 
     @property
     def settled(self) -> bool:
         """Whether a submitter need not wait on: final, or in doubt."""
-        return self.state in FINAL or self.state is State.IN_DOUBT
+        return self.state in SETTLED
+
+    @property
+    def downstream_key(self) -> str:
+        """The idempotency key that the remote gets: the same for every attempt of one generation."""
+        return self.id if self.generation == 1 else f"{self.id}.{self.generation}"
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -149,8 +187,9 @@ class IllegalTransitionError(Exception):
     """A defect: the table does not allow this event in this state."""
 
 
-_CLEARED: Mapping[str, Any] = {"not_before": None, "waiting_for": None, "code": None, "message": ""}
-_FIELDS = frozenset(Intent.__struct_fields__)
+_CLEARED: Mapping[str, Any] = {"not_before": None, "wait": None, "waiting_for": None, "code": None, "message": ""}
+_NESTED = frozenset({"approval", "resolution", "replay", "ended", "state", "version", "id", "tenant"})
+_FIELDS = frozenset(Intent.__struct_fields__) - _NESTED
 
 
 def evolve(intent: Intent, change: Change, at: float) -> Intent:
@@ -158,22 +197,26 @@ def evolve(intent: Intent, change: Change, at: float) -> Intent:
 
     Raises `IllegalTransitionError` when the table does not allow it.
     """
-    allowed, target = TRANSITIONS[change.kind]
+    kind = change.kind
+    allowed, target = TRANSITIONS[kind]
     if intent.state not in allowed:
-        raise IllegalTransitionError(f"{change.kind} is not allowed in {intent.state} ({intent.id})")
-    if change.kind is Kind.IN_DOUBT and intent.state is not State.DISPATCHED and not intent.unresolved:
+        raise IllegalTransitionError(f"{kind} is not allowed in {intent.state} ({intent.id})")
+    known = not intent.unresolved and not change.facts.get("restored")
+    if kind is Kind.IN_DOUBT and intent.state in WAITING and known:
         raise IllegalTransitionError(f"{intent.id} is {intent.state} and no attempt of it is in doubt")
-    fields: dict[str, Any] = {} if target is _SAME else dict(_CLEARED)
+    fields: dict[str, Any] = {} if target is None else dict(_CLEARED)
     fields.update(_named_fields(change.facts))
     if change.payload is not None:
         fields.update(_named_fields(change.payload))
-    fields["state"] = intent.state if target is None else target
+    fold = _FOLDS.get(kind)
+    if fold is not None:
+        fields.update(fold(intent, change.facts, at))
+    if intent.reserved and settles(kind, change.facts):
+        fields["reserved"] = {}
+    if target is not None:
+        fields["state"] = target
     fields["updated_at"] = at
     return msgspec.structs.replace(intent, **fields)
-
-
-def _named_fields(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in data.items() if name in _FIELDS}
 
 
 def birth(facts: Mapping[str, Any], payload: Mapping[str, Any], at: float) -> Intent:
@@ -184,3 +227,106 @@ def birth(facts: Mapping[str, Any], payload: Mapping[str, Any], at: float) -> In
 def accepted(facts: Mapping[str, Any], payload: Mapping[str, Any], at: float) -> Intent:
     """Return the ready intent that an `accepted` event makes."""
     return evolve(birth(facts, payload, at), Change(Kind.ACCEPTED), at)
+
+
+def _named_fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name in _FIELDS}
+
+
+Facts = Mapping[str, Any]
+
+
+def _requested(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
+    """Return the wait for approval; what is not to leave before its time still is not, once it is approved."""
+    return {**_scheduled(intent, facts, at), "approval": msgspec.convert(dict(facts["approval"]), Approval)}
+
+
+def _given(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
+    assert intent.approval is not None  # the table: only what was asked for is given
+    granted = (*intent.approval.granted, Grant(facts["by"], facts["channel"], at))
+    return {"approval": msgspec.structs.replace(intent.approval, granted=granted)}
+
+
+def _withdrawn(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
+    if intent.approval is None:
+        return {}
+    granted = tuple(grant for grant in intent.approval.granted if grant.by != facts["by"])
+    return {**_scheduled(intent, facts, at), "approval": msgspec.structs.replace(intent.approval, granted=granted)}
+
+
+def _scheduled(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+    """Return the schedule of an intent that has not left yet: neither acceptance nor approval ends it."""
+    return {"not_before": intent.not_before, "wait": intent.wait}
+
+
+def _sent(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+    """Return the use of an approval: a dispatch that names it consumes it."""
+    if intent.approval is None or facts.get("approval") != intent.approval.digest:
+        return {}
+    return {"approval": msgspec.structs.replace(intent.approval, used=True)}
+
+
+def _proposed(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+    return {"resolution": Resolution(facts["verdict"], facts["by"], at)}
+
+
+def _in_doubt(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+    return {"doubt_since": intent.doubt_since if intent.doubt_since is not None else at, "lookup": None}
+
+
+def _known(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+    return {"doubt_since": None, "lookup": None, "resolution": None}
+
+
+def _settled_as_not_applied(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
+    """Return the end of a doubt where somebody found out; a refusal of one attempt says nothing of earlier ones."""
+    return {**_known(intent, facts, at), "doubtful": False} if intent.state in DOUBTFUL else {}
+
+
+def _dead(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+    return {"ended": intent.state, "code": intent.code, "message": intent.message}
+
+
+def _again(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
+    return {**_known(intent, facts, at), "ended": None, "cancel_requested": False, "approval": None}
+
+
+def _anew(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
+    """Return a new generation: nothing of the attempts before it counts any more."""
+    fresh = {"doubtful": False, "value": None, "first_sent_at": None}
+    return {**_again(intent, facts, at), **fresh, "generation": intent.generation + 1, "attempt": 0, "interruptions": 0}
+
+
+def _replay_begun(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
+    if intent.replaying:
+        raise IllegalTransitionError(f"a replay of {intent.id} is under way; another one cannot start")
+    return {"replay": Replay(facts["mode"], facts["requested_by"], at, facts["replay_trace"])}
+
+
+def _replay_ended(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+    if intent.replay is None or not intent.replaying:
+        raise IllegalTransitionError(f"no replay of {intent.id} is under way, so none can end")
+    ended = {name: facts[name] for name in ("result", "cause", "refusal") if name in facts}
+    return {"replay": msgspec.structs.replace(intent.replay, **ended)}
+
+
+_FOLDS: Mapping[Kind, Callable[[Intent, Facts, float], dict[str, Any]]] = {
+    Kind.ACCEPTED: _scheduled,
+    Kind.APPROVAL_REQUESTED: _requested,
+    Kind.APPROVAL_GIVEN: _given,
+    Kind.APPROVAL_WITHDRAWN: _withdrawn,
+    Kind.APPROVED: _scheduled,
+    Kind.DISPATCHED: _sent,
+    Kind.RESOLUTION_PROPOSED: _proposed,
+    Kind.IN_DOUBT: _in_doubt,
+    Kind.SUCCEEDED: _known,
+    Kind.NOT_APPLIED: _settled_as_not_applied,
+    Kind.ABANDONED: _known,
+    Kind.DEAD_LETTERED: _dead,
+    Kind.REQUEUED: _again,
+    Kind.REEXECUTED: _anew,
+    Kind.REPLAY_STARTED: _replay_begun,
+    Kind.REPLAY_COMPLETED: _replay_ended,
+    Kind.REPLAY_FAILED: _replay_ended,
+}
+"""What an event does beyond setting the fields that its facts name."""

@@ -10,24 +10,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from typing import Any
 
 from switchgear.core.codes import Code
 from switchgear.core.deadline import Deadline
 from switchgear.core.errors import Rejected, StoreError
-from switchgear.core.outcome import Verdict
 from switchgear.execution import decide
-from switchgear.execution.attempt import Attempts, Ended
+from switchgear.execution.attempt import Attempts
 from switchgear.execution.bounded import within
-from switchgear.execution.contract import Call, Refused, Result, Uncertain
+from switchgear.execution.consent import approval_request
+from switchgear.execution.contract import Call, Result, Uncertain
 from switchgear.execution.decide import Backoff
-from switchgear.execution.intent import Change, Intent, Kind, State
+from switchgear.execution.gating import HOLDING, also_of, dispatch_request
+from switchgear.execution.intent import Change, Intent
+from switchgear.execution.lines import SHEDDABLE, Ticket
 from switchgear.execution.parts import ACTOR, Parts
-from switchgear.execution.queue import Ticket
-from switchgear.execution.recorder import StaleError
+from switchgear.execution.permits import Permits, admit, speaks_for_one_tenant
+from switchgear.execution.recorder import ExceededError, StaleError
 from switchgear.execution.registry import Registered
-from switchgear.gates.gate import Gate, GateRequest, check_all
-from switchgear.guard import Guard, Permit
+from switchgear.execution.resources import RESOURCES, Resources
+from switchgear.execution.transitions import Kind, State
+from switchgear.gates.gate import ApprovalNeeded, Conditions, Gate, GateRequest, check_all
+from switchgear.guard import Guard
+from switchgear.policies.places import PRIORITIES, Priority
 
 _log = logging.getLogger("switchgear.kernel")
 
@@ -38,19 +43,40 @@ _DEFER_JITTER = 0.1
 _RAMP_PAUSE = 0.02
 _STORE_PAUSE = 1.0
 _RECORD_GRACE = 5.0
+_RESTING = (State.HELD, State.PENDING_APPROVAL)
+_PRIORITY: dict[str | None, Priority] = {priority: priority for priority in PRIORITIES}
+
+GuardOf = Callable[[str], Guard]
+"""Returns the guard of a dependency, which all tenants share."""
+OwnGuardOf = Callable[[str, str], Guard | None]
+"""Returns the guard that a tenant has of its own for a dependency (dependency, tenant); None when it has none."""
+
+
+def no_own_guard(_dependency: str, _tenant: str) -> None:
+    """Say that no tenant has a guard of its own."""
 
 
 class Kernel:
     """The engine's loop. `slots` bounds how many intents are carried at once over all dependencies."""
 
-    def __init__(self, parts: Parts, *, gates: Sequence[Gate], guard_of: Callable[[str], Guard], slots: int) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        gates: Sequence[Gate],
+        guard_of: GuardOf,
+        own_guard_of: OwnGuardOf = no_own_guard,
+        slots: int,
+    ) -> None:
         """Work with the parts of one engine."""
         self._parts = parts
         self._recorder = parts.recorder
         self._queue = parts.queue
         self._clock = parts.clock
         self._gates = gates
+        self._resources = Resources(parts.store)
         self._guard_of = guard_of
+        self._own_guard_of = own_guard_of
         self._slots = slots
         self._wake = asyncio.Event()
         self._carrying: dict[str, asyncio.Task[None]] = {}
@@ -68,13 +94,31 @@ class Kernel:
         """Return whether an intent is being carried right now."""
         return intent_id in self._carrying
 
+    def ask(self, request: GateRequest) -> Conditions:
+        """Ask every gate before an attempt; the first refusal is raised."""
+        return check_all(self._gates, request)
+
+    def obstacle(self, intent: Intent) -> Rejected | None:
+        """Return what would hold an intent if it went on now, as far as can be told without an attempt; or None."""
+        registered = self._parts.registry.get(intent.tool)
+        if registered is None:
+            return _unregistered(intent)
+        try:
+            self.ask(dispatch_request(intent, registered.tool, self._clock.time()))
+        except ApprovalNeeded:
+            return None  # it goes on to ask for that
+        except Rejected as refusal:
+            return refusal if refusal.code in HOLDING else None
+        return None
+
     def enqueue(self, intent: Intent) -> None:
         """Queue a ready intent whose place is reserved."""
         registered = self._parts.registry.get(intent.tool)
         lane = registered.tool.dependency if registered else UNREGISTERED
         now = self._clock.monotonic()
-        delay = 0.0 if intent.not_before is None else max(0.0, intent.not_before - self._clock.time())
-        self._queue.put(Ticket(intent.id, intent.tenant, lane, now + delay, intent.effect.repeats_in_doubt), now)
+        delay = decide.delay_of(intent, self._clock.time())
+        safe, priority = intent.effect.repeats_in_doubt, _priority_of(intent)
+        self._queue.put(Ticket(intent.id, intent.tenant, lane, now + delay, safe, intent.cost, priority), now)
         self.idle.clear()
         self._wake.set()
 
@@ -104,7 +148,7 @@ class Kernel:
 
     def _tell_idleness(self) -> None:
         live = self._recorder.live.values()
-        if not self._carrying and all(intent.state is State.HELD for intent in live):
+        if not self._carrying and all(intent.state in _RESTING for intent in live):
             self.idle.set()
         else:
             self.idle.clear()
@@ -115,7 +159,7 @@ class Kernel:
             if ticket is None:
                 return
             if ticket.intent_id in self._carrying:
-                self._queue.done(ticket.lane)  # one carrier an intent: whoever carries it queues it again
+                self._queue.done(ticket)  # one carrier an intent: whoever carries it queues it again
                 continue
             task = asyncio.get_running_loop().create_task(self._carry(ticket), name=f"carry {ticket.intent_id}")
             self._carrying[ticket.intent_id] = task
@@ -138,34 +182,51 @@ class Kernel:
         except Exception:  # noqa: BLE001 - outermost driver: a defect must not end the loop; recovery finds the intent
             _log.exception("intent %s could not be carried out", ticket.intent_id)
         finally:
-            self._queue.done(ticket.lane)
+            self._queue.done(ticket)
             self._carrying.pop(ticket.intent_id, None)
             self._wake.set()
 
     async def _carry_out(self, ticket: Ticket) -> None:
         try:
             await self._advance(ticket)
-        except StaleError:
-            self._queue.put_back(ticket)
+        except StaleError as error:
+            await self._after_conflict(ticket, error)
         except StoreError:
             self._queue.pause(ticket.lane, self._clock.monotonic() + _STORE_PAUSE, str(Code.LEDGER_UNAVAILABLE))
+            self._queue.put_back(ticket)
+
+    async def _after_conflict(self, ticket: Ticket, error: StaleError) -> None:
+        """Offer the intent again, unless it may not be repeated since a later one has touched what it changes."""
+        await self._parts.refresh(error.conflict)
+        intent = self._recorder.live.get(ticket.intent_id)
+        if error.conflict.space == RESOURCES and intent is not None and intent.unresolved:
+            await self._settle(intent, decide.touched(intent))
+        else:
             self._queue.put_back(ticket)
 
     async def _advance(self, ticket: Ticket) -> None:
         intent = self._recorder.live.get(ticket.intent_id)
         if intent is not None and intent.state is State.DISPATCHED and intent.id in self._unsent:
             await self._settle(intent, decide.after_unsent(intent, self._parts.moment()))
+        elif intent is not None and intent.state is State.DISPATCHED and intent.owner != self._recorder.owner:
+            await self._settle(intent, self._cut_off(intent))
         elif intent is not None and intent.state is State.READY:
             await self._advance_ready(intent, ticket)
             return
         self._unsent.discard(ticket.intent_id)
+
+    def _cut_off(self, intent: Intent) -> tuple[Change, ...]:
+        """Return the doubt about a dispatch of the engine before this one, whose record landed after its end."""
+        registered = self._parts.registry.get(intent.tool)
+        backoff = Backoff.of(registered.tool if registered else None)
+        return decide.after_interruption(intent, backoff, self._parts.moment(), decide.ENGINE_ENDED)
 
     async def _advance_ready(self, intent: Intent, ticket: Ticket) -> None:
         registered = self._parts.registry.get(intent.tool)
         if intent.deadline_at <= self._clock.time():
             await self._settle(intent, decide.expiry(intent))
         elif registered is None:
-            await self._hold(intent)
+            await self._settle(intent, (decide.hold(_unregistered(intent)),))
         elif ticket.lane != registered.tool.dependency:
             self.enqueue(intent)
         elif (end := decide.no_repeat(intent, registered.tool, self._clock.time())) is not None:
@@ -174,59 +235,92 @@ class Kernel:
             await self._attempt(intent, registered, ticket)
 
     async def _attempt(self, intent: Intent, registered: Registered, ticket: Ticket) -> None:
-        guard = self._guard_of(registered.tool.dependency)
-        if self._queue.paused_for(ticket.lane, self._clock.monotonic()):
+        if self._stopping or self._queue.paused_for(ticket.lane, self._clock.monotonic(), tenant=intent.tenant):
             self._queue.put_back(ticket)  # taken just before another intent was refused; that refusal speaks for it
             return
         try:
-            check_all(self._gates, _gate_request(intent, registered))
-            permit = guard.permit_nowait(cost=registered.tool.cost, tenant=intent.tenant)
+            conditions = self.ask(dispatch_request(intent, registered.tool, self._clock.time()))
+            permits = self._admit(intent, registered)
         except Rejected as refusal:
-            await self._refused(intent, refusal, ticket)
+            await self._refused(intent, registered, refusal, ticket)
             return
-        dispatched = await self._dispatch(intent, registered, permit)
-        result = await self._make(dispatched, registered, permit, guard)
+        try:
+            dispatched = await self._dispatch(intent, registered, conditions, permits)
+        except ExceededError as error:
+            await self._settle(intent, (decide.hold(Rejected(str(error), code=Code.BUDGET_EXCEEDED)),))
+            return
+        if self.attempts.closed:  # the engine stopped while the ledger took its time: this one never leaves
+            permits.refund()
+            await self._settle(dispatched, decide.after_unsent(dispatched, self._parts.moment()))
+            return
+        result = await self._make(dispatched, registered, permits)
         await self._conclude(dispatched, registered, result)
 
-    async def _dispatch(self, intent: Intent, registered: Registered, permit: Permit) -> Intent:
-        facts = {
+    def _admit(self, intent: Intent, registered: Registered) -> Permits:
+        tool = registered.tool
+        own = self._own_guard_of(tool.dependency, intent.tenant)
+        return admit(self._guard_of(tool.dependency), own, cost=tool.cost, tenant=intent.tenant)
+
+    async def _dispatch(
+        self, intent: Intent, registered: Registered, conditions: Conditions, permits: Permits
+    ) -> Intent:
+        try:
+            facts = self._dispatch_facts(intent, registered, conditions)
+            also = await self._resources.claimed(intent, facts, also_of(conditions))
+            dispatched = await self._recorder.record(intent, (Change(Kind.DISPATCHED, facts),), actor=ACTOR, also=also)
+        except StoreError:
+            permits.refund()
+            self._unsent.add(intent.id)  # it may be on record all the same; a stale one is somebody else's
+            raise
+        except BaseException:
+            permits.refund()
+            raise
+        self._unsent.discard(intent.id)
+        return dispatched
+
+    def _dispatch_facts(self, intent: Intent, registered: Registered, conditions: Conditions) -> dict[str, Any]:
+        facts: dict[str, Any] = {
             "attempt": intent.attempt + 1,
             "epoch": intent.version + 1,
             "owner": self._recorder.owner,
             "contract": registered.tool.contract,
             "digest": intent.digest,
-            "downstream_key": intent.id,
+            "downstream_key": intent.downstream_key,
             "first_sent_at": intent.first_sent_at or self._clock.time(),
+            **conditions.facts,
         }
-        try:
-            dispatched = await self._recorder.record(intent, (Change(Kind.DISPATCHED, facts),), actor=ACTOR)
-        except StoreError:
-            permit.refund()
-            self._unsent.add(intent.id)  # it may be on record all the same; a stale one is somebody else's
-            raise
-        except BaseException:
-            permit.refund()
-            raise
-        self._unsent.discard(intent.id)
-        return dispatched
+        if conditions.reserved:
+            facts["reserved"] = dict(conditions.reserved)
+        return facts
 
-    async def _make(self, intent: Intent, registered: Registered, permit: Permit, guard: Guard) -> Result:
+    async def _make(self, intent: Intent, registered: Registered, permits: Permits) -> Result:
+        guard = self._guard_of(registered.tool.dependency)
         limit = min(registered.tool.timeout, guard.timeout_seconds or registered.tool.timeout)
         left = intent.deadline_at - self._clock.time()
         deadline = Deadline(self._clock.monotonic() + min(limit, max(left, 0.0)), self._clock)
         try:
             ended = await self.attempts.run(registered.connector, _call(intent, deadline))
-            _settle_permit(permit, ended, impatient=left < limit and deadline.remaining() <= 0)
+            permits.settle(ended, impatient=left < limit and deadline.remaining() <= 0)
         finally:
-            permit.ignore()  # of no effect once it is settled: only an attempt that was torn off is not
-        if guard.state != "open":  # a probe has ended: what waited for its verdict need not wait for the clock
-            self._queue.resume(guard.name, str(Code.CIRCUIT_OPEN))
+            permits.ignore()  # of no effect once they are settled: only an attempt that was torn off is not
+        self._resume(guard, intent.tenant)
         return ended.result
+
+    def _resume(self, guard: Guard, tenant: str) -> None:
+        """Let go on what waited for the verdict of a probe that has ended: it need not wait for the clock."""
+        if self._queue.paused_for(guard.name, self._clock.monotonic(), tenant=tenant) is None:
+            return
+        reason = str(Code.CIRCUIT_OPEN)
+        if guard.state != "open":
+            self._queue.resume(guard.name, reason)
+        own = self._own_guard_of(guard.name, tenant)
+        if own is not None and own.state != "open":
+            self._queue.resume(guard.name, reason, tenant=tenant)
 
     async def _conclude(self, intent: Intent, registered: Registered, result: Result) -> None:
         """Record what an attempt came to, however long the ledger takes: until then the attempt holds its slot."""
         backoff, current = Backoff.of(registered.tool), intent
-        while current.state is State.DISPATCHED:
+        while _still_carries(current, intent):
             changes = decide.after_result(current, backoff, result, self._parts.moment())
             try:
                 current = await self._recorded(current, changes)
@@ -247,14 +341,20 @@ class Kernel:
             await self._clock.sleep_async(_STORE_PAUSE)
             return intent
 
-    async def _refused(self, intent: Intent, refusal: Rejected, ticket: Ticket) -> None:
-        """Carry out a refusal before dispatch: deny, or offer the intent again later."""
+    async def _refused(self, intent: Intent, registered: Registered, refusal: Rejected, ticket: Ticket) -> None:
+        """Carry out a refusal before dispatch: ask for approval, hold, deny, or offer the intent again later."""
         now = self._clock.monotonic()
-        if refusal.decision == "reject":
+        if isinstance(refusal, ApprovalNeeded):
+            request = dispatch_request(intent, registered.tool, self._clock.time())
+            asked = approval_request(request, refusal, self._parts.ids.next("apr"))
+            await self._recorder.record(intent, (asked,), actor=ACTOR)
+        elif refusal.code in HOLDING:
+            await self._recorder.record(intent, (decide.hold(refusal),), actor=ACTOR)
+        elif refusal.decision == "reject":
             await self._settle(intent, decide.denial(intent, refusal.code, refusal.message))
         elif refusal.code is Code.CIRCUIT_OPEN and refusal.state == "closed":
             # The breaker has closed and ramps up: it lets in a share of what is offered, so keep offering.
-            self._queue.pause(ticket.lane, now + _RAMP_PAUSE, str(refusal.code))
+            self._queue.pause(ticket.lane, now + _RAMP_PAUSE, str(refusal.code), tenant=_alone(intent, refusal))
             self._queue.put_back(ticket)
         else:
             await self._defer(intent, refusal, ticket, now)
@@ -262,21 +362,18 @@ class Kernel:
     async def _defer(self, intent: Intent, refusal: Rejected, ticket: Ticket, now: float) -> None:
         """Record that the intent was refused for now; it goes behind what waits already.
 
-        A refusal by the lane's own dependency speaks for all that wait for it, so the lane is paused; a refusal by
-        another one that this intent requires speaks for this intent alone.
+        A refusal by the lane's own dependency speaks for all that wait for it, so the lane is paused, or for all of
+        this tenant's that do; a refusal by another one that this intent requires speaks for this intent alone.
         """
         wait = refusal.retry_after if refusal.retry_after is not None else _STORE_PAUSE
         wait = max(_DEFER_MIN, wait) * (1.0 + _DEFER_JITTER * self._parts.rng.random())
-        own = refusal.dependency in (ticket.lane, "")
+        alone = _alone(intent, refusal)
+        own = alone is not None or refusal.dependency in (ticket.lane, "")
         if own:
-            self._queue.pause(ticket.lane, now + wait, str(refusal.code))
-        change = decide.deferral(refusal, self._clock.time() + wait)
+            self._queue.pause(ticket.lane, now + wait, str(refusal.code), tenant=alone)
+        change = decide.deferral(refusal, wait, self._clock.time())
         await self._recorder.record(intent, (change,), actor=ACTOR)
-        self._queue.put(ticket if own else replace(ticket, due=now + wait), now)
-
-    async def _hold(self, intent: Intent) -> None:
-        code = str(Code.TOOL_UNREGISTERED)
-        await self._recorder.record(intent, (Change(Kind.HELD, {"code": code, "waiting_for": code}),), actor=ACTOR)
+        self._queue.put(ticket if own else ticket._replace(due=now + wait), now)
 
     async def _settle(self, intent: Intent, changes: tuple[Change, ...]) -> None:
         self._requeue(await self._recorder.record(intent, changes, actor=ACTOR))
@@ -290,12 +387,31 @@ class Kernel:
             await within(self._clock, seconds, _all_ended(set(self._carrying.values())))
 
 
+def _unregistered(intent: Intent) -> Rejected:
+    return Rejected(f"{intent.tool} is not registered here", code=Code.TOOL_UNREGISTERED, policy="registry")
+
+
+def _priority_of(intent: Intent) -> Priority:
+    """Return how important an intent is. One that may have happened is not shed: it must be settled."""
+    named = _PRIORITY.get(intent.priority, "critical")
+    return "critical" if intent.unresolved and named in SHEDDABLE else named
+
+
+def _alone(intent: Intent, refusal: Rejected) -> str | None:
+    """Return the tenant of the intent if a refusal is about it alone, None when it is about all."""
+    return intent.tenant if speaks_for_one_tenant(refusal) else None
+
+
+def _still_carries(current: Intent, dispatched: Intent) -> bool:
+    """Return whether the attempt on record is still the one that was dispatched: a late answer is for no other."""
+    return current.state is State.DISPATCHED and (
+        (current.generation, current.attempt, current.owner)
+        == (dispatched.generation, dispatched.attempt, dispatched.owner)
+    )
+
+
 async def _all_ended(tasks: set[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks)
-
-
-def _gate_request(intent: Intent, registered: Registered) -> GateRequest:
-    return GateRequest(intent.tenant, intent.tool, registered.tool.requires, registered.tool.cost)
 
 
 def _call(intent: Intent, deadline: Deadline) -> Call:
@@ -306,23 +422,10 @@ def _call(intent: Intent, deadline: Deadline) -> Call:
         account=intent.account,
         actor=intent.actor,
         arguments=intent.arguments,
-        idempotency_key=intent.id,
+        idempotency_key=intent.downstream_key,
         attempt=intent.attempt,
         deadline=deadline,
-        trace=intent.trace,
+        trace=intent.trace_now,
+        purpose=intent.purpose,
+        about=intent.about,
     )
-
-
-def _settle_permit(permit: Permit, ended: Ended, *, impatient: bool) -> None:
-    """Tell the guard what the attempt says about the dependency; a deadline of the caller's says nothing."""
-    verdict = ended.result.verdict
-    if ended.timed_out:
-        permit.time_out(by_timeout=not impatient)
-    elif verdict is Verdict.SUCCESS:
-        permit.succeed()
-    elif verdict is Verdict.FAILURE and not impatient:
-        permit.fail()
-    elif isinstance(ended.result, Refused) and verdict is Verdict.IGNORED:
-        permit.refund()
-    else:
-        permit.ignore()

@@ -1,33 +1,44 @@
-"""Lets callers wait until an intent is settled. Waiting holds nothing: whoever stops waiting only stops waiting."""
+"""Lets callers wait until an intent or a saga is settled. Waiting holds nothing: whoever stops only stops waiting."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Generic, Protocol, TypeVar
 
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Overloaded
-from switchgear.execution.intent import Intent
 
 
-class Outcomes:
-    """Futures of those who wait for intents. At most `waiters_max` at once."""
+class Named(Protocol):
+    """What can be waited for."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+
+T = TypeVar("T", bound=Named)
+
+
+class Outcomes(Generic[T]):
+    """Futures of those who wait for what has an id. At most `waiters_max` at once."""
 
     def __init__(self, clock: Clock, *, waiters_max: int = 10_000) -> None:
         """Start with nobody waiting."""
         self._clock = clock
         self._waiters_max = waiters_max
-        self._waiting: dict[str, list[asyncio.Future[Intent]]] = {}
+        self._waiting: dict[str, list[asyncio.Future[T]]] = {}
         self._count = 0
 
-    def announce(self, intent: Intent) -> None:
-        """Wake those who wait for `intent`, which is settled for now."""
-        for waiter in self._waiting.get(intent.id, ()):
+    def announce(self, settled: T) -> None:
+        """Wake those who wait for what is settled for now."""
+        for waiter in self._waiting.get(settled.id, ()):
             if not waiter.done():
-                waiter.set_result(intent)
+                waiter.set_result(settled)
 
-    async def wait(self, intent_id: str, seconds: float) -> Intent | None:
-        """Return the intent once it is announced as settled, or None after `seconds`.
+    async def wait(self, name: str, seconds: float) -> T | None:
+        """Return what has the id `name` once it is announced as settled, or None after `seconds`.
 
         Raises `Overloaded` when too many wait already.
         """
@@ -38,8 +49,8 @@ class Outcomes:
                 policy="waiters",
                 retry_after=1.0,
             )
-        waiter: asyncio.Future[Intent] = asyncio.get_running_loop().create_future()
-        line = self._waiting.setdefault(intent_id, [])
+        waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        line = self._waiting.setdefault(name, [])
         line.append(waiter)
         self._count += 1
         timer = self._clock.call_at(self._clock.monotonic() + seconds, waiter.cancel)
@@ -50,5 +61,5 @@ class Outcomes:
             self._count -= 1
             line.remove(waiter)
             if not line:
-                self._waiting.pop(intent_id, None)
+                self._waiting.pop(name, None)
         return None if waiter.cancelled() else waiter.result()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from switchgear.core.clock import Clock
 from switchgear.core.ids import IdSource
@@ -11,10 +12,13 @@ from switchgear.execution.decide import Moment
 from switchgear.execution.queue import FairQueue
 from switchgear.execution.recorder import Recorder
 from switchgear.execution.registry import Registry
-from switchgear.storage.abilities import Store
+from switchgear.storage.abilities import Conflicted, Store
 
 ACTOR = "switchgear"
 """Who acts when the engine itself does."""
+
+Refresh = Callable[[Conflicted], Awaitable[None]]
+"""Reads again what a gate goes by, after an append found it changed. It raises nothing: a gate it fails for closes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,14 @@ class Parts:
     clock: Clock
     ids: IdSource
     rng: random.Random
+    refreshes: dict[str, Refresh] = field(default_factory=dict)
+    """Who reads the rows again that gates rely on, by space."""
 
     def moment(self) -> Moment:
         """Return now, with a fresh random draw."""
         return Moment(self.clock.time(), self.rng.random())
+
+    async def refresh(self, conflict: Conflicted) -> None:
+        """Have the gate that relied on what has changed know of it, before it is asked again."""
+        if (refresh := self.refreshes.get(conflict.space)) is not None:
+            await refresh(conflict)

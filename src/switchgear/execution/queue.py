@@ -1,21 +1,26 @@
-"""The bounded fair queue of runnable intents: lanes per dependency, turns per tenant, not-before.
+"""The bounded fair queue of runnable intents: lanes per dependency, shares per tenant, priorities, not-before.
 
 A lane has as many places as its dependency may have calls at once, and can be paused, so a slow or refusing
-dependency never holds up the others. Within a lane tenants take turns. Pure: `now` is a parameter, in monotonic
-seconds; nothing here waits, and what is queued here is only a ticket, the intent itself is on record. A ticket whose
-intent has no place any more is dropped.
+dependency never holds up the others. Within a lane tenants share by weight, and one tenant's line can be paused
+alone. Within a line priorities count. Pure: `now` is a parameter, in monotonic seconds; nothing here waits, and what
+is queued here is only a ticket, the intent itself is on record. A ticket whose intent has no place any more is
+dropped. Taking one takes about as long whatever waits: lanes and lines that may not go now are not looked at.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections import OrderedDict, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Mapping
+from math import inf
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import QueueFull
+from switchgear.execution.lanes import Lane
+from switchgear.execution.lines import SHEDDABLE, Line, Ticket
+from switchgear.execution.shares import EQUAL_SHARE, Paces, Share
+from switchgear.execution.wakes import Wakes
 
 _RELEASED_MIN = 64
 
@@ -24,47 +29,42 @@ def _never(_lane: str) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """An intent's place in a lane. It may run from `due` on, in monotonic seconds.
-
-    `safe` says that it may serve as a probe of a recovering dependency: a read, or a write that the remote can tell
-    from its repeat.
-    """
-
-    intent_id: str
-    tenant: str
-    lane: str
-    due: float
-    safe: bool = True
-
-
-@dataclass(slots=True)
-class _Lane:
-    places: int
-    taken: int = 0
-    paused_until: float = 0.0
-    paused_for: str = ""
-    tenants: OrderedDict[str, deque[Ticket]] = field(default_factory=OrderedDict)
-
-    def open_at(self, now: float) -> bool:
-        return bool(self.tenants) and self.taken < self.places and self.paused_until <= now
-
-
 class FairQueue:
     """Holds tickets of open intents. `places_max` bounds them over all tenants, `tenant_max` for one."""
 
-    def __init__(self, *, places_max: int, tenant_max: int, lane_places: int) -> None:
-        """Start empty. `lane_places` is a lane's concurrency unless `set_places` says otherwise."""
+    def __init__(
+        self,
+        *,
+        places_max: int,
+        tenant_max: int,
+        lane_places: int,
+        age_max: float = inf,
+        share: Share = EQUAL_SHARE,
+        shares: Mapping[str, Share] | None = None,
+    ) -> None:
+        """Start empty. `lane_places` is a lane's concurrency unless `set_places` says otherwise.
+
+        `age_max` is for how many seconds a sheddable ticket may wait from when it is due. `shares` are those of
+        tenants by name, `share` that of every other.
+        """
         self._places_max = places_max
         self._tenant_max = tenant_max
         self._lane_places = lane_places
+        self._age_max = age_max
+        self._expiring: frozenset[str] = SHEDDABLE if age_max < inf else frozenset()
+        self._share = share
+        self._shares = shares or {}
         self._places: dict[str, str] = {}
         self._released = 0
         self._tenants: dict[str, int] = {}
-        self._lanes: OrderedDict[str, _Lane] = OrderedDict()
+        self._lanes: dict[str, Lane] = {}
+        self._offered: deque[Lane] = deque()
         self._later: list[tuple[float, int, Ticket]] = []
+        self._sheddable: dict[Line, Lane] = {}
         self._order = itertools.count()
+        self._front = itertools.count(-1, -1)
+        self._wakes = Wakes()
+        self._paces = Paces()
 
     def __len__(self) -> int:
         """Return how many places are taken, by intents that wait and by intents that run."""
@@ -76,10 +76,12 @@ class FairQueue:
         return len(self._places) >= self._places_max
 
     def reserve(self, intent_id: str, tenant: str, *, bounded: bool = True) -> None:
-        """Take a place for an open intent; `bounded=False` for one that was accepted earlier.
+        """Take a place for an open intent, once; `bounded=False` for one that was accepted earlier.
 
         Raises `QueueFull` when the queue, or the tenant's share of it, has reached its maximum.
         """
+        if intent_id in self._places:
+            return
         held = self._tenants.get(tenant, 0)
         if bounded and (self.full or held >= self._tenant_max):
             scope = "queue" if self.full else "tenant's share of the queue"
@@ -88,6 +90,10 @@ class FairQueue:
             )
         self._places[intent_id] = tenant
         self._tenants[tenant] = held + 1
+
+    def holds(self, intent_id: str) -> bool:
+        """Return whether an open intent has a place."""
+        return intent_id in self._places
 
     def release(self, intent_id: str) -> None:
         """Give back the place of an intent that is settled or was not accepted after all; once is enough."""
@@ -103,73 +109,152 @@ class FairQueue:
 
     def set_places(self, lane: str, places: int) -> None:
         """Set how many intents of a lane may run at once (at least 1)."""
-        self._lane(lane).places = max(1, places)
+        found = self._lane(lane)
+        found.places = max(1, places)
+        self._offer(found)
 
     def put(self, ticket: Ticket, now: float) -> None:
         """Queue a ticket whose place is reserved: at the end of its tenant's line, or until it is due."""
         if ticket.due > now:
             heapq.heappush(self._later, (ticket.due, next(self._order), ticket))
         else:
-            self._line(ticket).append(ticket)
+            self._append(ticket, now)
 
     def put_back(self, ticket: Ticket) -> None:
-        """Queue a ticket that was taken and refused, at the front of its tenant's line."""
-        self._line(ticket).appendleft(ticket)
+        """Queue a ticket that was taken and did not leave: first of its class, and it has cost its tenant nothing."""
+        lane = self._lane(ticket.lane)
+        line = self._line(lane, ticket.tenant)
+        lane.put_back(line, ticket, next(self._front))
+        if ticket.priority in self._expiring:
+            self._sheddable[line] = lane
+        self._offer(lane)
 
-    def pause(self, lane: str, until: float, reason: str) -> None:
-        """Let nothing out of a lane before `until`. `reason` is the code shown to those who ask."""
-        paused = self._lane(lane)
-        if until > paused.paused_until:
-            paused.paused_until, paused.paused_for = until, reason
+    def pause(self, lane: str, until: float, reason: str, *, tenant: str | None = None) -> None:
+        """Let nothing out of a lane, or of a tenant's line in it, before `until`. `reason` is shown: a code."""
+        found = self._lane(lane)
+        paused = found if tenant is None else self._line(found, tenant)
+        if until <= paused.paused_until:
+            return
+        paused.paused_until, paused.paused_for = until, reason
+        if isinstance(paused, Line):
+            found.wake_at(paused, until)
+        else:
+            self._wakes.ask(until, lane)
 
-    def resume(self, lane: str, reason: str) -> None:
-        """End a lane's pause early, if it was paused for `reason`."""
-        paused = self._lane(lane)
-        if paused.paused_for == reason:
-            paused.paused_until = 0.0
+    def resume(self, lane: str, reason: str, *, tenant: str | None = None) -> None:
+        """End a pause of a lane, or of a tenant's line in it, early if it was for `reason`."""
+        found = self._lanes.get(lane)
+        paused = found if found is None or tenant is None else found.lines.get(tenant)
+        if found is None or paused is None or paused.paused_for != reason:
+            return
+        paused.paused_until, paused.paused_for = -inf, ""
+        if isinstance(paused, Line):
+            found.look(paused)
+        self._offer(found)
 
-    def paused_for(self, lane: str, now: float) -> str | None:
-        """Return why a lane is paused now, or None."""
+    def paused_for(self, lane: str, now: float, *, tenant: str | None = None) -> str | None:
+        """Return why a lane is paused now, or that tenant's line in it; None when neither is."""
         known = self._lanes.get(lane)
-        return known.paused_for if known is not None and known.paused_until > now else None
+        if known is None:
+            return None
+        if known.paused_until > now:
+            return known.paused_for
+        line = None if tenant is None else known.lines.get(tenant)
+        return line.paused_for if line is not None and line.paused_until > now else None
 
     def take(self, now: float, probing: Callable[[str], bool] = _never) -> Ticket | None:
-        """Return the next ticket that may run, or None. Lanes and tenants take turns; `done` ends its turn.
+        """Return the next ticket that may run, or None. Lanes take turns; `done` ends its running.
 
-        Where `probing` says that a lane's dependency is not trusted yet, a safe ticket goes first if there is one.
+        Where `probing` says that a lane's dependency is not trusted yet, a safe ticket goes first if one is found
+        among the first lines.
         """
-        self._promote(now)
-        for name, lane in list(self._lanes.items()):
-            if lane.open_at(now):
-                ticket = (self._safe_one_of(lane) if probing(name) else None) or self._next_of(lane)
+        later = self._later
+        if self._wakes.first <= now or (later and later[0][0] <= now):
+            self._promote(now)
+        offered = self._offered
+        while offered:
+            lane = offered[0]
+            if lane.taken < lane.places and lane.paused_until <= now:
+                ticket = lane.take_safe(now, self._places) if lane.unsafe and probing(lane.name) else None
+                ticket = ticket or lane.take(now, self._places)
                 if ticket is not None:
-                    lane.taken += 1
-                    self._lanes.move_to_end(name)
+                    offered.rotate(-1)
                     return ticket
+            offered.popleft()
+            lane.offered = False
         return None
 
-    def done(self, lane: str) -> None:
-        """Give back the lane's place that `take` gave."""
-        self._lanes[lane].taken -= 1
+    def done(self, ticket: Ticket) -> None:
+        """Give back the place that `take` gave to a ticket."""
+        lane = self._lanes[ticket.lane]
+        line = lane.lines[ticket.tenant]
+        lane.taken -= 1
+        line.running -= 1
+        if not line.round:
+            lane.look(line)
+        if not lane.offered:
+            self._offer(lane)
+
+    def expired(self, now: float) -> list[Ticket]:
+        """Take out and return the sheddable tickets that have waited too long. Whoever asks ends their intents.
+
+        Looks at each sheddable ticket that waits.
+        """
+        found: list[Ticket] = []
+        for line, lane in list(self._sheddable.items()):
+            taken, more = line.pop_sheddable(now - self._age_max)
+            if not more:
+                del self._sheddable[line]
+            for ticket in taken:
+                lane.forget(ticket)
+            found += taken
+        return [ticket for ticket in found if ticket.intent_id in self._places]
 
     def waiting(self, lane: str) -> int:
-        """Return how many due tickets wait in a lane."""
+        """Return how many due tickets wait in a lane. Looks at each of them."""
         known = self._lanes.get(lane)
-        lines = known.tenants.values() if known is not None else ()
-        return sum(ticket.intent_id in self._places for line in lines for ticket in line)
+        lines = known.lines.values() if known is not None else ()
+        return sum(ticket.intent_id in self._places for line in lines for ticket in line.tickets())
 
     def next_moment(self, now: float) -> float | None:
-        """Return when something may become runnable without anybody's doing, or None."""
-        moments = [lane.paused_until for lane in self._lanes.values() if lane.tenants and lane.paused_until > now]
-        if self._later:
-            moments.append(self._later[0][0])
-        return min(moments, default=None)
+        """Return when something may become runnable without anybody's doing, or None. It is after `now`."""
+        self._promote(now)
+        moment = min(self._later[0][0] if self._later else inf, self._wakes.first)
+        return None if moment == inf else moment
 
     def _promote(self, now: float) -> None:
-        while self._later and self._later[0][0] <= now:
-            ticket = heapq.heappop(self._later)[2]
+        """Queue what is due by now, and look at what was to be looked at."""
+        later = self._later
+        while later and later[0][0] <= now:
+            ticket = heapq.heappop(later)[2]
             if ticket.intent_id in self._places:
-                self._line(ticket).append(ticket)
+                self._append(ticket, ticket.due)
+        first = self._wakes.first
+        while first <= now:
+            self._wake(*self._wakes.pop(), now)
+            first = self._wakes.first
+
+    def _wake(self, name: str, tenant: str | None, now: float) -> None:
+        lane = self._lanes[name]
+        line = None if tenant is None else lane.lines.get(tenant)
+        if line is not None:
+            lane.wake(line, now)
+        self._offer(lane)
+
+    def _append(self, ticket: Ticket, moment: float) -> None:
+        lane = self._lanes.get(ticket.lane) or self._lane(ticket.lane)
+        line = lane.lines.get(ticket.tenant) or self._line(lane, ticket.tenant)
+        lane.put(line, ticket, moment, next(self._order))
+        if ticket.priority in self._expiring:
+            self._sheddable[line] = lane
+        if not lane.offered:
+            self._offer(lane)
+
+    def _offer(self, lane: Lane) -> None:
+        """Have a lane that may have something to give looked at by `take`."""
+        if not lane.offered and lane.waiting and lane.taken < lane.places:
+            lane.offered = True
+            self._offered.append(lane)
 
     def _drop_placeless(self) -> None:
         """Forget the tickets of intents that have ended; done once per as many releases as there are places."""
@@ -177,42 +262,16 @@ class FairQueue:
         self._later = [entry for entry in self._later if entry[2].intent_id in self._places]
         heapq.heapify(self._later)
         for lane in self._lanes.values():
-            for tenant, line in list(lane.tenants.items()):
-                kept = deque(ticket for ticket in line if ticket.intent_id in self._places)
-                if kept:
-                    lane.tenants[tenant] = kept
-                else:
-                    del lane.tenants[tenant]
+            lane.drop_placeless(self._places)
 
-    def _safe_one_of(self, lane: _Lane) -> Ticket | None:
-        for tenant, line in lane.tenants.items():
-            for index, ticket in enumerate(line):
-                if ticket.safe and ticket.intent_id in self._places:
-                    del line[index]
-                    self._after_turn(lane, tenant, line)
-                    return ticket
-        return None
+    def _line(self, lane: Lane, tenant: str) -> Line:
+        line = lane.lines.get(tenant)
+        if line is None:
+            line = lane.lines[tenant] = Line(tenant, self._shares.get(tenant, self._share))
+        return line
 
-    def _next_of(self, lane: _Lane) -> Ticket | None:
-        while lane.tenants:
-            tenant, line = next(iter(lane.tenants.items()))
-            ticket = line.popleft()
-            self._after_turn(lane, tenant, line)
-            if ticket.intent_id in self._places:
-                return ticket
-        return None
-
-    def _after_turn(self, lane: _Lane, tenant: str, line: deque[Ticket]) -> None:
-        if line:
-            lane.tenants.move_to_end(tenant)
-        else:
-            del lane.tenants[tenant]
-
-    def _line(self, ticket: Ticket) -> deque[Ticket]:
-        return self._lane(ticket.lane).tenants.setdefault(ticket.tenant, deque())
-
-    def _lane(self, name: str) -> _Lane:
+    def _lane(self, name: str) -> Lane:
         lane = self._lanes.get(name)
         if lane is None:
-            lane = self._lanes[name] = _Lane(self._lane_places)
+            lane = self._lanes[name] = Lane(name, self._lane_places, self._wakes, self._paces)
         return lane

@@ -7,7 +7,12 @@ acknowledgement is settled here: the same append is sent again, and a conflict i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import msgspec
 
@@ -16,14 +21,21 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError, SwitchgearError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import Scope
-from switchgear.execution.intent import LIVE, Change, Intent, Kind, accepted, evolve
+from switchgear.execution.intent import Change, Intent, accepted, evolve
+from switchgear.execution.replay import replay_end
+from switchgear.execution.reservation import settlement
+from switchgear.execution.transitions import LIVE, Kind
+from switchgear.gates.restoring.gate import pending
 from switchgear.ledger.events import Context, EventEncoder
 from switchgear.storage.abilities import (
     Append,
     Appended,
     Committed,
     Conflicted,
+    Count,
     Event,
+    Exceeded,
+    Expect,
     Row,
     Store,
     Unknown,
@@ -34,18 +46,93 @@ INTENTS = "intent"
 KEYS = "key"
 _RESENDS_MAX = 3
 
+_thawing: ContextVar[bool] = ContextVar("switchgear_thawing", default=False)
+"""Whether whoever records now settles what rests in a restored store."""
+
 _encode = msgspec.json.Encoder().encode
 _decode_intent = msgspec.json.Decoder(Intent).decode
 
 
-class KeyRecord(msgspec.Struct, frozen=True):
-    """What an idempotency key is bound to."""
+EARLIER_MAX = 8
+"""The most digests that are kept of what a key was bound to before."""
+
+
+class KeyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an idempotency key is bound to. `generation` counts its bindings; a key that was free for long has one.
+
+    `earlier` holds the digests of what it was bound to before, newest first: at most 8.
+    """
 
     intent_id: str
     digest: str
+    generation: int = 1
+    earlier: tuple[str, ...] = ()
+
+    def facts_of_next(self, digest: str) -> dict[str, object]:
+        """Return what the next binding, to a payload of `digest`, records of the ones before."""
+        return {
+            "key_generation": self.generation + 1,
+            "key_earlier": (self.digest, *self.earlier)[:EARLIER_MAX],
+            "key_reused_for_another_payload": digest not in (self.digest, *self.earlier),
+        }
+
+
+def bound(facts: Mapping[str, Any]) -> KeyRecord:
+    """Return the binding of a key that an `accepted` event with these facts makes."""
+    earlier = tuple(facts.get("key_earlier", ()))
+    return KeyRecord(facts["id"], facts["digest"], facts.get("key_generation", 1), earlier)
 
 
 _decode_key = msgspec.json.Decoder(KeyRecord).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A child intent to be accepted in the append that its parent's change is written in."""
+
+    facts: Mapping[str, Any]
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Also:
+    """What else goes into one append with the changes of an intent, all or nothing.
+
+    `expects` and `counts` are what gates relied on, `events` and `writes` belong to what has a life of its own,
+    `births` are intents that serve this one.
+    """
+
+    expects: tuple[Expect, ...] = ()
+    counts: tuple[Count, ...] = ()
+    events: tuple[Event, ...] = ()
+    writes: tuple[Write, ...] = ()
+    births: tuple[Birth, ...] = ()
+
+
+NOTHING_ELSE = Also()
+
+
+class CountWatcher(Protocol):
+    """Is told what became of counts, right after. It must neither raise nor wait."""
+
+    def counted(self, tenant: str, counts: Sequence[Count]) -> None:
+        """Learn that these counts of a tenant are durable."""
+
+    def exceeded(self, exceeded: Exceeded) -> None:
+        """Learn that a counter refused, and where it stands."""
+
+    def lost(self, tenant: str) -> None:
+        """Learn that counts of a tenant were sent and it is not known whether they are durable."""
+
+
+class Companion(Protocol):
+    """Has a life of its own that some changes of intents are part of: it goes into the same append."""
+
+    def goes_with(self, intent: Intent) -> bool:
+        """Return whether changes of `intent` may matter here. Asked for every change: it neither reads nor waits."""
+
+    async def beside(self, after: Intent, changes: Sequence[Change], also: Also) -> Also:
+        """Return `also` with what belongs to `changes`, after which the intent is `after`. May raise `StoreError`."""
 
 
 class StaleError(Exception):
@@ -55,6 +142,15 @@ class StaleError(Exception):
         """Keep what stood in the way."""
         super().__init__(f"{conflict.space} {conflict.key} is at {conflict.found}, not {conflict.expected}")
         self.conflict = conflict
+
+
+class ExceededError(Exception):
+    """A counter would have gone beyond its limit, so nothing was written."""
+
+    def __init__(self, exceeded: Exceeded) -> None:
+        """Keep which one."""
+        super().__init__(f"{exceeded.key} is at {exceeded.found} of {exceeded.limit}, and {exceeded.amount} more")
+        self.exceeded = exceeded
 
 
 def key_name(account: str, tool: str, key: str) -> str:
@@ -75,6 +171,19 @@ def encoded(intent: Intent) -> bytes:
     return _encode(intent)
 
 
+def key_of(row: Row) -> KeyRecord:
+    """Return what the row of a key says. Raises `StoreError` (LEDGER_CORRUPT) when it cannot be read."""
+    try:
+        return _decode_key(row.value)
+    except msgspec.MsgspecError as error:
+        raise StoreError("the row of an idempotency key cannot be read", code=Code.LEDGER_CORRUPT) from error
+
+
+def encoded_key(record: KeyRecord) -> bytes:
+    """Return the row value of a key."""
+    return _encode(record)
+
+
 class Recorder:
     """Appends changes of intents and keeps the live ones at hand. One per engine."""
 
@@ -86,42 +195,91 @@ class Recorder:
         self._ids = ids
         self.owner = owner
         self.live: dict[str, Intent] = {}
+        self.rests_before: float | None = None
+        """What was accepted before this moment (seconds since the epoch) is not touched; None: nothing rests."""
         self._listeners: list[Callable[[Intent], None]] = []
+        self._watchers: list[CountWatcher] = []
+        self._companions: list[Companion] = []
+        self._under_way: Counter[str] = Counter()
+        self._newest: dict[str, int] = {}
 
     def subscribe(self, listener: Callable[[Intent], None]) -> None:
         """Call `listener` with every intent that has durably changed. It must not raise."""
         self._listeners.append(listener)
 
-    async def accept(self, facts: dict[str, object], payload: dict[str, object], key_version: int = 0) -> Intent:
-        """Record a new intent and bind its key, which must be at `key_version` (0: free).
+    def watch_counts(self, watcher: CountWatcher) -> None:
+        """Tell `watcher` of everything that is counted from now on."""
+        self._watchers.append(watcher)
 
-        Raises `StaleError` when the key is bound already, `StoreError` when nothing could be recorded.
+    def accompany(self, companion: Companion) -> None:
+        """Ask `companion` what belongs into the append of each change from now on; births are none."""
+        self._companions.append(companion)
+
+    @contextmanager
+    def thawing(self) -> Iterator[None]:
+        """Let the caller record changes of what rests, while the block runs. Nobody is told: recovery comes after."""
+        token = _thawing.set(True)
+        try:
+            yield
+        finally:
+            _thawing.reset(token)
+
+    async def accept(
+        self, born: Birth, changes: Sequence[Change] = (), *, key_version: int = 0, also: Also = NOTHING_ELSE
+    ) -> Intent:
+        """Record a new intent, with `changes` right after, and bind its key, which is at `key_version` (0: free).
+
+        Raises `StaleError` when the key is bound already, `ExceededError` when a counter is, `StoreError` when
+        nothing could be recorded.
         """
+        if born.facts.get("purpose") is not None:
+            self._check_awake()
         now = self._clock.time()
-        change = Change(Kind.ACCEPTED, facts, payload)
-        intent = msgspec.structs.replace(accepted(facts, payload, now), version=1)
-        writes = [Write(INTENTS, intent.id, 0, _encode(intent), intent.state)]
-        if intent.key is not None:
-            bound = KeyRecord(intent.id, intent.digest)
-            name = key_name(intent.account, intent.tool, intent.key)
-            writes.append(Write(KEYS, name, key_version, _encode(bound)))
-        await self._commit(intent, (self._event(intent, change, now, intent.actor),), tuple(writes))
-        return self._keep(intent)
+        intent, events, writes = self._born(born, changes, now, key_version)
+        with self._following(intent.id):
+            await self._commit((intent.tenant, intent.id), events, writes, also)
+            return self._keep(intent)
 
-    async def record(self, intent: Intent, changes: Sequence[Change], *, actor: str) -> Intent:
+    async def record(
+        self, intent: Intent, changes: Sequence[Change], *, actor: str, also: Also = NOTHING_ELSE
+    ) -> Intent:
         """Record `changes` of `intent`, at least one, in order and together, and return it as it stands then.
 
-        Raises `StaleError` when it has changed meanwhile, `StoreError` when nothing could be recorded.
+        Raises `StaleError` when it has changed meanwhile, or something that `also` expects; `ExceededError` when a
+        counter of `also` is at its limit; `StoreError` when nothing could be recorded; `Rejected` (RESTORE_PENDING)
+        for what rests in a restored store.
         """
+        if self._rests(intent):
+            self._check_awake()
         assert changes, f"nothing to record of {intent.id}: a version without an event could not be folded again"
         now = self._clock.time()
-        after = intent
-        for change in changes:
-            after = evolve(after, change, now)
+        after, counts = _folded(intent, changes, now)
+        if (end := replay_end(intent, after)) is not None:
+            changes, after = (*changes, end), evolve(after, end, now)
         after = msgspec.structs.replace(after, version=intent.version + 1)
-        events = tuple(self._event(intent, change, now, actor) for change in changes)
-        await self._commit(after, events, (Write(INTENTS, intent.id, intent.version, _encode(after), after.state),))
-        return self._keep(after)
+        for companion in self._companions:
+            if companion.goes_with(intent):
+                also = await companion.beside(after, changes, also)
+        events = [self._event(intent, change, now, actor) for change in changes]
+        writes = [Write(INTENTS, intent.id, intent.version, _encode(after), after.state)]
+        children = self._all_born(also.births, now, events, writes)
+        with self._following(after.id):
+            await self._commit((after.tenant, after.id), events, writes, also, counts)
+            for child in children:
+                self._keep(child)
+            return self._keep(after)
+
+    async def bear(self, tenant: str, stream: str, also: Also) -> None:
+        """Record what changes no intent: events of `stream`, rows, and the intents that are born with them.
+
+        Raises as `record` does.
+        """
+        self._check_awake()
+        events, writes = list(also.events), list(also.writes)
+        children = self._all_born(also.births, self._clock.time(), events, writes)
+        await self._commit((tenant, stream), events, writes, replace(also, events=(), writes=()))
+        for child in children:
+            self._keep(child)
 
     async def latest(self, tenant: str, intent_id: str) -> Intent | None:
         """Return an intent as last recorded, or None when this tenant has none of that id."""
@@ -132,13 +290,17 @@ class Recorder:
 
     async def reload(self, tenant: str, intent_id: str) -> Intent | None:
         """Return an intent as the store has it. A change that had not been acknowledged is announced now."""
-        row = await self._store.get(INTENTS, tenant, intent_id)
-        if row is None:
-            return None
-        read, known = intent_of(row), self.live.get(intent_id)
-        if known is not None and known.version > read.version:
-            return known
-        return self._keep(read, announce=known is not None and known.version < read.version)
+        with self._following(intent_id):
+            row = await self._store.get(INTENTS, tenant, intent_id)
+            if row is None:
+                return None
+            read, known = intent_of(row), self.live.get(intent_id)
+            if known is not None and known.version > read.version:
+                return known
+            if self._rests(read):
+                return read
+            unheard_of = read.state in LIVE if known is None else known.version < read.version
+            return self._keep(read, announce=unheard_of)
 
     async def settled_fate(self, tenant: str, intent_id: str) -> Intent | None:
         """Return an intent whose acceptance was never acknowledged, or None: it is not on record and never will be.
@@ -153,9 +315,62 @@ class Recorder:
     async def bound_key(self, tenant: str, name: str) -> tuple[KeyRecord, int] | None:
         """Return what a key is bound to and the version of that record, or None when it is free."""
         row = await self._store.get(KEYS, tenant, name)
-        return (_decode_key(row.value), row.version) if row is not None else None
+        return (key_of(row), row.version) if row is not None else None
+
+    def _born(
+        self, born: Birth, changes: Sequence[Change], now: float, key_version: int
+    ) -> tuple[Intent, list[Event], list[Write]]:
+        """Return a new intent after `changes`, the events of its birth, and the rows of it and its key."""
+        first = accepted(born.facts, born.payload, now)
+        intent = msgspec.structs.replace(_folded(first, changes, now)[0], version=1)
+        acceptance = Change(Kind.ACCEPTED, dict(born.facts), dict(born.payload))
+        events = [self._event(intent, change, now, intent.actor) for change in (acceptance, *changes)]
+        writes = [Write(INTENTS, intent.id, 0, _encode(intent), intent.state)]
+        if intent.key is not None:
+            name = key_name(intent.account, intent.tool, intent.key)
+            writes.append(Write(KEYS, name, key_version, encoded_key(bound(born.facts))))
+        return intent, events, writes
+
+    def _all_born(self, births: Sequence[Birth], now: float, events: list[Event], writes: list[Write]) -> list[Intent]:
+        """Return the intents of `births`, and add what is recorded of them to `events` and `writes`."""
+        children = []
+        for birth in births:
+            child, born, rows = self._born(birth, (), now, 0)
+            children.append(child)
+            events += born
+            writes += rows
+        return children
+
+    def _rests(self, intent: Intent) -> bool:
+        """Return whether an intent is of the past of a store that was restored, and not settled yet."""
+        if self.rests_before is None or intent.id in self.live:
+            return False
+        return intent.created_at < self.rests_before
+
+    def _check_awake(self) -> None:
+        if self.rests_before is not None and not _thawing.get():
+            raise pending()
+
+    @contextmanager
+    def _following(self, intent_id: str) -> Iterator[None]:
+        """Remember the newest version of an intent while answers about it are under way: they may overtake each other.
+
+        What comes late is older than what is known by then, and must not take its place.
+        """
+        self._under_way[intent_id] += 1
+        try:
+            yield
+        finally:
+            self._under_way[intent_id] -= 1
+            if not self._under_way[intent_id]:
+                del self._under_way[intent_id]
+                self._newest.pop(intent_id, None)
 
     def _keep(self, intent: Intent, *, announce: bool = True) -> Intent:
+        if self._rests(intent) or self._newest.get(intent.id, 0) > intent.version:
+            return intent
+        if intent.id in self._under_way:
+            self._newest[intent.id] = intent.version
         if intent.state in LIVE:
             self.live[intent.id] = intent
         else:
@@ -174,24 +389,47 @@ class Recorder:
             at=now,
             facts=change.facts,
             payload=change.payload,
-            context=Context(intent.trace, intent.correlation),
+            context=Context(intent.trace_now, intent.correlation, intent.causation),
         )
 
     async def _commit(
         self,
-        intent: Intent,
-        events: tuple[Event, ...],
-        writes: tuple[Write, ...],
-    ) -> Committed:
-        append = Append(self._ids.next("apd"), intent.tenant, events, writes)
-        outcome = await self._append(append, intent.id)
+        place: tuple[str, str],
+        events: Sequence[Event],
+        writes: Sequence[Write],
+        also: Also,
+        counts: tuple[Count, ...] = (),
+    ) -> None:
+        tenant, stream = place
+        append = Append(
+            self._ids.next("apd"),
+            tenant,
+            (*events, *also.events),
+            (*writes, *also.writes),
+            also.expects,
+            (*also.counts, *counts),
+        )
+        outcome = await self._append(append, stream)
+        if append.counts:
+            self._tell(append, outcome)
         if isinstance(outcome, Conflicted):
             if outcome.space == INTENTS:
                 await self.reload(outcome.tenant, outcome.key)
             raise StaleError(outcome)
         if isinstance(outcome, Unknown):
             raise StoreError(f"the ledger did not acknowledge: {outcome.reason}", code=Code.TIMEOUT_JOURNAL_APPEND)
-        return outcome
+        if isinstance(outcome, Exceeded):
+            raise ExceededError(outcome)
+
+    def _tell(self, append: Append, outcome: Appended) -> None:
+        for watcher in self._watchers:
+            match outcome:
+                case Committed():
+                    watcher.counted(append.tenant, append.counts)
+                case Exceeded():
+                    watcher.exceeded(outcome)
+                case Unknown():
+                    watcher.lost(append.tenant)
 
     async def _append(self, append: Append, stream: str) -> Appended:
         """Send `append` until its fate is known, at most three times.
@@ -209,8 +447,17 @@ class Recorder:
     async def _resend(self, append: Append, stream: str, unknown: Unknown) -> Appended:
         try:
             outcome = await self._store.append(append)
-            if isinstance(outcome, Conflicted):
+            if isinstance(outcome, Conflicted | Exceeded):
                 return await self._store.appended(append.tenant, stream, append.id) or outcome
         except SwitchgearError:
             return unknown  # this one was not written; the one before may have been
         return outcome
+
+
+def _folded(intent: Intent, changes: Sequence[Change], now: float) -> tuple[Intent, tuple[Count, ...]]:
+    """Return `intent` after `changes`, and what they count of the units it had reserved."""
+    counts: tuple[Count, ...] = ()
+    for change in changes:
+        counts += settlement(change.kind, change.facts, intent.reserved)
+        intent = evolve(intent, change, now)
+    return intent, counts

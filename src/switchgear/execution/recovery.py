@@ -15,16 +15,17 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import Rejected, StoreError
 from switchgear.execution import decide
 from switchgear.execution.decide import Backoff
-from switchgear.execution.intent import OPEN, Change, Intent, State
+from switchgear.execution.doubts import Doubts
+from switchgear.execution.intent import Change, Intent
 from switchgear.execution.kernel import Kernel
 from switchgear.execution.parts import ACTOR, Parts
 from switchgear.execution.recorder import INTENTS, StaleError, intent_of
+from switchgear.execution.transitions import DOUBTFUL, OPEN, State
 from switchgear.storage.abilities import Row
 
 _log = logging.getLogger("switchgear.recovery")
 _PAGE = 1000
 _AT_ONCE = 64
-_REASON = "the engine ended before an answer came"
 
 
 @dataclass(slots=True)
@@ -39,10 +40,11 @@ class Recovered:
 class Recovery:
     """Reads the open intents of a store back into an engine. Runs once, before the kernel."""
 
-    def __init__(self, parts: Parts, kernel: Kernel) -> None:
+    def __init__(self, parts: Parts, kernel: Kernel, doubts: Doubts) -> None:
         """Work with the parts of one engine."""
         self._parts = parts
         self._kernel = kernel
+        self._doubts = doubts
 
     async def run(self) -> Recovered:
         """Settle every open intent as far as the rules allow, and say what was found.
@@ -80,25 +82,30 @@ class Recovery:
             _log.error("intent %s of tenant %s could not be recovered: %s", row.key, row.tenant, error)
 
     async def _settle(self, intent: Intent, found: Recovered) -> None:
+        if intent.state is State.DISPATCHED and intent.owner == self._parts.recorder.owner:
+            return  # by this very engine, which was let go on with a restored store while it ran
         changes = self._changes(intent)
         after = intent
         if changes:
             after = await self._parts.recorder.record(intent, changes, actor=ACTOR)
-        if after.state is State.IN_DOUBT:
+        if after.state in DOUBTFUL:
             found.in_doubt += 1
+            self._doubts.adopt(after)
             return
         self._parts.recorder.live[after.id] = after
+        queued = self._parts.queue.holds(after.id)  # what has just been recorded as ready is queued by then
         self._parts.queue.reserve(after.id, after.tenant, bounded=False)
         if after.state is State.READY:
             found.queued += 1
-            self._kernel.enqueue(after)
+            if not queued:
+                self._kernel.enqueue(after)
 
     def _changes(self, intent: Intent) -> tuple[Change, ...]:
         known = self._parts.registry.get(intent.tool)
         backoff = Backoff.of(known.tool if known else None)
         moment = self._parts.moment()
         if intent.state is State.DISPATCHED:
-            return decide.after_interruption(intent, backoff, moment, _REASON)
+            return decide.after_interruption(intent, backoff, moment, decide.ENGINE_ENDED)
         if intent.state is State.IN_DOUBT:
             return decide.repeat_in_doubt(intent, backoff, moment)
         return ()

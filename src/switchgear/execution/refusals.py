@@ -5,6 +5,8 @@ A flood of refused requests must not become a flood of ledger entries; that ther
 
 from __future__ import annotations
 
+import asyncio
+
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.ids import IdSource
@@ -28,6 +30,7 @@ class Refusals:
         self._encoder = encoder
         self._counts: dict[tuple[str, str, str], int] = {}
         self._since = clock.time()
+        self._flushing = asyncio.Lock()
 
     def count(self, tenant: str, tool: str, code: Code) -> None:
         """Count one refusal."""
@@ -37,10 +40,14 @@ class Refusals:
         self._counts[row] = self._counts.get(row, 0) + 1
 
     async def flush(self) -> None:
-        """Record what was counted. What could not be recorded stays counted.
+        """Record what was counted. What could not be recorded stays counted. One at a time: nothing counts twice.
 
         Raises `StoreError` when the ledger cannot be written.
         """
+        async with self._flushing:
+            await self._flush()
+
+    async def _flush(self) -> None:
         until = self._clock.time()
         for row in list(self._counts):
             count = self._counts[row]

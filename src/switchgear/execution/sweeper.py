@@ -1,19 +1,30 @@
-"""Looks over the waiting intents now and then: what has expired ends, what was held for a tool that is here goes on."""
+"""Looks over the waiting intents now and then: what has expired ends, what was held and may go now goes on.
+
+What is held for another reason than on record is held anew, so that the record says what it waits for. Nothing is
+released that would only be held again, and so many at once that what is released does not crowd out what comes in.
+"""
 
 from __future__ import annotations
 
 import asyncio
 
-from switchgear.core.errors import StoreError
+from switchgear.core.errors import Rejected, StoreError
 from switchgear.execution import decide
-from switchgear.execution.intent import Change, Intent, Kind, State
+from switchgear.execution.intent import Change, Intent
 from switchgear.execution.kernel import Kernel
+from switchgear.execution.lines import Ticket
 from switchgear.execution.parts import ACTOR, Parts
 from switchgear.execution.recorder import StaleError
+from switchgear.execution.transitions import WAITING, Kind, State
 
 SWEEP_EVERY = 1.0
 """Seconds between two looks."""
+RELEASED_MAX = 256
+"""Most held intents that one look lets go on, or holds for another reason."""
 _AT_ONCE = 64
+
+_Alike = tuple[str | None, ...]
+_Due = tuple[Intent, Rejected | None]
 
 
 class Sweeper:
@@ -32,13 +43,66 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Settle what is due. Each intent is settled alone: one that cannot be waits for the next time."""
-        now = self._parts.clock.time()
-        due = [intent for intent in self._parts.recorder.live.values() if self._change(intent, now)]
+        await self._shed()
+        due = self._due(self._parts.clock.time())
         for start in range(0, len(due), _AT_ONCE):
-            await asyncio.gather(*(self._settle(intent, now) for intent in due[start : start + _AT_ONCE]))
+            await asyncio.gather(*(self._settle(*one) for one in due[start : start + _AT_ONCE]))
 
-    async def _settle(self, intent: Intent, now: float) -> None:
-        changes = self._change(intent, now)  # asked again: the kernel may have begun to carry it meanwhile
+    async def _shed(self) -> None:
+        """Deny what is sheddable and has waited in the queue for too long."""
+        expired = self._parts.queue.expired(self._parts.clock.monotonic())
+        for start in range(0, len(expired), _AT_ONCE):
+            await asyncio.gather(*(self._deny(ticket) for ticket in expired[start : start + _AT_ONCE]))
+
+    async def _deny(self, ticket: Ticket) -> None:
+        """Deny an intent that was shed. Where that cannot be recorded it waits on, and is shed the next time."""
+        intent = self._parts.recorder.live.get(ticket.intent_id)
+        if intent is None or intent.state is not State.READY or self._kernel.carries(intent.id):
+            return
+        if not intent.unresolved:
+            try:
+                await self._parts.recorder.record(intent, decide.shed(intent), actor=ACTOR)
+            except (StoreError, StaleError):
+                self._parts.queue.put(ticket, self._parts.clock.monotonic())
+            return
+        self._kernel.enqueue(intent)  # it may have happened: it is not shed, it must be settled
+
+    def _due(self, now: float) -> list[_Due]:
+        """Return what has expired, and the first of what is held that would be held no more, or for another reason.
+
+        Beside each stands what holds it now.
+        """
+        due: list[_Due] = []
+        asked: dict[_Alike, Rejected | None] = {}
+        moved = 0
+        for intent in self._parts.recorder.live.values():
+            if self._expired(intent, now):
+                due.append((intent, None))
+            elif intent.state is State.HELD and moved < RELEASED_MAX:
+                obstacle = self._obstacle(intent, asked)
+                if obstacle is None or obstacle.code != intent.code:
+                    due.append((intent, obstacle))
+                    moved += 1
+        return due
+
+    def _obstacle(self, intent: Intent, asked: dict[_Alike, Rejected | None]) -> Rejected | None:
+        """Return what holds an intent now; those that are alike are asked about once a look."""
+        whose = (intent.tenant, intent.account, intent.actor)
+        alike = (*whose, intent.tool, intent.contract, intent.purpose, intent.undo)
+        if alike not in asked:
+            asked[alike] = self._kernel.obstacle(intent)
+        return asked[alike]
+
+    def _expired(self, intent: Intent, now: float) -> bool:
+        if intent.state not in WAITING or self._kernel.carries(intent.id):
+            return False
+        ends_at = intent.deadline_at
+        if intent.state is State.PENDING_APPROVAL and intent.approval is not None:
+            ends_at = min(ends_at, intent.approval.expires_at)
+        return ends_at <= now
+
+    async def _settle(self, intent: Intent, obstacle: Rejected | None) -> None:
+        changes = self._changes(intent, obstacle)
         if not changes:
             return
         try:
@@ -53,11 +117,10 @@ class Sweeper:
         if intent.state is State.HELD and after.state is State.READY:
             self._kernel.enqueue(after)  # also when an earlier release is on record without our having heard of it
 
-    def _change(self, intent: Intent, now: float) -> tuple[Change, ...]:
-        if intent.state not in (State.READY, State.HELD) or self._kernel.carries(intent.id):
-            return ()
-        if intent.deadline_at <= now:
+    def _changes(self, intent: Intent, obstacle: Rejected | None) -> tuple[Change, ...]:
+        """Return what follows for an intent that was due; it is asked again, since the kernel may carry it by now."""
+        if self._expired(intent, self._parts.clock.time()):
             return decide.expiry(intent)
-        if intent.state is State.HELD and self._parts.registry.get(intent.tool) is not None:
-            return (Change(Kind.RELEASED),)
-        return ()
+        if intent.state is not State.HELD:
+            return ()
+        return (Change(Kind.RELEASED) if obstacle is None else decide.hold(obstacle),)

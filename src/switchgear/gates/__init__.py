@@ -3,6 +3,10 @@
 gate      the shape, and the request that gates see
 tenants   a tenant's rate of submissions
 required  the breakers of every dependency that a tool requires
+budget    units a tenant may spend; budget_names: periods and keys of counters, budget_book: what memory knows of them
+restoring what a store that came from a backup may not do yet: its mark, gate, keeper, and the files
+kill_switches  what people and agents have stopped: rules, gate, its keeper, its self-probe
 
-What may not live here: effects, waiting, knowledge of connectors.
+What may not live here: effects, knowledge of connectors, and waiting in a check: it decides from memory. Only the
+keepers of kill switches, contracts and restores read and write the store.
 """

@@ -1,30 +1,154 @@
-"""The shape of a gate and what it sees. Gates decide from what is at hand: no I/O, no waiting."""
+"""The shape of a gate, what it sees, and what it answers. Gates decide from what is at hand: no I/O, no waiting.
+
+A gate is asked twice: when an action is accepted, and again right before each attempt of it. What it relied on goes,
+as `Conditions`, into the very append that writes `accepted` or `dispatched`: if that no longer holds, nothing is
+written and nothing leaves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from switchgear.core.codes import Code
+from switchgear.core.effects import Effect
+from switchgear.core.errors import Rejected
+from switchgear.storage.abilities import Count, Expect
+
+
+class Stage(StrEnum):
+    """When a gate is asked."""
+
+    ADMISSION = "admission"
+    DISPATCH = "dispatch"
 
 
 @dataclass(frozen=True, slots=True)
-class GateRequest:
-    """An action about to be accepted or dispatched. `requires` names its dependencies, `cost` is in units."""
+class Consent:
+    """The approval that an intent carries: what its grants are bound to, how many there are, and until when.
 
+    `expires_at` is seconds since the epoch; an earlier dispatch that has `used` it did so in time.
+    """
+
+    rule: str
+    digest: str
+    nonce: str
+    quorum: int
+    given: int
+    expires_at: float
+    used: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRequest:
+    """An action about to be accepted or dispatched.
+
+    `requires` names its dependencies, the first being its connector; `cost` is in units; `payload` is the digest of
+    its arguments. `at` is now, in seconds since the epoch. `deadline_at` is when the intent expires. `agreed` is the
+    contract that the intent was accepted or last dispatched under, None at admission. `reserved` says
+    that its cost was charged to budgets by an earlier attempt. `purpose` says what it does for another intent. `undo`
+    is the tool that reverts it at the end of its time-box, None when it has none.
+    """
+
+    stage: Stage
+    intent_id: str
     tenant: str
+    account: str
+    actor: str
     tool: str
+    contract: str
     requires: tuple[str, ...]
+    effect: Effect
+    destructive: bool
     cost: int
+    payload: str
+    at: float
+    deadline_at: float
+    priority: str = "critical"
+    agreed: str | None = None
+    consent: Consent | None = None
+    reserved: bool = False
+    purpose: str | None = None
+    undo: str | None = None
+
+    @property
+    def connector(self) -> str:
+        """The dependency that carries the action out."""
+        return self.requires[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What must still hold when the append is written: rows at a version, counters within a limit.
+
+    `facts` go into the event; `reserved` are units charged to counters, to be settled with the outcome.
+    """
+
+    expects: tuple[Expect, ...] = ()
+    counts: tuple[Count, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    reserved: Mapping[str, int] = field(default_factory=dict)
+
+
+NO_CONDITIONS = Conditions()
+
+
+class ApprovalNeeded(Rejected):
+    """Not a no: the action waits until `quorum` people have approved it under `rule`, for at most `seconds`.
+
+    `conditions` is what the passes of the gates before rest on.
+    """
+
+    def __init__(
+        self,
+        *,
+        rule: str,
+        version: str,
+        quorum: int,
+        seconds: float = 0.0,
+        code: Code = Code.APPROVAL_REQUIRED,
+    ) -> None:
+        """Keep what is needed beside the facts of every refusal; `version` is that of all rules together."""
+        super().__init__(code=code, policy="approval", state=rule)
+        self.rule = rule
+        self.version = version
+        self.quorum = quorum
+        self.seconds = seconds
+        self.conditions = NO_CONDITIONS
 
 
 class Gate(Protocol):
     """Something that can say no."""
 
-    def check(self, request: GateRequest) -> None:
-        """Return to let the request pass; raise a `Rejected` with all its facts to refuse it."""
+    def check(self, request: GateRequest) -> Conditions:
+        """Return what this pass rests on; raise a `Rejected` with all its facts to refuse it."""
 
 
-def check_all(gates: Iterable[Gate], request: GateRequest) -> None:
-    """Ask every gate in order; the first refusal is raised."""
+def check_all(gates: Iterable[Gate], request: GateRequest) -> Conditions:
+    """Ask every gate in order and return all that the pass rests on; the first refusal is raised."""
+    passed: list[Conditions] = []
     for gate in gates:
-        gate.check(request)
+        try:
+            found = gate.check(request)
+        except ApprovalNeeded as needed:
+            needed.conditions = _together(passed)
+            raise
+        if found is not NO_CONDITIONS:
+            passed.append(found)
+    return _together(passed)
+
+
+def _together(passed: Sequence[Conditions]) -> Conditions:
+    if not passed:
+        return NO_CONDITIONS
+    if len(passed) == 1:
+        return passed[0]
+    facts: dict[str, Any] = {}
+    reserved: dict[str, int] = {}
+    for found in passed:
+        facts.update(found.facts)
+        reserved.update(found.reserved)
+    expects = tuple(expect for found in passed for expect in found.expects)
+    return Conditions(expects, tuple(count for found in passed for count in found.counts), facts, reserved)

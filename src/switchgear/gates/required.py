@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import Rejected
-from switchgear.gates.gate import GateRequest
+from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest
 from switchgear.guard import Guard
 
 
@@ -20,7 +20,7 @@ class RequiredDependencies:
         """Keep how to find a guard."""
         self._guard_of = guard_of
 
-    def check(self, request: GateRequest) -> None:
+    def check(self, request: GateRequest) -> Conditions:
         """Raise `Rejected` (DEPENDENCY_UNHEALTHY) when a further required dependency is open."""
         for name in request.requires[1:]:
             guard = self._guard_of(name)
@@ -32,3 +32,4 @@ class RequiredDependencies:
                     state="open",
                     retry_after=guard.statistics().retry_after,
                 )
+        return NO_CONDITIONS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import RateLimited
-from switchgear.gates.gate import GateRequest
+from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest
 from switchgear.guard import Guard
 from switchgear.policies.rate_limit import RateLimit
 
@@ -17,7 +17,7 @@ class TenantLimits:
         """Allow `rate` submissions a second (above 0) and `burst` at once (at least 1)."""
         self._guard = Guard("tenants", rate_limit=RateLimit(rate, per=1.0, burst=burst), clock=clock)
 
-    def check(self, request: GateRequest) -> None:
+    def check(self, request: GateRequest) -> Conditions:
         """Raise `RateLimited` (RATE_LIMITED_TENANT) with the exact wait when the tenant is too fast."""
         try:
             self._guard.key(request.tenant).permit_nowait().ignore()
@@ -29,3 +29,4 @@ class TenantLimits:
                 retry_after=refusal.retry_after,
                 decision=refusal.decision,
             ) from None
+        return NO_CONDITIONS

@@ -22,10 +22,12 @@ from switchgear.assembly.configuration import Configuration, load
 from switchgear.assembly.gear import Switchgear
 from switchgear.control.access import TokenVerifier
 from switchgear.control.development_issuer import DevelopmentIssuer, require_loopback
+from switchgear.execution.recovery import Recovered
 from switchgear.surfaces.cli.services import Grant, Place
 from switchgear.surfaces.rest import Traffic, create_app, limits_of, run_server
 from switchgear.surfaces.rest import serve as serve_app
 
+_LOG = structlog.get_logger("switchgear.start")
 _KEY_WITHOUT_A_FILE = Path("switchgear.development-key")
 
 
@@ -40,6 +42,7 @@ async def embed(place: Place) -> AsyncIterator[str]:
     _require_loopback(place)
     async with Switchgear.open(place.configuration) as gear:
         log_to_standard_error(gear.configuration)
+        tell_of_recovery(gear.recovered)
         verifier, host, port = _development(gear.configuration, place)
         traffic = Traffic(limits_of(gear.configuration))
         app = create_app(gear.control, verifier, traffic=traffic)
@@ -88,10 +91,22 @@ def log_to_standard_error(configuration: Configuration) -> None:
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
 
 
+def tell_of_recovery(found: Recovered) -> None:
+    """Log in one line what was open when this start found it; a warning where anything needs a look."""
+    if found.in_doubt or found.unreadable:
+        tell = _LOG.warning
+    elif found.queued:
+        tell = _LOG.info
+    else:
+        return
+    tell("open work recovered", queued=found.queued, in_doubt=found.in_doubt, unreadable=found.unreadable)
+
+
 async def _serve(place: Place, ready: Callable[[str], None]) -> int:
     _require_loopback(place)
     async with Switchgear.open(place.configuration) as gear:
         log_to_standard_error(gear.configuration)
+        tell_of_recovery(gear.recovered)
         verifier, host, port = _development(gear.configuration, place)
         limits = limits_of(gear.configuration)
         in_order = await run_server(gear, host, port, ready, verifier=verifier, limits=limits)

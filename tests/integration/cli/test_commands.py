@@ -48,6 +48,16 @@ def test_submit_with_the_same_key_finds_the_same_action(gear: Run) -> None:
     assert (ran.exit_code, ran.problem()["code"]) == (ExitCode.CONFLICT, "IDEMPOTENCY_CONFLICT")
 
 
+def test_submit_schedules_a_start(gear: Run) -> None:
+    """--delay and --priority are kept with the action; a word that is no priority is named."""
+    words = ("submit", "text.count_words", "--arg", "text=a", "--json")
+    intent = gear(*words, "--delay", "600", "--priority", "sheddable").document()
+    assert (intent["state"], intent["priority"]) == ("ready", "sheddable")
+    assert 599 < intent["not_before"] - intent["created_at"] < 601
+    assert gear(*words, "--not-before", "4000000000", "--deadline", "60").exit_code == ExitCode.USAGE
+    assert gear(*words, "--priority", "urgent").exit_code == ExitCode.USAGE
+
+
 def test_submit_reads_arguments_from_input(gear: Run) -> None:
     """--args - reads the arguments from standard input."""
     ran = gear("submit", "text.count_words", "--args", "-", "--wait", "10", "--json", text='{"text": "one"}')

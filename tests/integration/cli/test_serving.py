@@ -48,7 +48,9 @@ def test_token_is_private(tmp_path: Path) -> None:
     """Key and saved token are readable by their owner only."""
     prepare(tmp_path)
     ran = run_in(tmp_path, "token", "--tenant", "acme", "--save", "--json")
-    assert ran.document()["saved"] == "switchgear.token"
+    assert (ran.document()["saved"], ran.document()["token"]) == ("switchgear.token", None)
+    saved = (tmp_path / "switchgear.token").read_text().strip()
+    assert saved not in run_in(tmp_path, "token", "--tenant", "acme", "--save").output
     for name in ("switchgear.token", "switchgear.db.development-key"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
 

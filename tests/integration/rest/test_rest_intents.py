@@ -96,7 +96,7 @@ async def test_a_failed_action_is_an_answer(client: Clients) -> None:
     headers = {"Idempotency-Key": "k", "Prefer": "wait=10"}
     response = await client().post("/v1/intents", json=body, headers=headers)
     assert response.status_code == 200
-    assert (response.json()["state"], response.json()["code"]) == ("failed", "TOOL_FAILED")
+    assert (response.json()["state"], response.json()["code"]) == ("dead_lettered", "TOOL_FAILED")
 
 
 async def test_doubt_ends_a_wait_and_is_not_an_outcome(client: Clients) -> None:
@@ -182,6 +182,20 @@ async def test_a_deadline_is_seconds_from_now(client: Clients, deadline: float) 
     """The submitter's deadline bounds the intent."""
     view = (await client().post("/v1/intents", json={**READ, "deadline": deadline})).json()
     assert view["deadline_at"] - view["created_at"] == pytest.approx(deadline, abs=0.1)
+
+
+async def test_a_start_may_be_scheduled(client: Clients) -> None:
+    """A delay and a moment mean the same; a priority is kept; both starts, or one after the deadline, are refused."""
+    acme = client()
+    body = {**READ, "delay": 600, "priority": "sheddable_plus"}
+    view = (await acme.post("/v1/intents", json=body)).json()
+    assert view["not_before"] - view["created_at"] == pytest.approx(600, abs=0.1)
+    assert (view["state"], view["priority"]) == ("ready", "sheddable_plus")
+    moment = view["created_at"] + 900.25
+    assert (await acme.post("/v1/intents", json={**READ, "not_before": moment})).json()["not_before"] == moment
+    for wrong in ({"delay": 1, "not_before": moment}, {"delay": 60, "deadline": 60}, {"priority": "urgent"}):
+        answer = await acme.post("/v1/intents", json={**READ, **wrong})
+        assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_ARGUMENT")
 
 
 async def test_every_answer_is_kept_out_of_caches(client: Clients) -> None:

@@ -10,6 +10,7 @@ from switchgear import Code, DeadlineExceeded, NotApplied, OptionError, Rejected
 from switchgear.core.scope import PLATFORM_TENANT
 from switchgear.execution.contract import Call
 from switchgear.ledger.events import read
+from switchgear.storage.sqlite.store import SqliteStore
 from switchgear.testing import VirtualClock
 
 
@@ -114,10 +115,10 @@ async def test_breaker_transitions_are_on_the_platforms_own_chain(tmp_path: Path
             guard.permit_nowait().fail()
         assert guard.state == "open"
     async with Switchgear.open(store=url, start=False) as gear:
-        entries = await gear.store.entries(PLATFORM_TENANT)
+        entries = await gear.store.stream(PLATFORM_TENANT, "breaker:math")
         assert [read(entry).type for entry in entries] == ["breaker.opened"]
         acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
-        assert (await gear.control.ledger(acme.principal)).items == []
+        assert (await gear.control.ledger.list(acme.principal)).items == []
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ async def test_a_result_too_large_to_keep_is_a_success_without_its_value() -> No
 
 
 @pytest.mark.parametrize(
-    "options", [{"requires": "crm"}, {"requires": ("a b",)}, {"destructive": True}, {"requires": ("crm", "")}]
+    "options", [{"requires": "crm"}, {"requires": ("a b",)}, {"colour": "red"}, {"requires": ("crm", "")}]
 )
 async def test_a_tool_is_told_what_to_write_instead(options: dict[str, object]) -> None:
     """A text for requires, a name that is none, an option that is not there: each is refused by name."""
@@ -212,3 +213,20 @@ def _big(_call: Call) -> str:
 
 def _double(call: Call, number: int) -> int:
     return 2 * number
+
+
+async def test_a_gear_that_cannot_record_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be written is refused at the start, in the store's words, and given back."""
+    url = f"sqlite:///{tmp_path}/gear.db"
+
+    async def unwritable(_store: object) -> None:
+        raise StoreError("gear.db: attempt to write a readonly database")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteStore, "check", unwritable)
+        with pytest.raises(StoreError, match="readonly") as raised:
+            async with Switchgear.open(store=url):
+                raise AssertionError("it has started")
+        assert raised.value.code is Code.LEDGER_UNAVAILABLE
+    async with Switchgear.open(store=url):
+        pass

@@ -141,3 +141,16 @@ def test_stream_that_is_refused_is_a_failure() -> None:
     with client_of(lambda _: refusal) as client, pytest.raises(CommandFailure) as caught:
         list(client.lines("/v1/ledger/export"))
     assert caught.value.exit_code == ExitCode.ACCESS
+
+
+def test_put_sends_its_body() -> None:
+    """What is set is sent as JSON, and the answer is read like any other."""
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, json={"method": request.method, "body": json.loads(request.content)})
+
+    with client_of(handle) as client:
+        assert client.put("/v1/kill-switches/global", {"mode": "freeze"}) == {
+            "method": "PUT",
+            "body": {"mode": "freeze"},
+        }

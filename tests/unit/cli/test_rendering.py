@@ -9,17 +9,15 @@ import pytest
 from rich.console import Console
 
 from switchgear.core.codes import Code
-from switchgear.core.errors import Conflict
-from switchgear.surfaces.cli.failures import failure_of_error, failure_of_interrupt
+from switchgear.core.errors import Conflict, Rejected
+from switchgear.surfaces.cli.breakers import draw_breakers
+from switchgear.surfaces.cli.failures import failure_of_error, failure_of_interrupt, failure_of_problem
+from switchgear.surfaces.cli.intents import draw_intent, draw_intents
 from switchgear.surfaces.cli.output import Output
-from switchgear.surfaces.cli.rendering import (
-    draw_breakers,
-    draw_check,
-    draw_entries,
-    draw_events,
-    draw_intent,
-    draw_intents,
-)
+from switchgear.surfaces.cli.rendering import counted, draw_entries, draw_events, span, times
+from switchgear.surfaces.cli.replaying import draw_items
+from switchgear.surfaces.cli.serving import draw_check
+from switchgear.surfaces.cli.tools import draw_change
 
 ID = "int_019a" + "0" * 28
 INTENT: dict[str, Any] = {
@@ -101,6 +99,13 @@ def test_count_that_the_caller_may_not_see_is_empty() -> None:
     assert "None" not in "".join(shown(draw_breakers, [{**BREAKER, **hidden}]))
 
 
+def test_a_breaker_of_ones_own_is_named_only_while_it_refuses() -> None:
+    """A tenant whose credentials are refused reads that it alone waits; one whose are not reads nothing of it."""
+    refused = {**BREAKER, "tenant_state": "open", "tenant_retry_after": 12.0}
+    assert "crm: your tenant's own breaker is open, retry in 12.0 s" in "".join(shown(draw_breakers, [refused], 200))
+    assert "own breaker" not in "".join(shown(draw_breakers, [{**refused, "tenant_state": "closed"}], 200))
+
+
 def test_asked_cancellation_is_said() -> None:
     """Who cancels what has left reads that the wish is on record and that its outcome still counts."""
     row = "      cancel  requested; it had already left, so its outcome still counts"
@@ -117,7 +122,7 @@ def test_times_of_an_action_say_utc() -> None:
 def test_check_shows_warnings_before_its_verdict() -> None:
     """A credential that is not set is worth a word, and no failure."""
     found = {"file": "switchgear.toml", "tools": ["a"], "warnings": ["[x] is not set"]}
-    assert shown(draw_check, found) == ["warning [x] is not set", "fine switchgear.toml: 1 tools"]
+    assert shown(draw_check, found) == ["warning [x] is not set", "fine switchgear.toml: 1 tool"]
 
 
 def test_conflict_says_how_the_first_request_stands(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,3 +136,93 @@ def test_interrupt_is_told_without_a_code(capsys: pytest.CaptureFixture[str]) ->
     """Nothing failed, so there is no code: one line says what goes on."""
     Output(as_json=False).fail(failure_of_interrupt("int_1 goes on", intent="int_1"))
     assert capsys.readouterr().err == "int_1 goes on\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "0 s"),
+        (0.25, "250 ms"),
+        (1.0, "1 s"),
+        (59.2, "1 min"),
+        (3600.0, "1 h"),
+        (45_960.0, "12 h 46 min"),
+        (90_061.0, "1 d 1 h"),
+    ],
+)
+def test_span_is_said_in_its_two_largest_units(seconds: float, words: str) -> None:
+    """People are told hours and minutes, never a power of ten."""
+    assert span(seconds) == words
+
+
+def test_numbers_agree_with_their_nouns() -> None:
+    """One action, two actions; once, twice, three times."""
+    assert [counted(number, "action") for number in (0, 1, 2)] == ["0 actions", "1 action", "2 actions"]
+    assert [times(number) for number in (1, 2, 3)] == ["once", "twice", "3 times"]
+
+
+def test_failure_says_in_words_when_to_try_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """A budget that is full until tomorrow says so in hours."""
+    Output(as_json=False).fail(failure_of_error(Rejected("full", code=Code.BUDGET_EXCEEDED, retry_after=45_960.0)))
+    assert "try again in 12 h 46 min" in capsys.readouterr().err
+
+
+def test_what_is_wrong_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A problem with one error that its detail has word for word does not repeat it."""
+    problem = {"detail": "/mode: bad", "errors": [{"where": "/mode", "message": "bad"}]}
+    Output(as_json=False).fail(failure_of_problem(problem, 400, where=""))
+    assert capsys.readouterr().err.count("/mode: bad") == 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "payload", "shows"),
+    [
+        ({"step": "reserve", "intent": ID}, None, f"step=reserve intent={ID}"),
+        (
+            {"requested_by": "person:ada", "mode": "verify"},
+            {"replay_reason": "audit"},
+            "requested_by=person:ada “audit”",
+        ),
+        (
+            {"cause": "gate", "refusal": "QUEUE_FULL"},
+            {"detail": "no place"},
+            "cause=gate refusal=QUEUE_FULL “no place”",
+        ),
+        ({"resolved_by": "person:ada"}, {"evidence": "a\nb", "value": 1}, "resolved_by=person:ada “a b”"),
+        ({"wait": 45_960.0}, "erased", "wait=12 h 46 min"),
+    ],
+)
+def test_telling_facts_of_an_event_stand_beside_it(facts: Any, payload: Any, shows: str) -> None:  # noqa: ANN401 - as JSON has them
+    """Who, why and which step is read without --json, on one line."""
+    assert shows in shown(draw_events, [{**EVENT, "facts": facts, "payload": payload}], 200)[1]
+
+
+def test_who_resolved_a_doubt_and_why_is_shown() -> None:
+    """An outcome that a person vouched for names the person and the evidence."""
+    word = {"type": "intent.succeeded", "facts": {"resolved_by": "person:ada"}, "payload": {"evidence": "order [7]"}}
+    lines = shown(lambda console, view: draw_intent(console, view, word), INTENT)
+    assert "    resolved  succeeded by person:ada: order [7]" in lines
+
+
+def test_one_of_many_replays_says_why_it_failed() -> None:
+    """The code of a tool says little; the message of the tool stands beside it."""
+    item = {
+        "id": ID,
+        "result": None,
+        "cause": "error",
+        "refusal": "TOOL_FAILED",
+        "detail": "no such contact",
+        "error": None,
+    }
+    lines = shown(draw_items, {"items": [item], "stopped": None, "next_cursor": None}, 120)
+    assert lines == [f"  {ID}  error TOOL_FAILED no such contact"]
+
+
+def test_change_of_a_tool_shows_both_contracts() -> None:
+    """Who accepts a change sees what was accepted and what is there now; an unreadable record is named so."""
+    tool = {"name": "crm.update", "changed": True, "version": "1", "contract": "b" * 64}
+    lines = shown(draw_change, {**tool, "accepted_version": "1", "accepted_contract": "a" * 64})
+    assert lines[1:] == ["  accepted  version 1, contract " + "a" * 12, "       now  version 1, contract " + "b" * 12]
+    assert (
+        "nothing that can be read" in shown(draw_change, {**tool, "accepted_version": "", "accepted_contract": ""})[1]
+    )

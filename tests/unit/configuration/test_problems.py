@@ -27,7 +27,7 @@ def _problems(tmp_path: Path, text: str | bytes, **environment: str) -> tuple[Pr
 ROWS = [
     # text, key, what is wrong, what to write
     ("[sever]", "sever", "no such key", "did you mean server?"),
-    ("port = 1", "port", "no such key", "known are access, connectors"),
+    ("port = 1", "port", "no such key", "known are access, approvals"),
     ("server = 1", "server", "must be a table, not 1", "[server]"),
     ("[server]\nprot = 1", "server.prot", "no such key", "did you mean port?"),
     ("[server]\nport = 65536", "server.port", "at most 65535, not 65536", "port = 8420"),

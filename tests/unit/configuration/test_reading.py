@@ -14,7 +14,10 @@ from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.core.deadline import Deadline
 from switchgear.core.effects import Effect
 from switchgear.execution.contract import Call, Succeeded
+from switchgear.execution.shares import Share
+from switchgear.ledger.keys import make_key_file
 from switchgear.policies.breaker import Breaker
+from switchgear.policies.rate_limit import RateLimit
 
 
 def _loaded(tmp_path: Path, text: str, **environment: str) -> Configuration:
@@ -110,6 +113,33 @@ def test_guard_tables_become_options(tmp_path: Path) -> None:
     assert loaded.guard_of("abrupt").breaker == Breaker(failures=3, tenants=2)
 
 
+def test_a_tenants_own_guard_is_part_of_the_guard_table(tmp_path: Path) -> None:
+    """Its breaker is on by default and starts at full speed; its rate limit is off; false switches either off."""
+    loaded = _loaded(
+        tmp_path,
+        "[dependencies.crm.guard]\ntenant_breaker = { failures = 3, cooldown = 5.0 }\n"
+        "tenant_rate_limit = { limit = 10 }\n"
+        "[dependencies.plain.guard]\ntimeout = 2.0\n[dependencies.none.guard]\ntenant_breaker = false",
+    )
+    guard = loaded.guard_of("crm")
+    assert (guard.tenant_breaker, guard.tenant_rate_limit) == (Breaker(failures=3, cooldown=5.0), RateLimit(10))
+    assert loaded.guard_of("plain").tenant_breaker == DEFAULT_GUARD.tenant_breaker == Breaker(failures=5, cooldown=60.0)
+    assert loaded.guard_of("plain").tenant_rate_limit is None
+    assert loaded.guard_of("none").tenant_breaker is None
+
+
+def test_shares_of_tenants_fall_back_to_those_of_all(tmp_path: Path) -> None:
+    """What a tenant's table does not say is what [limits] says."""
+    loaded = _loaded(
+        tmp_path,
+        "[limits]\ntenant_slots = 20\ntenant_attempt_rate = 5.0\n"
+        "[limits.tenants.acme]\nweight = 4.0\nslots = 2\n[engine]\nqueue_age_max = 7.0",
+    )
+    assert loaded.limits.share_of("acme") == Share(weight=4.0, slots=2, rate=5.0)
+    assert loaded.limits.share_of("globex") == loaded.limits.share_of(None) == Share(slots=20, rate=5.0)
+    assert loaded.engine.queue_age_max == 7.0
+
+
 def test_tools_become_contracts_and_operations(tmp_path: Path) -> None:
     """A tool's table makes its contract, its operation, and a connector shared by all tools that name it."""
     loaded = _loaded(
@@ -195,3 +225,17 @@ async def test_the_template_works_as_it_is(tmp_path: Path) -> None:
     call = Call("int_1", tool.name, "acme", "main", "me", {"text": "three short words"}, "", 1, deadline, "")
     assert await connector.execute(call) == Succeeded({"words": 3, "tenant": "acme"})
     await connector.close()
+
+
+@pytest.mark.parametrize(("text", "words"), [(None, "make a key with `switchgear ledger key"), ("no key", "")])
+def test_a_key_that_cannot_be_used_is_warned_of(tmp_path: Path, text: str | None, words: str) -> None:
+    """The server does not start without the key that its file names, so a check does not call that fine."""
+    file = tmp_path / "ledger.key"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    (warning,) = _loaded(tmp_path, f'[ledger]\nkey = "{file}"').warnings()
+    assert "ledger.key: " in warning
+    assert words in warning
+    file.unlink(missing_ok=True)
+    make_key_file(file, "ledger.example.org")
+    assert _loaded(tmp_path, f'[ledger]\nkey = "{file}"').warnings() == []

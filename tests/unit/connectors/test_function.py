@@ -62,6 +62,10 @@ ROWS: list[tuple[BaseException, Result]] = [
         Refused(Code.TOOL_FAILED, "no such contact", retryable=False, verdict=SUCCESS),
     ),
     (
+        NotApplied("token revoked", code=Code.TENANT_UNAUTHENTICATED),
+        Refused(Code.TENANT_UNAUTHENTICATED, "token revoked", retryable=False, verdict=SUCCESS, of_tenant=True),
+    ),
+    (
         NotApplied("busy", retryable=True, retry_after=2.0),
         Refused(Code.TOOL_FAILED, "busy", retryable=True, verdict=FAILURE, retry_after=2.0),
     ),

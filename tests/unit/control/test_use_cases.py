@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import get_type_hints
 
 import pytest
 
 from switchgear.assembly import Switchgear
-from switchgear.control.use_cases import PERMISSIONS, Control
+from switchgear.control.replays import ReplayFilter
+from switchgear.control.use_cases import PERMISSIONS, TENANT_PERMISSIONS, Control
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Invalid
 from switchgear.core.scope import Principal
@@ -38,34 +40,132 @@ async def gear() -> AsyncIterator[Switchgear]:
 async def submit(gear: Switchgear, who: Principal | None = None, key: str = "k") -> str:
     """Submit one action, wait for it, return its id."""
     who = who or principal()
-    view = await gear.control.submit(who, tool="crm.update", arguments={"email": "a@b.c"}, account="main", key=key)
-    return (await gear.control.wait(who, view.id, 10.0)).id
+    view = await gear.control.intents.submit(
+        who, tool="crm.update", arguments={"email": "a@b.c"}, account="main", key=key
+    )
+    return (await gear.control.intents.wait(who, view.id, 10.0)).id
 
 
 async def _tools(control: Control, who: Principal) -> object:
-    return control.tools(who)
+    return control.tools.list(who)
+
+
+async def _doubts(control: Control, who: Principal) -> object:
+    return control.doubts.report(who)
+
+
+async def _kill_switches(control: Control, who: Principal) -> object:
+    return control.kill_switches.list(who)
 
 
 async def _breakers(control: Control, who: Principal) -> object:
-    return control.breakers(who)
+    return control.breakers.list(who)
 
 
 USE_CASES: dict[str, tuple[str, UseCase]] = {
-    "submit": (
+    "intents.submit": (
         "intents:submit",
-        lambda control, who: control.submit(who, tool="crm.update", arguments={}, account="main", key="k"),
+        lambda control, who: control.intents.submit(who, tool="crm.update", arguments={}, account="main", key="k"),
     ),
-    "wait": ("intents:read", lambda control, who: control.wait(who, MISSING, 0.0)),
-    "show": ("intents:read", lambda control, who: control.show(who, MISSING)),
-    "intents": ("intents:read", lambda control, who: control.intents(who)),
-    "events": ("intents:read", lambda control, who: control.events(who, MISSING)),
-    "cancel": ("intents:cancel", lambda control, who: control.cancel(who, MISSING)),
-    "tools": ("tools:read", _tools),
-    "breakers": ("breakers:read", _breakers),
-    "ledger": ("ledger:read", lambda control, who: control.ledger(who)),
-    "ledger_head": ("ledger:read", lambda control, who: control.ledger_head(who)),
-    "ledger_verify": ("ledger:read", lambda control, who: control.ledger_verify(who)),
-    "ledger_export": ("ledger:read", lambda control, who: control.ledger_export(who)),
+    "intents.wait": ("intents:read", lambda control, who: control.intents.wait(who, MISSING, 0.0)),
+    "intents.show": ("intents:read", lambda control, who: control.intents.show(who, MISSING)),
+    "intents.list": ("intents:read", lambda control, who: control.intents.list(who)),
+    "intents.events": ("intents:read", lambda control, who: control.intents.events(who, MISSING)),
+    "intents.cancel": ("intents:cancel", lambda control, who: control.intents.cancel(who, MISSING)),
+    "approvals.approve": (
+        "intents:approve",
+        lambda control, who: control.approvals.approve(who, MISSING, channel="rest"),
+    ),
+    "approvals.reject": (
+        "intents:approve",
+        lambda control, who: control.approvals.reject(who, MISSING, channel="rest", reason="no"),
+    ),
+    "approvals.withdraw": (
+        "intents:approve",
+        lambda control, who: control.approvals.withdraw(who, MISSING, channel="rest"),
+    ),
+    "doubts.report": ("intents:read", _doubts),
+    "doubts.resolve": (
+        "intents:resolve",
+        lambda control, who: control.doubts.resolve(who, MISSING, verdict="applied", evidence="seen"),
+    ),
+    "dead_letters.list": ("deadletters:read", lambda control, who: control.dead_letters.list(who)),
+    "dead_letters.requeue": ("deadletters:requeue", lambda control, who: control.dead_letters.requeue(who, MISSING)),
+    "dead_letters.requeue_all": ("deadletters:requeue", lambda control, who: control.dead_letters.requeue_all(who)),
+    "dead_letters.discard": (
+        "deadletters:discard",
+        lambda control, who: control.dead_letters.discard(who, MISSING, reason="because"),
+    ),
+    "time_boxes.list": ("time_boxes:read", lambda control, who: control.time_boxes.list(who)),
+    "time_boxes.show": ("time_boxes:read", lambda control, who: control.time_boxes.show(who, MISSING)),
+    "time_boxes.revert": (
+        "time_boxes:change",
+        lambda control, who: control.time_boxes.revert(who, MISSING, reason="because"),
+    ),
+    "time_boxes.extend": (
+        "time_boxes:change",
+        lambda control, who: control.time_boxes.extend(who, MISSING, seconds=1.0, reason="because"),
+    ),
+    "time_boxes.close": (
+        "time_boxes:change",
+        lambda control, who: control.time_boxes.close(who, MISSING, reason="because"),
+    ),
+    "replays.replay": (
+        "intents:replay",
+        lambda control, who: control.replays.replay(who, MISSING, mode="verify", reason="because"),
+    ),
+    "replays.replay_all": (
+        "intents:replay",
+        lambda control, who: control.replays.replay_all(
+            who, ReplayFilter(state="held"), mode="resume", reason="because"
+        ),
+    ),
+    "sagas.submit": (
+        "sagas:submit",
+        lambda control, who: control.sagas.submit(who, steps=[], account="main", key="k"),
+    ),
+    "sagas.wait": ("sagas:read", lambda control, who: control.sagas.wait(who, MISSING, 0.0)),
+    "sagas.show": ("sagas:read", lambda control, who: control.sagas.show(who, MISSING)),
+    "sagas.list": ("sagas:read", lambda control, who: control.sagas.list(who)),
+    "sagas.events": ("sagas:read", lambda control, who: control.sagas.events(who, MISSING)),
+    "sagas.cancel": ("sagas:cancel", lambda control, who: control.sagas.cancel(who, MISSING)),
+    "sagas.resume": (
+        "sagas:resume",
+        lambda control, who: control.sagas.resume(who, MISSING, how="done", reason="because"),
+    ),
+    "tools.list": ("tools:read", _tools),
+    "tools.accept": ("platform:tools", lambda control, who: control.tools.accept(who, "crm.update", contract="0" * 64)),
+    "breakers.list": ("breakers:read", _breakers),
+    "kill_switches.list": ("kill:read", _kill_switches),
+    "kill_switches.trip": (
+        "kill:trip",
+        lambda control, who: control.kill_switches.trip(who, "tenant:acme", mode="freeze", reason="r"),
+    ),
+    "kill_switches.release": (
+        "kill:release",
+        lambda control, who: control.kill_switches.release(who, "tenant:acme", reason="r"),
+    ),
+    "budgets.list": ("budgets:read", lambda control, who: control.budgets.list(who)),
+    "budgets.report": ("budgets:read", lambda control, who: control.budgets.report(who)),
+    "ledger.list": ("ledger:read", lambda control, who: control.ledger.list(who)),
+    "ledger.head": ("ledger:read", lambda control, who: control.ledger.head(who)),
+    "ledger.verify": ("ledger:read", lambda control, who: control.ledger.verify(who)),
+    "ledger.export": ("ledger:read", lambda control, who: control.ledger.export(who)),
+    "keeping.checkpoint": ("ledger:read", lambda control, who: control.keeping.checkpoint(who)),
+    "keeping.sign": ("ledger:sign", lambda control, who: control.keeping.sign(who)),
+    "keeping.archivable": ("ledger:archive", lambda control, who: control.keeping.archivable(who, before=1)),
+    "keeping.segment": ("ledger:archive", lambda control, who: control.keeping.segment(who, last_seq=1)),
+    "keeping.archive": (
+        "ledger:archive",
+        lambda control, who: control.keeping.archive(who, last_seq=1, hash="0" * 64, sha256="0" * 64),
+    ),
+    "backups.make": ("platform:backup", lambda control, who: control.backups.make(who)),
+    "backups.list": ("platform:backup", lambda control, who: control.backups.list(who)),
+    "backups.thaw": (
+        "platform:restore",
+        lambda control, who: control.backups.thaw(who, since=0.0, reason="because"),
+    ),
+    "keeping.erase": ("ledger:erase", lambda control, who: control.keeping.erase(who, MISSING, reason="asked")),
 }
 
 
@@ -82,15 +182,45 @@ async def test_each_use_case_needs_its_permission(gear: Switchgear, name: str) -
 
 def test_no_use_case_is_missing_from_the_table() -> None:
     """A new public use case needs a row above; readiness alone is open to all."""
-    public = {name for name in vars(Control) if not name.startswith("_")}
-    assert public - {"readiness"} == set(USE_CASES)
+    public = {
+        f"{subject}.{name}"
+        for subject, kind in get_type_hints(Control).items()
+        for name, member in vars(kind).items()
+        if callable(member) and not name.startswith("_")
+    }
+    assert public - {"readiness.check"} == set(USE_CASES)
+
+
+def test_each_permission_is_declared_by_a_subject_that_needs_it() -> None:
+    """What a token can carry is what the use cases ask for, in the order of the subjects; platform comes last."""
+    platform = PERMISSIONS[len(TENANT_PERMISSIONS) :]
+    assert (*TENANT_PERMISSIONS, *platform) == PERMISSIONS
+    assert all(permission.startswith("platform:") for permission in platform)
+    assert not any(permission.startswith("platform:") for permission in TENANT_PERMISSIONS)
+    assert {permission for permission, _ in USE_CASES.values()} <= set(PERMISSIONS)
+    assert set(TENANT_PERMISSIONS) <= {permission for permission, _ in USE_CASES.values()}
 
 
 async def test_the_account_must_be_one_of_the_tokens(gear: Switchgear) -> None:
     """The body's account is checked against the claim."""
     with pytest.raises(Denied) as refusal:
-        await gear.control.submit(principal(), tool="crm.update", arguments={"email": "x"}, account="other", key="k")
+        await gear.control.intents.submit(
+            principal(), tool="crm.update", arguments={"email": "x"}, account="other", key="k"
+        )
     assert refusal.value.code is Code.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("options", [{"limit": 0}, {"state": "proposed"}, {"cursor": MISSING}])
+async def test_a_page_of_sagas_that_cannot_be_is_refused(gear: Switchgear, options: dict[str, object]) -> None:
+    """Bad paging is an answer with the reason; the id of an intent is no place in a list of sagas."""
+    with pytest.raises(Invalid):
+        await gear.control.sagas.list(principal(), **options)  # type: ignore[arg-type]  # that is the point
+
+
+async def test_how_a_saga_goes_on_is_one_of_two_words(gear: Switchgear) -> None:
+    """Anything else is refused before the saga is looked at."""
+    with pytest.raises(Invalid, match="retry, done"):
+        await gear.control.sagas.resume(principal(), MISSING, how="again", reason="because")
 
 
 @pytest.mark.parametrize("name", ["wait", "show", "events", "cancel"])
@@ -98,10 +228,10 @@ async def test_law_9_a_foreign_intent_and_a_missing_one_are_the_same_answer(gear
     """What belongs to another tenant does not exist, word for word."""
     foreign = await submit(gear, principal("globex"))
     calls: dict[str, Callable[[str], Awaitable[object]]] = {
-        "wait": lambda intent_id: gear.control.wait(principal(), intent_id, 0.0),
-        "show": lambda intent_id: gear.control.show(principal(), intent_id),
-        "events": lambda intent_id: gear.control.events(principal(), intent_id),
-        "cancel": lambda intent_id: gear.control.cancel(principal(), intent_id),
+        "wait": lambda intent_id: gear.control.intents.wait(principal(), intent_id, 0.0),
+        "show": lambda intent_id: gear.control.intents.show(principal(), intent_id),
+        "events": lambda intent_id: gear.control.intents.events(principal(), intent_id),
+        "cancel": lambda intent_id: gear.control.intents.cancel(principal(), intent_id),
     }
     answers = []
     for intent_id in (foreign, MISSING):
@@ -114,12 +244,12 @@ async def test_law_9_a_foreign_intent_and_a_missing_one_are_the_same_answer(gear
 async def test_lists_and_ledgers_show_one_tenant(gear: Switchgear) -> None:
     """Pages, chains and exports hold nothing of another tenant."""
     mine, theirs = await submit(gear), await submit(gear, principal("globex"))
-    assert [view.id for view in (await gear.control.intents(principal())).items] == [mine]
-    entries = (await gear.control.ledger(principal())).items
+    assert [view.id for view in (await gear.control.intents.list(principal())).items] == [mine]
+    entries = (await gear.control.ledger.list(principal())).items
     assert {entry.stream for entry in entries} == {mine}
-    exported = b"".join([line async for line in await gear.control.ledger_export(principal())])
+    exported = b"".join([line async for line in await gear.control.ledger.export(principal())])
     assert theirs.encode() not in exported
-    assert (await gear.control.ledger_head(principal())).seq == len(entries)
+    assert (await gear.control.ledger.head(principal())).seq == len(entries)
 
 
 async def test_pages_go_on_with_their_cursor(gear: Switchgear) -> None:
@@ -127,7 +257,7 @@ async def test_pages_go_on_with_their_cursor(gear: Switchgear) -> None:
     ids = [await submit(gear, key=f"k{number}") for number in range(5)]
     seen, cursor = [], None
     while True:
-        page = await gear.control.intents(principal(), cursor=cursor, limit=2)
+        page = await gear.control.intents.list(principal(), cursor=cursor, limit=2)
         seen += [view.id for view in page.items]
         if (cursor := page.next_cursor) is None:
             break
@@ -140,14 +270,14 @@ async def test_pages_go_on_with_their_cursor(gear: Switchgear) -> None:
 async def test_a_page_that_cannot_be_is_refused(gear: Switchgear, options: dict[str, object]) -> None:
     """Bad paging is an answer with the reason."""
     with pytest.raises(Invalid):
-        await gear.control.intents(principal(), **options)  # type: ignore[arg-type]  # that is the point
+        await gear.control.intents.list(principal(), **options)  # type: ignore[arg-type]  # that is the point
 
 
 @pytest.mark.parametrize("deadline", [0.0, -1.0, float("nan"), float("inf"), 31 * 86_400.0])
 async def test_a_deadline_that_cannot_be_is_refused(gear: Switchgear, deadline: float) -> None:
     """Seconds from now, bounded."""
     with pytest.raises(Invalid):
-        await gear.control.submit(
+        await gear.control.intents.submit(
             principal(), tool="crm.update", arguments={"email": "x"}, account="main", key="k", deadline=deadline
         )
 
@@ -155,8 +285,8 @@ async def test_a_deadline_that_cannot_be_is_refused(gear: Switchgear, deadline: 
 async def test_the_export_verifies_offline_and_the_store_agrees(gear: Switchgear) -> None:
     """What is exported is what is stored, and both verify."""
     await submit(gear)
-    lines = [line.decode() async for line in await gear.control.ledger_export(principal())]
-    offline, online = verify_export(lines), await gear.control.ledger_verify(principal())
+    lines = [line.decode() async for line in await gear.control.ledger.export(principal())]
+    offline, online = verify_export(lines), await gear.control.ledger.verify(principal())
     assert (offline.ok, online.ok, offline.count) == (True, True, online.entries)
     assert (online.intents, online.fold_matches) == (1, True)
 
@@ -164,22 +294,22 @@ async def test_the_export_verifies_offline_and_the_store_agrees(gear: Switchgear
 async def test_what_has_ended_cannot_be_cancelled(gear: Switchgear) -> None:
     """The answer names the state that stands in the way."""
     with pytest.raises(Conflict) as refusal:
-        await gear.control.cancel(principal(), await submit(gear))
+        await gear.control.intents.cancel(principal(), await submit(gear))
     assert (refusal.value.code, refusal.value.state) == (Code.ILLEGAL_TRANSITION, "succeeded")
 
 
 async def test_readiness_is_about_ourselves(gear: Switchgear) -> None:
     """Ready while the ledger can record; not once the door is closed."""
-    assert (await gear.control.readiness()).ready
+    assert (await gear.control.readiness.check()).ready
     await gear.drain(0.0)
-    stopped = await gear.control.readiness()
+    stopped = await gear.control.readiness.check()
     assert (stopped.ready, stopped.parts["admission"]) == (False, "stopping")
 
 
 async def test_tools_and_breakers_are_listed_with_their_facts(gear: Switchgear) -> None:
     """What is registered is shown, and so is the guard that protects it."""
     await submit(gear)
-    (tool,) = gear.control.tools(principal())
-    (breaker,) = gear.control.breakers(principal())
+    (tool,) = gear.control.tools.list(principal())
+    (breaker,) = gear.control.breakers.list(principal())
     assert (tool.name, tool.effect, tool.needs_key, tool.requires) == ("crm.update", "keyed", True, ["crm"])
     assert (breaker.dependency, breaker.state, breaker.successes) == ("crm", "closed", 1)

@@ -19,6 +19,7 @@ from switchgear.core.ids import IdSource
 from switchgear.core.scope import Scope
 from switchgear.execution.admission import Submission
 from switchgear.execution.contract import Call, Result, Succeeded, Tool
+from switchgear.execution.doubts import DoubtOptions
 from switchgear.execution.engine import Engine, EngineLimits, Sources
 from switchgear.execution.intent import Intent
 from switchgear.gates.gate import Gate
@@ -114,7 +115,9 @@ def engine_on(
     *,
     guards: dict[str, Guard],
     gates: tuple[Gate, ...] = (),
+    dispatch_gates: tuple[Gate, ...] = (),
     limits: EngineLimits | None = None,
+    doubts: DoubtOptions | None = None,
     seed: int = 1,
 ) -> Engine:
     """Return an engine on `store`; nothing runs yet."""
@@ -122,14 +125,20 @@ def engine_on(
     def guard_of(name: str) -> Guard:
         return guards.setdefault(name, Guard(name, clock=clock))
 
+    def own_guard_of(name: str, tenant: str) -> Guard | None:
+        keyed = guards.get(f"own {name}")
+        return None if keyed is None else keyed.key(tenant)
+
     rng = random.Random(seed)
     return Engine(
         store=cast("Store", store),
         guard_of=guard_of,
+        own_guard_of=own_guard_of,
         admission_gates=gates,
-        dispatch_gates=(RequiredDependencies(guard_of),),
+        dispatch_gates=(RequiredDependencies(guard_of), *dispatch_gates),
         limits=limits or EngineLimits(),
         sources=Sources(clock, IdSource(clock, rng), rng, EventEncoder(rng.randbytes)),
+        doubts=doubts,
     )
 
 
@@ -138,7 +147,9 @@ async def running(
     *,
     guards: dict[str, Guard] | None = None,
     gates: tuple[Gate, ...] = (),
+    dispatch_gates: tuple[Gate, ...] = (),
     limits: EngineLimits | None = None,
+    doubts: DoubtOptions | None = None,
     clock: VirtualClock | None = None,
     start: bool = True,
 ) -> AsyncIterator[Rig]:
@@ -146,7 +157,9 @@ async def running(
     clock = clock or VirtualClock()
     store = Flaky(await open_store("memory://", seal=seal, clock=clock))
     pool = guards if guards is not None else {}
-    engine = engine_on(store, clock, guards=pool, gates=gates, limits=limits)
+    engine = engine_on(
+        store, clock, guards=pool, gates=gates, dispatch_gates=dispatch_gates, limits=limits, doubts=doubts
+    )
     if start:
         engine.start()
     try:

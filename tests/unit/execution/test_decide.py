@@ -10,7 +10,8 @@ from switchgear.core.outcome import Verdict
 from switchgear.execution import decide
 from switchgear.execution.contract import Refused, Succeeded, Uncertain
 from switchgear.execution.decide import Backoff, Moment
-from switchgear.execution.intent import Change, Intent, Kind, State, evolve
+from switchgear.execution.intent import Change, Intent, evolve
+from switchgear.execution.transitions import Kind, State
 from tests.unit.execution.test_intent import intent
 
 NOW = Moment(now=100.0, draw=0.5)
@@ -55,11 +56,11 @@ def test_success_is_recorded_with_its_value() -> None:
     ("subject", "result", "expected"),
     [
         (dispatched(), refused(), State.READY),
-        (dispatched(), refused(retryable=False), State.FAILED),
-        (dispatched(), refused(retry_after=-1.0), State.FAILED),
-        (dispatched(attempt=3), refused(), State.FAILED),
+        (dispatched(), refused(retryable=False), State.DEAD_LETTERED),
+        (dispatched(), refused(retry_after=-1.0), State.DEAD_LETTERED),
+        (dispatched(attempt=3), refused(), State.DEAD_LETTERED),
         (dispatched(attempt=3, interruptions=1), refused(), State.READY),
-        (dispatched(deadline_at=100.5), refused(), State.FAILED),
+        (dispatched(deadline_at=100.5), refused(), State.DEAD_LETTERED),
         (dispatched(cancel_requested=True), refused(), State.CANCELLED),
         (dispatched(effect=Effect.READ_ONLY), uncertain(), State.READY),
         (dispatched(effect=Effect.READ_ONLY, attempt=3), uncertain(), State.FAILED),
@@ -155,7 +156,7 @@ def test_a_dispatch_that_was_recorded_but_not_sent_gives_its_attempt_back() -> N
         (State.DISPATCHED, [Kind.CANCEL_REQUESTED]),
         (State.IN_DOUBT, [Kind.CANCEL_REQUESTED]),
         (State.SUCCEEDED, []),
-        (State.FAILED, []),
+        (State.DEAD_LETTERED, []),
         (State.EXPIRED, []),
     ],
 )

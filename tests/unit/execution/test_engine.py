@@ -13,8 +13,8 @@ from switchgear.core.outcome import Verdict
 from switchgear.execution.admission import Submission
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.engine import EngineLimits
-from switchgear.execution.intent import State
 from switchgear.execution.refold import Refold
+from switchgear.execution.transitions import State
 from switchgear.gates.tenants import TenantLimits
 from switchgear.guard import Guard
 from switchgear.policies.breaker import Breaker
@@ -185,7 +185,7 @@ async def test_attempts_are_bounded() -> None:
         rig.tool(attempts=3)
         rig.script.answers = [BUSY] * 5
         done = await rig.settled(await rig.submit())
-        assert (done.state, done.code, len(rig.script.calls)) == (State.FAILED, "RETRY_EXHAUSTED", 3)
+        assert (done.state, done.code, len(rig.script.calls)) == (State.DEAD_LETTERED, "RETRY_EXHAUSTED", 3)
 
 
 @pytest.mark.parametrize("effect", [Effect.NATURAL, Effect.RECONCILABLE, Effect.OPAQUE])

@@ -12,8 +12,9 @@ from switchgear.core.errors import Invalid, QueueFull, RateLimited
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.engine import EngineLimits
-from switchgear.execution.intent import Change, Kind, State
+from switchgear.execution.intent import Change
 from switchgear.execution.refold import Refold
+from switchgear.execution.transitions import Kind, State
 from switchgear.gates.tenants import TenantLimits
 from switchgear.guard import Guard
 from switchgear.policies.breaker import Breaker
@@ -187,7 +188,7 @@ async def test_a_refusal_that_never_left_is_refunded() -> None:
         guard = rig.guards["crm"] = Guard("crm", breaker=Breaker(failures=1), clock=rig.clock)
         rig.tool(attempts=1)
         rig.script.answers = [Refused(Code.EGRESS_DENIED, "no", retryable=False, verdict=Verdict.IGNORED)]
-        assert (await rig.settled(await rig.submit())).state is State.FAILED
+        assert (await rig.settled(await rig.submit())).state is State.DEAD_LETTERED
         assert (guard.statistics().calls, guard.state) == (0, "closed")
 
 
@@ -226,7 +227,7 @@ async def test_a_connector_that_finishes_as_it_is_cut_off_by_its_deadline_keeps_
             raise AssertionError("unreachable")
 
         rig.script.answers = [refused_when_cancelled]
-        assert (await rig.settled(await rig.submit())).state is State.FAILED
+        assert (await rig.settled(await rig.submit())).state is State.DEAD_LETTERED
 
 
 async def test_law_11_the_sweeper_records_nothing_of_what_the_kernel_carries() -> None:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import msgspec
 import pytest
 
 from switchgear.core.effects import Effect
-from switchgear.execution.intent import (
-    FINAL,
-    LIVE,
-    OPEN,
-    TRANSITIONS,
-    Change,
-    IllegalTransitionError,
-    Intent,
-    Kind,
-    State,
-    birth,
-    evolve,
-)
+from switchgear.execution.intent import Approval, Change, IllegalTransitionError, Intent, Replay, birth, evolve
+from switchgear.execution.transitions import FINAL, LIVE, OPEN, TRANSITIONS, Kind, State
+
+ASKED: dict[str, Any] = {"rule": "r", "quorum": 1, "digest": "d", "nonce": "n", "expires_at": 9.0}
+NEEDED: dict[Kind, dict[str, Any]] = {
+    Kind.APPROVAL_REQUESTED: {"approval": ASKED},
+    Kind.APPROVAL_GIVEN: {"by": "person:ann", "channel": "cli"},
+    Kind.APPROVAL_WITHDRAWN: {"by": "person:ann"},
+    Kind.RESOLUTION_PROPOSED: {"verdict": "applied", "by": "person:ann"},
+    Kind.REPLAY_STARTED: {"mode": "verify", "requested_by": "person:ann", "replay_trace": "t"},
+    Kind.REPLAY_COMPLETED: {"result": "verified"},
+    Kind.REPLAY_FAILED: {"cause": "gate"},
+}
+"""Facts that an event cannot do without."""
 
 
 def intent(**fields: object) -> Intent:
@@ -48,33 +50,48 @@ def intent(**fields: object) -> Intent:
 def test_an_event_happens_only_where_the_table_allows_it(kind: Kind, state: State) -> None:
     """Every pair of event and state either leads where the table says, or is refused."""
     allowed, target = TRANSITIONS[kind]
-    before = intent(state=state, doubtful=True)
+    replay = Replay("verify", "person:ann", 1.0) if kind in (Kind.REPLAY_COMPLETED, Kind.REPLAY_FAILED) else None
+    before = intent(state=state, doubtful=True, approval=Approval(**ASKED), replay=replay)
     if state in allowed:
-        assert evolve(before, Change(kind), 2.0).state is (target or state)
+        assert evolve(before, Change(kind, NEEDED.get(kind, {})), 2.0).state is (target or state)
     else:
         with pytest.raises(IllegalTransitionError, match=str(state)):
             evolve(before, Change(kind), 2.0)
 
 
+def test_a_replay_starts_once_and_ends_once() -> None:
+    """No second start while one is under way, and no end without a start: the fold itself refuses it."""
+    start = Change(Kind.REPLAY_STARTED, NEEDED[Kind.REPLAY_STARTED])
+    end = Change(Kind.REPLAY_COMPLETED, NEEDED[Kind.REPLAY_COMPLETED])
+    begun = evolve(intent(state=State.SUCCEEDED), start, 2.0)
+    with pytest.raises(IllegalTransitionError, match="under way"):
+        evolve(begun, start, 3.0)
+    ended = evolve(begun, end, 3.0)
+    with pytest.raises(IllegalTransitionError, match="under way"):
+        evolve(ended, end, 4.0)
+    assert evolve(ended, start, 5.0).replaying
+
+
 def test_nothing_leaves_a_final_state() -> None:
-    """A final state has no way out, whatever the event."""
-    assert not any(FINAL & allowed for allowed, _ in TRANSITIONS.values())
+    """A final state has no way out, but for the re-execution that a person asks for."""
+    leaving = {kind for kind, (allowed, target) in TRANSITIONS.items() if FINAL & allowed and target is not None}
+    assert leaving == {Kind.REEXECUTED} | ({Kind.DEAD_LETTERED} if State.FAILED in FINAL else set())
 
 
 def test_every_state_is_reached_and_only_final_ones_are_left_alone() -> None:
-    """The table has no unreachable state and no dead end but the final states."""
+    """The table has no unreachable state, and a way out of every state, be it by a person's order."""
     reached = {target for _, target in TRANSITIONS.values() if target is not None}
     left = {state for allowed, target in TRANSITIONS.values() if target is not None for state in allowed}
     assert reached | {State.PROPOSED} == set(State)
-    assert left == set(State) - FINAL
-    assert set(State) - FINAL - {State.PROPOSED} == OPEN
+    assert left == set(State)
+    assert set(State) - FINAL - {State.PROPOSED, State.ABANDONED, State.DEAD_LETTERED} == OPEN
     assert LIVE <= OPEN
 
 
 def test_dispatch_comes_only_from_ready() -> None:
     """Nothing is dispatched twice without passing through ready, which needs a recorded retry."""
     assert TRANSITIONS[Kind.DISPATCHED][0] == {State.READY}
-    assert TRANSITIONS[Kind.SUCCEEDED][0] == {State.DISPATCHED}
+    assert TRANSITIONS[Kind.SUCCEEDED][0] == {State.DISPATCHED, State.RECONCILING, State.NEEDS_OPERATOR}
 
 
 def test_facts_and_payload_named_like_fields_set_them_and_the_rest_is_cleared() -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from switchgear.core.codes import Code
-from switchgear.core.errors import QueueFull
-from switchgear.execution.queue import FairQueue, Ticket
+from switchgear.core.errors import OptionError, QueueFull
+from switchgear.execution.lanes import LINES_KEPT, PROBES_LOOK_MAX
+from switchgear.execution.lines import AGEING, Ticket
+from switchgear.execution.queue import FairQueue
+from switchgear.execution.shares import Share
+from switchgear.policies.places import Priority
 
 
-def queue(**options: int) -> FairQueue:
+def queue(*, places_max: int = 10, tenant_max: int = 8, lane_places: int = 4) -> FairQueue:
     """Return a small queue."""
-    return FairQueue(**{"places_max": 10, "tenant_max": 8, "lane_places": 4, **options})
+    return FairQueue(places_max=places_max, tenant_max=tenant_max, lane_places=lane_places)
 
 
 def put(subject: FairQueue, *tickets: Ticket, now: float = 0.0) -> None:
@@ -31,7 +37,7 @@ def drain(subject: FairQueue, now: float = 0.0) -> list[str]:
     taken = []
     while (found := subject.take(now)) is not None:
         taken.append(found.intent_id)
-        subject.done(found.lane)
+        subject.done(found)
     return taken
 
 
@@ -84,7 +90,8 @@ def test_a_full_lane_does_not_hold_up_the_others() -> None:
     put(subject, ticket("m0", lane="mail"))
     taken = [subject.take(0.0), subject.take(0.0), subject.take(0.0)]
     assert [t.intent_id if t else None for t in taken] == ["c0", "m0", None]
-    subject.done("crm")
+    assert taken[0] is not None
+    subject.done(taken[0])
     following = subject.take(0.0)
     assert following is not None
     assert following.intent_id == "c1"
@@ -135,7 +142,7 @@ def test_what_is_put_back_is_first_in_its_line() -> None:
     taken = subject.take(0.0)
     assert taken is not None
     subject.put_back(taken)
-    subject.done("crm")
+    subject.done(taken)
     assert drain(subject) == ["first", "second"]
 
 
@@ -159,8 +166,8 @@ def test_law_10_tickets_of_ended_intents_do_not_pile_up() -> None:
         put(subject, ticket(f"t{number}"), ticket(f"l{number}", due=5.0))
         subject.release(f"t{number}")
         subject.release(f"l{number}")
-    lines = [line for lane in subject._lanes.values() for line in lane.tenants.values()]  # noqa: SLF001 - the bound
-    assert (subject.waiting("crm"), sum(map(len, lines)) < 200) == (0, True)
+    lanes = subject._lanes.values()  # noqa: SLF001 - the bound
+    assert (subject.waiting("crm"), sum(lane.waiting for lane in lanes) < 200) == (0, True)
     put(subject, ticket("kept"))
     assert drain(subject, 9.0) == ["kept"]
 
@@ -174,3 +181,285 @@ def test_a_pause_ends_early_only_for_its_own_reason() -> None:
     assert drain(subject) == []
     subject.resume("crm", "CIRCUIT_OPEN")
     assert drain(subject) == ["c0"]
+
+
+def shared(**shares: Share) -> FairQueue:
+    """Return a queue whose tenants have these shares."""
+    return FairQueue(places_max=20_000, tenant_max=20_000, lane_places=20_000, shares=shares)
+
+
+def test_tenants_share_by_weight() -> None:
+    """A tenant of weight 3 gets three turns for each one of weight 1."""
+    subject = shared(acme=Share(weight=3.0))
+    for number in range(6):
+        put(subject, ticket(f"a{number}", "acme"), ticket(f"g{number}", "globex"))
+    assert drain(subject)[:8] == ["a0", "a1", "a2", "g0", "a3", "a4", "a5", "g1"]
+
+
+def test_a_dear_ticket_is_paid_for_with_turns() -> None:
+    """A ticket of cost 3 takes three turns of its tenant's; one that costs nothing takes one."""
+    subject = queue(places_max=30, tenant_max=30)
+    for number in range(4):
+        put(
+            subject,
+            Ticket(f"a{number}", "acme", "crm", 0.0, cost=3),
+            Ticket(f"g{number}", "globex", "crm", 0.0, cost=0),
+        )
+    assert drain(subject) == ["a0", "g0", "g1", "g2", "a1", "g3", "a2", "a3"]
+
+
+def test_a_tenant_that_comes_back_at_once_does_not_go_before_the_others() -> None:
+    """Whoever hands in one at a time, right after the last has left, stands behind all who wait."""
+    subject = queue(places_max=30, tenant_max=30)
+    for number in range(3):
+        put(subject, ticket(f"g{number}", "globex"), ticket(f"i{number}", "initech"))
+    taken = []
+    for number in range(6):
+        put(subject, ticket(f"a{number}", "acme"))
+        found = subject.take(0.0)
+        assert found is not None
+        taken.append(found.tenant)
+        subject.done(found)
+    assert taken == ["globex", "initech", "acme", "globex", "initech", "acme"]
+
+
+def test_within_a_tenant_the_more_important_goes_first() -> None:
+    """Classes are in strict order for what comes at the same time; within one, first come is first served."""
+    subject = queue()
+    for number, priority in enumerate(("sheddable", "critical", "critical_plus", "sheddable_plus", "critical")):
+        put(subject, Ticket(f"{priority} {number}", "acme", "crm", 0.0, priority=cast("Priority", priority)))
+    assert drain(subject) == ["critical_plus 2", "critical 1", "critical 4", "sheddable_plus 3", "sheddable 0"]
+
+
+def test_the_least_important_is_passed_for_a_bounded_time() -> None:
+    """What comes three ageings later does not pass it any more, however important it is."""
+    subject = queue()
+    put(subject, Ticket("old", "acme", "crm", 0.0, priority="sheddable"))
+    later = 3 * AGEING
+    put(subject, Ticket("in time", "acme", "crm", later - 1.0, priority="critical_plus"), now=later - 1.0)
+    put(subject, Ticket("too late", "acme", "crm", later + 1.0, priority="critical_plus"), now=later + 1.0)
+    assert drain(subject, later + 1.0) == ["in time", "old", "too late"]
+
+
+def test_a_paused_tenant_does_not_hold_up_the_others() -> None:
+    """A refusal that speaks for one tenant pauses its line alone, and says why."""
+    subject = queue()
+    put(subject, ticket("a0", "acme"), ticket("g0", "globex"))
+    subject.pause("crm", 5.0, "RATE_LIMITED_TENANT", tenant="acme")
+    assert drain(subject) == ["g0"]
+    assert subject.paused_for("crm", 0.0, tenant="acme") == "RATE_LIMITED_TENANT"
+    assert subject.paused_for("crm", 0.0, tenant="globex") is subject.paused_for("crm", 0.0) is None
+    assert subject.next_moment(0.0) == 5.0
+    assert drain(subject, 5.0) == ["a0"]
+
+
+def test_a_tenants_pause_ends_early_only_for_its_own_reason() -> None:
+    """As for a lane; and a tenant that waits for nothing there has no pause to end."""
+    subject = queue()
+    put(subject, ticket("a0", "acme"))
+    subject.pause("crm", 9.0, "CIRCUIT_OPEN", tenant="acme")
+    assert drain(subject) == []
+    subject.resume("crm", "RATE_LIMITED_TENANT", tenant="acme")
+    subject.resume("crm", "CIRCUIT_OPEN", tenant="globex")
+    assert drain(subject) == []
+    subject.resume("crm", "CIRCUIT_OPEN", tenant="acme")
+    assert drain(subject) == ["a0"]
+
+
+def test_slots_bound_how_much_of_a_tenant_runs_at_once_in_a_lane() -> None:
+    """The others use what it leaves; what ends makes room for its next."""
+    subject = shared(acme=Share(slots=1))
+    put(subject, ticket("a0"), ticket("a1"), ticket("g0", "globex"), ticket("m0", lane="mail"))
+    taken = [found for _ in range(4) if (found := subject.take(0.0)) is not None]
+    assert sorted(one.intent_id for one in taken) == ["a0", "g0", "m0"]
+    subject.done(next(one for one in taken if one.intent_id == "a0"))
+    assert drain(subject) == ["a1"]
+
+
+def test_a_rate_bounds_a_tenant_over_all_lanes() -> None:
+    """One second's worth goes at once; then it is so many a second, and the queue knows when."""
+    subject = shared(acme=Share(rate=2.0))
+    for number in range(4):
+        put(subject, ticket(f"a{number}", lane=f"l{number}"))
+    assert len(drain(subject)) == 2
+    assert subject.next_moment(0.0) == pytest.approx(0.5)
+    assert (len(drain(subject, 0.4)), len(drain(subject, 0.5)), len(drain(subject, 1.0))) == (0, 1, 1)
+
+
+def test_what_did_not_leave_costs_its_tenant_nothing() -> None:
+    """A ticket that is put back gives back the turn, the debt and the rate that it took."""
+    subject = shared(acme=Share(rate=1.0))
+    put(subject, Ticket("a0", "acme", "crm", 0.0, cost=9), ticket("g0", "globex"), ticket("g1", "globex"))
+    taken = subject.take(0.0)
+    assert taken is not None
+    subject.put_back(taken)
+    subject.done(taken)
+    assert drain(subject) == ["g0", "a0", "g1"]
+
+
+def test_law_10_what_is_sheddable_is_bounded_by_age() -> None:
+    """What has been due for too long is offered to be ended, and never comes out; the others wait on."""
+    subject = FairQueue(places_max=10, tenant_max=10, lane_places=1, age_max=60.0)
+    for name, priority in (("a", "sheddable"), ("b", "sheddable_plus"), ("c", "critical")):
+        put(subject, Ticket(name, "acme", "crm", 0.0, priority=cast("Priority", priority)))
+    put(subject, Ticket("d", "acme", "crm", 30.0, priority="sheddable"), now=30.0)
+    subject.release("b")
+    subject.pause("crm", 99.0, "CIRCUIT_OPEN")
+    assert subject.expired(60.0) == []
+    assert [one.intent_id for one in subject.expired(61.0)] == ["a"]
+    assert subject.expired(61.0) == []
+    assert drain(subject, 99.0) == ["c", "d"]
+
+
+def test_without_a_bound_of_age_nothing_expires() -> None:
+    """A queue that names none keeps everything."""
+    subject = queue()
+    put(subject, Ticket("a", "acme", "crm", 0.0, priority="sheddable"))
+    assert subject.expired(1e9) == []
+
+
+def test_taking_looks_at_no_lane_that_may_not_go() -> None:
+    """A thousand paused lanes, and a thousand full ones, are looked at once and not again."""
+    subject = FairQueue(places_max=10_000, tenant_max=10_000, lane_places=1)
+    for number in range(1_000):
+        put(subject, Ticket(f"p{number}", "acme", f"paused {number}", 0.0, safe=False))
+        subject.pause(f"paused {number}", 9.0, "CIRCUIT_OPEN")
+        put(
+            subject,
+            Ticket(f"f{number}", "acme", f"full {number}", 0.0),
+            Ticket(f"g{number}", "acme", f"full {number}", 0.0),
+        )
+    put(subject, *(Ticket(f"c{number}", "acme", "crm", 0.0, safe=False) for number in range(10)))
+    while (found := subject.take(0.0)) is not None:
+        if found.lane == "crm":
+            subject.done(found)
+    looked: list[str] = []
+
+    def probing(lane: str) -> bool:
+        looked.append(lane)
+        return False
+
+    put(subject, Ticket("last", "acme", "crm", 0.0, safe=False))
+    taken = subject.take(0.0, probing)
+    assert (taken and taken.intent_id, looked) == ("last", ["crm"])
+
+
+def test_law_10_lines_of_tenants_that_have_gone_are_forgotten() -> None:
+    """So many tenants come and go; a bounded number of idle lines is kept, and of rates."""
+    subject = FairQueue(places_max=10, tenant_max=10, lane_places=2, share=Share(rate=1_000.0))
+    for number in range(5_000):
+        put(subject, ticket(f"i{number}", f"t{number}"), now=float(number))
+        assert len(drain(subject, float(number))) == 1
+        subject.release(f"i{number}")
+    lines = [len(lane.lines) for lane in subject._lanes.values()]  # noqa: SLF001 - the bound
+    rates = len(subject._paces._arrivals)  # noqa: SLF001 - the bound
+    assert (lines, rates < 2_000) == ([LINES_KEPT], True)
+
+
+def test_more_places_let_more_of_a_lane_run_at_once() -> None:
+    """A lane that was full goes on as soon as it may have more."""
+    subject = queue(lane_places=1)
+    put(subject, ticket("c0"), ticket("c1"))
+    assert [found.intent_id for _ in range(2) if (found := subject.take(0.0))] == ["c0"]
+    subject.set_places("crm", 2)
+    assert drain(subject) == ["c1"]
+
+
+def test_a_safe_ticket_is_looked_for_among_a_bounded_number_of_lines() -> None:
+    """While a dependency is not trusted, a search does not cost more the more wait."""
+    subject = shared()
+    for number in range(PROBES_LOOK_MAX):
+        put(subject, Ticket(f"o{number}", f"t{number}", "crm", 0.0, safe=False))
+    put(subject, Ticket("read", "last", "crm", 0.0))
+    first = subject.take(0.0, lambda _lane: True)
+    assert first is not None
+    assert first.intent_id == "o0"
+
+
+def test_nobody_asks_for_the_pause_of_a_lane_that_is_not_there() -> None:
+    """A lane that has had nothing yet is not paused, and has nothing to resume."""
+    subject = queue()
+    subject.resume("crm", "CIRCUIT_OPEN")
+    assert subject.paused_for("crm", 0.0, tenant="acme") is None
+    assert subject.waiting("crm") == 0
+
+
+@pytest.mark.parametrize("options", [{"weight": 0}, {"weight": 1e9}, {"slots": 0}, {"rate": 0.0}, {"slots": 1.5}])
+def test_a_share_that_cannot_be_is_refused_at_birth(options: dict[str, float]) -> None:
+    """Weights have bounds, so that no turn is endless; slots and rates let something go."""
+    with pytest.raises(OptionError, match=next(iter(options))):
+        Share(**cast("dict[str, Any]", options))
+
+
+def test_lanes_take_turns() -> None:
+    """What waits for one dependency does not wait behind all that waits for another."""
+    subject = queue()
+    put(subject, ticket("c0"), ticket("c1"), ticket("m0", lane="mail"), ticket("m1", lane="mail"))
+    taken = [found.intent_id for _ in range(4) if (found := subject.take(0.0)) is not None]
+    assert taken == ["c0", "m0", "c1", "m1"]
+
+
+def test_a_debt_is_not_forgotten_by_handing_in_one_at_a_time() -> None:
+    """A tenant whose line runs empty after a dear ticket owes it all the same while others wait."""
+    subject = queue(places_max=30, tenant_max=30)
+    put(subject, *(ticket(f"g{number}", "globex") for number in range(8)))
+    taken = []
+    put(subject, Ticket("a0", "acme", "crm", 0.0, cost=3))
+    for number in range(1, 9):
+        found = subject.take(0.0)
+        assert found is not None
+        taken.append(found.tenant)
+        if found.tenant == "acme":
+            put(subject, Ticket(f"a{number}", "acme", "crm", 0.0, cost=3))
+        subject.done(found)
+    assert taken == ["globex", "acme", "globex", "globex", "acme", "globex", "globex", "globex"]
+
+
+def test_a_debt_is_forgotten_when_nobody_waits() -> None:
+    """What took nothing from anybody is owed to nobody."""
+    subject = queue()
+    put(subject, Ticket("dear", "acme", "crm", 0.0, cost=50))
+    assert drain(subject) == ["dear"]
+    put(subject, ticket("a0"), ticket("g0", "globex"))
+    assert drain(subject) == ["a0", "g0"]
+
+
+def test_what_goes_first_as_a_probe_is_charged_as_any_other() -> None:
+    """A tenant whose safe ticket went before its turn has had that turn, and its slot."""
+    subject = shared()
+    put(subject, *(Ticket(f"a{number}", "acme", "crm", 0.0) for number in range(2)))
+    put(subject, *(Ticket(f"b{number}", "globex", "crm", 0.0, safe=False) for number in range(2)))
+    first = subject.take(0.0, lambda _lane: True)
+    assert first is not None
+    assert [first.intent_id, *drain(subject)] == ["a0", "b0", "a1", "b1"]
+    subject = shared(acme=Share(slots=1))
+    put(subject, ticket("a0"), ticket("a1"), Ticket("b0", "globex", "crm", 0.0, safe=False))
+    taken = [subject.take(0.0, lambda _lane: True) for _ in range(3)]
+    assert [one.intent_id if one else None for one in taken] == ["a0", "b0", None]
+
+
+def test_what_is_put_back_does_not_pass_what_is_more_important() -> None:
+    """It keeps its place within its class, and its class."""
+    subject = queue()
+    put(subject, Ticket("report", "acme", "crm", 1_000.0, priority="sheddable"), now=1_000.0)
+    taken = subject.take(1_000.0)
+    assert taken is not None
+    put(subject, ticket("order", due=1_000.0), now=1_000.0)
+    subject.put_back(taken)
+    subject.done(taken)
+    assert drain(subject, 1_000.0) == ["order", "report"]
+
+
+def test_what_expired_is_not_counted_among_what_waits() -> None:
+    """Where only safe tickets are left, nobody need ask whether a dependency is trusted."""
+    subject = FairQueue(places_max=10, tenant_max=10, lane_places=1, age_max=60.0)
+    put(subject, Ticket("old", "acme", "crm", 0.0, safe=False, priority="sheddable"), ticket("read"))
+    assert len(subject.expired(100.0)) == 1
+    looked: list[str] = []
+
+    def probing(lane: str) -> bool:
+        looked.append(lane)
+        return True
+
+    taken = subject.take(100.0, probing)
+    assert (taken and taken.intent_id, looked) == ("read", [])

@@ -52,3 +52,9 @@ def test_every_unknown_parameter_is_listed() -> None:
     with pytest.raises(MalformedRequest) as refusal:
         read_query(b"x=1&y=2", KNOWN)
     assert [error.where for error in refusal.value.errors] == ["query:x", "query:y"]
+
+
+def test_forms_of_a_word_are_named_instead_of_its_pattern() -> None:
+    """A pattern that nobody can read is said in words."""
+    with pytest.raises(MalformedRequest, match="must be a year"):
+        read_query(b"period=x", (Word("period", "…", "[0-9]{4}", "a year"),))

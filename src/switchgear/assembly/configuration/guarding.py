@@ -22,28 +22,36 @@ TENANTS = 2
 RAMP = 10.0
 """Seconds in which a recovered dependency is loaded again, unless a breaker table says otherwise."""
 
-_STANDARD: dict[str, dict[str, Any]] = {"breaker": {"ramp": RAMP, "tenants": TENANTS}, "rate_limit": {}, "bulkhead": {}}
+_STANDARD: dict[str, dict[str, Any]] = {"breaker": {"ramp": RAMP, "tenants": TENANTS}}
 _RETRY = "is not the guard's here: the kernel retries, since every attempt is recorded"
 _NOT_HERE = {
     "breaker": ("on", "ignore", "thresholds"),
     "rate_limit": ("wait", "bucket", "per_second", "full_level"),
     "bulkhead": ("queue", "max_wait"),
+    "tenant_breaker": ("on", "ignore", "thresholds", "tenants"),
+    "tenant_rate_limit": ("wait", "bucket", "per_second", "full_level"),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardOptions:
-    """The options of one dependency's guard; None where there is no such policy."""
+    """The options of one dependency's guard; None where there is no such policy.
+
+    `tenant_breaker` and `tenant_rate_limit` are those of the guard that each tenant has of its own beside it.
+    """
 
     timeout: Timeout | None = None
     breaker: Breaker | None = None
     rate_limit: RateLimit | None = None
     bulkhead: Bulkhead | None = None
+    tenant_breaker: Breaker | None = None
+    tenant_rate_limit: RateLimit | None = None
 
 
 DEFAULT_GUARD = GuardOptions(
     breaker=Breaker(failure_rate=0.5, minimum_calls=10, window=30.0, cooldown=15.0, ramp=RAMP, tenants=TENANTS),
     bulkhead=Bulkhead(32),
+    tenant_breaker=Breaker(failures=5, cooldown=60.0),
 )
 """What protects a dependency that the file says nothing about."""
 
@@ -64,6 +72,12 @@ def guard_options(table: Mapping[str, Any] | None, key: Sequence[Part], problems
         breaker=_policy(Breaker, found.breaker, default.breaker, (*key, "breaker"), problems),
         rate_limit=_policy(RateLimit, found.rate_limit, default.rate_limit, (*key, "rate_limit"), problems),
         bulkhead=_policy(Bulkhead, found.bulkhead, default.bulkhead, (*key, "bulkhead"), problems),
+        tenant_breaker=_policy(
+            Breaker, found.tenant_breaker, default.tenant_breaker, (*key, "tenant_breaker"), problems
+        ),
+        tenant_rate_limit=_policy(
+            RateLimit, found.tenant_rate_limit, default.tenant_rate_limit, (*key, "tenant_rate_limit"), problems
+        ),
     )
 
 
@@ -97,7 +111,7 @@ def _built(policy: type[_P], table: Mapping[str, Any], key: Sequence[Part], prob
         problems.add((*key, option), "is missing", f"write for example {option} = 10")
     if unknown or missing:
         return None
-    options: dict[str, Any] = {**_STANDARD[str(key[-1])], **table}
+    options: dict[str, Any] = {**_STANDARD.get(str(key[-1]), {}), **table}
     try:
         return policy(**options)
     except OptionError as error:

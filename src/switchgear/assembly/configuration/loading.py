@@ -8,12 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from switchgear.assembly.configuration.approving import approval_rules
+from switchgear.assembly.configuration.budgeting import budgets_of
 from switchgear.assembly.configuration.checking import checked
+from switchgear.assembly.configuration.lookups import check_lookups
 from switchgear.assembly.configuration.problems import ConfigurationError, Problem, Problems, shown
 from switchgear.assembly.configuration.remotes import remotes_of
+from switchgear.assembly.configuration.reverts import check_reverts
 from switchgear.assembly.configuration.sections import (
     AccessSettings,
     EngineSettings,
+    KillSwitchSettings,
+    LedgerSettings,
     LimitsSettings,
     LogSettings,
     Section,
@@ -35,10 +41,12 @@ SECTIONS: dict[str, type[Section]] = {
     "server": ServerSettings,
     "engine": EngineSettings,
     "limits": LimitsSettings,
+    "kill_switches": KillSwitchSettings,
+    "ledger": LedgerSettings,
     "access": AccessSettings,
     "log": LogSettings,
 }
-TOP_LEVEL = (*SECTIONS, "timeouts", "connectors", "dependencies", "tools")
+TOP_LEVEL = (*SECTIONS, "timeouts", "approvals", "budgets", "connectors", "dependencies", "tools")
 
 
 class Override(NamedTuple):
@@ -125,7 +133,11 @@ def _configuration(
     operations = _operations(raw.get("timeouts", {}), problems)
     remotes = remotes_of(raw, operations, problems)
     tools = ToolReader(remotes, operations, folder, problems).read(raw)
+    check_lookups(tools, problems)
+    check_reverts(tools, problems)
     sections = {name: _section(model, raw, name, problems) for name, model in SECTIONS.items()}
+    approvals = approval_rules(raw, problems)
+    budgets = budgets_of(raw, problems)
     _check_store(sections["store"], problems)
     problems.finish()
     return Configuration(
@@ -134,6 +146,8 @@ def _configuration(
         connections=remotes.connections,
         guards=remotes.guards,
         tools=tools,
+        approvals=approvals,
+        budgets=budgets,
         credentials=Credentials(variables, folder),
         **sections,
     )

@@ -12,12 +12,17 @@ from switchgear.assembly.configuration.guarding import DEFAULT_GUARD, policy_key
 from switchgear.assembly.configuration.loading import OVERRIDES, SECTIONS
 from switchgear.assembly.configuration.problems import shown
 from switchgear.assembly.configuration.sections import (
+    ApprovalTable,
+    BudgetTable,
     DependencyTable,
     FunctionConnectorTable,
     GuardTable,
     HttpConnectorTable,
     OutcomesTable,
+    RevokeSessionsTable,
+    ScimConnectorTable,
     Section,
+    TenantTable,
     ToolTable,
 )
 from switchgear.core.operations import OPERATIONS
@@ -43,8 +48,13 @@ def configuration_reference() -> str:
         _INTRODUCTION,
         _overrides(),
         *(_section(f"[{name}]", model) for name, model in SECTIONS.items()),
+        _section("[limits.tenants.NAME]", TenantTable),
         _timeouts(),
+        _section("[[approvals]]", ApprovalTable),
+        _section("[[budgets]]", BudgetTable),
         _section('[connectors.NAME], kind = "http"', HttpConnectorTable),
+        _section('[connectors.NAME], kind = "scim"', ScimConnectorTable),
+        _section("[connectors.NAME.revoke_sessions]", RevokeSessionsTable),
         _section('[connectors.NAME], kind = "function"', FunctionConnectorTable),
         _section("[dependencies.NAME]", DependencyTable),
         _section("[connectors.NAME.guard] and [dependencies.NAME.guard]", GuardTable),
@@ -114,6 +124,12 @@ def _guards() -> str:
         ("`breaker`", _listed(policy_keys(Breaker, "breaker")), f"`{_options(DEFAULT_GUARD.breaker)}`"),
         ("`rate_limit`", _listed(policy_keys(RateLimit, "rate_limit")), "–"),
         ("`bulkhead`", _listed(policy_keys(Bulkhead, "bulkhead")), f"`{_options(DEFAULT_GUARD.bulkhead)}`"),
+        (
+            "`tenant_breaker`",
+            _listed(policy_keys(Breaker, "tenant_breaker")),
+            f"`{_options(DEFAULT_GUARD.tenant_breaker)}`",
+        ),
+        ("`tenant_rate_limit`", _listed(policy_keys(RateLimit, "tenant_rate_limit")), "–"),
     ]
     about = "The options are those of the guard. There is no `retry`: write `attempts` at the tool."
     return "\n".join([about, "", *_table(("policy", "options", "default"), rows)])

@@ -14,13 +14,21 @@ from switchgear.assembly.configuration.sections import (
     DependencyTable,
     FunctionConnectorTable,
     HttpConnectorTable,
+    RemoteTable,
+    RevokeSessionsTable,
+    ScimConnectorTable,
     Section,
 )
-from switchgear.connectors.http import HttpConnection
+from switchgear.connectors.http import HttpConnection, HttpOperation
+from switchgear.connectors.scim import ScimConnection
 from switchgear.core.errors import OptionError
 from switchgear.core.operations import Operation
 
-_KINDS: dict[str, type[Section]] = {"http": HttpConnectorTable, "function": FunctionConnectorTable}
+_KINDS: dict[str, type[Section]] = {
+    "http": HttpConnectorTable,
+    "scim": ScimConnectorTable,
+    "function": FunctionConnectorTable,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,7 @@ class FunctionConnection:
     threads_max: int
 
 
-Connection = HttpConnection | FunctionConnection
+Connection = HttpConnection | ScimConnection | FunctionConnection
 
 
 @dataclass(slots=True)
@@ -81,19 +89,39 @@ def _connection(
     if isinstance(table, Mapping) and (not isinstance(kind, str) or kind not in _KINDS):
         wrong = "is missing" if kind is None else f"cannot be {shown(kind)}"
         near = suggestion(kind, _KINDS) if isinstance(kind, str) else ""
-        problems.add((*key, "kind"), wrong, near or 'write kind = "http" or kind = "function"')
+        problems.add((*key, "kind"), wrong, near or 'write kind = "http", kind = "scim" or kind = "function"')
         return None
     found = checked(_KINDS[str(kind or "http")], table, key, problems)
     if isinstance(found, HttpConnectorTable):
         _guard(name, found.guard, (*key, "guard"), remotes, problems)
         return _http(name, found, operations["http.connect"].seconds, problems)
+    if isinstance(found, ScimConnectorTable):
+        _guard(name, found.guard, (*key, "guard"), remotes, problems)
+        return _scim(name, found, operations["http.connect"].seconds, problems)
     if isinstance(found, FunctionConnectorTable):
         _guard(name, found.guard, (*key, "guard"), remotes, problems)
         return FunctionConnection(found.threads_max)
     return None
 
 
-def _http(name: str, table: HttpConnectorTable, connect_timeout: float, problems: Problems) -> HttpConnection | None:
+def _scim(name: str, table: ScimConnectorTable, connect_timeout: float, problems: Problems) -> ScimConnection | None:
+    connection = _http(name, table, connect_timeout, problems)
+    if connection is None:
+        return None
+    try:
+        return ScimConnection(http=connection, revoke_sessions=_revocation(table.revoke_sessions))
+    except OptionError as error:
+        problems.add(("connectors", name, "revoke_sessions"), error.message)
+        return None
+
+
+def _revocation(table: RevokeSessionsTable | None) -> HttpOperation | None:
+    if table is None:
+        return None
+    return HttpOperation(method=table.method, path=table.path, query=(), body="none", result="none")
+
+
+def _http(name: str, table: RemoteTable, connect_timeout: float, problems: Problems) -> HttpConnection | None:
     headers = headers_of(table.headers, ("connectors", name, "headers"), problems)
     try:
         return HttpConnection(

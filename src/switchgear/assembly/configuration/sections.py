@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from switchgear.execution.shares import Share
+
 
 class Section(BaseModel):
     """A table of the file: known keys only, of exact types, never changed after loading."""
@@ -23,6 +25,8 @@ class StoreSettings(Section):
 
     url: str = Field("sqlite:///switchgear.db", pattern=r"^[a-z][a-z0-9+.-]*://")
     """`sqlite:///relative.db`, `sqlite:////absolute.db`, or `memory://` for what may be lost."""
+    backups: str | None = Field(None, min_length=1)
+    """The folder that `switchgear ledger backup` writes to. By default `backups` beside the file of the store."""
 
 
 class ServerSettings(Section):
@@ -63,17 +67,50 @@ class EngineSettings(Section):
     """Intents waiting, over all tenants; more are refused with QUEUE_FULL."""
     queue_tenant_max: int = Field(50_000, ge=1)
     """The same, for one tenant."""
+    queue_age_max: float = Field(300.0, gt=0)
+    """How long a `sheddable` or `sheddable_plus` action may wait in the queue from when it is due; then it is denied
+    with QUEUE_EXPIRED."""
     shutdown_grace: float = Field(10.0, ge=0, le=3_600)
     """How long a stopping gear waits for what it has dispatched; what is left then is in doubt."""
+    escalate_after: float = Field(900.0, gt=0)
+    """How long an action may be in doubt before a person is called."""
+    lookups_max: int = Field(5, ge=1, le=100)
+    """The most lookups of one action in doubt; after the last a person is called."""
+
+
+class TenantTable(Section):
+    """What one tenant may take of what leaves the queue."""
+
+    weight: float = Field(default=1.0, ge=0.001, le=1_000)
+    """Its part of a dependency that several tenants wait for, against the weights of the others."""
+    slots: int | None = Field(default=None, ge=1)
+    """The most of its actions at once at one dependency. By default `[limits] tenant_slots`."""
+    attempt_rate: float | None = Field(default=None, gt=0)
+    """Its attempts a second, over all dependencies. By default `[limits] tenant_attempt_rate`."""
 
 
 class LimitsSettings(Section):
-    """How fast one tenant may submit."""
+    """How fast one tenant may submit, and what it may take of what leaves the queue."""
 
     tenant_rate: float = Field(10_000.0, gt=0)
     """Submissions a second, for each tenant."""
     tenant_burst: float = Field(50_000.0, ge=1)
     """Submissions at once, for each tenant."""
+    tenant_slots: int | None = Field(None, ge=1)
+    """The most actions of one tenant at once at one dependency. By default as many as the dependency has."""
+    tenant_attempt_rate: float | None = Field(None, gt=0)
+    """Attempts a second, for each tenant. By default unbounded."""
+    tenants: dict[str, TenantTable] = {}
+    """What is different for a tenant, by its name; see below."""
+
+    def share_of(self, tenant: str | None) -> Share:
+        """Return what a tenant may take of what leaves the queue; None stands for one that is not named."""
+        named = TenantTable() if tenant is None else self.tenants.get(tenant, TenantTable())
+        return Share(
+            weight=named.weight,
+            slots=self.tenant_slots if named.slots is None else named.slots,
+            rate=self.tenant_attempt_rate if named.attempt_rate is None else named.attempt_rate,
+        )
 
 
 class AccessSettings(Section):
@@ -96,10 +133,92 @@ class LogSettings(Section):
     """`json` for machines, `console` for people, `auto` by where it goes."""
 
 
-class HttpConnectorTable(Section):
-    """A remote that tools reach over HTTP."""
+class KillSwitchSettings(Section):
+    """How kill switches are kept and proven."""
 
-    kind: Literal["http"]
+    single_operator: bool = False
+    """Whether the one who tripped a switch may release it. By default another person does."""
+    stale_after: float = Field(2.0, gt=0)
+    """Where several engines share a store: switches that were not read for so long stop everything."""
+    self_probe_every: float = Field(60.0, gt=0)
+    """How often a made-up action proves that the switches still stop things."""
+
+
+class LedgerSettings(Section):
+    """How the ledger is signed."""
+
+    key: str | None = Field(None, min_length=1)
+    """The file of the private key that signs checkpoints, as `switchgear ledger key` makes it. By default none."""
+    checkpoint_entries: int = Field(1_000, ge=1)
+    """A chain is signed after so many entries."""
+    checkpoint_seconds: float = Field(3_600.0, gt=0)
+    """Or after so many seconds, if it has grown."""
+
+
+class ApprovalTable(Section):
+    """A rule about which actions people must approve: those that fit all its keys. The first one that fits counts."""
+
+    name: str = Field(min_length=1, max_length=128, json_schema_extra={"write": 'name = "refunds"'})
+    """What people are shown, and the ledger keeps."""
+    tool: str = Field("*", min_length=1)
+    """The tool, or a pattern such as `crm.*`."""
+    connector: str = Field("*", min_length=1)
+    """The dependency that carries it out, or a pattern."""
+    actor: str = Field("*", min_length=1)
+    """Who asks for it, or a pattern such as `agent:*`."""
+    effects: list[Literal["read_only", "keyed", "natural", "reconcilable", "opaque"]] | None = Field(
+        None, min_length=1, json_schema_extra={"write": 'effects = ["opaque", "reconcilable"]'}
+    )
+    """Effect classes. By default all."""
+    destructive: bool | None = None
+    """Whether the tool is marked destructive. By default either."""
+    cost_above: int | None = Field(None, ge=0)
+    """Only actions that cost more units than this."""
+    quorum: int = Field(1, ge=1)
+    """How many people must say yes."""
+    expires: float = Field(3_600.0, gt=0)
+    """For how many seconds the approval is waited for, and may be used, from when it was asked for."""
+
+
+class BudgetTable(Section):
+    """How many units the actions that fit every key given may spend in a period.
+
+    An action costs what its tool's `cost` says. One `[[budgets]]` for each; every one that fits has to cover it.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", json_schema_extra={"write": 'name = "agents"'})
+    """What reports and counters call it. Of several with one name the first that names a tenant is that tenant's."""
+    limit: int | None = Field(None, ge=0, le=10**15)
+    """Units that may be spent in one period, by each tenant. By default there is no limit, and it only counts."""
+    period: Literal["hour", "day", "month", "total"] = "month"
+    """The calendar period, in UTC, that the limit is for; `total` never begins anew."""
+    tenant: str = Field("*", min_length=1)
+    """The tenant, or a pattern such as `eu-*`. Each tenant has counters of its own."""
+    account: str = Field("*", min_length=1)
+    """The account, or a pattern."""
+    connector: str = Field("*", min_length=1)
+    """The dependency that carries it out, or a pattern."""
+    tool: str = Field("*", min_length=1)
+    """The tool, or a pattern such as `crm.*`."""
+    each: list[Literal["account", "connector", "tool"]] = []
+    """What has the limit for itself: `["account"]` gives it to every account. By default all share it."""
+    soft: float = Field(0.8, gt=0, le=1)
+    """The share of the limit at which the alarm `budget.soft_limit` is raised."""
+
+
+class RevokeSessionsTable(Section):
+    """The request that ends every session of a user. It has no body."""
+
+    method: Literal["POST", "PUT", "PATCH", "DELETE"]
+    """The HTTP method."""
+    path: str = Field(json_schema_extra={"write": 'path = "/Users/{user_id}/sessions:revoke"'})
+    """Added to `base_url`, or a full URL on a host of the connector's list. It holds `{user_id}`."""
+
+
+class RemoteTable(Section):
+    """Something that is reached over HTTP."""
+
+    kind: str
     """This kind of connector."""
     base_url: str = Field(json_schema_extra={"write": 'base_url = "https://api.example.com"'})
     """Where the remote is; paths of tools are added to it."""
@@ -117,6 +236,22 @@ class HttpConnectorTable(Section):
     """Open connections to one host."""
     guard: dict[str, Any] | None = None
     """The guard of this dependency; see below."""
+
+
+class HttpConnectorTable(RemoteTable):
+    """A remote that tools reach over HTTP."""
+
+    kind: Literal["http"]
+    """This kind of connector."""
+
+
+class ScimConnectorTable(RemoteTable):
+    """A SCIM 2.0 server: an identity provider. Its tools name an `operation`."""
+
+    kind: Literal["scim"]
+    """This kind of connector."""
+    revoke_sessions: RevokeSessionsTable | None = None
+    """The request that ends a user's sessions, which SCIM does not have. Without it there is no such operation."""
 
 
 class FunctionConnectorTable(Section):
@@ -148,6 +283,11 @@ class GuardTable(Section):
     """Options of the rate limit, such as `{ limit = 10, per = 1.0, burst = 20 }`. None by default."""
     bulkhead: Any = None
     """Attempts at once, such as `{ limit = 32 }`."""
+    tenant_breaker: Any = None
+    """Options of a breaker that each tenant has of its own. It counts only what is the tenant's: refused credentials
+    and used-up quota (401, 403, 429). While it is open, only that tenant waits."""
+    tenant_rate_limit: Any = None
+    """Options of a rate limit that each tenant has of its own, such as `{ limit = 10 }`. None by default."""
 
 
 class OutcomesTable(Section):
@@ -164,7 +304,7 @@ class OutcomesTable(Section):
 
 
 class ToolTable(Section):
-    """A tool: an operation of an HTTP connector, or a Python function."""
+    """A tool: an operation of an HTTP or SCIM connector, or a Python function."""
 
     connector: str | None = None
     """The connector that makes its attempts. May be left out for a function."""
@@ -193,8 +333,25 @@ class ToolTable(Section):
     """How long the remote remembers an idempotency key."""
     cost: int = Field(1, ge=0)
     """What an attempt takes from rate limits."""
+    destructive: bool = False
+    """Whether it deletes or cuts off."""
+    resource: str | None = Field(None, min_length=1, json_schema_extra={"write": 'resource = "contact/{contact_id}"'})
+    """What it changes, with names of arguments. A `natural` action in doubt runs again only while no later action has
+    touched the same resource."""
+    lookup: str | None = Field(None, json_schema_extra={"write": 'lookup = "crm.find_order"'})
+    """The read-only tool of this file that finds out whether an action in doubt happened. It gets the same arguments;
+    in its path or query, `{about}` or `about` is the key that the remote got."""
+    settle_delay: float = Field(5.0, ge=0)
+    """How long a lookup waits before "not there" counts."""
+    compensate: str | None = Field(None, json_schema_extra={"write": 'compensate = "crm.cancel_order"'})
+    """The tool that undoes it when a later step of a saga fails."""
+    revert: str | None = Field(None, json_schema_extra={"write": 'revert = "idp.restore"'})
+    """The tool of this file that undoes it when its time-box ends. It gets the same arguments, and `prior` and `now`
+    of its value."""
     function: str | None = None
     """`"module:function"`, called as `function(call, **arguments)`. Modules beside this file are found."""
+    operation: Literal["lookup_user", "deactivate", "restore", "revoke_sessions"] | None = None
+    """What a SCIM connector is to do. It brings its own effect and arguments."""
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] | None = None
     """The HTTP method."""
     path: str | None = None
@@ -218,4 +375,7 @@ class ToolTable(Section):
 
 
 HTTP_ONLY = ("method", "path", "query", "body", "headers", "idempotency_header", "outcomes", "result")
-"""Keys of a tool that mean nothing for a function."""
+"""Keys of a tool that mean something for an HTTP connector alone."""
+
+SCIM_BRINGS = ("effect", "arguments", "function", "resource")
+"""Keys of a tool that a SCIM operation leaves no choice in."""

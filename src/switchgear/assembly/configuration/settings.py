@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from switchgear.assembly.configuration.guarding import DEFAULT_GUARD, GuardOptions
 from switchgear.assembly.configuration.problems import Part, Problem, dotted
@@ -11,6 +12,8 @@ from switchgear.assembly.configuration.remotes import Connection, FunctionConnec
 from switchgear.assembly.configuration.sections import (
     AccessSettings,
     EngineSettings,
+    KillSwitchSettings,
+    LedgerSettings,
     LimitsSettings,
     LogSettings,
     ServerSettings,
@@ -19,11 +22,15 @@ from switchgear.assembly.configuration.sections import (
 from switchgear.assembly.configuration.tooling import DeclaredTool
 from switchgear.connectors.credentials import Credentials, HeaderValue, PerTenant, Reference
 from switchgear.connectors.function import FunctionConnector
-from switchgear.connectors.http import HttpConnection, HttpConnector, HttpOperation
+from switchgear.connectors.http import HttpConnector, HttpOperation
+from switchgear.connectors.scim import ScimConnection, ScimConnector
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
-from switchgear.core.errors import OptionError
+from switchgear.core.errors import Invalid, OptionError
 from switchgear.core.operations import Operation
 from switchgear.execution.contract import Connector, Tool
+from switchgear.gates.approval import ApprovalRule
+from switchgear.gates.budget import Budgets
+from switchgear.ledger.keys import read_key_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +46,16 @@ class Configuration:
     server: ServerSettings
     engine: EngineSettings
     limits: LimitsSettings
+    kill_switches: KillSwitchSettings
+    ledger: LedgerSettings
     access: AccessSettings
     log: LogSettings
     operations: Mapping[str, Operation]
     connections: Mapping[str, Connection]
     guards: Mapping[str, GuardOptions]
     tools: tuple[DeclaredTool, ...]
+    approvals: tuple[ApprovalRule, ...]
+    budgets: Budgets
     credentials: Credentials
 
     def guard_of(self, dependency: str) -> GuardOptions:
@@ -52,17 +63,19 @@ class Configuration:
         return self.guards.get(dependency, DEFAULT_GUARD)
 
     def warnings(self) -> list[str]:
-        """Return, one a line, what would be refused if it were needed now: credentials that cannot be read.
+        """Return, one a line, what would be refused if it were needed now: credentials and a key that cannot be read.
 
         No failure, since a variable or file may be put in place later. Reads the files; never shows a value.
         """
-        found = ((key, self._unreadable(reference)) for key, reference in self._references())
+        found = [(key, self._unreadable(reference)) for key, reference in self._references()]
+        found.append((("ledger", "key"), self._unusable_key()))
         return [str(Problem(self.source or "configuration", dotted(key), wrong)) for key, wrong in found if wrong]
 
     def _references(self) -> Iterator[tuple[tuple[Part, ...], Reference]]:
         for name, connection in self.connections.items():
-            if isinstance(connection, HttpConnection):
-                yield from _references(("connectors", name, "headers"), connection.headers)
+            if not isinstance(connection, FunctionConnection):
+                remote = connection.http if isinstance(connection, ScimConnection) else connection
+                yield from _references(("connectors", name, "headers"), remote.headers)
         for declared in self.tools:
             if isinstance(declared.means, HttpOperation):
                 yield from _references(("tools", declared.tool.name, "headers"), declared.means.headers)
@@ -72,6 +85,18 @@ class Configuration:
         try:
             self.credentials.read(reference)
         except OptionError as error:
+            return error.message
+        return ""
+
+    def _unusable_key(self) -> str:
+        """Return why the key of the ledger cannot be used, empty when it can or none is named."""
+        file = self.ledger.key
+        try:
+            if file is not None:
+                read_key_file(Path(file))
+        except OSError as error:
+            return f"{file}: {error.strerror}; the server needs it: make a key with `switchgear ledger key {file}`"
+        except Invalid as error:
             return error.message
         return ""
 
@@ -86,9 +111,11 @@ class Configuration:
             built.append((declared.tool, connector))
         return built
 
-    def _connector(self, connection: Connection, clock: Clock) -> FunctionConnector | HttpConnector:
+    def _connector(self, connection: Connection, clock: Clock) -> FunctionConnector | HttpConnector | ScimConnector:
         if isinstance(connection, FunctionConnection):
             return FunctionConnector(threads_max=connection.threads_max)
+        if isinstance(connection, ScimConnection):
+            return ScimConnector(connection, self.credentials, clock=clock)
         return HttpConnector(connection, self.credentials, clock=clock)
 
 
@@ -104,11 +131,13 @@ def _references(
                 yield (*key, name, "tenants", tenant) if several else (*key, name), single
 
 
-def _register(connector: FunctionConnector | HttpConnector, declared: DeclaredTool) -> None:
-    means = declared.means
-    if isinstance(connector, HttpConnector):
-        assert isinstance(means, HttpOperation), "the reader of tools matches tools and connectors"
-        connector.register(declared.tool.name, means)
-    else:
-        assert not isinstance(means, HttpOperation), "as above"
-        connector.register(declared.tool.name, means)
+def _register(connector: FunctionConnector | HttpConnector | ScimConnector, declared: DeclaredTool) -> None:
+    match connector, declared.means:
+        case HttpConnector(), HttpOperation() as operation:
+            connector.register(declared.tool.name, operation)
+        case ScimConnector(), str() as operation:
+            connector.register(declared.tool.name, operation)
+        case FunctionConnector(), means if callable(means):
+            connector.register(declared.tool.name, means)
+        case _:
+            raise AssertionError("the reader of tools matches tools and connectors")

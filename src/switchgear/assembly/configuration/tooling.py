@@ -11,9 +11,10 @@ from typing import Any, Literal
 from switchgear.assembly.configuration.checking import checked
 from switchgear.assembly.configuration.headers import headers_of
 from switchgear.assembly.configuration.problems import Problems, shown, suggestion
-from switchgear.assembly.configuration.remotes import FunctionConnection, Remotes, named_tables
-from switchgear.assembly.configuration.sections import HTTP_ONLY, OutcomesTable, ToolTable
-from switchgear.connectors.http import HttpConnection, HttpOperation, Outcomes
+from switchgear.assembly.configuration.remotes import Connection, FunctionConnection, Remotes, named_tables
+from switchgear.assembly.configuration.sections import HTTP_ONLY, SCIM_BRINGS, OutcomesTable, ToolTable
+from switchgear.connectors.http import ABOUT, HttpConnection, HttpOperation, Outcomes
+from switchgear.connectors.scim import ScimConnection, ScimOperation
 from switchgear.connectors.signatures import load, schema_of
 from switchgear.core.effects import Effect
 from switchgear.core.errors import Invalid, OptionError
@@ -24,19 +25,27 @@ from switchgear.execution.contract import Tool
 
 KEY_HEADER = "Idempotency-Key"
 _KEYED: Literal["keyed"] = "keyed"
+_WORDS: Mapping[type, str] = {
+    HttpConnection: "an HTTP operation",
+    ScimConnection: "a SCIM operation",
+    FunctionConnection: "a function",
+}
+
+
+Means = HttpOperation | str | Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredTool:
     """A tool of the file: its contract, and the way to carry it out.
 
-    `means` is the operation of an HTTP connector, or a function. `connector` names the connector; it is empty for
-    a function that needs none of its own.
+    `means` is the operation of an HTTP connector, the name of one of a SCIM connector, or a function. `connector`
+    names the connector; it is empty for a function that needs none of its own.
     """
 
     tool: Tool
     connector: str
-    means: HttpOperation | Callable[..., Any]
+    means: Means
 
 
 class ToolReader:
@@ -62,11 +71,19 @@ class ToolReader:
             return None
         self._check_requires(name, found)
         good_schema = self._good_schema(name, found)
-        means = self._function(name, found) if found.function is not None else self._operation(name, found)
+        means = self._means(name, found)
         if means is None or not good_schema:
             return None
         tool = self._contract(name, found, means)
         return None if tool is None else DeclaredTool(tool, found.connector or "", means)
+
+    def _means(self, name: str, table: ToolTable) -> Means | None:
+        if table.operation is not None:
+            return self._scim(name, table, table.operation)
+        if isinstance(self._remotes.connections.get(table.connector or ""), ScimConnection):
+            self._add(name, "is missing", "a tool of a SCIM connector needs operation = …", "operation")
+            return None
+        return self._function(name, table) if table.function is not None else self._operation(name, table)
 
     def _looks_unquoted(self, name: str, table: object) -> bool:
         """Recognise ``[tools.crm.update]``, which TOML reads as a table in a table."""
@@ -127,6 +144,26 @@ class ToolReader:
             return None
         return self._http(name, table)
 
+    def _scim(self, name: str, table: ToolTable, operation: str) -> str | None:
+        for key in (*HTTP_ONLY, *SCIM_BRINGS):
+            if key in table.model_fields_set:
+                self._add(name, "means nothing for a SCIM operation", "remove it, or remove operation", key)
+        if table.connector is None:
+            self._add(name, "is missing", "a SCIM operation needs connector = …", "connector")
+            return None
+        if not self._connector_is(name, table.connector, ScimConnection):
+            return None
+        if self._scim_operation(table) is None:
+            declare = f"declare [connectors.{table.connector}.revoke_sessions]"
+            self._add(name, f"its connector has no {operation}", declare, "operation")
+            return None
+        return operation
+
+    def _scim_operation(self, table: ToolTable) -> ScimOperation | None:
+        """Return the operation of a SCIM connector that a tool names; None when there is none."""
+        connection = self._remotes.connections.get(table.connector or "")
+        return connection.operations.get(table.operation or "") if isinstance(connection, ScimConnection) else None
+
     def _http(self, name: str, table: ToolTable) -> HttpOperation | None:
         headers = headers_of(table.headers, ("tools", name, "headers"), self._problems)
         header = table.idempotency_header
@@ -168,7 +205,9 @@ class ToolReader:
         named = schema.get("properties", {})
         known = set(named) if isinstance(named, Mapping) else set()
         stray = sorted(argument for argument in known if not operation.uses(argument))
-        unfilled = [] if schema.get("additionalProperties", True) else sorted({*operation.template.names} - known)
+        unfilled = (
+            [] if schema.get("additionalProperties", True) else sorted({*operation.template.names} - known - {ABOUT})
+        )
         for argument in stray:
             wrong = f"no place in the request for the argument {argument!r}"
             self._add(name, wrong, "name it in path, query or body", "arguments")
@@ -176,16 +215,17 @@ class ToolReader:
             self._add(name, f"does not know {argument!r}, which the path needs", "add it to properties", "arguments")
         return not (stray or unfilled)
 
-    def _contract(self, name: str, table: ToolTable, means: HttpOperation | Callable[..., Any]) -> Tool | None:
-        schema = self._schema(name, table, means)
+    def _contract(self, name: str, table: ToolTable, means: Means) -> Tool | None:
+        brought = self._scim_operation(table)
+        schema = brought.arguments_schema if brought else self._schema(name, table, means)
         if schema is None:
             return None
         try:
             return Tool(
                 name=name,
                 requires=tuple(table.requires) or (table.connector or name.partition(".")[0],),
-                effect=Effect(table.effect),
-                description=table.description,
+                effect=brought.effect if brought else Effect(table.effect),
+                description=table.description or (brought.description if brought else ""),
                 version=table.version,
                 timeout=table.timeout or self._operations["intent.execute"].seconds,
                 attempts=table.attempts,
@@ -193,23 +233,33 @@ class ToolReader:
                 backoff_cap=table.backoff_cap,
                 lifetime=table.lifetime,
                 key_retention=table.key_retention,
+                destructive=table.destructive,
+                lookup=table.lookup,
+                settle_delay=table.settle_delay,
+                compensate=table.compensate,
+                revert=table.revert,
                 cost=table.cost,
                 arguments_schema=schema or None,
                 binding=self._binding(table, means),
+                resource=brought.resource if brought else table.resource,
             )
         except OptionError as error:
             self._add(name, error.message)
             return None
 
-    def _binding(self, table: ToolTable, means: HttpOperation | Callable[..., Any]) -> str:
+    def _binding(self, table: ToolTable, means: Means) -> str:
         connection = self._remotes.connections.get(table.connector or "")
-        if not isinstance(means, HttpOperation) or not isinstance(connection, HttpConnection):
-            return ""
-        return f"{connection.base_url} {means.binding}"
+        match connection, means:
+            case HttpConnection(), HttpOperation():
+                return f"{connection.base_url} {means.binding}"
+            case ScimConnection(), str():
+                return connection.binding(means)
+            case _:
+                return ""
 
-    def _schema(self, name: str, table: ToolTable, means: HttpOperation | Callable[..., Any]) -> dict[str, Any] | None:
+    def _schema(self, name: str, table: ToolTable, means: Means) -> dict[str, Any] | None:
         """Return the schema of the arguments, empty when there is none, or None after adding what is wrong."""
-        if table.arguments is None and not isinstance(means, HttpOperation):
+        if table.arguments is None and callable(means):
             return self._derived(name, means)
         return table.arguments or {}
 
@@ -226,7 +276,7 @@ class ToolReader:
             self._add(name, error.message, key="function")
             return None
 
-    def _connector_is(self, name: str, connector: str, kind: type[HttpConnection | FunctionConnection]) -> bool:
+    def _connector_is(self, name: str, connector: str, kind: type[Connection]) -> bool:
         if connector in self._remotes.broken:
             return False
         found = self._remotes.connections.get(connector)
@@ -234,9 +284,10 @@ class ToolReader:
             near = suggestion(connector, self._remotes.connections) or f"declare it with [connectors.{connector}]"
             self._add(name, f"there is no connector {shown(connector)}", near, "connector")
         elif not isinstance(found, kind):
-            word = "an HTTP operation" if kind is HttpConnection else "a function"
             self._add(
-                name, f"the connector {shown(connector)} is of the other kind; this tool is {word}", key="connector"
+                name,
+                f"the connector {shown(connector)} is of another kind; this tool is {_WORDS[kind]}",
+                key="connector",
             )
         return isinstance(found, kind)
 

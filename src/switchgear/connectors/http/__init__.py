@@ -7,13 +7,14 @@ egress         the allow-list of hosts, checked down to the address connected to
 answer         what came back, read within bounds
 classify       status and body → what is known of the action
 failures       errors of the client library → what is known of the action
-retry_after    the remote's own wish to be left alone for a while
-connector      one attempt from end to end
+exchange       one request from end to end
+connector      which tool is which request
 
+Statuses, errors of the client and ``Retry-After`` have one table for all HTTP, which stands in `switchgear.adapters`.
 What may not live here: retry, knowledge of a certain remote, reading of the environment.
 """
 
 from switchgear.connectors.http.connector import HttpConnector
-from switchgear.connectors.http.specification import HttpConnection, HttpOperation, Outcomes
+from switchgear.connectors.http.specification import ABOUT, HttpConnection, HttpOperation, Outcomes
 
-__all__ = ["HttpConnection", "HttpConnector", "HttpOperation", "Outcomes"]
+__all__ = ["ABOUT", "HttpConnection", "HttpConnector", "HttpOperation", "Outcomes"]

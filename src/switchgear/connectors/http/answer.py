@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import httpx2
 
+from switchgear.adapters.http_hints import announces_json
+
 _HIDDEN = b"[hidden]"
 
 
@@ -20,12 +22,12 @@ class Answer:
     location: str | None = None
     body: bytes = b""
     problem: str = ""
+    etag: str | None = None
 
     @property
     def announces_json(self) -> bool:
         """Whether the content type is JSON (RFC 8259) or builds on it (RFC 6839)."""
-        kind = self.content_type.partition(";")[0].strip().lower()
-        return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+        return announces_json(self.content_type)
 
 
 async def read_answer(response: httpx2.Response, bytes_max: int, secrets: Sequence[str]) -> Answer:
@@ -45,6 +47,7 @@ async def read_answer(response: httpx2.Response, bytes_max: int, secrets: Sequen
         response.headers.get("location"),
         body,
         problem,
+        response.headers.get("etag"),
     )
 
 

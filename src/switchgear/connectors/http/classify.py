@@ -5,21 +5,25 @@ Defaults, unless the operation's `Outcomes` say otherwise:
     2xx             succeeded; in doubt when its body cannot be read as announced. A value that the ledger has no
                     room for is replaced by a note
     408, 425, 429   not applied, retryable, a failure of the dependency
-    other 4xx       not applied for good, no failure of the dependency
+    401, 403, 429   besides: of the tenant, whose credentials or quota it is
+    other 4xx       not applied for good, no failure of the dependency; 404 and 410 to a GET or HEAD say NOT_FOUND,
+                    which tells a lookup that the action it asks about did not happen
     5xx             in doubt, a failure of the dependency
     3xx             never followed, EGRESS_DENIED: not applied when the request was safe (GET, HEAD) or the remote
                     demands it again elsewhere (307, 308); in doubt otherwise: 303 usually means "done, look there".
                     What follows from doubt is the effect's business, so a keyed action repeats with its key
 
-A status says about the dependency what less traffic would change about it (SEMANTICS, breaker).
+What a status says about the dependency, and how its wish to wait is read, is one table for all HTTP: that of the
+adapters, `http_outcomes` and `http_hints`.
 """
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from switchgear.adapters.http_hints import json_in, retry_after_of
+from switchgear.adapters.http_outcomes import verdict_of
 from switchgear.connectors.http.answer import Answer
-from switchgear.connectors.http.retry_after import retry_after_of
 from switchgear.connectors.http.specification import HttpOperation
 from switchgear.connectors.values import brief, parse_json, recordable
 from switchgear.core.codes import Code
@@ -28,9 +32,9 @@ from switchgear.execution.contract import Refused, Result, Succeeded, Uncertain
 
 _SAFE = frozenset({"GET", "HEAD"})
 _REPEATED_ELSEWHERE = frozenset({307, 308})
-_OVERLOADED = frozenset({408, 425, 429})
 _TOO_MANY = 429
-_SERVER_ERRORS = range(500, 600)
+_OF_TENANT = frozenset({401, 403, _TOO_MANY})
+_MISSING = frozenset({404, 410})
 
 
 def result_of(operation: HttpOperation, answer: Answer, now: float) -> Result:
@@ -40,15 +44,10 @@ def result_of(operation: HttpOperation, answer: Answer, now: float) -> Result:
         return _succeeded(operation, answer)
     if standing == "redirect":
         return _redirected(operation, answer)
-    wish = retry_after_of(answer.retry_after, _json_or_none(answer), now)
+    wish = retry_after_of(answer.retry_after, json_in(answer.content_type, answer.body), now)
     if standing == "not_applied":
         return _refused(operation, answer, wish)
     return Uncertain(Code.DEPENDENCY_FAILED, _message(answer), verdict_of(answer.status), wish)
-
-
-def verdict_of(status: int) -> Verdict:
-    """Return what a status says about the dependency: 408, 425, 429 and 5xx are failures."""
-    return Verdict.FAILURE if status in _OVERLOADED or status in _SERVER_ERRORS else Verdict.SUCCESS
 
 
 def _succeeded(operation: HttpOperation, answer: Answer) -> Result:
@@ -74,14 +73,20 @@ def _value(operation: HttpOperation, answer: Answer) -> object:
 
 def _refused(operation: HttpOperation, answer: Answer, wish: float | None) -> Refused:
     retryable = operation.outcomes.is_retryable(answer.status) and not (wish is not None and wish < 0)
-    code = Code.RATE_LIMITED_CONNECTOR if answer.status == _TOO_MANY else Code.DEPENDENCY_FAILED
     return Refused(
-        code if retryable else Code.TOOL_FAILED,
+        _code_of(operation, answer.status, retryable=retryable),
         _message(answer),
         retryable,
         verdict_of(answer.status),
         wish if retryable else None,
+        of_tenant=answer.status in _OF_TENANT,
     )
+
+
+def _code_of(operation: HttpOperation, status: int, *, retryable: bool) -> Code:
+    if retryable:
+        return Code.RATE_LIMITED_CONNECTOR if status == _TOO_MANY else Code.DEPENDENCY_FAILED
+    return Code.NOT_FOUND if status in _MISSING and operation.method in _SAFE else Code.TOOL_FAILED
 
 
 def _redirected(operation: HttpOperation, answer: Answer) -> Result:
@@ -103,12 +108,3 @@ def _host_of(location: str | None) -> str:
 def _message(answer: Answer) -> str:
     text = brief(answer.body[:2_000].decode("utf-8", errors="replace"))
     return f"answered {answer.status}{f': {text}' if text else ''}"
-
-
-def _json_or_none(answer: Answer) -> object:
-    if not (answer.announces_json and answer.body):
-        return None
-    try:
-        return parse_json(answer.body)
-    except ValueError:
-        return None  # the body of an error is read for a hint only

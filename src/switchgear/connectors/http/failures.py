@@ -1,7 +1,9 @@
-"""Errors of the client library → what is known of the action: one table, a test for each row.
+"""Errors of the client library → what is known of the action: a test for each row.
 
-A row says the most that may have happened. Whether a byte of the request really left is watched on the connection;
-when none did, nothing was applied, whatever the error is called.
+What an error says about the dependency, and whether anything may have left, is the adapters' table of this client.
+This one adds the code, and whether another attempt may help. A row says the most that may have happened. Whether a
+byte of the request really left is watched on the connection; when none did, nothing was applied, whatever the error is
+called.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from dataclasses import dataclass
 
 import httpx2
 
+from switchgear.adapters.gate import FAILED
+from switchgear.adapters.gate import Row as Meaning
+from switchgear.adapters.httpx_family import ROWS
 from switchgear.connectors.values import brief_error
 from switchgear.core.codes import Code
 from switchgear.core.outcome import Verdict
@@ -19,33 +24,23 @@ from switchgear.execution.contract import Refused, Result, Uncertain
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What an error says: whether something may have left, the code, what it says about the dependency."""
+    """What an error says in the words of the adapters, its code, and whether another attempt may help."""
 
-    may_have_left: bool
-    code: Code
-    verdict: Verdict = Verdict.FAILURE
+    says: Meaning
+    code: Code = Code.DEPENDENCY_FAILED
     retryable: bool = True
 
 
-_BROKEN = Row(may_have_left=True, code=Code.DEPENDENCY_FAILED)
-_NOT_CONNECTED = Row(may_have_left=False, code=Code.DEPENDENCY_FAILED)
+_BROKEN = Row(FAILED)
+_SPECIAL: Mapping[str, tuple[Code, bool]] = {  # code, and whether another attempt may help
+    "ConnectTimeout": (Code.TIMEOUT_HTTP_CONNECT, True),
+    "PoolTimeout": (Code.BULKHEAD_FULL, True),
+    "UnsupportedProtocol": (Code.EGRESS_DENIED, False),
+    "InvalidURL": (Code.INVALID_ARGUMENT, False),
+}
 
 FAILURES: Mapping[type[Exception], Row] = {
-    httpx2.ConnectTimeout: Row(may_have_left=False, code=Code.TIMEOUT_HTTP_CONNECT),
-    httpx2.ConnectError: _NOT_CONNECTED,
-    httpx2.PoolTimeout: Row(may_have_left=False, code=Code.BULKHEAD_FULL, verdict=Verdict.IGNORED),
-    httpx2.UnsupportedProtocol: Row(
-        may_have_left=False, code=Code.EGRESS_DENIED, verdict=Verdict.IGNORED, retryable=False
-    ),
-    httpx2.InvalidURL: Row(may_have_left=False, code=Code.INVALID_ARGUMENT, verdict=Verdict.IGNORED, retryable=False),
-    httpx2.ProxyError: _NOT_CONNECTED,
-    httpx2.ReadTimeout: _BROKEN,
-    httpx2.WriteTimeout: _BROKEN,
-    httpx2.ReadError: _BROKEN,
-    httpx2.WriteError: _BROKEN,
-    httpx2.CloseError: _BROKEN,
-    httpx2.RemoteProtocolError: _BROKEN,
-    httpx2.LocalProtocolError: _BROKEN,
+    **{getattr(httpx2, name): Row(says, *_SPECIAL.get(name, ())) for name, says in ROWS.items()},
     httpx2.DecodingError: _BROKEN,
 }
 """Error → row. Any other error of the library is read as `_BROKEN`."""
@@ -55,9 +50,9 @@ def failure_of(error: Exception, *, left: bool) -> Result:
     """Return what `error` says. `left` is whether a byte of the request may have left."""
     row = next((FAILURES[kind] for kind in type(error).__mro__ if kind in FAILURES), _BROKEN)
     message = brief_error(error)
-    if row.may_have_left and left:
-        return Uncertain(row.code, message, row.verdict)
-    return Refused(row.code, message, row.retryable, row.verdict)
+    if row.says.may_have_left and left:
+        return Uncertain(row.code, message, row.says.verdict)
+    return Refused(row.code, message, row.retryable, row.says.verdict)
 
 
 def late(*, left: bool, connecting: bool) -> Result:

@@ -1,4 +1,7 @@
-"""Makes one call into one request. Every argument has a place, or the call is refused: nothing is dropped."""
+"""Makes one call into one request. Every argument has a place, or the call is refused: nothing is dropped.
+
+Only a lookup, which gets the arguments of the action that it looks up, leaves out what it has no place for.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from switchgear.connectors.credentials import Credentials, HeaderValue, PerTenant, Reference, is_header_value
-from switchgear.connectors.http.specification import HttpConnection, HttpOperation
+from switchgear.connectors.http.specification import ABOUT, HttpConnection, HttpOperation
 from switchgear.connectors.http.template import scalar_text
 from switchgear.core.canonical import canonical_json
 from switchgear.core.errors import Invalid, OptionError
 from switchgear.execution.contract import Call
+from switchgear.execution.family import LOOKUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,9 @@ def prepare(connection: HttpConnection, operation: HttpOperation, call: Call, cr
     Raises `Invalid` for arguments that have no place or do not fit theirs, and `OptionError` for a credential that
     cannot be read.
     """
-    rest = {name: value for name, value in call.arguments.items() if name not in operation.template.names}
-    path = operation.template.fill(call.arguments)
+    given = _given(operation, call)
+    rest = {name: value for name, value in given.items() if name not in operation.template.names}
+    path = operation.template.fill(given)
     query = _query(operation, rest)
     content = _content(operation, rest)
     if rest:
@@ -42,6 +47,19 @@ def prepare(connection: HttpConnection, operation: HttpOperation, call: Call, cr
     if content is not None:
         headers.setdefault("content-type", "application/json")
     return Prepared(operation.method, connection.url(operation, path) + query, headers, content, tuple(secrets))
+
+
+def _given(operation: HttpOperation, call: Call) -> Mapping[str, object]:
+    """Return the arguments of `call`, and as ``about`` the key of the action that it looks up or undoes.
+
+    A lookup gets the arguments of that action, and uses those that it has a place for.
+    """
+    if call.about is None:
+        return call.arguments
+    given = {ABOUT: call.about, **call.arguments} if operation.names(ABOUT) else dict(call.arguments)
+    if call.purpose != LOOKUP:
+        return given
+    return {name: value for name, value in given.items() if operation.uses(name)}
 
 
 def _query(operation: HttpOperation, rest: dict[str, object]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
+from switchgear.adapters.http_outcomes import OVERLOADED_STATUSES
 from switchgear.connectors.credentials import HeaderValue, PerTenant, is_header_value
 from switchgear.connectors.http.template import PathTemplate
 from switchgear.core.errors import OptionError
@@ -16,6 +17,8 @@ from switchgear.core.errors import OptionError
 Standing = Literal["succeeded", "not_applied", "in_doubt", "redirect"]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 METHODS: tuple[Method, ...] = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+ABOUT = "about"
+"""The name that stands for the idempotency key of the action that a request looks up or undoes."""
 BODYLESS = frozenset({"GET", "HEAD", "DELETE"})
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
@@ -26,7 +29,6 @@ _BY_CLASS: dict[str, Standing] = {
     "4xx": "not_applied",
     "5xx": "in_doubt",
 }
-_RETRYABLE = (408, 425, 429)
 _STATUSES = range(200, 600)
 
 
@@ -41,7 +43,7 @@ class Outcomes:
     succeeded: tuple[int | str, ...] = ()
     not_applied: tuple[int | str, ...] = ()
     in_doubt: tuple[int | str, ...] = ()
-    retryable: tuple[int | str, ...] = _RETRYABLE
+    retryable: tuple[int | str, ...] = OVERLOADED_STATUSES
     _table: dict[int | str, Standing] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -54,7 +56,7 @@ class Outcomes:
                 table[status] = name
         object.__setattr__(self, "_table", _BY_CLASS | table)
         for status in _checked("retryable", self.retryable):
-            if self._of(status) != "not_applied" and self.retryable != _RETRYABLE:
+            if self._of(status) != "not_applied" and self.retryable != OVERLOADED_STATUSES:
                 raise OptionError(f"outcomes: {status} is retryable but not not_applied; list it there too")
 
     def standing(self, status: int) -> Standing:
@@ -160,7 +162,11 @@ class HttpOperation:
     def uses(self, argument: str) -> bool:
         """Whether an argument of this name has a place in the request."""
         rest = self.body == "json" or (self.body == "none" and self.query is None)
-        return rest or argument in self._named()
+        return rest or self.names(argument)
+
+    def names(self, argument: str) -> bool:
+        """Whether the path, the query or the body names this argument."""
+        return argument in self._named()
 
     def _named(self) -> tuple[str, ...]:
         body = self.body if isinstance(self.body, tuple) else ()

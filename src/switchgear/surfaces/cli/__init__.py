@@ -6,8 +6,9 @@ client       the HTTP client and the translation of its failures
 session      address and token of one command, and where its answer goes
 output       one answer, for people or as one JSON document
 failures     what went wrong, where, what to do next, and the exit code
-rendering    views as tables for people
-submitting, intents, ledger, looking, serving   the commands
+rendering    what the drawing of several commands shares: tables, states, moments, entries of the ledger
+submitting, intents, breakers, budgets, tools, ledger    one subject a module: its commands and how they are drawn
+serving      the commands that come before or start a server
 reference    the generated page docs/reference/cli.md
 demo/        the demo: a misbehaving CRM, traffic, a live view, and the audit against the CRM's own log
 

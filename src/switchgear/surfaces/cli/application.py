@@ -1,6 +1,7 @@
 """The commands put together, and the one entry point that turns every ending into an exit code.
 
-Only here are failures printed. Exit codes are those of `switchgear.core.codes.ExitCode`, and 130 for Ctrl-C.
+Each subject has a module with its commands and how they are drawn, and a line here. Only here are failures printed.
+Exit codes are those of `switchgear.core.codes.ExitCode`, and 130 for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,7 +15,25 @@ import typer
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import SwitchgearError
-from switchgear.surfaces.cli import intents, ledger, looking, serving, submitting
+from switchgear.surfaces.cli import (
+    approving,
+    backups,
+    breakers,
+    budgets,
+    deadletters,
+    intents,
+    kill,
+    lab,
+    ledger,
+    rebuilding,
+    replaying,
+    resolving,
+    sagas,
+    serving,
+    submitting,
+    time_boxes,
+    tools,
+)
 from switchgear.surfaces.cli.demo import command as demo_command
 from switchgear.surfaces.cli.failures import INTERRUPTED, CommandFailure, failure_of_error, failure_of_usage
 from switchgear.surfaces.cli.output import Output
@@ -44,9 +63,26 @@ app.command("up", epilog=examples("switchgear up --dev", "switchgear up --dev --
 app.command("token", epilog=serving.TOKEN_EXAMPLES, rich_help_panel=_BEGIN)(serving.token)
 app.command("submit", epilog=submitting.EXAMPLES, rich_help_panel=_WORK)(submitting.submit)
 app.add_typer(intents.app, name="intents", rich_help_panel=_WORK)
-app.command("breakers", epilog=examples("switchgear breakers --json"), rich_help_panel=_WORK)(looking.breakers)
-app.command("tools", epilog=examples("switchgear tools"), rich_help_panel=_WORK)(looking.tools)
+intents.app.command("approve", epilog=approving.APPROVE_EXAMPLES)(approving.approve)
+intents.app.command("reject", epilog=approving.REJECT_EXAMPLES)(approving.reject)
+intents.app.command("withdraw", epilog=approving.WITHDRAW_EXAMPLES)(approving.withdraw)
+intents.app.command("replay", epilog=replaying.EXAMPLES)(replaying.replay)
+intents.app.command("doubts", epilog=resolving.DOUBTS_EXAMPLES)(resolving.doubts)
+intents.app.command("resolve", epilog=resolving.RESOLVE_EXAMPLES)(resolving.resolve)
+app.add_typer(deadletters.app, name="deadletters", rich_help_panel=_WORK)
+app.add_typer(sagas.app, name="sagas", rich_help_panel=_WORK)
+app.add_typer(time_boxes.app, name="time-boxes", rich_help_panel=_WORK)
+app.command("breakers", epilog=breakers.EXAMPLES, rich_help_panel=_WORK)(breakers.breakers)
+app.add_typer(kill.app, name="kill", rich_help_panel=_WORK)
+app.command("budget", epilog=budgets.EXAMPLES, rich_help_panel=_WORK)(budgets.budget)
+app.add_typer(tools.app, name="tools", rich_help_panel=_WORK)
 app.add_typer(ledger.app, name="ledger", rich_help_panel=_WORK)
+app.add_typer(lab.app, name="lab", rich_help_panel=_WORK)
+ledger.app.command("rebuild", epilog=rebuilding.EXAMPLES)(rebuilding.rebuild)
+ledger.app.command("backup", epilog=backups.BACKUP_EXAMPLES)(backups.backup)
+ledger.app.command("backups", epilog=backups.LIST_EXAMPLES)(backups.list_)
+ledger.app.command("restore", epilog=backups.RESTORE_EXAMPLES)(backups.restore)
+ledger.app.command("thaw", epilog=backups.THAW_EXAMPLES)(backups.thaw)
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 - the framework calls it so
@@ -88,7 +124,7 @@ def run(argv: Sequence[str], services: Services) -> int:
 
 def _asked(argv: Sequence[str]) -> list[str]:
     """Return the words of the command line; the bare name, or that of a group, is a question for its help."""
-    groups = [[group.name] for group in app.registered_groups]
+    groups = [[group.name] for group in app.registered_groups if group.typer_instance is not tools.app]
     words = list(argv)
     return [*words, "--help"] if not words or words in groups else words
 

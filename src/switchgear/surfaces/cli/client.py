@@ -78,6 +78,10 @@ class Client:
         timeout = httpx2.Timeout(ANSWER_SECONDS + patience, connect=CONNECT_SECONDS)
         return self._json("POST", path, json=dict(body), headers=dict(headers or {}), timeout=timeout)
 
+    def put(self, path: str, body: Mapping[str, Any]) -> Document:
+        """Return the JSON answer of a PUT. Raises as `get` does."""
+        return self._json("PUT", path, json=dict(body))
+
     def lines(self, path: str) -> Iterator[str]:
         """Yield the lines of a streamed answer, each without its end.
 

@@ -1,17 +1,23 @@
-"""The commands `intents list|show|events|cancel`."""
+"""The commands `intents list|show|events|cancel`, and how intents are drawn."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import quote
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
-from switchgear.surfaces.cli.rendering import draw_events, draw_intent, draw_intents
+from switchgear.surfaces.cli.rendering import Column, View, draw_events, moment, styled, table, times
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 
 app = typer.Typer(no_args_is_help=True, help="Look at actions, and cancel them.")
+
+_CANCEL_ASKED = "requested; it had already left, so its outcome still counts"
 
 IntentId = Annotated[str, typer.Argument(metavar="INTENT", help="The id of an intent, such as int_0190….")]
 
@@ -33,18 +39,19 @@ def list_(
     return ExitCode.OK
 
 
-@app.command("show", epilog=examples("switchgear intents show int_0190b6"))
+@app.command("show", epilog=examples("switchgear intents show int_0190b6…"))
 def show(
     intent: IntentId, *, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None
 ) -> int:
     """Show one action: its state, outcome, and what it waits for."""
     with session(url, token, as_json=as_json) as opened:
-        view = opened.client.get(_path(intent))
-        opened.output.answer(view, lambda console: draw_intent(console, view))
+        view = opened.client.get(path_of(intent))
+        word = None if as_json else _word_on(opened.client.get(path_of(intent, "/events"), {"limit": 200})["items"])
+        opened.output.answer(view, lambda console: draw_intent(console, view, word))
     return ExitCode.OK
 
 
-@app.command("events", epilog=examples("switchgear intents events int_0190b6"))
+@app.command("events", epilog=examples("switchgear intents events int_0190b6…"))
 def events(
     intent: IntentId,
     *,
@@ -56,14 +63,14 @@ def events(
 ) -> int:
     """Show everything that the ledger has about one action, in order."""
     with session(url, token, as_json=as_json) as opened:
-        answer = opened.client.get(_path(intent, "/events"), {"after": after, "limit": limit})
+        answer = opened.client.get(path_of(intent, "/events"), {"after": after, "limit": limit})
         opened.output.answer(answer, lambda console: draw_events(console, answer["items"]))
         if answer.get("next_after"):
             opened.output.note(f"more: --after {answer['next_after']}")
     return ExitCode.OK
 
 
-@app.command("cancel", epilog=examples('switchgear intents cancel int_0190b6 --reason "customer withdrew"'))
+@app.command("cancel", epilog=examples('switchgear intents cancel int_0190b6… --reason "customer withdrew"'))
 def cancel(
     intent: IntentId,
     *,
@@ -74,10 +81,113 @@ def cancel(
 ) -> int:
     """Cancel an action that has not left. One that has left only gets the wish on record."""
     with session(url, token, as_json=as_json) as opened:
-        view = opened.client.post(_path(intent, "/cancel"), {"reason": reason})
+        view = opened.client.post(path_of(intent, "/cancel"), {"reason": reason})
         opened.output.answer(view, lambda console: draw_intent(console, view))
     return ExitCode.OK
 
 
-def _path(intent: str, rest: str = "") -> str:
+def path_of(intent: str, rest: str = "") -> str:
+    """Return where an intent, and the `rest` of it, is found on a server."""
     return f"/v1/intents/{quote(intent, safe='')}{rest}"
+
+
+def draw_intent(console: Console, intent: View, word: View | None = None) -> None:
+    """Print one intent, a field a line, leaving out what is not known. `word` is the event that settled its doubt."""
+    again = " [dim](answered from the record of the first request)[/]" if intent.get("replayed") else ""
+    console.print(f"[bold]{escape(intent['id'])}[/]  {styled(intent['state'])}{again}")
+    for name, value in [*_rows(intent), ("resolved", _resolved(word))]:
+        if value:
+            console.print(f"  [dim]{name:>10}[/]  {value}", soft_wrap=True)
+
+
+def draw_intents(console: Console, page: View) -> None:
+    """Print a page of intents."""
+    rows = [
+        (
+            escape(item["id"]),
+            escape(item["tool"]),
+            styled(item["state"]),
+            str(item["attempts"]),
+            escape(item.get("code") or item.get("waiting_for") or ""),
+            moment(item["updated_at"]),
+        )
+        for item in page["items"]
+    ]
+    table(console, _COLUMNS, rows, empty="no intents")
+    if page.get("next_cursor"):
+        console.print(f"[dim]more: --cursor {escape(page['next_cursor'])}[/]", soft_wrap=True)
+
+
+def _rows(intent: View) -> list[tuple[str, str]]:
+    actor = f"{escape(intent['actor'])} in {escape(intent['account'])}"
+    reason = " ".join(escape(str(intent[name])) for name in ("code", "message") if intent.get(name))
+    return [
+        ("cancel", _CANCEL_ASKED if intent["cancel_requested"] and intent["state"] != "cancelled" else ""),
+        ("tool", f"{escape(intent['tool'])} [dim]({intent['effect']})[/]"),
+        ("key", escape(intent.get("key") or "")),
+        ("by", actor),
+        ("arguments", escape(json.dumps(intent["arguments"], ensure_ascii=False))),
+        ("attempts", f"{intent['attempts']} of {intent['attempts_max']}"),
+        (
+            "value",
+            escape(json.dumps(intent["value"], ensure_ascii=False)) if intent["value"] is not None else "",
+        ),
+        ("reason", reason),
+        ("in doubt", _since(intent)),
+        ("proposed", _proposed(intent)),
+        ("ended", escape(intent.get("ended") or "")),
+        ("waits for", escape(intent.get("waiting_for") or "")),
+        *_approval_rows(intent.get("approval")),
+        ("not before", _moment_of_day(intent.get("not_before"))),
+        ("created", _moment_of_day(intent["created_at"])),
+        ("updated", _moment_of_day(intent["updated_at"])),
+        ("deadline", "" if intent["final"] else _moment_of_day(intent["deadline_at"])),
+        ("trace", escape(intent["trace"])),
+    ]
+
+
+def _approval_rows(approval: View | None) -> list[tuple[str, str]]:
+    if approval is None:
+        return []
+    who = f" by {', '.join(map(escape, approval['granted_by']))}" if approval["granted_by"] else ""
+    stands = f"{len(approval['granted_by'])} of {approval['quorum']}{who}, rule {escape(approval['rule'])}"
+    until = "" if approval["used"] else f", until {_moment_of_day(approval['expires_at'])}"
+    return [("approval", f"{stands}{until}"), ("digest", approval["digest"])]
+
+
+def _word_on(events: Sequence[View]) -> View | None:
+    """Return the event in which a person said last what became of an action in doubt."""
+    return next((event for event in reversed(events) if event["facts"].get("resolved_by")), None)
+
+
+def _resolved(word: View | None) -> str:
+    if word is None:
+        return ""
+    facts, evidence = word["facts"], (word["payload"] or {}).get("evidence")
+    second = f" as {escape(facts['proposed_by'])} had proposed" if facts.get("proposed_by") else ""
+    why = f": {escape(evidence)}" if evidence else ""
+    return f"{escape(word['type'].removeprefix('intent.'))} by {escape(facts['resolved_by'])}{second}{why}"
+
+
+def _since(intent: View) -> str:
+    since, lookups = _moment_of_day(intent.get("doubt_since")), intent.get("lookups")
+    return since and f"since {since}{f', looked up {times(lookups)}' if lookups else ''}"
+
+
+def _proposed(intent: View) -> str:
+    said = intent.get("resolution")
+    return f"{escape(said['verdict'])} by {escape(said['by'])}; a second person must say the same" if said else ""
+
+
+def _moment_of_day(seconds: float | None) -> str:
+    return "" if seconds is None else f"{moment(seconds)} UTC"
+
+
+_COLUMNS = (
+    Column("intent", whole=True),
+    Column("tool"),
+    Column("state", whole=True),
+    Column("attempts", spare=True),
+    Column("reason"),
+    Column("updated (UTC)", whole=True, spare=True),
+)

@@ -1,25 +1,38 @@
-"""The commands `ledger head|list|verify|export`.
+"""The commands `ledger head|list|export|verify|key|checkpoint|archive|erase`.
 
-Verifying an export is offline: it opens that file and nothing else.
+Verifying exports and making a key are offline: they open those files and nothing else.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
-from switchgear.ledger.verify import verify_export
-from switchgear.surfaces.cli.failures import failure_of_usage
+from switchgear.core.errors import Invalid
+from switchgear.ledger.keys import make_key_file, read_key_file
+from switchgear.surfaces.cli.client import Client
+from switchgear.surfaces.cli.failures import CommandFailure, failure_of_usage
+from switchgear.surfaces.cli.ledger_files import (
+    Written,
+    document_of,
+    failure_of_file,
+    lines_of,
+    verified,
+    write_lines,
+    write_new,
+)
 from switchgear.surfaces.cli.output import Output
-from switchgear.surfaces.cli.rendering import draw_entries, draw_verification
+from switchgear.surfaces.cli.rendering import counted, draw_entries, draw_verification
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 
-app = typer.Typer(no_args_is_help=True, help="Read, export and verify the record of everything that was done.")
+app = typer.Typer(no_args_is_help=True, help="Read, export, sign, verify and archive the record of everything done.")
 
 
 @app.command("head", epilog=examples("switchgear ledger head --json"))
@@ -65,77 +78,216 @@ def export(
     with session(url, token, as_json=as_json) as opened:
         lines = opened.client.lines("/v1/ledger/export")
         if output is None:
-            _write(sys.stdout, lines)
+            write_lines(sys.stdout, lines)
             return ExitCode.OK
-        count = _write_new(output, lines)
+        count = write_new(output, lines).lines
         document = {"file": str(output), "lines": count}
         opened.output.answer(document, lambda console: console.print(f"{count} lines in {output}", soft_wrap=True))
     return ExitCode.OK
 
 
-@app.command("verify", epilog=examples("switchgear ledger verify", "switchgear ledger verify acme.jsonl --json"))
+@app.command(
+    "verify",
+    epilog=examples(
+        "switchgear ledger verify",
+        "switchgear ledger verify acme.jsonl --key acme.pub --checkpoint acme.note",
+        "switchgear ledger verify 2025.jsonl acme.jsonl --json",
+    ),
+)
 def verify(
-    export_file: Annotated[
-        Path | None,
-        typer.Argument(metavar="EXPORT", help="An exported chain. Without it, the server verifies."),
+    exports: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="EXPORT...",
+            help="An exported chain, after its archived segments, oldest first. Without it, the server verifies.",
+        ),
     ] = None,
     *,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option("--key", metavar="PUBLIC", help="Public key of the ledger, or a file that holds it."),
+    ] = None,
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Option("--checkpoint", metavar="FILE", help="A checkpoint that was kept elsewhere."),
+    ] = None,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """Verify that no entry was changed, removed, added or moved; name the first bad one."""
-    if export_file is not None:
-        return _verified(Output(as_json=as_json), verified_file(export_file))
+    if exports:
+        found = document_of(verified(exports, keys=keys or (), checkpoints=checkpoints or ()))
+        return _verified(Output(as_json=as_json), found)
+    if keys or checkpoints:
+        raise failure_of_usage("--key and --checkpoint need an EXPORT: verifying against them is offline")
     with session(url, token, as_json=as_json) as opened:
         return _verified(opened.output, opened.client.get("/v1/ledger/verify"))
 
 
-def verified_file(file: Path) -> dict[str, Any]:
-    """Verify an export, offline. Raises `CommandFailure` (USAGE) when the file cannot be opened.
-
-    What is wrong inside the file is a finding, not an error.
-    """
+@app.command(
+    "key",
+    epilog=examples("switchgear ledger key ledger.key --name ledger.example.org", "switchgear ledger key ledger.key"),
+)
+def key(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file of the private key.")],
+    *,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Make a new key, for the ledger of this name, in the new FILE.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> int:
+    """Make the key that signs checkpoints, or show its public half: what others verify with."""
     try:
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            found = verify_export(lines)
+        found = read_key_file(file) if name is None else make_key_file(file, name)
     except OSError as error:
-        raise failure_of_usage(
-            f"{file}: {error.strerror}", advice="Make one with `switchgear ledger export`."
-        ) from error
-    head_found = {"tenant": found.head.tenant, "seq": found.head.seq, "hash": found.head.hash.hex()}
-    return {
-        "ok": found.ok,
-        "entries": found.count,
-        "first_bad_seq": found.first_bad_seq,
-        "problem": found.problem or None,
-        "head": head_found,
-    }
+        raise failure_of_file(file, error, "Name a new file with --name NAME, or the file of a key.") from error
+    except Invalid as error:
+        raise failure_of_usage(error.message) from error
+    document = {"file": str(file), "name": found.name, "public_key": str(found.public)}
+    Output(as_json=as_json).answer(document, lambda console: console.print(str(found.public), soft_wrap=True))
+    return ExitCode.OK
+
+
+@app.command(
+    "checkpoint",
+    epilog=examples("switchgear ledger checkpoint --output acme.note", "switchgear ledger checkpoint --sign --json"),
+)
+def checkpoint(
+    *,
+    sign: Annotated[
+        bool, typer.Option("--sign", help="Sign the chain as it is now, rather than show the last.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write the note to this new file, to be kept elsewhere.")
+    ] = None,
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """Show the signed checkpoint of your tenant's chain: kept elsewhere, it proves everything before it."""
+    with session(url, token, as_json=as_json) as opened:
+        path = "/v1/ledger/checkpoint"
+        view = opened.client.post(path, {}) if sign else opened.client.get(path)
+        if output is not None:
+            write_new(output, lines_of(view["note"]))
+        document = {**view, "file": None if output is None else str(output)}
+        opened.output.answer(document, lambda console: _draw_checkpoint(console, document))
+    return ExitCode.OK
+
+
+@app.command("archive", epilog=examples("switchgear ledger archive --before 100000 --output acme-1.jsonl"))
+def archive(
+    *,
+    before: Annotated[int, typer.Option("--before", min=1, help="Archive entries below this number.")],
+    output: Annotated[Path, typer.Option("--output", help="Write the segment to this new file, and keep it.")],
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """Move old entries, up to the first action that is still open, from the store into a file."""
+    with session(url, token, as_json=as_json) as opened:
+        possible = opened.client.get("/v1/ledger/archivable", {"before": before})
+        if not possible["last_seq"]:
+            raise _nothing_to_archive(before, possible)
+        written = _segment(opened.client, possible, output)
+        proof = {"last_seq": possible["last_seq"], "hash": possible["hash"], "sha256": written.sha256}
+        view = opened.client.post("/v1/ledger/archive", proof)
+        document = {"file": str(output), **view}
+        text = f"entries {view['first_seq']} to {view['last_seq']} are in {output}"
+        opened.output.answer(document, lambda console: console.print(escape(text), soft_wrap=True))
+    return ExitCode.OK
+
+
+@app.command("erase", epilog=examples('switchgear ledger erase int_0190… --reason "request 17 of the data subject"'))
+def erase(
+    intent: Annotated[str, typer.Argument(metavar="INTENT", help="The id of an action that is over.")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why. It stays on record for ever, so name no person.")],
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """Erase the arguments, value and messages of one action, for ever. That it happened stays on record."""
+    with session(url, token, as_json=as_json) as opened:
+        view = opened.client.post(f"/v1/intents/{quote(intent, safe='')}/erase", {"reason": reason})
+        text = f"erased {counted(len(view['seqs']), 'payload')} of {view['intent']}"
+        opened.output.answer(view, lambda console: console.print(escape(text), soft_wrap=True))
+    return ExitCode.OK
+
+
+_SUBJECTS = (
+    ("int_", "the action {}, which is not over", "intents show {}"),
+    ("sga_", "the saga {}, which is not over", "sagas show {}"),
+    ("time_box.", "the time-box {}, which is not over", "time-boxes show {}"),
+    ("kill_switches", "the kill switches, of which one is on", "kill list"),
+)
+
+
+def _what_blocks(stream: str) -> tuple[str, str]:
+    """Return in words what keeps an entry in the store, and the command that shows it."""
+    for start, words, command in _SUBJECTS:
+        if stream.startswith(start):
+            name = stream.removeprefix("time_box.")
+            return words.format(name), command.format(name)
+    return stream, "ledger list --limit 1"
+
+
+def _nothing_to_archive(before: int, possible: dict[str, Any]) -> CommandFailure:
+    archived_through = possible["archived_through"]
+    if archived_through >= before - 1:
+        return failure_of_usage(
+            f"entries 1 to {archived_through} are archived already", advice="Name a later entry with --before."
+        )
+    if not possible["blocked_by"]:
+        return failure_of_usage(f"there is no entry below {before}", advice="Look with `switchgear ledger list`.")
+    blocker, command = _what_blocks(possible["blocked_by"])
+    return failure_of_usage(
+        f"nothing below entry {before} can be archived: the first entry left belongs to {blocker}",
+        advice=f"Look at it with `switchgear {command}`.",
+    )
+
+
+def verified_file(file: Path) -> dict[str, Any]:
+    """Verify one export, offline. Raises `CommandFailure` (USAGE) when the file cannot be opened."""
+    return document_of(verified([file]))
+
+
+def _segment(client: Client, possible: dict[str, Any], output: Path) -> Written:
+    """Write the segment and verify it, so that nothing leaves the store that is not whole in the file."""
+    last_seq = possible["last_seq"]
+    written = write_new(output, client.lines(f"/v1/ledger/segment?last_seq={last_seq}"))
+    found = verified([output], archived_through=possible["archived_through"])
+    if found.ok and (found.head.seq, found.head.hash.hex()) == (last_seq, possible["hash"]):
+        return written
+    problem = {"title": "The segment is not intact.", "detail": found.problem or "it ends at another entry"}
+    raise CommandFailure(
+        problem,
+        ExitCode.VERIFY_FAILED,
+        where=str(output),
+        advice="Nothing was archived. Run `switchgear ledger verify`; keep the file.",
+    )
+
+
+def _draw_checkpoint(console: Console, view: dict[str, Any]) -> None:
+    if view["file"] is None:
+        console.print(escape(view["note"]), end="", soft_wrap=True)
+    else:
+        console.print(f"checkpoint at entry {view['seq']} in {escape(view['file'])}", soft_wrap=True)
 
 
 def _verified(output: Output, found: dict[str, Any]) -> int:
-    output.answer(found, lambda console: draw_verification(console, found))
+    output.answer(found, lambda console: _draw(console, found))
     return ExitCode.OK if found["ok"] else ExitCode.VERIFY_FAILED
 
 
-def _write(stream: TextIO, lines: Iterable[str]) -> int:
-    count = 0
-    for line in lines:
-        stream.write(line + "\n")
-        count += 1
-    stream.flush()
-    return count
-
-
-def _write_new(file: Path, lines: Iterable[str]) -> int:
-    """Write a new file; one that broke off is removed, since half an export looks like a cut-off chain."""
-    try:
-        stream = file.open("x", encoding="utf-8")
-    except OSError as error:
-        raise failure_of_usage(f"{file}: {error.strerror}", advice="Name a new file.") from error
-    try:
-        with stream:
-            return _write(stream, lines)
-    except BaseException:
-        file.unlink()
-        raise
+def _draw(console: Console, found: dict[str, Any]) -> None:
+    draw_verification(console, found)
+    if found.get("bad", 0) > 1:
+        console.print(f"{found['bad']} findings; --json lists the first 100")
+    if found.get("begins_after"):
+        console.print(f"entries 1 to {found['begins_after']} are archived: give their segments to verify them as well")
+    signed = found.get("checkpoint")
+    if signed is not None:
+        by = "signature not checked: give --key" if signed["signed_by"] is None else f"signed by {signed['ledger']}"
+        console.print(escape(f"checkpoint at entry {signed['seq']}, {by}"), soft_wrap=True)

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from switchgear.core.codes import Code
 from switchgear.surfaces.cli.failures import CommandFailure
+from switchgear.surfaces.cli.rendering import span
 
 _PIPE_WIDTH = 160
 
@@ -63,8 +64,9 @@ def _draw_failure(console: Console, failure: CommandFailure) -> None:
     detail = problem.get("detail") or problem.get("title") or "It failed."
     mark = f"[bold red]{escape(str(code))}[/] " if code else ""
     console.print(f"{mark}{escape(str(detail))}", soft_wrap=True)
-    for item in problem.get("errors") or ():
-        console.print(f"  - {escape(_error_text(item))}", soft_wrap=True)
+    for text in map(_error_text, problem.get("errors") or ()):
+        if text != detail:
+            console.print(f"  - {escape(text)}", soft_wrap=True)
     for name, value in _particulars(failure):
         console.print(f"[dim]{name:>6}[/] {escape(value)}", soft_wrap=True)
 
@@ -85,7 +87,7 @@ def _particulars(failure: CommandFailure) -> list[tuple[str, str]]:
         ("where", failure.where),
         ("first request:", first),
         ("what", dependency),
-        ("when", "" if retry_after is None else f"try again in {float(retry_after):.3g} s"),
+        ("when", "" if retry_after is None else f"try again in {span(float(retry_after))}"),
         ("next", failure.advice),
         ("trace", str(problem.get("trace") or "")),
     )

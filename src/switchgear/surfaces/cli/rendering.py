@@ -1,8 +1,11 @@
-"""Views as tables and panels for people. Takes the JSON that REST answered with; prints, decides nothing."""
+"""What the drawing of several commands shares: tables, states, moments, entries of the ledger.
+
+Takes the JSON that REST answered with; prints, decides nothing. What one subject alone draws is in its own module.
+"""
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +21,9 @@ STATE_STYLES: Mapping[str, str] = {
     "succeeded": "green",
     "failed": "red",
     "in_doubt": "bold magenta",
+    "reconciling": "magenta",
+    "needs_operator": "bold magenta",
+    "dead_lettered": "red",
     "cancelled": "yellow",
     "expired": "yellow",
     "held": "cyan",
@@ -28,9 +34,8 @@ STATE_STYLES: Mapping[str, str] = {
     "half_open": "yellow",
 }
 
-
 _WIDE = 120
-_CANCEL_ASKED = "requested; it had already left, so its outcome still counts"
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def styled(state: str) -> str:
@@ -44,6 +49,29 @@ def moment(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span(seconds: float) -> str:
+    """Return a span of time in words, its two largest units: ``12 h 46 min``, ``4 s``, ``250 ms``."""
+    if 0.0 < seconds < 1.0:
+        return f"{math.ceil(seconds * 1000)} ms"
+    left = math.ceil(seconds)
+    words: list[str] = []
+    for unit, size in _UNITS:
+        amount, left = divmod(left, size)
+        if amount or words:
+            words.append(f"{amount} {unit}" if amount else "")
+    return " ".join(word for word in words[:2] if word) or "0 s"
+
+
+def counted(number: int, noun: str, *, plural: str = "") -> str:
+    """Return a number of things: ``1 action``, ``2 actions``."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def times(number: int) -> str:
+    """Return how often something happened: ``once``, ``twice``, ``3 times``."""
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,61 +100,6 @@ def table(console: Console, columns: Sequence[Column], rows: Iterable[Sequence[s
     console.print(drawn if drawn.row_count else f"[dim]{escape(empty)}[/]")
 
 
-def draw_intent(console: Console, intent: View) -> None:
-    """Print one intent, a field a line, leaving out what is not known."""
-    again = " [dim](answered from the record of the first request)[/]" if intent.get("replayed") else ""
-    console.print(f"[bold]{escape(intent['id'])}[/]  {styled(intent['state'])}{again}")
-    for name, value in _intent_rows(intent):
-        if value:
-            console.print(f"  [dim]{name:>10}[/]  {value}", soft_wrap=True)
-
-
-def _intent_rows(intent: View) -> list[tuple[str, str]]:
-    actor = f"{escape(intent['actor'])} in {escape(intent['account'])}"
-    reason = " ".join(escape(str(intent[name])) for name in ("code", "message") if intent.get(name))
-    return [
-        ("cancel", _CANCEL_ASKED if intent["cancel_requested"] and intent["state"] != "cancelled" else ""),
-        ("tool", f"{escape(intent['tool'])} [dim]({intent['effect']})[/]"),
-        ("key", escape(intent.get("key") or "")),
-        ("by", actor),
-        ("arguments", escape(json.dumps(intent["arguments"], ensure_ascii=False))),
-        ("attempts", f"{intent['attempts']} of {intent['attempts_max']}"),
-        (
-            "value",
-            escape(json.dumps(intent["value"], ensure_ascii=False)) if intent["value"] is not None else "",
-        ),
-        ("reason", reason),
-        ("waits for", escape(intent.get("waiting_for") or "")),
-        ("not before", _moment_of_day(intent.get("not_before"))),
-        ("created", _moment_of_day(intent["created_at"])),
-        ("updated", _moment_of_day(intent["updated_at"])),
-        ("deadline", "" if intent["final"] else _moment_of_day(intent["deadline_at"])),
-        ("trace", escape(intent["trace"])),
-    ]
-
-
-def _moment_of_day(seconds: float | None) -> str:
-    return "" if seconds is None else f"{moment(seconds)} UTC"
-
-
-def draw_intents(console: Console, page: View) -> None:
-    """Print a page of intents."""
-    rows = [
-        (
-            escape(item["id"]),
-            escape(item["tool"]),
-            styled(item["state"]),
-            str(item["attempts"]),
-            escape(item.get("code") or item.get("waiting_for") or ""),
-            moment(item["updated_at"]),
-        )
-        for item in page["items"]
-    ]
-    table(console, _INTENTS, rows, empty="no intents")
-    if page.get("next_cursor"):
-        console.print(f"[dim]more: --cursor {escape(page['next_cursor'])}[/]", soft_wrap=True)
-
-
 def draw_events(console: Console, events: Sequence[View]) -> None:
     """Print what the ledger has about one action."""
     table(console, _EVENTS, [_event_row(event) for event in events], empty="no entries")
@@ -138,81 +111,14 @@ def draw_entries(console: Console, events: Sequence[View]) -> None:
     table(console, _ENTRIES, rows, empty="no entries")
 
 
-def _event_row(event: View) -> tuple[str, ...]:
-    number, at, kind = str(event["seq"]), moment(event["at"]), escape(event["type"])
-    return (number, at, kind, escape(_facts(event["facts"])), event["hash"][:12])
-
-
-def _facts(facts: View) -> str:
-    shown = ("attempt", "code", "wait", "retry_after", "tool", "count", "by")
-    return " ".join(f"{name}={_short(facts[name])}" for name in shown if facts.get(name) is not None)
-
-
-def _count(number: int | None) -> str:
-    """Return a count; empty when the caller may not see it."""
-    return "" if number is None else str(number)
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def draw_breakers(console: Console, breakers: Sequence[View]) -> None:
-    """Print the guards of the dependencies."""
-    rows = [
-        (
-            escape(breaker["dependency"]),
-            styled(breaker["state"]),
-            "" if breaker["retry_after"] is None else f"{breaker['retry_after']:.1f} s",
-            "" if breaker["failure_rate"] is None else f"{breaker['failure_rate']:.0%}",
-            *(_count(breaker[name]) for name in ("calls", "refused", "opened", "in_flight", "queued")),
-        )
-        for breaker in breakers
-    ]
-    headings = (
-        "dependency",
-        "breaker",
-        "retry in",
-        "failing",
-        "calls",
-        "refused",
-        "opened",
-        "in flight",
-        "queued",
-    )
-    columns = [Column(heading, whole=heading != "dependency") for heading in headings]
-    table(console, columns, rows, empty="no dependencies")
-
-
-def draw_tools(console: Console, tools: Sequence[View]) -> None:
-    """Print the registered tools."""
-    rows = [
-        (
-            escape(tool["name"]),
-            escape(tool["effect"]),
-            "yes" if tool["needs_key"] else "no",
-            f"{tool['timeout']:g} s",
-            str(tool["attempts"]),
-            escape(", ".join(tool["requires"])),
-            escape(tool["description"]),
-        )
-        for tool in tools
-    ]
-    table(console, _TOOLS, rows, empty="no tools are registered")
-
-
-def draw_check(console: Console, found: View) -> None:
-    """Print that a configuration is fine, and what it warns of."""
-    for warning in found["warnings"]:
-        console.print(f"[yellow]warning[/] {escape(warning)}", soft_wrap=True)
-    console.print(f"[green]fine[/] {escape(found['file'])}: {len(found['tools'])} tools", soft_wrap=True)
-
-
 def draw_verification(console: Console, found: View) -> None:
     """Print what verifying a chain found."""
     head = found["head"]
     if found["ok"]:
-        console.print(f"[green]verified[/] {found['entries']} entries of {escape(head['tenant'])}", soft_wrap=True)
+        console.print(
+            f"[green]verified[/] {counted(found['entries'], 'entry', plural='entries')} of {escape(head['tenant'])}",
+            soft_wrap=True,
+        )
         console.print(f"[dim]head {head['seq']} {head['hash']}[/]", soft_wrap=True)
         return
     console.print(f"[bold red]not intact[/] {escape(str(found['problem']))}", soft_wrap=True)
@@ -220,14 +126,42 @@ def draw_verification(console: Console, found: View) -> None:
         console.print(f"first bad entry: {found['first_bad_seq']}")
 
 
-_INTENTS = (
-    Column("intent", whole=True),
-    Column("tool"),
-    Column("state", whole=True),
-    Column("attempts", spare=True),
-    Column("reason"),
-    Column("updated (UTC)", whole=True, spare=True),
+def _event_row(event: View) -> tuple[str, ...]:
+    number, at, kind = str(event["seq"]), moment(event["at"]), escape(event["type"])
+    return (number, at, kind, escape(_told(event)), event["hash"][:12])
+
+
+def _told(event: View) -> str:
+    """Return what tells most of an event, in one line: facts by name, then what a person or a remote said."""
+    facts, payload = event["facts"], event.get("payload")
+    told = [f"{name}={_short(name, facts[name])}" for name in _TELLING if facts.get(name) is not None]
+    said = payload if isinstance(payload, dict) else {}
+    return " ".join([*told, *(_quoted(said[name]) for name in _SAID if said.get(name))])
+
+
+def _short(name: str, value: object) -> str:
+    if name in _SPANS and isinstance(value, int | float):
+        return span(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _quoted(value: object) -> str:
+    """Return words of somebody on one line, cut at 80 characters."""
+    words = " ".join(str(value).split())
+    return f"“{words if len(words) <= _QUOTED_MAX else words[: _QUOTED_MAX - 1] + '…'}”"
+
+
+_QUOTED_MAX = 80
+_TELLING = (
+    *("step", "how", "attempt", "mode", "verdict", "result", "cause", "refusal", "code", "wait", "retry_after"),
+    *("tool", "target", "count", "intent", "by", "resolved_by", "proposed_by", "requested_by", "channel"),
 )
+"""Facts that are shown beside an event, in this order."""
+_SPANS = ("wait", "retry_after")
+_SAID = ("evidence", "replay_reason", "reason", "message", "detail")
+"""Members of a payload that are shown: what somebody said."""
+
+
 _EVENTS = (
     Column("seq", whole=True),
     Column("at (UTC)", whole=True),
@@ -242,13 +176,4 @@ _ENTRIES = (
     Column("event"),
     Column("facts", spare=True),
     Column("hash", whole=True, spare=True),
-)
-_TOOLS = (
-    Column("tool", whole=True),
-    Column("effect", whole=True),
-    Column("needs key", whole=True),
-    Column("timeout", whole=True),
-    Column("attempts", spare=True),
-    Column("requires"),
-    Column("description"),
 )

@@ -20,7 +20,7 @@ from switchgear.core.codes import ExitCode
 from switchgear.core.errors import OptionError, StoreError
 from switchgear.surfaces.cli.failures import failure_of_configuration, failure_of_usage, failure_to_start
 from switchgear.surfaces.cli.output import Output
-from switchgear.surfaces.cli.rendering import draw_check
+from switchgear.surfaces.cli.rendering import View, counted, span
 from switchgear.surfaces.cli.services import Grant, Place, Services
 from switchgear.surfaces.cli.session import TOKEN_FILE, JsonFlag, examples, save_token
 
@@ -112,7 +112,9 @@ def token(  # noqa: PLR0913 - one parameter an option of the command
     actor: Annotated[str, typer.Option("--actor", help="Who acts; goes on record.")] = "person:developer",
     scope: Annotated[str, typer.Option("--scope", help="Permissions, separated by spaces.")] = " ".join(PERMISSIONS),
     expires: Annotated[float, typer.Option("--expires", min=1, help="Seconds until it is void.")] = _HOUR,
-    save: Annotated[bool, typer.Option("--save", help=f"Also write {TOKEN_FILE}, which other commands read.")] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help=f"Write it to {TOKEN_FILE}, which other commands read, and do not print it.")
+    ] = False,
     config: ConfigOption = CONFIGURATION_FILE,
     as_json: JsonFlag = False,
 ) -> int:
@@ -127,12 +129,13 @@ def token(  # noqa: PLR0913 - one parameter an option of the command
     if save:
         save_token(text)
     document = {
-        "token": text,
+        "token": None if save else text,
         "tenant": tenant,
         "expires_in": expires,
         "saved": str(TOKEN_FILE) if save else None,
     }
-    Output(as_json=as_json).answer(document, lambda console: console.print(text, soft_wrap=True, highlight=False))
+    shown = f"wrote {TOKEN_FILE}, good for {span(expires)}" if save else text
+    Output(as_json=as_json).answer(document, lambda console: console.print(shown, soft_wrap=True, highlight=False))
     return ExitCode.OK
 
 
@@ -150,6 +153,13 @@ def loaded(config: Path) -> Configuration:
         return load(config)
     except OptionError as error:
         raise failure_of_configuration(error, where=str(config)) from error
+
+
+def draw_check(console: Console, found: View) -> None:
+    """Print that a configuration is fine, and what it warns of."""
+    for warning in found["warnings"]:
+        console.print(f"[yellow]warning[/] {escape(warning)}", soft_wrap=True)
+    console.print(f"[green]fine[/] {escape(found['file'])}: {counted(len(found['tools']), 'tool')}", soft_wrap=True)
 
 
 def _announced(output: Output, config: Path) -> Callable[[str], None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 import typer
 
 from switchgear.surfaces.cli.client import Client
+from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.output import Output
 
 DEFAULT_URL = "http://127.0.0.1:8420"
@@ -71,6 +73,21 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def confirmed(question: str, *, advice: str) -> bool:
+    """Ask a person on the terminal, and return the answer.
+
+    Raises `CommandFailure` (USAGE) with `advice` where the input is closed, so that nobody can answer.
+    """
+    try:
+        if sys.stdin is not None:
+            return typer.confirm(question, err=True)
+    except typer.Abort as abort:
+        if not isinstance(abort.__context__, EOFError):
+            raise
+    typer.echo(err=True)
+    raise failure_of_usage("nobody can be asked: the input is closed", advice=advice)
 
 
 def examples(*lines: str) -> str:

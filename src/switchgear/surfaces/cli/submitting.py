@@ -15,8 +15,8 @@ import typer
 
 from switchgear.core.codes import FACTS, Code, ExitCode
 from switchgear.surfaces.cli.failures import CommandFailure, failure_of_interrupt, failure_of_usage
+from switchgear.surfaces.cli.intents import draw_intent
 from switchgear.surfaces.cli.output import Output
-from switchgear.surfaces.cli.rendering import draw_intent
 from switchgear.surfaces.cli.session import (
     DEFAULT_URL,
     JsonFlag,
@@ -33,7 +33,8 @@ _LOOK_SECONDS_MAX = 1.0
 _GOES_ON = "{id} goes on; see: switchgear intents show {id}"
 _NOT_ANSWERED = "interrupted before the server answered; see: switchgear intents list"
 _LIST = "Give each name once; a list is one value: --arg '{name}=[1, 2]'."
-_SETTLED = frozenset({"succeeded", "failed", "cancelled", "expired", "in_doubt"})
+_DOUBTFUL = frozenset({"in_doubt", "reconciling", "needs_operator"})
+_UP_TO_PEOPLE = _DOUBTFUL | {"pending_approval"}
 
 ArgOption = Annotated[
     list[str] | None,
@@ -54,6 +55,23 @@ DeadlineOption = Annotated[
     float | None,
     typer.Option("--deadline", min=0, help="Give up when it has not left within this many seconds, above 0."),
 ]
+TimeBoxOption = Annotated[
+    float | None,
+    typer.Option("--time-box", metavar="SECONDS", help="Have its tool's revert undo it so long after it left."),
+]
+DelayOption = Annotated[
+    float | None, typer.Option("--delay", metavar="SECONDS", min=0, help="Do not let it leave before so long from now.")
+]
+NotBeforeOption = Annotated[
+    float | None,
+    typer.Option("--not-before", metavar="EPOCH", min=0, help="The same as seconds since the epoch; not both."),
+]
+PriorityOption = Annotated[
+    str | None,
+    typer.Option(
+        "--priority", help="critical_plus, critical (default), sheddable_plus or sheddable: what of yours goes first."
+    ),
+]
 
 
 def submit(  # noqa: PLR0913 - one parameter an option of the command
@@ -65,14 +83,24 @@ def submit(  # noqa: PLR0913 - one parameter an option of the command
     account: AccountOption = "main",
     wait: WaitOption = 0.0,
     deadline: DeadlineOption = None,
+    time_box: TimeBoxOption = None,
+    delay: DelayOption = None,
+    not_before: NotBeforeOption = None,
+    priority: PriorityOption = None,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """Submit one action. It is recorded before this returns; Ctrl-C while waiting does not stop it."""
     body: dict[str, Any] = {"tool": tool, "arguments": arguments_of(arg or (), args), "account": account}
-    if deadline is not None:
-        body["deadline"] = deadline
+    further = {
+        "deadline": deadline,
+        "time_box": time_box,
+        "delay": delay,
+        "not_before": not_before,
+        "priority": priority,
+    }
+    body |= {name: value for name, value in further.items() if value is not None}
     with session(url, token, as_json=as_json) as opened:
         with _hint_for_text(arg or ()):
             intent = _submitted(opened, body, key, wait)
@@ -82,6 +110,7 @@ def submit(  # noqa: PLR0913 - one parameter an option of the command
 
 EXAMPLES = examples(
     'switchgear submit demo.greet --arg name="Ada" --wait 10',
+    "switchgear submit crm.send_report --delay 3600 --priority sheddable --key report-17",
     'switchgear submit crm.create_order --args \'{"contact_id": "7", "amount": 20}\' --key order-17',
     "switchgear submit crm.create_order --args @order.json --key order-17 --wait 30 --json",
 )
@@ -110,10 +139,12 @@ def exit_code_of(intent: dict[str, Any], *, waited: bool) -> int:
     """Return the exit code of an intent as it stands; not settled counts only when somebody waited."""
     if intent["state"] == "succeeded":
         return ExitCode.OK
-    if intent["state"] == "in_doubt":
+    if intent["state"] in _DOUBTFUL:
         return ExitCode.IN_DOUBT
     if intent["final"]:
         return FACTS[Code(intent["code"])].exit_code if intent.get("code") else ExitCode.FAILED
+    if waited and intent["state"] == "pending_approval":
+        return FACTS[Code.APPROVAL_REQUIRED].exit_code
     return ExitCode.TIMEOUT if waited else ExitCode.OK
 
 
@@ -167,7 +198,7 @@ def _hint_for_text(pairs: Sequence[str]) -> Iterator[None]:
 
 
 def _settled(intent: dict[str, Any]) -> bool:
-    return intent["state"] in _SETTLED
+    return intent["final"] or intent["state"] in _UP_TO_PEOPLE
 
 
 def _text_of(document: str) -> str:

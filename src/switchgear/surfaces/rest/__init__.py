@@ -2,7 +2,9 @@
 
 app         `create_app`: the routes, assembled
 operations  the table of everything offered; routes, OpenAPI and the reference page come from it
-intents, records, health    the handlers
+operation   the shape of one row
+submitting, intents, tools, breakers, budgets, ledger    one subject a module: its handlers and, beside them, its rows
+health      the checks of this process, which need no token
 edge        trace, concurrency bound, errors as problems, access log
 json_body, headers, queries, trace    reading a request, strictly
 problems    errors as application/problem+json

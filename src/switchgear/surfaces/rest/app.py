@@ -19,7 +19,8 @@ from switchgear.surfaces.rest.exchange import Exchange, json_response, note_of
 from switchgear.surfaces.rest.headers import bearer_token
 from switchgear.surfaces.rest.limits import RestLimits
 from switchgear.surfaces.rest.openapi import openapi_document
-from switchgear.surfaces.rest.operations import OPERATIONS, Operation
+from switchgear.surfaces.rest.operation import Operation
+from switchgear.surfaces.rest.operations import OPERATIONS
 from switchgear.surfaces.rest.problems import code_of, problem_response
 from switchgear.surfaces.rest.queries import read_query
 from switchgear.surfaces.rest.traffic import Traffic

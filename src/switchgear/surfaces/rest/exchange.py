@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Scope
 
 from switchgear.control.use_cases import Control
@@ -16,6 +16,8 @@ from switchgear.core.scope import Principal
 from switchgear.surfaces.rest.trace import Trace
 from switchgear.surfaces.rest.traffic import Traffic
 
+LINES_MEDIA_TYPE = "application/x-ndjson"
+"""The media type of an answer that is a stream of JSON Lines."""
 _NOTE = "switchgear.note"
 
 
@@ -45,10 +47,9 @@ class Exchange:
         """Return the note of this request."""
         return note_of(self.request.scope)
 
-    @property
-    def intent_id(self) -> str:
-        """Return the id in the path."""
-        found: str = self.request.path_params["intent_id"]
+    def path_word(self, name: str) -> str:
+        """Return the word that stands in the path at ``{name}``."""
+        found: str = self.request.path_params[name]
         return found
 
 
@@ -69,3 +70,15 @@ def note_of(scope: Scope) -> Note:
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return `value` (a view, or anything that fits into JSON) as a JSON response."""
     return Response(msgspec.json.encode(value), status_code=status, headers=headers, media_type="application/json")
+
+
+async def lines_response(lines: AsyncIterator[bytes]) -> Response:
+    """Return `lines` as a stream of JSON Lines. The first is read before the answer begins: refusals show."""
+    first = await anext(lines, b"")
+    return StreamingResponse(_from(first, lines), media_type=LINES_MEDIA_TYPE)
+
+
+async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for line in rest:
+        yield line

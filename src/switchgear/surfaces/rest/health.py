@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
+from switchgear.control.readiness import ReadinessView
 from switchgear.control.use_cases import Control
-from switchgear.control.views import ReadinessView
 from switchgear.surfaces.rest.exchange import json_response
 from switchgear.surfaces.rest.traffic import Traffic
 
@@ -23,7 +23,7 @@ async def ready(control: Control, traffic: Traffic) -> Response:
     """Say whether this process can accept and record work: 200, or 503 with the parts that cannot."""
     if traffic.stopping:
         return _answer(ReadinessView(ready=False, parts={"process": "stopping"}))
-    view = await control.readiness()
+    view = await control.readiness.check()
     return _answer(ReadinessView(ready=view.ready, parts=_without_details(view.parts)))
 
 

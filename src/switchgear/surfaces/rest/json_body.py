@@ -17,6 +17,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from switchgear.core.codes import Code
+from switchgear.surfaces.rest.body_types import choices_at, with_whole_numbers
 from switchgear.surfaces.rest.limits import RestLimits
 from switchgear.surfaces.rest.problems import FieldError, MalformedRequest, malformed
 
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 _MEDIA_TYPE = re.compile(r'application/(?:[\w.-]+\+)?json\s*(?:;\s*charset="?utf-8"?\s*)?\Z', re.IGNORECASE)
 _AT = re.compile(r"(?P<message>.*?) - at `(?:key in )?\$(?P<path>.*)`\Z", re.DOTALL)
+_NO_CHOICE = "Invalid enum value"
 _STEP = re.compile(r"\.([^.\[]+)|\[([^\]]*)\]")
 
 
@@ -32,9 +34,9 @@ async def read_body(request: Request, kind: type[T], limits: RestLimits) -> T:
     _check_media_type(request)
     value = parse_json(await _read(request, limits))
     try:
-        return msgspec.convert(value, kind)
+        return msgspec.convert(with_whole_numbers(value, kind), kind)
     except msgspec.ValidationError as error:
-        raise _explained(error) from None
+        raise _explained(error, kind) from None
 
 
 def parse_json(content: bytes) -> Any:  # noqa: ANN401 - a JSON value
@@ -130,12 +132,11 @@ def _check_surrogates(value: object) -> None:
         raise malformed("body", "has a lone surrogate, which no text can carry") from None
 
 
-def _explained(error: msgspec.ValidationError) -> MalformedRequest:
+def _explained(error: msgspec.ValidationError, kind: type) -> MalformedRequest:
     found = _AT.match(str(error))
     if found is None:
         return malformed("/", str(error))
-    return malformed(_pointer(found["path"]), found["message"])
-
-
-def _pointer(path: str) -> str:
-    return "/" + "/".join(name or index for name, index in _STEP.findall(path))
+    steps = [name or index for name, index in _STEP.findall(found["path"])]
+    choices = choices_at(kind, steps) if found["message"].startswith(_NO_CHOICE) else []
+    message = f"must be one of {', '.join(choices)}" if choices else found["message"]
+    return malformed("/" + "/".join(steps), message)

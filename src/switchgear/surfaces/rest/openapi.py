@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
-from switchgear.control.views import ReadinessView
+from switchgear.control.readiness import ReadinessView
 from switchgear.core.codes import FACTS, Code
-from switchgear.surfaces.rest.operations import OPERATIONS, Operation
+from switchgear.surfaces.rest.exchange import LINES_MEDIA_TYPE
+from switchgear.surfaces.rest.operation import Operation
+from switchgear.surfaces.rest.operations import OPERATIONS
 from switchgear.surfaces.rest.problems import MEDIA_TYPE
-from switchgear.surfaces.rest.records import NDJSON
 
 _REF = "#/components/schemas/{name}"
 _COMMON = (
@@ -87,8 +88,9 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
-    if "{intent_id}" in operation.path:
-        yield _parameter("intent_id", "path", "Id of the intent.", {"type": "string"}) | {"required": True}
+    for word in operation.words:
+        schema = {"type": "string"} if word.pattern is None else {"type": "string", "pattern": word.pattern}
+        yield _parameter(word.name, "path", word.description, schema) | {"required": True}
     for query in operation.query:
         yield _parameter(query.name, "query", query.description, query.schema())
     for header in operation.headers:
@@ -102,7 +104,7 @@ def _parameter(name: str, place: str, description: str, schema: dict[str, Any]) 
 
 def _responses(operation: Operation) -> Iterator[tuple[str, Any]]:
     for status, kind in operation.answers.items():
-        yield str(status), _answer(status, kind)
+        yield str(status), _answer(status, kind, operation.also)
     for status, codes in refusals_of(operation).items():
         yield str(status), _refusal(", ".join(codes))
     if operation.body is not None:
@@ -110,12 +112,13 @@ def _responses(operation: Operation) -> Iterator[tuple[str, Any]]:
             yield str(status), _refusal(f"INVALID_ARGUMENT: {meaning}")
 
 
-def _answer(status: int, kind: type | None) -> dict[str, Any]:
-    words = {200: "Done.", 202: "Accepted; not settled yet, or in doubt."}[status]
+def _answer(status: int, kind: type | None, also: Iterable[str]) -> dict[str, Any]:
+    words = {200: "Done.", 201: "Made.", 202: "Accepted; not settled yet, or in doubt."}[status]
     if kind is None:
-        return {"description": words, "content": {NDJSON: {"schema": {"type": "string"}}}}
+        return {"description": words, "content": {LINES_MEDIA_TYPE: {"schema": {"type": "string"}}}}
     schema = {"$ref": _REF.format(name=kind.__name__)}
-    return {"description": words, "content": {"application/json": {"schema": schema}}}
+    others = {media_type: {"schema": {"type": "string"}} for media_type in also}
+    return {"description": words, "content": {"application/json": {"schema": schema}, **others}}
 
 
 def _refusal(words: str) -> dict[str, Any]:
@@ -138,7 +141,8 @@ def _schemas() -> dict[str, Any]:
     kinds = {kind for operation in OPERATIONS for kind in (*operation.answers.values(), operation.body) if kind}
     ordered = sorted((*kinds, ReadinessView), key=lambda kind: kind.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
-    return dict(sorted(schemas.items()))
+    rules = {kind.__name__: getattr(kind, "schema_rule", {}) for kind in ordered}
+    return {name: schema | rules.get(name, {}) for name, schema in sorted(schemas.items())}
 
 
 def _problem_schema() -> dict[str, Any]:

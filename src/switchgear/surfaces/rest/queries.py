@@ -45,17 +45,20 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A short text that matches `pattern` as a whole; None when it is not sent."""
+    """A short text that matches `pattern` as a whole; None when it is not sent. `forms` says the pattern in words."""
 
     name: str
     description: str
     pattern: str
+    forms: str = ""
     default: None = None
 
     def read(self, text: str) -> str:
         """Return `text`. Raises `MalformedRequest` when it does not match."""
         if not re.fullmatch(self.pattern, text):
-            raise malformed(f"query:{self.name}", f"must match {self.pattern}")
+            raise malformed(
+                f"query:{self.name}", f"must be {self.forms}" if self.forms else f"must match {self.pattern}"
+            )
         return text
 
     def schema(self) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import msgspec
 
 from switchgear.core.codes import Code
 from switchgear.surfaces.rest.openapi import BODY_STATUSES, openapi_document, refusals_of
-from switchgear.surfaces.rest.operations import OPERATIONS, Operation
+from switchgear.surfaces.rest.operation import Operation
+from switchgear.surfaces.rest.operations import OPERATIONS
 from switchgear.surfaces.rest.problems import MEDIA_TYPE, problem_type
 from switchgear.surfaces.rest.queries import Choice, Query, Whole
 
@@ -64,7 +65,8 @@ def _section(operation: Operation) -> Iterator[str]:
     yield "| Status | Body or codes |"
     yield "|---|---|"
     for status, kind in operation.answers.items():
-        yield f"| {status} | {f'`{kind.__name__}`' if kind else 'JSON Lines'} |"
+        others = "".join(f", or `{media_type}`" for media_type in operation.also)
+        yield f"| {status} | {f'`{kind.__name__}`{others}' if kind else 'JSON Lines'} |"
     for status, codes in refusals_of(operation).items():
         yield f"| {status} | {', '.join(f'`{code}`' for code in codes)} |"
     if operation.body is not None:
@@ -83,10 +85,18 @@ def _types() -> Iterator[str]:
         yield ""
         yield from (schema.get("description", "").splitlines() or [""])[:1]
         yield ""
-        yield "| Member | Type |"
-        yield "|---|---|"
-        yield from (f"| `{member}` | {_type(found)} |" for member, found in schema["properties"].items())
+        yield from _described(schema)
         yield ""
+
+
+def _described(schema: dict[str, Any]) -> Iterator[str]:
+    """Describe the members of an object, or the words of an enumeration."""
+    if "enum" in schema:
+        yield "One of " + ", ".join(f"`{word}`" for word in schema["enum"]) + "."
+        return
+    yield "| Member | Type |"
+    yield "|---|---|"
+    yield from (f"| `{member}` | {_type(found)} |" for member, found in schema["properties"].items())
 
 
 def _type(schema: dict[str, Any]) -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from switchgear.adapters.http_hints import RETRY_AFTER_MAX, retry_after_of
 from switchgear.connectors.http.answer import Answer
 from switchgear.connectors.http.classify import result_of
-from switchgear.connectors.http.retry_after import RETRY_AFTER_MAX, retry_after_of
-from switchgear.connectors.http.specification import HttpOperation, Outcomes
+from switchgear.connectors.http.specification import HttpOperation, Method, Outcomes
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
 from switchgear.core.outcome import Verdict
 from switchgear.execution.attempt import VALUE_BYTES_MAX
 from switchgear.execution.contract import Refused, Result, Succeeded, Uncertain
 from switchgear.execution.decide import Backoff, Moment, after_result
-from switchgear.execution.intent import State, evolve
+from switchgear.execution.intent import evolve
+from switchgear.execution.transitions import State
 from tests.unit.execution.test_intent import intent
 
 FAILURE, SUCCESS = Verdict.FAILURE, Verdict.SUCCESS
@@ -37,6 +38,14 @@ def _refused(
     code: Code, verdict: Verdict, *, retryable: bool = False, after: float | None = None
 ) -> tuple[object, ...]:
     return ("refused", code, retryable, verdict, after)
+
+
+@pytest.mark.parametrize(("status", "of_tenant"), [(401, True), (403, True), (429, True), (400, False), (404, False)])
+def test_refused_credentials_and_quota_are_the_tenants(status: int, of_tenant: bool) -> None:  # noqa: FBT001 - a column of the table
+    """Another tenant would not have been turned away so."""
+    result = result_of(POST, Answer(status), NOW)
+    assert isinstance(result, Refused)
+    assert result.of_tenant is of_tenant
 
 
 @pytest.mark.parametrize(
@@ -142,7 +151,7 @@ def test_a_value_that_the_ledger_has_no_room_for_is_noted(answer: Answer) -> Non
         (POST, 302, "opaque", State.IN_DOUBT),
         (POST, 303, "natural", State.IN_DOUBT),
         (POST, 302, "read_only", State.READY),
-        (POST, 307, "keyed", State.FAILED),
+        (POST, 307, "keyed", State.DEAD_LETTERED),
         (GET, 302, "read_only", State.FAILED),
     ],
 )
@@ -153,6 +162,16 @@ def test_a_redirect_leads_where_the_page_says(operation: HttpOperation, status: 
     for change in after_result(subject, Backoff(1.0, 1.0), result, Moment(now=100.0, draw=0.5)):
         subject = evolve(subject, change, 100.0)
     assert subject.state is state
+
+
+@pytest.mark.parametrize(
+    ("method", "code"), [("GET", Code.NOT_FOUND), ("HEAD", Code.NOT_FOUND), ("PUT", Code.TOOL_FAILED)]
+)
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_a_read_does_not_find_is_not_there(method: Method, code: Code, status: int) -> None:
+    """A lookup learns from it that the action did not happen; of a write it is a refusal like any other."""
+    operation = HttpOperation(method=method, path="/c")
+    assert _summary(result_of(operation, Answer(status), NOW)) == _refused(code, SUCCESS)
 
 
 def test_declared_outcomes_win() -> None:
@@ -208,6 +227,10 @@ def test_the_wish_reaches_the_result() -> None:
     assert _summary(result_of(POST, problem, NOW))[-1] == 3.0
     assert _summary(result_of(POST, Answer(503, retry_after="9"), NOW))[-1] == 9.0
     assert _summary(result_of(POST, Answer(429, retry_after="-1"), NOW)) == _refused(Code.TOOL_FAILED, FAILURE)
+    never = Answer(429, "application/json", body=b'{"retryAfter": "-1"}')
+    assert _summary(result_of(POST, never, NOW)) == _refused(Code.TOOL_FAILED, FAILURE)
+    endless = Answer(503, "application/problem+json", body=b'{"retry-after": 1%s}' % (b"0" * 400))
+    assert _summary(result_of(POST, endless, NOW))[-1] == RETRY_AFTER_MAX
 
 
 def test_messages_are_one_short_clean_line() -> None:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from switchgear.execution.intent import State
+from switchgear.execution.transitions import DOUBTFUL, State
 from switchgear.surfaces.cli.demo.effects import Effect
 from switchgear.surfaces.cli.demo.story import Story, Told
 from switchgear.surfaces.cli.demo.traffic import Answer
@@ -70,7 +70,7 @@ def unfinished(story: Story, tenants: Sequence[str]) -> Iterator[str]:
 
 def _doubts(actions: Mapping[str, Told], seen: Counter[str]) -> Iterator[Doubt]:
     for told in actions.values():
-        if told.state is State.IN_DOUBT:
+        if told.state in DOUBTFUL:
             yield Doubt(told.id, told.tenant, told.tool, seen[told.id])
 
 
@@ -87,7 +87,7 @@ def _allowed(told: Told) -> tuple[int, ...]:
         return (0,)
     if told.state is State.SUCCEEDED:
         return (1,)
-    if told.state is State.IN_DOUBT or (not told.final and told.attempts):
+    if told.state in DOUBTFUL or (not told.final and told.attempts):
         return (0, 1)
     return (0,)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from switchgear.execution.intent import FINAL, TRANSITIONS, Kind, State
+from switchgear.execution.transitions import DOUBTFUL, FINAL, TRANSITIONS, Kind, State
 
 _LAST_MAX = 12
 _EVERYDAY = frozenset({Kind.ACCEPTED, Kind.DISPATCHED, "admission.refused"})
@@ -36,13 +36,13 @@ class Told:
 
     @property
     def final(self) -> bool:
-        """Whether nothing can change any more."""
-        return self.state in FINAL
+        """Whether nothing changes any more by itself."""
+        return self.state in FINAL or self.state is State.DEAD_LETTERED
 
     @property
     def settled(self) -> bool:
         """Whether the engine is done with it for now: final, or in doubt for a person to look at."""
-        return self.final or self.state is State.IN_DOUBT
+        return self.final or self.state in DOUBTFUL
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from switchgear.execution.intent import Kind
+from switchgear.execution.transitions import Kind
 from switchgear.surfaces.cli.demo.follower import Follower
 from switchgear.surfaces.cli.demo.story import Story
 from switchgear.surfaces.cli.demo.traffic import Answers
@@ -24,7 +24,7 @@ from switchgear.surfaces.cli.rendering import styled
 
 _FRAME_SECONDS = 0.25
 _LINES = 8
-STATES = ("succeeded", "ready", "held", "dispatched", "in_doubt", "failed", "cancelled", "expired")
+STATES = ("succeeded", "ready", "held", "dispatched", "in_doubt", "dead_lettered", "cancelled")
 """Always shown, so that no column moves; others are added when they occur."""
 _REFUSALS_MAX = 3
 _BORDER = 6

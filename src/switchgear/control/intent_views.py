@@ -1,0 +1,160 @@
+"""What every surface shows of an intent: plain values that fit into JSON. One place, so all of them say the same.
+
+Times are seconds since the epoch. None means unknown or not applicable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from switchgear.execution.intent import Approval, Intent, Resolution
+from switchgear.execution.transitions import State
+
+PausedFor = Callable[[str, str], str | None]
+"""Says for which code the dependency of a tool is paused now, for all or for one tenant; None when it is not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalView:
+    """The approval that an intent needs: `quorum` people under `rule` by `expires_at`; `digest` is what they grant.
+
+    `used` says that an attempt has left under it.
+    """
+
+    rule: str
+    quorum: int
+    digest: str
+    expires_at: float
+    granted_by: list[str]
+    used: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolutionView:
+    """What one person has said became of a destructive action in doubt; it counts once another says the same."""
+
+    verdict: str
+    by: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentView:
+    """An intent as its tenant may see it."""
+
+    id: str
+    tool: str
+    account: str
+    actor: str
+    state: str
+    effect: str
+    key: str | None
+    arguments: dict[str, Any]
+    attempts: int
+    attempts_max: int
+    created_at: float
+    updated_at: float
+    deadline_at: float
+    not_before: float | None
+    value: Any
+    code: str | None
+    message: str
+    waiting_for: str | None
+    """Why it does not run now: a code such as CIRCUIT_OPEN, TOOL_UNREGISTERED; None when nothing holds it."""
+    cancel_requested: bool
+    final: bool
+    ended: str | None
+    """What a dead letter had come to: failed or abandoned. None for all others."""
+    doubt_since: float | None
+    lookups: int
+    """How many lookups there were to find out whether it happened."""
+    resolution: ResolutionView | None
+    """What a first person has said became of it; None when none has, or nothing more is needed."""
+    approval: ApprovalView | None
+    """What approval it needs or has; None when it needs none."""
+    priority: str
+    destructive: bool
+    resource: str | None
+    time_box: float | None
+    """How many seconds it holds before it is reverted; None means for good."""
+    parent: str | None
+    """The intent or saga that it serves, and in `purpose` as what."""
+    purpose: str | None
+    generation: int
+    trace: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Intents, newest first. `next_cursor` continues the list; None at its end."""
+
+    items: list[IntentView]
+    next_cursor: str | None
+
+
+def intent_view(intent: Intent, paused_for: PausedFor, *, replayed: bool = False) -> IntentView:
+    """Return an intent as its tenant may see it. `paused_for` is asked when the intent itself does not say."""
+    return IntentView(
+        id=intent.id,
+        tool=intent.tool,
+        account=intent.account,
+        actor=intent.actor,
+        state=str(intent.state),
+        effect=str(intent.effect),
+        key=intent.key,
+        arguments=intent.arguments,
+        attempts=intent.attempt,
+        attempts_max=intent.attempts_max,
+        created_at=intent.created_at,
+        updated_at=intent.updated_at,
+        deadline_at=intent.deadline_at,
+        not_before=intent.not_before if intent.state is State.READY else None,
+        value=intent.value,
+        code=intent.code,
+        message=intent.message,
+        waiting_for=_waiting_for(intent, paused_for),
+        cancel_requested=intent.cancel_requested,
+        final=intent.final,
+        ended=None if intent.ended is None else str(intent.ended),
+        doubt_since=intent.doubt_since,
+        lookups=intent.lookups,
+        resolution=_resolution_view(intent.resolution),
+        approval=_approval_view(intent.approval),
+        priority=intent.priority or "critical",
+        destructive=intent.destructive,
+        resource=intent.resource,
+        time_box=intent.time_box,
+        parent=intent.parent,
+        purpose=intent.purpose,
+        generation=intent.generation,
+        trace=intent.trace,
+        replayed=replayed,
+    )
+
+
+def _waiting_for(intent: Intent, paused_for: PausedFor) -> str | None:
+    if intent.state is not State.READY or intent.waiting_for is not None:
+        return intent.waiting_for
+    return paused_for(intent.tool, intent.tenant)
+
+
+def _approval_view(approval: Approval | None) -> ApprovalView | None:
+    if approval is None:
+        return None
+    return ApprovalView(
+        rule=approval.rule,
+        quorum=approval.quorum,
+        digest=approval.digest,
+        expires_at=approval.expires_at,
+        granted_by=[grant.by for grant in approval.granted],
+        used=approval.used,
+    )
+
+
+def _resolution_view(resolution: Resolution | None) -> ResolutionView | None:
+    if resolution is None:
+        return None
+    return ResolutionView(verdict=resolution.verdict, by=resolution.by, at=resolution.at)

@@ -1,0 +1,121 @@
+"""Use cases about intents: submit, wait, show, list, events, cancel."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from switchgear.control.intent_views import IntentView, Page, intent_view
+from switchgear.control.ledger_views import EventPage, stream_page
+from switchgear.control.paging import PAGE_MAX, check_intent_cursor, check_limit
+from switchgear.control.permissions import Permissions
+from switchgear.core.errors import Invalid
+from switchgear.core.scope import Principal
+from switchgear.execution.admission import Submission
+from switchgear.execution.engine import Engine
+from switchgear.execution.intent import Intent
+from switchgear.execution.recorder import INTENTS, intent_of
+from switchgear.execution.transitions import State
+from switchgear.storage.abilities import Store
+
+LIFETIME_MAX = 30 * 86_400.0
+"""The longest deadline of a submission, in seconds from now."""
+STATES = tuple(str(state) for state in State if state is not State.PROPOSED)
+"""The states that an intent can be listed by."""
+
+
+class Intents:
+    """What can be asked about the intents of the caller's tenant."""
+
+    permissions: ClassVar[Permissions] = Permissions(tenant=("intents:submit", "intents:read", "intents:cancel"))
+
+    def __init__(self, engine: Engine, store: Store) -> None:
+        """Ask `engine`; read pages from its `store`."""
+        self._engine = engine
+        self._store = store
+
+    async def submit(  # noqa: PLR0913 - what a caller may say of an action, each by name
+        self,
+        principal: Principal,
+        *,
+        tool: str,
+        arguments: dict[str, Any],
+        account: str,
+        key: str | None = None,
+        deadline: float | None = None,
+        time_box: float | None = None,
+        not_before: float | None = None,
+        delay: float | None = None,
+        priority: str | None = None,
+        trace: str | None = None,
+        correlation: str | None = None,
+    ) -> IntentView:
+        """Accept an action durably. `deadline` is seconds from now, above 0 and at most 30 days.
+
+        With `time_box` it is reverted so many seconds after it left, above 0 and at most 31 days. It does not leave
+        before `not_before`, seconds since the epoch, or `delay`, seconds from now: before its deadline. `priority` is
+        "critical_plus", "critical" (default), "sheddable_plus" or "sheddable": what goes first of this tenant's own.
+
+        Raises a `Rejected` that says why it was refused, `StoreError` when it could not be recorded.
+        """
+        principal.require("intents:submit")
+        if deadline is not None and not 0 < deadline <= LIFETIME_MAX:
+            raise Invalid(f"deadline is seconds from now, above 0 and at most {LIFETIME_MAX:.0f}")
+        submission = Submission(
+            scope=principal.scope(account),
+            tool=tool,
+            arguments=arguments,
+            key=key,
+            lifetime=deadline,
+            time_box=time_box,
+            not_before=not_before,
+            delay=delay,
+            priority=priority,
+            trace=trace or "",
+            correlation=correlation or "",
+        )
+        admitted = await self._engine.submit(submission)
+        return self._view(admitted.intent, replayed=admitted.replayed)
+
+    async def wait(self, principal: Principal, intent_id: str, seconds: float) -> IntentView:
+        """Return the intent once it is settled (final or in doubt) or needs approval, at the latest after `seconds`."""
+        principal.require("intents:read")
+        return self._view(await self._engine.wait(principal.tenant, intent_id, seconds))
+
+    async def show(self, principal: Principal, intent_id: str) -> IntentView:
+        """Return one intent. Raises `Denied` (NOT_FOUND)."""
+        principal.require("intents:read")
+        return self._view(await self._engine.intent(principal.tenant, intent_id))
+
+    async def list(
+        self, principal: Principal, *, state: str | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """Return intents, newest first: `limit` of them (1 to 200), of one state if given, after `cursor`."""
+        principal.require("intents:read")
+        check_limit(limit)
+        _check_place(state, cursor)
+        rows = await self._store.page(INTENTS, principal.tenant, facet=state, before=cursor, limit=limit + 1)
+        views = [self._view(intent_of(row)) for row in rows[:limit]]
+        return Page(views, views[-1].id if len(rows) > limit else None)
+
+    async def events(self, principal: Principal, intent_id: str, *, after: int = 0, limit: int = PAGE_MAX) -> EventPage:
+        """Return the ledger's entries of one intent in order: `limit` (1 to 200) above the sequence `after`."""
+        principal.require("intents:read")
+        check_limit(limit)
+        intent = await self._engine.intent(principal.tenant, intent_id)
+        return await stream_page(self._store, principal.tenant, intent.id, after=after, limit=limit)
+
+    async def cancel(self, principal: Principal, intent_id: str, *, reason: str = "") -> IntentView:
+        """Cancel what has not left; ask for it when it has. Raises `Conflict` when it has ended otherwise."""
+        principal.require("intents:cancel")
+        cancelled = await self._engine.cancel(principal.tenant, intent_id, reason=reason, actor=principal.actor)
+        return self._view(cancelled)
+
+    def _view(self, intent: Intent, *, replayed: bool = False) -> IntentView:
+        return intent_view(intent, self._engine.lane_paused_for, replayed=replayed)
+
+
+def _check_place(state: str | None, cursor: str | None) -> None:
+    """Check which list it is and where it goes on."""
+    if state is not None and state not in STATES:
+        raise Invalid(f"there is no state {state[:50]!r}; states are {', '.join(STATES)}")
+    check_intent_cursor(cursor)

@@ -1,0 +1,142 @@
+"""Use cases about time-boxes: list, show, revert early, extend, close. Opening one is `intents.submit`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from switchgear.control.paging import check_limit
+from switchgear.control.permissions import Permissions
+from switchgear.core.errors import Denied, Invalid
+from switchgear.core.scope import Principal
+from switchgear.execution.engine import Engine
+from switchgear.execution.resolving import AGENT
+from switchgear.execution.time_boxes.box import SPACE, BoxState, TimeBox, decoded_box
+from switchgear.storage.abilities import Store
+
+BOX_STATES = tuple(str(state) for state in BoxState)
+"""The states that a time-box can be listed by."""
+BOX_CURSOR = r"int_[0-9a-f]{32}(\.[0-9]{1,9})?"
+"""What the id of a time-box looks like."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeBoxView:
+    """How long an action holds. Times are seconds since the epoch, `extensions` is how often its end was moved.
+
+    The action is the intent `intent`, done with `tool`; `undo` is the tool that reverts it, and `revert` the newest
+    intent that does, None before it begins. `overdue` says that the end has passed and the action still holds.
+    """
+
+    id: str
+    intent: str
+    tool: str
+    undo: str
+    account: str
+    state: str
+    seconds: float
+    opened_at: float
+    reverts_at: float
+    overdue: bool
+    extensions: int
+    revert: str | None
+    revert_state: str | None
+    """In which state the revert is; None before it begins."""
+    waiting_for: str | None
+    """Why the revert does not run now: a code such as KILL_SWITCH_ACTIVE; None when nothing holds it."""
+    code: str | None
+    """Why a person was called, or why it is void."""
+    message: str
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBoxPage:
+    """Time-boxes, newest first. `next_cursor` continues the list; None at its end."""
+
+    items: Sequence[TimeBoxView]
+    next_cursor: str | None
+
+
+class TimeBoxes:
+    """What can be asked about the time-boxes of the caller's tenant, and done with them."""
+
+    permissions: ClassVar[Permissions] = Permissions(tenant=("time_boxes:read", "time_boxes:change"))
+
+    def __init__(self, engine: Engine, store: Store) -> None:
+        """Ask `engine`; read pages from its `store`."""
+        self._boxes = engine.time_boxes
+        self._lane_paused_for = engine.lane_paused_for
+        self._store = store
+
+    async def list(
+        self, principal: Principal, *, state: str | None = None, cursor: str | None = None, limit: int = 50
+    ) -> TimeBoxPage:
+        """Return time-boxes, newest first: `limit` of them (1 to 200), of one state if given, after `cursor`."""
+        principal.require("time_boxes:read")
+        check_limit(limit)
+        _check_place(state, cursor)
+        rows = await self._store.page(SPACE, principal.tenant, facet=state, before=cursor, limit=limit + 1)
+        views = [await self._view(decoded_box(row.key, row.value)) for row in rows[:limit]]
+        return TimeBoxPage(views, views[-1].id if len(rows) > limit else None)
+
+    async def show(self, principal: Principal, box_id: str) -> TimeBoxView:
+        """Return one time-box; its id is that of the intent. Raises `Denied` (NOT_FOUND)."""
+        principal.require("time_boxes:read")
+        return await self._view(await self._boxes.get(principal.tenant, box_id))
+
+    async def revert(self, principal: Principal, box_id: str, *, reason: str) -> TimeBoxView:
+        """Begin the revert now: before its time, or again after a person was called. Again changes nothing.
+
+        Raises `Conflict` when the action or an earlier revert is not settled, and further as the engine does.
+        """
+        principal.require("time_boxes:change")
+        return await self._view(await self._boxes.revert(principal.tenant, box_id, by=principal.actor, reason=reason))
+
+    async def extend(self, principal: Principal, box_id: str, *, seconds: float, reason: str) -> TimeBoxView:
+        """Move the end by `seconds`, to at most 31 days from now. Raises `Conflict` when the box is not open."""
+        principal.require("time_boxes:change")
+        extended = await self._boxes.extend(principal.tenant, box_id, seconds, by=principal.actor, reason=reason)
+        return await self._view(extended)
+
+    async def close(self, principal: Principal, box_id: str, *, reason: str) -> TimeBoxView:
+        """End a box without a revert, so that the action stays. Not for agents; `Conflict` once a revert runs."""
+        principal.require("time_boxes:change")
+        if principal.actor.startswith(AGENT):
+            raise Denied("an agent cannot decide that an action stays; a person can", policy="time_box")
+        return await self._view(await self._boxes.close(principal.tenant, box_id, by=principal.actor, reason=reason))
+
+    async def _view(self, box: TimeBox) -> TimeBoxView:
+        revert = await self._boxes.revert_of(box)
+        waiting = None
+        if revert is not None and not revert.settled:
+            waiting = revert.waiting_for or self._lane_paused_for(box.undo)
+        return TimeBoxView(
+            id=box.id,
+            intent=box.intent,
+            tool=box.tool,
+            undo=box.undo,
+            account=box.account,
+            state=str(box.state),
+            seconds=box.seconds,
+            opened_at=box.opened_at,
+            reverts_at=box.reverts_at,
+            overdue=self._boxes.is_over(box),
+            extensions=box.extensions,
+            revert=box.revert,
+            revert_state=None if revert is None else str(revert.state),
+            waiting_for=waiting,
+            code=box.code,
+            message=box.message,
+            updated_at=box.updated_at,
+        )
+
+
+def _check_place(state: str | None, cursor: str | None) -> None:
+    """Check which list it is and where it goes on."""
+    if state is not None and state not in BOX_STATES:
+        raise Invalid(f"there is no state {state[:50]!r}; states are {', '.join(BOX_STATES)}")
+    if cursor is not None and not re.fullmatch(BOX_CURSOR, cursor):
+        raise Invalid("that cursor did not come from next_cursor of an earlier page")

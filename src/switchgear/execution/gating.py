@@ -1,0 +1,89 @@
+"""Between intents and gates: what a gate is shown of an intent, and what of its answer goes into the append. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from switchgear.execution.contract import Tool
+from switchgear.execution.intent import Intent
+from switchgear.execution.recorder import NOTHING_ELSE, Also
+from switchgear.gates.gate import NO_CONDITIONS, Conditions, Consent, GateRequest, Stage
+
+HOLDING = frozenset(
+    {
+        "KILL_SWITCH_ACTIVE",
+        "KILL_SWITCH_UNREADABLE",
+        "RESTORE_PENDING",
+        "TOOL_CHANGED",
+        "TOOL_UNREGISTERED",
+        "BUDGET_EXCEEDED",
+        "DESTRUCTIVE_BLOCKED",
+        "DEPENDENCY_UNKNOWN",
+    }
+)
+"""Codes of refusals before dispatch that hold an intent until what stands in the way has changed."""
+
+
+def admission_request(facts: Mapping[str, Any], tool: Tool, now: float) -> GateRequest:
+    """Return what gates see of an intent that is about to be accepted."""
+    return GateRequest(
+        stage=Stage.ADMISSION,
+        intent_id=facts["id"],
+        tenant=facts["tenant"],
+        account=facts["account"],
+        actor=facts["actor"],
+        tool=tool.name,
+        contract=tool.contract,
+        requires=tool.requires,
+        effect=tool.effect,
+        destructive=tool.destructive,
+        cost=tool.cost,
+        payload=facts["digest"],
+        at=now,
+        deadline_at=facts["deadline_at"],
+        priority=facts.get("priority") or "critical",
+        purpose=facts.get("purpose"),
+        undo=facts.get("undo"),
+    )
+
+
+def dispatch_request(intent: Intent, tool: Tool, now: float) -> GateRequest:
+    """Return what gates see of an intent whose next attempt is about to leave."""
+    return GateRequest(
+        stage=Stage.DISPATCH,
+        intent_id=intent.id,
+        tenant=intent.tenant,
+        account=intent.account,
+        actor=intent.actor,
+        tool=tool.name,
+        contract=tool.contract,
+        requires=tool.requires,
+        effect=tool.effect,
+        destructive=tool.destructive,
+        cost=tool.cost,
+        reserved=bool(intent.reserved),
+        payload=intent.digest,
+        at=now,
+        deadline_at=intent.deadline_at,
+        priority=intent.priority or "critical",
+        agreed=intent.contract,
+        consent=_consent(intent),
+        purpose=intent.purpose,
+        undo=intent.undo,
+    )
+
+
+def also_of(conditions: Conditions) -> Also:
+    """Return the part of an append that makes it conditional on what gates relied on."""
+    if conditions is NO_CONDITIONS:
+        return NOTHING_ELSE
+    return Also(expects=conditions.expects, counts=conditions.counts)
+
+
+def _consent(intent: Intent) -> Consent | None:
+    asked = intent.approval
+    if asked is None:
+        return None
+    given = len(asked.granted)
+    return Consent(asked.rule, asked.digest, asked.nonce, asked.quorum, given, asked.expires_at, used=asked.used)

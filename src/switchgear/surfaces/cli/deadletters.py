@@ -1,0 +1,122 @@
+"""The commands `deadletters list|requeue|discard`: what failed or was given up, and waits for a decision."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from switchgear.core.codes import ExitCode
+from switchgear.surfaces.cli.failures import failure_of_usage
+from switchgear.surfaces.cli.intents import IntentId, draw_intent, draw_intents
+from switchgear.surfaces.cli.rendering import View
+from switchgear.surfaces.cli.session import (
+    DEFAULT_URL,
+    JsonFlag,
+    Session,
+    TokenOption,
+    UrlOption,
+    examples,
+    session,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Look after actions that failed or were given up.")
+
+_PATH = "/v1/dead-letters"
+
+ToolOption = Annotated[str | None, typer.Option("--tool", help="Only those of this tool.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=200, help="How many are looked at.")]
+CursorOption = Annotated[str | None, typer.Option("--cursor", help="Continue where an earlier answer ended.")]
+MaybeIntent = Annotated[str | None, typer.Argument(metavar="[INTENT]", help="The id of one; or use --all.")]
+
+
+@app.command("list", epilog=examples("switchgear deadletters list", "switchgear deadletters list --tool crm.update"))
+def list_(
+    *,
+    tool: ToolOption = None,
+    limit: LimitOption = 50,
+    cursor: CursorOption = None,
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """List the dead letters of your tenant, newest first."""
+    with session(url, token, as_json=as_json) as opened:
+        page = opened.client.get(_PATH, {"tool": tool, "limit": limit, "cursor": cursor})
+        opened.output.answer(page, lambda console: draw_intents(console, page))
+    return ExitCode.OK
+
+
+@app.command(
+    "requeue",
+    epilog=examples(
+        "switchgear deadletters requeue int_0190b6…",
+        "switchgear deadletters requeue --all --tool crm.update --limit 200 --per-second 5",
+    ),
+)
+def requeue(  # noqa: PLR0913 - one parameter an option of the command
+    intent: MaybeIntent = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All of them, newest first, up to --limit.")] = False,
+    tool: ToolOption = None,
+    limit: LimitOption = 50,
+    cursor: CursorOption = None,
+    per_second: Annotated[float, typer.Option("--per-second", help="With --all: the most that start so.")] = 10.0,
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """Let one run again, or many at a bounded rate: with the same keys, fresh attempts and fresh time."""
+    if (intent is None) != every:
+        raise failure_of_usage("name one dead letter, or say --all", advice="See: switchgear deadletters list")
+    with session(url, token, as_json=as_json) as opened:
+        if intent is not None:
+            return _requeue_one(opened, intent)
+        return _requeue_all(opened, {"tool": tool, "limit": limit, "cursor": cursor, "per_second": per_second})
+
+
+@app.command(
+    "discard", epilog=examples('switchgear deadletters discard int_0190b6… --reason "the order was withdrawn"')
+)
+def discard(
+    intent: IntentId,
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it goes on record.")],
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """Put one away for good."""
+    with session(url, token, as_json=as_json) as opened:
+        view = opened.client.post(_path_of(intent, "discard"), {"reason": reason})
+        opened.output.answer(view, lambda console: draw_intent(console, view))
+    return ExitCode.OK
+
+
+def draw_requeued(console: Console, answer: View) -> None:
+    """Print what a bulk requeue did."""
+    console.print(f"{len(answer['requeued'])} run again, {len(answer['refused'])} stay")
+    for letter in answer["refused"]:
+        console.print(f"  {escape(letter['id'])}  {escape(letter['message'])}", soft_wrap=True)
+    if answer["next_cursor"]:
+        console.print(f"[dim]more: --cursor {escape(answer['next_cursor'])}[/]", soft_wrap=True)
+
+
+def _requeue_one(opened: Session, intent: str) -> int:
+    view = opened.client.post(_path_of(intent, "requeue"), {})
+    opened.output.answer(view, lambda console: draw_intent(console, view))
+    return ExitCode.OK
+
+
+def _requeue_all(opened: Session, wish: View) -> int:
+    known = {name: value for name, value in wish.items() if value is not None}
+    answer = opened.client.post(f"{_PATH}/requeue", known)
+    opened.output.answer(answer, lambda console: draw_requeued(console, answer))
+    return ExitCode.OK
+
+
+def _path_of(intent: str, rest: str) -> str:
+    return f"{_PATH}/{quote(intent, safe='')}/{rest}"

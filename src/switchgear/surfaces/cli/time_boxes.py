@@ -1,0 +1,152 @@
+"""The commands `time-boxes list|show|revert|extend|close`: actions that hold for a time only."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from switchgear.core.codes import ExitCode
+from switchgear.surfaces.cli.rendering import Column, View, moment, styled, table, times
+from switchgear.surfaces.cli.session import (
+    DEFAULT_URL,
+    JsonFlag,
+    TokenOption,
+    UrlOption,
+    examples,
+    session,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Look after actions that are reverted when their time is over.")
+
+_PATH = "/v1/time-boxes"
+
+BoxId = Annotated[str, typer.Argument(metavar="TIME-BOX", help="The id of the time-box: that of its intent.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it goes on record.")]
+
+
+@app.command("list", epilog=examples("switchgear time-boxes list", "switchgear time-boxes list --state needs_operator"))
+def list_(
+    *,
+    state: Annotated[str | None, typer.Option("--state", help="Only those in this state, such as open.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many at most.")] = 50,
+    cursor: Annotated[str | None, typer.Option("--cursor", help="Continue where an earlier answer ended.")] = None,
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """List the time-boxes of your tenant, newest first."""
+    with session(url, token, as_json=as_json) as opened:
+        page = opened.client.get(_PATH, {"state": state, "limit": limit, "cursor": cursor})
+        opened.output.answer(page, lambda console: draw_time_boxes(console, page))
+    return ExitCode.OK
+
+
+@app.command("show", epilog=examples("switchgear time-boxes show int_0190b6…"))
+def show(box: BoxId, *, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> int:
+    """Show one time-box."""
+    with session(url, token, as_json=as_json) as opened:
+        view = opened.client.get(_path_of(box))
+        opened.output.answer(view, lambda console: draw_time_box(console, view))
+    return ExitCode.OK
+
+
+@app.command("revert", epilog=examples('switchgear time-boxes revert int_0190b6… --reason "a false alarm"'))
+def revert(
+    box: BoxId,
+    *,
+    reason: ReasonOption,
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """Revert an action now, before its time; or again after a person was called."""
+    return _change(_path_of(box, "/revert"), {"reason": reason}, url, token, as_json=as_json)
+
+
+@app.command("extend", epilog=examples('switchgear time-boxes extend int_0190b6… --by 3600 --reason "still looking"'))
+def extend(
+    box: BoxId,
+    *,
+    by: Annotated[float, typer.Option("--by", metavar="SECONDS", help="How much later it is to end, above 0.")],
+    reason: ReasonOption,
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """Move the end of a time-box, to at most 31 days from now."""
+    return _change(_path_of(box, "/extend"), {"seconds": by, "reason": reason}, url, token, as_json=as_json)
+
+
+@app.command("close", epilog=examples('switchgear time-boxes close int_0190b6… --reason "the account is deleted"'))
+def close(
+    box: BoxId,
+    *,
+    reason: ReasonOption,
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """End a time-box without a revert: the action stays."""
+    return _change(_path_of(box, "/close"), {"reason": reason}, url, token, as_json=as_json)
+
+
+def draw_time_boxes(console: Console, page: View) -> None:
+    """Print a page of time-boxes; overdue ones and those that need a person stand out."""
+    table(console, _COLUMNS, [_row(box) for box in page["items"]], empty="no time-boxes")
+    if page["next_cursor"]:
+        console.print(f"[dim]more: --cursor {escape(page['next_cursor'])}[/]", soft_wrap=True)
+
+
+def draw_time_box(console: Console, box: View) -> None:
+    """Print one time-box."""
+    console.print(f"{escape(box['id'])}  {_state(box)}", soft_wrap=True)
+    console.print(f"  {escape(box['tool'])}, reverted by {escape(box['undo'])}", soft_wrap=True)
+    extended = f", extended {times(box['extensions'])}" if box["extensions"] else ""
+    console.print(f"  ends {moment(box['reverts_at'])} UTC{extended}")
+    if box["revert"]:
+        console.print(f"  revert {escape(box['revert'])}  {styled(box['revert_state'] or '')}", soft_wrap=True)
+    if why := _why(box):
+        console.print(f"  {escape(why)}", soft_wrap=True)
+
+
+def _change(path: str, body: View, url: str, token: str | None, *, as_json: bool) -> int:
+    with session(url, token, as_json=as_json) as opened:
+        view = opened.client.post(path, dict(body))
+        opened.output.answer(view, lambda console: draw_time_box(console, view))
+    return ExitCode.OK
+
+
+def _row(box: View) -> tuple[str, ...]:
+    return (
+        escape(box["id"]),
+        _state(box),
+        escape(box["tool"]),
+        moment(box["reverts_at"]),
+        escape(_why(box)),
+    )
+
+
+def _state(box: View) -> str:
+    return styled(box["state"]) + (" [bold red]overdue[/]" if box["overdue"] else "")
+
+
+def _why(box: View) -> str:
+    """Return why a box does not go on by itself now; empty when it does."""
+    return " ".join(str(word) for word in (box["waiting_for"], box["code"], box["message"]) if word)
+
+
+def _path_of(box: str, rest: str = "") -> str:
+    return f"{_PATH}/{quote(box, safe='')}{rest}"
+
+
+_COLUMNS = (
+    Column("time-box", whole=True),
+    Column("state"),
+    Column("tool"),
+    Column("ends (UTC)", whole=True),
+    Column("why", spare=True),
+)

@@ -1,0 +1,72 @@
+"""What the type of a body says beyond what its decoder does: JSON has one type of number, and words to choose from.
+
+A whole number may be written as ``10.0`` (RFC 8259, section 6; JSON Schema calls it an integer). The decoder of bodies
+is strict and tells the two apart, so they are made one first, and only where the type wants an integer.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from msgspec import inspect
+
+
+def with_whole_numbers(value: Any, kind: Any) -> Any:  # noqa: ANN401 - a JSON value and any type of a body
+    """Return the JSON `value` with an integer for each whole number that `kind` wants as an integer."""
+    return _whole(value, _type_of(kind))
+
+
+def choices_at(kind: Any, steps: list[str]) -> list[str]:  # noqa: ANN401 - any type of a body
+    """Return the words to choose from where `steps`, names of members, lead in `kind`; empty where it is no choice."""
+    found = _type_of(kind)
+    for step in steps:
+        inner = (_step(option, step) for option in _options(found))
+        found = next((one for one in inner if one is not None), inspect.AnyType())
+    return [word for option in _options(found) for word in _words(option)]
+
+
+@cache
+def _type_of(kind: Any) -> inspect.Type:  # noqa: ANN401 - any type of a body
+    return inspect.type_info(kind)
+
+
+def _plain(wanted: inspect.Type) -> inspect.Type:
+    """Return a type without what is noted beside it."""
+    return wanted.type if isinstance(wanted, inspect.Metadata) else wanted
+
+
+def _options(wanted: inspect.Type) -> tuple[inspect.Type, ...]:
+    plain = _plain(wanted)
+    return tuple(_plain(option) for option in plain.types) if isinstance(plain, inspect.UnionType) else (plain,)
+
+
+def _whole(value: Any, wanted: inspect.Type) -> Any:  # noqa: ANN401 - a JSON value
+    for option in _options(wanted):
+        match option:
+            case inspect.IntType() if isinstance(value, float) and value.is_integer():
+                return int(value)
+            case inspect.StructType() if isinstance(value, dict):
+                members = {field.encode_name: field.type for field in option.fields}
+                return {name: _whole(one, members.get(name, inspect.AnyType())) for name, one in value.items()}
+            case inspect.ListType() if isinstance(value, list):
+                return [_whole(one, option.item_type) for one in value]
+    return value
+
+
+def _step(wanted: inspect.Type, name: str) -> inspect.Type | None:
+    match wanted:
+        case inspect.StructType():
+            return next((field.type for field in wanted.fields if field.encode_name == name), None)
+        case inspect.ListType():
+            return wanted.item_type
+    return None
+
+
+def _words(wanted: inspect.Type) -> list[str]:
+    match wanted:
+        case inspect.LiteralType():
+            return [str(word) for word in wanted.values]
+        case inspect.EnumType():
+            return [str(member.value) for member in wanted.cls]
+    return []

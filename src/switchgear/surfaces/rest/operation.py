@@ -1,0 +1,80 @@
+"""The shape of one row in the table of operations, and of the pieces that rows share. No row is here.
+
+A row says what an operation is called, who may use it, what it takes and what it may answer. It stands beside the
+handler that answers, in the module of its subject.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from switchgear.control.paging import PAGE_MAX
+from switchgear.core.codes import Code
+from switchgear.core.errors import OptionError
+from switchgear.surfaces.rest.exchange import Handler
+from switchgear.surfaces.rest.queries import Query, Whole
+
+_IN_PATH = re.compile(r"{(\w+)}")
+
+AFTER = Whole("after", "Only entries above this sequence number.", 0, 2**53 - 1, 0)
+"""Where a page of ledger entries begins."""
+NOT_BLANK = r"[^\s\x00-\x1f\x85\ufeff]"
+"""What a text has that says something: a character that is no space in any dialect of regular expressions."""
+
+
+def page_limit(default: int) -> Whole:
+    """Return the parameter that says how long a page may be, `default` items when it is not sent."""
+    return Whole("limit", "How many at most.", 1, PAGE_MAX, default)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header that a request may carry."""
+
+    name: str
+    description: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathWord:
+    """A part of the path that names one thing, such as ``{intent_id}``. `Exchange.path_word` reads it.
+
+    `pattern` is what it looks like as a whole, None where anything may stand that the use case then does not find.
+    """
+
+    name: str
+    description: str
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One row. `answers` maps a status to the type of its body, None for a stream of JSON Lines.
+
+    `also` names the media types that a body may come in instead of JSON, where the caller asks for one.
+    `words` are the words of the path, in order. Raises `OptionError` when the path has others.
+    """
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    description: str
+    permission: str
+    handle: Handler
+    answers: Mapping[int, type | None]
+    also: tuple[str, ...] = ()
+    words: tuple[PathWord, ...] = ()
+    query: tuple[Query, ...] = ()
+    headers: tuple[Header, ...] = ()
+    body: type | None = None
+    refusals: tuple[Code, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that every word of the path is described."""
+        described = [word.name for word in self.words]
+        if _IN_PATH.findall(self.path) != described:
+            raise OptionError(f"{self.id}: the path {self.path} has other words than {described}")

@@ -1,0 +1,167 @@
+"""Submitting an intent, and waiting for its outcome as long as the caller wishes.
+
+The write is detached from its connection: a client that goes away stops waiting, never the write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import structlog
+from msgspec import Meta, Struct
+from starlette.responses import Response
+
+from switchgear.control.intent_views import IntentView
+from switchgear.control.intents import LIFETIME_MAX
+from switchgear.core.codes import Code
+from switchgear.core.errors import SwitchgearError
+from switchgear.execution.time_boxes.box import SECONDS_MAX
+from switchgear.surfaces.rest.exchange import Exchange, json_response
+from switchgear.surfaces.rest.headers import CORRELATION_HEADER, correlation, idempotency_key, wished_wait
+from switchgear.surfaces.rest.json_body import read_body
+from switchgear.surfaces.rest.operation import Header, Operation
+from switchgear.surfaces.rest.races import first_of, wait_disconnected
+
+_LOG = structlog.get_logger("switchgear.rest")
+
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class SubmitBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An action to be done once."""
+
+    tool: Annotated[Name, Meta(description="Name of a registered tool.")]
+    arguments: Annotated[dict[str, Any], Meta(description="The tool's arguments, by its schema.")]
+    account: Annotated[Name, Meta(description="One of the accounts of the token.")]
+    deadline: (
+        Annotated[float, Meta(gt=0, le=LIFETIME_MAX, description="Seconds from now until it must be done.")] | None
+    ) = None
+    time_box: (
+        Annotated[float, Meta(gt=0, le=SECONDS_MAX, description="Seconds after which its tool's revert undoes it.")]
+        | None
+    ) = None
+    not_before: (
+        Annotated[float, Meta(ge=0, description="Seconds since the epoch before which it does not leave.")] | None
+    ) = None
+    delay: (
+        Annotated[float, Meta(ge=0, le=LIFETIME_MAX, description="The same as seconds from now; not both.")] | None
+    ) = None
+    priority: (
+        Annotated[
+            Literal["critical_plus", "critical", "sheddable_plus", "sheddable"],
+            Meta(description="What goes first of what the tenant has waiting; `critical` by default."),
+        ]
+        | None
+    ) = None
+
+
+async def submit(exchange: Exchange) -> Response:
+    """Submit an intent, and wait for its outcome as long as the caller wishes."""
+    exchange.traffic.check_accepting()
+    headers = exchange.request.headers
+    key = idempotency_key(headers)
+    wish = wished_wait(headers, exchange.traffic.limits.wait_max)
+    related = correlation(headers)
+    body = await read_body(exchange.request, SubmitBody, exchange.traffic.limits)
+    submission = exchange.control.intents.submit(
+        exchange.principal,
+        tool=body.tool,
+        arguments=body.arguments,
+        account=body.account,
+        key=key,
+        deadline=body.deadline,
+        time_box=body.time_box,
+        not_before=body.not_before,
+        delay=body.delay,
+        priority=body.priority,
+        trace=exchange.note.trace.trace_id,
+        correlation=related,
+    )
+    accepted = await exchange.traffic.detach(submission)
+    seen = await _waited(exchange, accepted, wish) if wish and not accepted.final else None
+    return _answer(seen or accepted, replayed=accepted.replayed, waited=wish if seen else None)
+
+
+async def _waited(exchange: Exchange, accepted: IntentView, seconds: int) -> IntentView | None:
+    """Return the intent once it is settled or time is up; None when this caller cannot be given a wait.
+
+    The action is accepted by now, so nothing that goes wrong here may look like a refusal of it.
+    """
+    if "intents:read" not in exchange.principal.permissions:
+        return None
+    with exchange.traffic.wait(exchange.principal.tenant) as granted:
+        if not granted:
+            return None
+        try:
+            return await first_of(
+                exchange.control.intents.wait(exchange.principal, accepted.id, seconds),
+                wait_disconnected(exchange.request),
+                exchange.traffic.wait_stopping(),
+            )
+        except SwitchgearError as error:
+            _LOG.warning("wait ended early", intent=accepted.id, code=str(error.code))
+            return None
+
+
+def _answer(view: IntentView, *, replayed: bool, waited: int | None) -> Response:
+    """Return 200 with an outcome, 202 with an intent that is still open."""
+    view = replace(view, replayed=replayed)
+    headers = {"Location": f"/v1/intents/{view.id}"}
+    if replayed:
+        headers["Idempotency-Replayed"] = "true"
+    if waited is not None:
+        headers["Preference-Applied"] = f"wait={waited}"
+    return json_response(view, 200 if view.final else 202, headers)
+
+
+KEY = Header(
+    "Idempotency-Key",
+    'A quoted string such as `"order-17"`; a bare word is accepted. The same for every repeat of one action. '
+    "Needed by every tool that can change something. Up to 255 characters.",
+    r'^"[ !#-\[\]-~]{1,255}"$',
+)
+_PREFER = Header(
+    "Prefer",
+    "`wait=N`: answer when the intent is settled, at the latest after N whole seconds (at most 60). "
+    "`Preference-Applied` in the answer says that it was heard.",
+    r"^wait=[0-9]{1,3}$",
+)
+CORRELATION = Header(
+    CORRELATION_HEADER, "Your own id of what this belongs to, recorded with the intent.", r"^[!-~]{1,128}$"
+)
+
+OPERATIONS = (
+    Operation(
+        id="submitIntent",
+        method="POST",
+        path="/v1/intents",
+        summary="Submit an action",
+        description=(
+            "Accepts an action durably, then answers. 202: it is accepted and not settled, or in doubt; "
+            "follow `Location`. 200: the body holds its final state, because `Prefer: wait` saw it end or "
+            "because this repeats a request whose outcome is stored. A repeat is marked with "
+            "`Idempotency-Replayed: true` and `replayed: true`. A final state can be a failure: read `state` "
+            "and `code`. A client that goes away stops waiting, never the action."
+        ),
+        permission="intents:submit",
+        handle=submit,
+        headers=(KEY, _PREFER, CORRELATION),
+        body=SubmitBody,
+        answers={200: IntentView, 202: IntentView},
+        refusals=(
+            Code.INVALID_ARGUMENT,
+            Code.PAYLOAD_TOO_LARGE,
+            Code.IDEMPOTENCY_KEY_REQUIRED,
+            Code.IDEMPOTENCY_CONFLICT,
+            Code.IDEMPOTENCY_IN_PROGRESS,
+            Code.NOT_FOUND,
+            Code.KILL_SWITCH_ACTIVE,
+            Code.KILL_SWITCH_UNREADABLE,
+            Code.RATE_LIMITED_TENANT,
+            Code.QUEUE_FULL,
+            Code.SHUTTING_DOWN,
+            Code.TIMEOUT_JOURNAL_APPEND,
+        ),
+    ),
+)

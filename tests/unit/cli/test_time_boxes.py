@@ -1,0 +1,59 @@
+"""Time-boxes as people see them on a terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from switchgear.surfaces.cli.time_boxes import draw_time_box, draw_time_boxes
+
+BOX: dict[str, Any] = {
+    "id": "int_0190b6",
+    "intent": "int_0190b6",
+    "tool": "idp.[deactivate]",
+    "undo": "idp.restore",
+    "state": "reverting",
+    "seconds": 3600.0,
+    "reverts_at": 0.0,
+    "overdue": True,
+    "extensions": 2,
+    "revert": "int_0190b7",
+    "revert_state": "held",
+    "waiting_for": "KILL_SWITCH_ACTIVE",
+    "code": None,
+    "message": "",
+}
+
+
+def shown(draw: Any, view: Mapping[str, Any], width: int = 160) -> str:  # noqa: ANN401 - each view has its own shape
+    """Return what `draw` prints of `view`."""
+    console = Console(width=width, file=io.StringIO())
+    with console.capture() as captured:
+        draw(console, view)
+    return captured.get()
+
+
+def test_a_held_revert_is_loud_in_the_list() -> None:
+    """State, that it is overdue, and why it does not run stand in one row."""
+    text = shown(draw_time_boxes, {"items": [BOX], "next_cursor": "int_0190b6"})
+    for word in ("int_0190b6", "reverting overdue", "idp.[deactivate]", "KILL_SWITCH_ACTIVE", "--cursor int_0190b6"):
+        assert word in text
+
+
+def test_an_empty_list_says_so() -> None:
+    """No table without rows."""
+    assert "no time-boxes" in shown(draw_time_boxes, {"items": [], "next_cursor": None})
+
+
+@pytest.mark.parametrize("width", [60, 160])
+def test_one_box_names_its_revert_and_why_a_person_is_needed(width: int) -> None:
+    """What undoes it, when, by which intent; and the code with its message."""
+    called = {**BOX, "state": "needs_operator", "waiting_for": None, "code": "CHANGED_MEANWHILE", "message": "moved"}
+    text = " ".join(shown(draw_time_box, called, width).split())
+    for word in ("reverted by idp.restore", "extended twice", "revert int_0190b7 held", "CHANGED_MEANWHILE moved"):
+        assert word in text
+    assert "revert int" not in shown(draw_time_box, {**called, "revert": None, "revert_state": None})

@@ -1,0 +1,145 @@
+"""A person's word on an action in doubt: who may say it, when, and what follows."""
+
+from __future__ import annotations
+
+import pytest
+
+from switchgear.core.codes import Code
+from switchgear.core.effects import Effect
+from switchgear.core.errors import Conflict, Denied, Invalid
+from switchgear.execution.attempt import VALUE_BYTES_MAX
+from switchgear.execution.decide import Backoff, Moment
+from switchgear.execution.intent import Change, Intent, evolve
+from switchgear.execution.reservation import SETTLING
+from switchgear.execution.resolving import EVIDENCE_CHARACTERS_MAX, Finding, Says, resolved
+from switchgear.execution.transitions import Kind, State
+from tests.unit.execution.test_intent import intent
+
+NOW = Moment(now=100.0, draw=0.5)
+BACKOFF = Backoff(base=2.0, cap=30.0)
+ANN, BEN = "person:ann", "person:ben"
+
+
+def doubtful(state: State = State.IN_DOUBT, **fields: object) -> Intent:
+    """Return an opaque intent in doubt."""
+    facts = {"state": state, "effect": Effect.OPAQUE, "doubtful": True, "doubt_since": 90.0, "attempt": 1}
+    return intent(**{**facts, "code": "TIMEOUT_INTENT_EXECUTE", "message": "no answer in time", **fields})
+
+
+def says(verdict: Says, by: str = ANN, value: object = None) -> Finding:
+    """Return what somebody says."""
+    return Finding(says=verdict, evidence="looked at the CRM", by=by, value=value)
+
+
+def after(subject: Intent, finding: Finding, *, destructive: bool = False) -> tuple[Intent, tuple[Change, ...]]:
+    """Return the intent after a word, and what was recorded."""
+    changes = resolved(subject, finding, BACKOFF, NOW, destructive=destructive)
+    for change in changes:
+        subject = evolve(subject, change, 100.0)
+    return subject, changes
+
+
+@pytest.mark.parametrize("state", [State.IN_DOUBT, State.NEEDS_OPERATOR])
+@pytest.mark.parametrize(
+    ("verdict", "fields", "end"),
+    [
+        (Says.APPLIED, {}, State.SUCCEEDED),
+        (Says.NOT_APPLIED, {}, State.READY),
+        (Says.NOT_APPLIED, {"attempt": 3}, State.DEAD_LETTERED),
+        (Says.NOT_APPLIED, {"deadline_at": 99.0}, State.DEAD_LETTERED),
+        (Says.NOT_APPLIED, {"cancel_requested": True}, State.CANCELLED),
+        (Says.APPLIED, {"cancel_requested": True}, State.SUCCEEDED),
+        (Says.ABANDON, {}, State.DEAD_LETTERED),
+    ],
+)
+def test_each_verdict_has_one_consequence(state: State, verdict: Says, fields: dict[str, object], end: State) -> None:
+    """From both states in which a person decides; a person is called in the same append where nobody was."""
+    found, changes = after(doubtful(state, **fields), says(verdict))
+    assert found.state is end
+    assert (changes[0].kind is Kind.NEEDS_OPERATOR) is (state is State.IN_DOUBT)
+    settling = next(change for change in changes if change.kind in SETTLING)
+    assert settling.facts["resolved_by"] == ANN
+    assert settling.payload is not None
+    assert settling.payload["evidence"] == "looked at the CRM"
+
+
+def test_what_was_applied_keeps_the_value_that_was_given() -> None:
+    """The value of the person is the outcome that a repeat of the request gets."""
+    found, _ = after(doubtful(), says(Says.APPLIED, value={"order": 7}))
+    assert (found.value, found.doubt_since) == ({"order": 7}, None)
+
+
+def test_what_was_abandoned_stays_unresolved() -> None:
+    """Nobody has found out, so nothing may run it again."""
+    found, _ = after(doubtful(), says(Says.ABANDON))
+    assert (found.ended, found.unresolved, found.code) == (State.ABANDONED, True, "IN_DOUBT")
+    assert found.message == "given up: looked at the CRM"
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in (State.IN_DOUBT, State.NEEDS_OPERATOR)])
+def test_only_what_is_in_doubt_can_be_resolved(state: State) -> None:
+    """While a lookup finds out it is too early, with a hint when to come back; otherwise there is no doubt."""
+    with pytest.raises(Conflict) as refusal:
+        after(doubtful(state), says(Says.APPLIED))
+    assert refusal.value.state == str(state)
+    assert (refusal.value.retry_after is not None) is (state is State.RECONCILING)
+
+
+@pytest.mark.parametrize("verdict", list(Says))
+def test_an_agent_never_says_what_became_of_it(verdict: Says) -> None:
+    """Its word is refused before anything is looked at, destructive or not."""
+    for destructive in (False, True):
+        with pytest.raises(Denied) as refusal:
+            after(doubtful(), says(verdict, by="agent:helper"), destructive=destructive)
+        assert refusal.value.code is Code.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("verdict", list(Says))
+@pytest.mark.parametrize("marked", ["intent", "tool"])
+def test_what_is_destructive_needs_two_persons(verdict: Says, marked: str) -> None:
+    """The first word is a proposal that changes nothing; another person's same word counts."""
+    subject, tool = doubtful(destructive=marked == "intent"), marked == "tool"
+    proposed, changes = after(subject, says(verdict), destructive=tool)
+    assert [change.kind for change in changes] == [Kind.NEEDS_OPERATOR, Kind.RESOLUTION_PROPOSED]
+    assert proposed.resolution is not None
+    assert (proposed.state, proposed.value, proposed.resolution.by) == (State.NEEDS_OPERATOR, None, ANN)
+    confirmed, changes = after(proposed, says(verdict, by=BEN), destructive=tool)
+    assert confirmed.state is not State.NEEDS_OPERATOR
+    assert (changes[0].facts["resolved_by"], changes[0].facts["proposed_by"]) == (BEN, ANN)
+
+
+def test_one_person_alone_never_settles_what_is_destructive() -> None:
+    """Saying it twice is saying it once."""
+    proposed, _ = after(doubtful(destructive=True), says(Says.APPLIED))
+    again, changes = after(proposed, says(Says.APPLIED))
+    assert (again, changes) == (proposed, ())
+
+
+@pytest.mark.parametrize("by", [ANN, BEN])
+def test_another_verdict_replaces_the_proposal(by: str) -> None:
+    """Two who disagree settle nothing; whoever agrees with the latest word does."""
+    proposed, _ = after(doubtful(destructive=True), says(Says.APPLIED, value={"secret": 1}))
+    replaced, _ = after(proposed, says(Says.NOT_APPLIED, by=by))
+    assert replaced.resolution is not None
+    assert (replaced.state, replaced.resolution.verdict, replaced.value) == (State.NEEDS_OPERATOR, "not_applied", None)
+    other = BEN if by == ANN else ANN
+    assert after(replaced, says(Says.APPLIED, by=other))[0].state is State.NEEDS_OPERATOR
+    assert after(replaced, says(Says.NOT_APPLIED, by=other))[0].state is State.READY
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"evidence": ""}, "say how you found out"),
+        ({"evidence": "  "}, "say how you found out"),
+        ({"evidence": "x" * (EVIDENCE_CHARACTERS_MAX + 1)}, "say how you found out"),
+        ({"says": Says.NOT_APPLIED, "value": 1}, "not_applied has none"),
+        ({"says": Says.ABANDON, "value": 1}, "abandon has none"),
+        ({"value": "x" * VALUE_BYTES_MAX}, "is the most"),
+        ({"value": object()}, "does not fit into JSON"),
+    ],
+)
+def test_a_word_that_cannot_be_kept_is_refused(facts: dict[str, object], words: str) -> None:
+    """Evidence is there and bounded, a value fits the ledger and belongs to what was applied."""
+    with pytest.raises(Invalid, match=words):
+        Finding(**{"says": Says.APPLIED, "evidence": "seen", "by": ANN, **facts})  # type: ignore[arg-type] # that is the point

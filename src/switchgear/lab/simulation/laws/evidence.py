@@ -1,0 +1,52 @@
+"""What a verdict rests on: the ledger, the rows, the remote, the witness, and the engine that is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from switchgear.execution.intent import Intent
+from switchgear.execution.recorder import INTENTS, intent_of
+from switchgear.lab.simulation.history import History, history_of
+from switchgear.lab.simulation.machinery import Machinery
+from switchgear.lab.simulation.remote import Remote
+from switchgear.lab.simulation.witness import Witness
+from switchgear.lab.simulation.world import World
+from switchgear.storage.abilities import Row, Store
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that is known after a run. `machinery` is None when no engine is left."""
+
+    store: Store
+    history: History
+    intents: dict[str, Intent]
+    remote: Remote
+    witness: Witness
+    machinery: Machinery | None
+
+
+async def gather(world: World) -> Evidence:
+    """Return the evidence of a run that has come to its end."""
+    store = cast("Store", world.store)
+    rows = [row for tenant in await store.tenants() for row in await all_rows(store, INTENTS, tenant)]
+    life = world.life
+    return Evidence(
+        store=store,
+        history=await history_of(store),
+        intents={row.key: intent_of(row) for row in rows},
+        remote=world.remote,
+        witness=world.witness,
+        machinery=life.machinery if life is not None and life.begun and not life.dead else None,
+    )
+
+
+async def all_rows(store: Store, space: str, tenant: str) -> list[Row]:
+    """Return every row of a space of a tenant, newest first."""
+    rows: list[Row] = []
+    while page := await store.page(space, tenant, before=rows[-1].key if rows else None, limit=_PAGE):
+        rows += page
+    return rows

@@ -1,0 +1,153 @@
+"""One engine from its start to its end: everything that runs in it ends with it, wherever that is.
+
+A crash ends every task on the spot, and decides with the store what of the appends in flight is durable. Nothing of
+a life that has ended reaches disk or network any more; what it has sent is on its way all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from random import Random
+from typing import Any, TypeVar, cast
+
+from switchgear.lab.simulation.disk import Disk
+from switchgear.lab.simulation.machinery import Machinery, machinery
+from switchgear.lab.simulation.remote import Line, Remote
+from switchgear.lab.simulation.tasks import Owner, start_for
+from switchgear.storage.abilities import Store
+from switchgear.testing import FaultyStore, SimulatedClock
+
+R = TypeVar("R")
+
+_PRUNED_AT = 500
+_REAPS_MAX = 50
+DOOMS = ("append", "in_flight", "acknowledged", "sending", "answered")
+"""Points at which a life can be doomed to end."""
+
+
+class Gone(Exception):
+    """The engine has ended before it answered."""
+
+
+@dataclass(slots=True)
+class Doom:
+    """A life ends when it comes to `point` for the time that `left` says, counted down to 0."""
+
+    point: str
+    left: int
+
+
+class _Guests:
+    """Owns what runs for clients, such as a handler that waits: it ends with the life, and not with an orderly stop."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        self.tasks: set[asyncio.Task[Any]] = set()
+
+    def own(self, task: asyncio.Task[Any]) -> None:
+        """Remember a task."""
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        self._life.own(task)
+
+
+class Life:
+    """One engine, from its start to its end."""
+
+    def __init__(
+        self,
+        store: FaultyStore,
+        remote: Remote,
+        clock: SimulatedClock,
+        chance: Random,
+        crashed: Callable[[str], None],
+    ) -> None:
+        """Put an engine together on `store`. Calls `crashed` with the point once it has crashed."""
+        self._store = store
+        self._chance = chance
+        self._crashed = crashed
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._guests = _Guests(self)
+        self.dead = False
+        self.begun = False
+        self.stopping = False
+        self.doom: Doom | None = None
+        self.line = Line(remote, self)
+        self.machinery: Machinery = machinery(cast("Store", Disk(store, self)), clock, chance)
+
+    def own(self, task: asyncio.Task[Any]) -> None:
+        """Remember a task that ends with this life."""
+        if len(self._tasks) > _PRUNED_AT:
+            self._tasks = [one for one in self._tasks if not one.done()]
+        self._tasks.append(task)
+
+    async def ask(self, work: Coroutine[Any, Any, R]) -> R:
+        """Do something for a client and return what comes of it. Raises `Gone` when the life ends before."""
+        return await self._result(work, self._guests)
+
+    async def run(self, work: Coroutine[Any, Any, R]) -> R:
+        """Do something of the engine's own. Raises as `ask` does."""
+        return await self._result(work, self)
+
+    async def _result(self, work: Coroutine[Any, Any, R], owner: Owner) -> R:
+        if self.dead:
+            work.close()
+            raise Gone
+        task = start_for(owner, work)
+        await asyncio.wait({task})
+        if task.cancelled():
+            raise Gone
+        return task.result()
+
+    def reach(self, point: str) -> None:
+        """Go past a point, or end there."""
+        if self.dead:
+            raise asyncio.CancelledError
+        doom = self.doom
+        if doom is None or point != ("append" if doom.point == "in_flight" else doom.point):
+            return
+        doom.left -= 1
+        if doom.left >= 0:
+            return
+        self.doom = None
+        if doom.point == "in_flight":
+            seconds = self._chance.choice((0.0, 0.0005, 0.002, 0.01))
+            asyncio.get_running_loop().call_later(seconds, self.crash, "in_flight")
+        else:
+            self.crash(point)
+            raise asyncio.CancelledError
+
+    def crash(self, point: str) -> None:
+        """End here and now."""
+        if self.dead:
+            return
+        self.dead = True
+        self._store.crash()
+        running = asyncio.current_task()
+        for task in self._tasks:
+            if task is not running:
+                task.cancel()
+        self._crashed(point)
+
+    async def reap(self) -> list[str]:
+        """Wait until nothing of a life that has ended runs any more, and return what does not end."""
+        self.dead = True
+        for _ in range(_REAPS_MAX):
+            left = [task for task in self._tasks if not task.done()]
+            if not left:
+                return []
+            for task in left:
+                task.cancel()
+            await asyncio.sleep(0)
+        return [name_of(task) for task in self._tasks if not task.done()]
+
+    def running(self) -> list[str]:
+        """Return what still runs of the engine's own, by name; what clients wait for is theirs."""
+        return [name_of(task) for task in self._tasks if not task.done() and task not in self._guests.tasks]
+
+
+def name_of(task: asyncio.Task[Any]) -> str:
+    """Return what a task runs, in words that are the same in every run."""
+    return getattr(task.get_coro(), "__qualname__", "a task")

@@ -1,0 +1,17 @@
+"""What happens in a simulated world: scenes with weights, one file a capability. `SCENES` is the table.
+
+clients     submit, repeat, cancel, wait
+people      approve, resolve, requeue, discard
+switches    trip and release kill switches
+replaying   verify, resume, re-execute
+boxes       time-boxes: open, revert early, extend
+together    sagas: submit, cancel, resume
+fate        crash, stop, restart; disk and clock
+quiet       the end: everything works, people do their work, and all comes to rest
+
+A scene plays one small part by chance and returns; a refusal on the way is raised, and is an answer.
+"""
+
+from switchgear.lab.simulation.scenes.table import SCENES, Scene
+
+__all__ = ["SCENES", "Scene"]

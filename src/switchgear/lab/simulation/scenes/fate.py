@@ -1,0 +1,67 @@
+"""Fate: engines crash and are stopped, disks stumble, clocks leap, tools come late, breakers trip."""
+
+from __future__ import annotations
+
+import contextlib
+
+from switchgear.core.errors import Rejected
+from switchgear.lab.simulation.world import CALM, World
+from switchgear.testing import Fate, StoreFaults
+
+LEAP_MAX = 1_200.0
+_LEAPS = (-LEAP_MAX, -2.0, 2.0, LEAP_MAX)
+"""A step back by more than the slack that the engine has, and less than a remote remembers keys, is left out: nobody
+can tell it from no step at all once the engine was restarted, so there a key may have been forgotten."""
+_FAULTY = StoreFaults(
+    slow=0.05,
+    overdue=0.02,
+    unacknowledged=0.06,
+    lost=0.04,
+    disk_full=0.03,
+    read_only=0.01,
+    queue_full=0.02,
+    sync_seconds=(0.0005, 0.02),
+)
+_REFUSALS = (Fate.DISK_FULL, Fate.READ_ONLY)
+
+
+async def crash(world: World) -> None:
+    """End the engine at once, while whatever is under way is under way."""
+    world.crash()
+
+
+async def stop(world: World) -> None:
+    """Stop the engine in order."""
+    await world.stop(world.chance.choice((0.0, 3.0)))
+
+
+async def stumble(world: World) -> None:
+    """Let the disk fail by chance for a while."""
+    world.store.faults = _FAULTY
+    await world.clock.sleep_async(world.chance.choice((1.0, 10.0, 40.0)))
+    world.store.faults = CALM
+
+
+async def fill_disk(world: World) -> None:
+    """Let the disk refuse everything for a while."""
+    world.store.refusing = world.chance.choice(_REFUSALS)
+    await world.clock.sleep_async(world.chance.choice((0.5, 5.0)))
+    world.store.refusing = None
+
+
+async def leap(world: World) -> None:
+    """Let the wall clock leap. It never strays further than one leap at a time."""
+    world.jump(-world.leapt if world.leapt else world.chance.choice(_LEAPS))
+
+
+async def register(world: World) -> None:
+    """Register the tools that were missing at start."""
+    life = world.life
+    if life is not None and life.begun and not life.dead:
+        life.machinery.register(life.line, 1.0, world.chance)
+
+
+async def trip_breaker(world: World) -> None:
+    """Have the breaker of a dependency see a failure, if it lets a call in."""
+    with contextlib.suppress(Rejected):
+        world.machinery.guards[world.chance.choice(("crm", "mail"))].permit_nowait().fail()

@@ -1,0 +1,49 @@
+"""Kill switches: people trip them, others release them."""
+
+from __future__ import annotations
+
+from switchgear.core.scope import PLATFORM_TENANT, Scope
+from switchgear.gates.kill_switches.switches import GLOBAL, Mode, release, trip
+from switchgear.lab.simulation.catalogue import SUBMITTED
+from switchgear.lab.simulation.world import World
+
+_TRIPS, _RELEASES = "person:ada", "person:zoe"
+
+
+async def trip_one(world: World) -> None:
+    """Trip a switch of the platform or of a tenant, and release it some time later."""
+    chance = world.chance
+    tenant = world.tenant()
+    scope = chance.choice((PLATFORM_TENANT, tenant))
+    targets = [f"tenant:{tenant}", "connector:crm", f"tool:{chance.choice(SUBMITTED)}"]
+    target = chance.choice([*targets, GLOBAL] if scope == PLATFORM_TENANT else targets)
+    mode, seconds = (
+        chance.choice((Mode.FREEZE, Mode.FREEZE, Mode.STOP_NEW)),
+        chance.choice((0.5, 5.0, 5.0, 30.0, 150.0)),
+    )
+    by = Scope(scope, "main", _TRIPS)
+    switches = world.machinery.kill_switches
+    await world.ask(
+        lambda _: switches.change(by, lambda now, at: trip(now, target, mode, reason="drill", by=_TRIPS, at=at))
+    )
+    await world.clock.sleep_async(seconds)
+    await release_one(world, scope, target)
+
+
+async def release_one(world: World, scope: str, target: str) -> None:
+    """Release a switch, by somebody else."""
+    by = Scope(scope, "main", _RELEASES)
+    switches = world.machinery.kill_switches
+    await world.ask(
+        lambda _: switches.change(
+            by, lambda now, _at: release(now, target, reason="drill", by=_RELEASES, single_operator=False)
+        )
+    )
+
+
+async def release_all(world: World) -> None:
+    """Release everything that is on."""
+    gate = world.machinery.kill_switches.gate
+    for scope in sorted(gate.scopes):
+        for target in sorted(gate.switches_of(scope).on):
+            await release_one(world, scope, target)

@@ -1,0 +1,40 @@
+"""The table of scenes: what may happen next, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from switchgear.lab.simulation.scenes import boxes, clients, fate, people, replaying, switches, together
+from switchgear.lab.simulation.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One thing that may happen, and its share among all."""
+
+    play: Callable[[World], Awaitable[None]]
+    weight: int
+
+
+SCENES: tuple[Scene, ...] = (
+    Scene(clients.submit, 34),
+    Scene(clients.burst, 8),
+    Scene(clients.cancel, 6),
+    Scene(people.approve, 14),
+    Scene(people.resolve, 8),
+    Scene(people.requeue, 8),
+    Scene(switches.trip_one, 3),
+    Scene(replaying.replay, 7),
+    Scene(boxes.open_box, 4),
+    Scene(boxes.tend_box, 3),
+    Scene(together.submit_saga, 6),
+    Scene(together.cancel_saga, 1),
+    Scene(fate.crash, 4),
+    Scene(fate.stop, 2),
+    Scene(fate.stumble, 6),
+    Scene(fate.fill_disk, 1),
+    Scene(fate.leap, 3),
+    Scene(fate.register, 3),
+    Scene(fate.trip_breaker, 3),
+)

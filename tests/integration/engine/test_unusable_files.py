@@ -17,11 +17,10 @@ import pytest
 from switchgear import Switchgear
 from switchgear.core.codes import Code, ExitCode
 from switchgear.core.errors import StoreError
-from tests.integration.cli.harness import END_SECONDS, SWITCHGEAR, address_of, environment, run_in
-from tests.integration.engine.calling import TENANT, Caller, at_remote, problems, start
+from tests.integration.cli.harness import END_SECONDS, SWITCHGEAR, environment, run_in
+from tests.integration.engine.calling import Caller, at_remote, problems, start
 from tools.kill_rounds.evidence import STORE
 from tools.kill_rounds.scene import Scene, scene
-from tools.kill_rounds.submitting import ACCOUNT
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -72,19 +71,6 @@ def up_without_rights(made: Scene) -> tuple[int, str]:
     return ran.returncode, str(json.loads(ran.stderr)["code"])
 
 
-def refused_by_a_server_without_rights(made: Scene) -> tuple[int, str]:
-    """Start a server on the store, which it can read, and submit; return the exit code and the code of the refusal."""
-    command = [sys.executable, UNPRIVILEGED, *UP]
-    with subprocess.Popen(command, cwd=made.folder, env=environment(), stdout=subprocess.PIPE, text=True) as server:
-        try:
-            url = address_of(server, made.folder)
-            words = ("submit", "remote.read", "--arg", "ref=x", "--account", ACCOUNT, "--url", url)
-            ran = run_in(made.folder, *words, "--token", made.tokens[TENANT], "--json")
-        finally:
-            server.kill()
-    return ran.exit_code, str(ran.problem()["code"])
-
-
 @contextmanager
 def mode(path: Path, number: int) -> Iterator[None]:
     """Inside, the mode of `path` is another."""
@@ -128,13 +114,13 @@ async def test_a_store_in_a_read_only_folder_is_refused(tmp_path: Path) -> None:
         await nothing_lost(caller)
 
 
-async def test_a_read_only_file_takes_nothing_in(tmp_path: Path) -> None:
-    """A file that can only be read takes nothing in: `submit` is LEDGER_UNAVAILABLE. Then all is there again."""
+async def test_a_read_only_file_starts_no_engine(tmp_path: Path) -> None:
+    """An engine that could not record does not start: LEDGER_UNAVAILABLE. Then all is there again."""
     async with with_history(tmp_path) as caller:
         assert await caller.scene.engine.stop() == 0
         with mode(tmp_path / STORE, 0o400):
             assert await asyncio.to_thread(used_without_rights, caller.scene) == Code.LEDGER_UNAVAILABLE
-            refused = await asyncio.to_thread(refused_by_a_server_without_rights, caller.scene)
+            refused = await asyncio.to_thread(up_without_rights, caller.scene)
         assert refused == (ExitCode.UNAVAILABLE, Code.LEDGER_UNAVAILABLE)
         await nothing_lost(caller)
 

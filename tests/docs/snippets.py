@@ -76,7 +76,9 @@ def _compare(following: Sequence[Snippet], printed: str) -> None:
     """Compare what a block printed with the output block after it, if there is one."""
     for output in following:
         if output.language == "text output":
-            assert printed.rstrip() == output.source.rstrip(), f"{output.page}:{output.line} shows other output: {printed}"
+            assert printed.rstrip() == output.source.rstrip(), (
+                f"{output.page}:{output.line} shows other output: {printed}"
+            )
 
 
 def _run_console(snippet: Snippet, folder: Path) -> None:

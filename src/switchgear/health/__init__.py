@@ -1,0 +1,7 @@
+"""What is known of the dependencies of a process, and what may be destroyed on the strength of it.
+
+evidence    one observation of a dependency: polarity, source, moment
+standing    where a dependency stands, in words that every surface shows
+
+What may not live here: any third-party import, and knowledge of a client library; real probes are adapters.
+"""

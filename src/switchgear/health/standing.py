@@ -1,0 +1,43 @@
+"""Where a dependency stands: one immutable record, the same facts on every surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Health(StrEnum):
+    """The states of a dependency."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    """It answers, but slowly or not always."""
+    RECOVERING = "recovering"
+    """It answers again, not yet often enough to be relied on."""
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+    """Never seen, or not seen for longer than its freshness."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is known of a dependency at one moment.
+
+    `age` is seconds since the youngest positive evidence, None when there never was any; `since` is how many seconds
+    it has been in this state; `retry_after` is seconds until it is looked at again, None when nobody knows. `reason`
+    says in words why it stands there.
+    """
+
+    name: str
+    state: Health
+    critical: bool
+    age: float | None
+    since: float
+    reason: str = ""
+    retry_after: float | None = None
+    flapping: bool = False
+
+    @property
+    def vouches(self) -> bool:
+        """Whether a destructive operation may rest on it: healthy, and that by fresh positive evidence."""
+        return self.state is Health.HEALTHY

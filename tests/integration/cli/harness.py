@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SWITCHGEAR = [sys.executable, "-P", "-c", "from switchgear.launch import main; main()"]
+_HEEDING_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+"""What runs in the background ignores Ctrl-C, and its children inherit that; these are to heed it all the same."""
+SWITCHGEAR = [sys.executable, "-P", "-c", f"{_HEEDING_CTRL_C}; from switchgear.launch import main; main()"]
 END_SECONDS = 20
 TOOLS = """
 [tools."slow.read"]

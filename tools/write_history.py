@@ -163,7 +163,7 @@ class _History:
 
     async def _live(self, tenant: str, last: Kind) -> Intent:
         """Record one intent that comes to the event `last`, each event in an append of its own."""
-        intent = await self.recorder.accept(self._birth(tenant))
+        intent = await self.recorder.accept(self.recorder.draft(self._birth(tenant)))
         for change in _way_to(last, intent):
             self.clock.advance(1.0)
             intent = await self.recorder.record(intent, (change,), actor="engine")

@@ -9,12 +9,13 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from msgspec import structs
 
 from switchgear.connectors.bounds import TOO_LATE
 from switchgear.connectors.credentials import Credentials, Reference
@@ -158,7 +159,7 @@ async def _run(server: Server, operation: str, *script: Step, attempt: int = 1, 
     given = arguments if operation == "lookup_user" else {"user_id": "7", **arguments}
     call = call_of(operation, arguments=given)
     try:
-        return await connector.execute(replace(call, attempt=attempt))
+        return await connector.execute(structs.replace(call, attempt=attempt))
     finally:
         await connector.close()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from msgspec import structs
 
 from switchgear.storage.abilities import (
     GENESIS,
@@ -118,7 +119,7 @@ class JournalMachine(RuleBasedStateMachine):
         named = []
         for drawn in group:
             self.number += 1
-            named.append(replace(drawn, id=f"a{self.number}"))
+            named.append(structs.replace(drawn, id=f"a{self.number}"))
 
         async def together() -> list[Appended]:
             return list(await asyncio.gather(*map(self.store.append, named)))

@@ -12,7 +12,7 @@ import threading
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 
 _RANDOM_BITS = 80
-_STEP_MAX = 1 << 24
+_STEP_BITS = 24
 _DIGITS = 32
 
 
@@ -35,7 +35,7 @@ class IdSource:
             if floor > self._last:
                 self._last = floor | self._random.getrandbits(_RANDOM_BITS - 1)
             else:
-                self._last += 1 + self._random.randrange(_STEP_MAX)
+                self._last += 1 + self._random.getrandbits(_STEP_BITS)
             return f"{prefix}_{self._last:032x}"
 
 

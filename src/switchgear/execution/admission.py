@@ -1,7 +1,9 @@
 """Takes a request in: finds its tool, checks it, binds its key, records it. A refusal leaves no trace but a count.
 
 Order: stopping, tool, key, arguments, repeat of a known key, a place in the queue, gates, the ledger. Only then is
-it acknowledged, and a refusal on the way charges nothing.
+it acknowledged, and a refusal on the way charges nothing. A key that was not met lately is taken to be free, since
+most are: the ledger refuses one that is bound, and before anything else refuses it, it is looked up. So a repeat after
+a long time costs its tenant's limit like a new request, and is answered like any repeat.
 """
 
 from __future__ import annotations
@@ -20,10 +22,11 @@ from switchgear.execution.arguments import validate
 from switchgear.execution.bounded import within
 from switchgear.execution.consent import approval_request
 from switchgear.execution.contract import Tool
+from switchgear.execution.departing import Departure, Departures
 from switchgear.execution.gating import admission_request, also_of
 from switchgear.execution.intent import Change, Intent
-from switchgear.execution.parts import Parts
-from switchgear.execution.recorder import KEYS, Birth, ExceededError, KeyRecord, StaleError, key_name
+from switchgear.execution.parts import ACTOR, Parts
+from switchgear.execution.recorder import KEYS, Birth, Draft, ExceededError, KeyRecord, StaleError, key_name
 from switchgear.execution.refusals import Refusals
 from switchgear.execution.schedule import checked_priority, checked_start
 from switchgear.execution.time_boxes.rules import checked_time_box
@@ -34,6 +37,8 @@ ARGUMENTS_BYTES_MAX = 1_048_576
 """The longest arguments, as canonical JSON: with them and the longest value an intent still fits its store."""
 ACCEPT_WAIT = 5.0
 """Seconds that a repeat waits for the first request with its key to be accepted."""
+KEYS_REMEMBERED_MAX = 4_096
+"""So many keys that were met last are looked up before anything else is asked."""
 _REBINDS_MAX = 3
 _REASKS_MAX = 5
 
@@ -63,10 +68,14 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The intent that answers a submission. `replayed` says that an earlier request had made it."""
+    """The intent that answers a submission. `replayed` says that an earlier request had made it.
+
+    With a `departure` it is on record as dispatched already, and is to be carried on.
+    """
 
     intent: Intent
-    replayed: bool
+    replayed: bool = False
+    departure: Departure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +97,17 @@ class Admission:
     """The door of an engine. `stopping` closes it."""
 
     def __init__(
-        self, parts: Parts, *, gates: Sequence[Gate], refusals: Refusals, check_room_for_boxes: Callable[[], None]
+        self,
+        parts: Parts,
+        *,
+        gates: Sequence[Gate],
+        refusals: Refusals,
+        check_room_for_boxes: Callable[[], None],
+        departures: Departures,
     ) -> None:
         """Work with the parts of one engine. `check_room_for_boxes` raises while no time-box more may be opened."""
         self._check_room_for_boxes = check_room_for_boxes
+        self._departures = departures
         self._parts = parts
         self._recorder = parts.recorder
         self._registry = parts.registry
@@ -101,6 +117,7 @@ class Admission:
         self._gates = gates
         self._refusals = refusals
         self._accepting: dict[tuple[str, str], asyncio.Event] = {}
+        self.lately = Lately()
         self.stopping = False
         self.unacknowledged: dict[str, str] = {}
         """Intents, with their tenant, of which a change may be on record although its maker was told otherwise."""
@@ -129,7 +146,7 @@ class Admission:
         checked_time_box(tool, submission.time_box, self._registry)
         checked_priority(submission.priority)
         if key is None:
-            return Admitted(await self._accept(submission, tool, payload, NEVER_BOUND), replayed=False)
+            return await self._accept(submission, tool, payload, NEVER_BOUND)
         name = key_name(submission.scope.account, tool.name, key)
         return await self._admit_keyed(submission, tool, payload, name)
 
@@ -140,9 +157,23 @@ class Admission:
                 raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
         self._accepting[slot] = asyncio.Event()
         try:
+            if self.lately.is_new(slot):
+                return await self._bind_unmet(submission, tool, payload, name)
             return await self._bind(submission, tool, payload, name)
         finally:
             self._accepting.pop(slot).set()
+
+    async def _bind_unmet(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
+        """Take a key to be free until the ledger says otherwise. Whatever refuses it, a repeat is answered."""
+        try:
+            return await self._accept(submission, tool, payload, NEVER_BOUND)
+        except StaleError:
+            return await self._bind(submission, tool, payload, name)
+        except Rejected:
+            found = await self._found(submission, payload, name)
+            if not isinstance(found, Intent):
+                raise
+            return Admitted(found, replayed=True)
 
     async def _bind(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
         for _ in range(_REBINDS_MAX):
@@ -150,7 +181,7 @@ class Admission:
             if isinstance(found, Intent):
                 return Admitted(found, replayed=True)
             try:
-                return Admitted(await self._accept(submission, tool, payload, found), replayed=False)
+                return await self._accept(submission, tool, payload, found)
             except StaleError:
                 continue
         raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
@@ -173,31 +204,40 @@ class Admission:
             return FreeKey(version, record)
         return _same_request(intent, record, payload, submission.time_box)
 
-    async def _accept(self, submission: Submission, tool: Tool, payload: str, key: FreeKey) -> Intent:
+    async def _accept(self, submission: Submission, tool: Tool, payload: str, key: FreeKey) -> Admitted:
         """Record a new intent. When what the gates relied on has changed meanwhile, they are asked again."""
         if submission.time_box is not None:
             self._check_room_for_boxes()
+        at_once = True
         for _ in range(_REASKS_MAX):
             try:
-                return await self._accept_once(submission, tool, payload, key)
+                return await self._accept_once(submission, tool, payload, key, at_once=at_once)
             except StaleError as error:
                 if error.conflict.space == KEYS:
                     raise
                 await self._parts.refresh(error.conflict)
+            except ExceededError as error:
+                if not at_once:
+                    raise Rejected(str(error), code=Code.BUDGET_EXCEEDED, policy="budget") from None
+                at_once = False  # what it lacks for leaving may come while it waits
         raise Overloaded("what the gates rely on keeps changing", policy="gates", retry_after=1.0)
 
-    async def _accept_once(self, submission: Submission, tool: Tool, payload: str, key: FreeKey) -> Intent:
+    async def _accept_once(
+        self, submission: Submission, tool: Tool, payload: str, key: FreeKey, *, at_once: bool
+    ) -> Admitted:
         scope = submission.scope
         intent_id = self._ids.next("int")
         self._queue.reserve(intent_id, scope.tenant)
         try:
             facts = self._facts(intent_id, submission, tool, payload) | key.facts_of(payload)
-            born = Birth(facts, {"arguments": dict(submission.arguments)})
-            conditions, changes = self._passed(born, tool)
-            return await self._recorder.accept(born, changes, key_version=key.version, also=also_of(conditions))
-        except ExceededError as error:
-            self._queue.release(intent_id)
-            raise Rejected(str(error), code=Code.BUDGET_EXCEEDED, policy="budget") from None
+            draft = self._recorder.draft(Birth(facts, {"arguments": dict(submission.arguments)}))
+            conditions, changes = self._passed(draft.born, tool)
+            departure = self._departures.departure(draft.intent) if at_once and not changes else None
+            if departure is not None:
+                return await self._depart(draft, conditions, departure, key)
+            also = also_of(conditions)
+            recording = self._recorder.accept(draft, changes, actor=ACTOR, key_version=key.version, also=also)
+            return Admitted(await recording)
         except StoreError as error:
             if error.code is Code.TIMEOUT_JOURNAL_APPEND:
                 self.unacknowledged[intent_id] = scope.tenant  # its place stays taken until its fate is known
@@ -207,6 +247,24 @@ class Admission:
         except BaseException:
             self._queue.release(intent_id)
             raise
+
+    async def _depart(self, draft: Draft, conditions: Conditions, departure: Departure, key: FreeKey) -> Admitted:
+        """Record an intent as accepted and dispatched, both in one append."""
+        also, left, sure = also_of(conditions, departure.conditions), None, False
+        try:
+            left = await self._recorder.accept(
+                draft, (departure.change,), actor=ACTOR, key_version=key.version, also=also
+            )
+            return Admitted(left, departure=departure)
+        except (StaleError, ExceededError):
+            sure = True
+            raise
+        except StoreError as error:
+            sure = error.code is not Code.TIMEOUT_JOURNAL_APPEND
+            raise
+        finally:
+            if left is None:
+                self._departures.call_off(departure, unsure=not sure)
 
     def _passed(self, born: Birth, tool: Tool) -> tuple[Conditions, tuple[Change, ...]]:
         """Ask the gates. What only needs approval is let in, and waits for it."""
@@ -257,6 +315,28 @@ class Admission:
 
     def _counted_tool(self, name: str) -> str:
         return name if self._registry.get(name) is not None else "(unknown)"
+
+
+class Lately:
+    """The keys that were met last, by tenant and name: a request with one of them is likely to be a repeat."""
+
+    def __init__(self, keys_max: int = KEYS_REMEMBERED_MAX) -> None:
+        """Remember nothing yet, and at most `keys_max`."""
+        self._keys_max = keys_max
+        self._met: dict[tuple[str, str], None] = {}
+
+    def __len__(self) -> int:
+        """How many it remembers."""
+        return len(self._met)
+
+    def is_new(self, slot: tuple[str, str]) -> bool:
+        """Return whether a key is not among them, and remember it from now on."""
+        if slot in self._met:
+            return False
+        if len(self._met) >= self._keys_max:
+            del self._met[next(iter(self._met))]
+        self._met[slot] = None
+        return True
 
 
 def _checked_key(tool: Tool, key: str | None) -> str | None:

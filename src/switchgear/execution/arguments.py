@@ -1,7 +1,8 @@
 """Holds an intent's arguments against the JSON Schema of its tool, before anything is recorded.
 
-Validators are made once per contract and kept, at most `VALIDATORS_MAX` of them. Nothing is ever fetched: a schema
-refers to itself only.
+Validators are made once per contract and kept, at most `VALIDATORS_MAX` pairs: a compiled one that says quickly
+whether arguments fit, and one that finds the words when they do not, and has the last word. Nothing is ever fetched:
+a schema refers to itself only.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.protocols import Validator
@@ -25,7 +27,8 @@ PROBLEMS_MAX = 5
 """The most problems that one refusal names."""
 VALIDATORS_MAX = 1_024
 _TEXT_MAX = 200
-_validators: dict[str, Validator] = {}
+_Pair = tuple[jsonschema_rs.Draft202012Validator | None, Validator]
+_validators: dict[str, _Pair] = {}
 
 
 def validate(tool: Tool, arguments: Mapping[str, Any]) -> None:
@@ -35,7 +38,10 @@ def validate(tool: Tool, arguments: Mapping[str, Any]) -> None:
     """
     if tool.arguments_schema is None:
         return
-    found = _validator(tool.contract, tool.arguments_schema).iter_errors(dict(arguments))
+    fits, wording = _validators_of(tool.contract, tool.arguments_schema)
+    if fits is not None and fits.is_valid(dict(arguments)):
+        return
+    found = wording.iter_errors(dict(arguments))
     try:
         problems = [_worded(problem) for problem in islice(found, PROBLEMS_MAX)]
     except RecursionError:
@@ -56,7 +62,7 @@ def schema_problems(schema: Mapping[str, Any]) -> list[str]:
     return [f"the reference {reference!r} leads nowhere" for reference in _dangling(schema)]
 
 
-def _validator(contract: str, schema: Mapping[str, Any]) -> Validator:
+def _validators_of(contract: str, schema: Mapping[str, Any]) -> _Pair:
     known = _validators.get(contract)
     if known is None:
         if len(_validators) >= VALIDATORS_MAX:
@@ -65,8 +71,12 @@ def _validator(contract: str, schema: Mapping[str, Any]) -> Validator:
     return known
 
 
-def _compiled(schema: Mapping[str, Any]) -> Validator:
-    return Draft202012Validator(dict(schema), registry=Registry())  # an empty registry fetches nothing
+def _compiled(schema: Mapping[str, Any]) -> _Pair:
+    wording = Draft202012Validator(dict(schema), registry=Registry())  # an empty registry fetches nothing
+    try:
+        return jsonschema_rs.Draft202012Validator(dict(schema), offline=True), wording
+    except (ValueError, jsonschema_rs.ReferencingError):
+        return None, wording  # such as a regular expression that only the other one knows
 
 
 def _dangling(schema: Mapping[str, Any]) -> list[str]:

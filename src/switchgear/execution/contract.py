@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from switchgear.core.canonical import digest
 from switchgear.core.codes import Code
 from switchgear.core.deadline import Deadline
@@ -130,8 +132,7 @@ def _check_name(kind: str, name: object) -> None:
         raise OptionError(f"{error.message}; not {name!r}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One attempt, as the connector sees it. `idempotency_key` is the same for every attempt of one intent.
 
     `about` is the idempotency key of the action that this one looks up, reverts or compensates; None for others.

@@ -125,14 +125,15 @@ class Engine:
         self.refusals = Refusals(store, clock=clock, ids=ids, encoder=sources.encoder)
         self.outcomes: Outcomes[Intent] = Outcomes(clock)
         self.time_boxes = TimeBoxes(parts, sources.encoder)
+        self.kernel = Kernel(
+            parts, gates=dispatch_gates, guard_of=guard_of, own_guard_of=own_guard_of, slots=limits.slots
+        )
         self.admission = Admission(
             parts,
             gates=admission_gates,
             refusals=self.refusals,
             check_room_for_boxes=self.time_boxes.check_room,
-        )
-        self.kernel = Kernel(
-            parts, gates=dispatch_gates, guard_of=guard_of, own_guard_of=own_guard_of, slots=limits.slots
+            departures=self.kernel,
         )
         self.own_guard_of = own_guard_of
         """Returns the guard that a tenant has of its own for a dependency, by the two names; None when it has none."""
@@ -238,7 +239,9 @@ class Engine:
 
     async def _submit(self, submission: Submission) -> Admitted:
         admitted = await self.admission.submit(submission)
-        if not admitted.replayed and admitted.intent.state is State.READY:
+        if admitted.departure is not None:
+            self.kernel.take_over(admitted.intent, admitted.departure)
+        elif not admitted.replayed and admitted.intent.state is State.READY:
             self.kernel.enqueue(admitted.intent)
         return admitted
 
@@ -380,25 +383,26 @@ class Engine:
 
     async def _adopt_unacknowledged(self) -> None:
         for intent_id, tenant in list(self.admission.unacknowledged.items()):
-            before, held = self.recorder.live.get(intent_id), self.queue.holds(intent_id)
+            held = self.queue.holds(intent_id)
             intent = await self.recorder.settled_fate(tenant, intent_id)
             if self.admission.unacknowledged.pop(intent_id, None) is None:
                 continue  # somebody has asked again meanwhile
             if intent is None:
                 self.queue.release(intent_id)
             elif held:  # one that had no place was queued when it was announced
-                self._queue_if_new(before, intent)
+                self._queue_again(intent)
 
     def _catch_up(self, before: Intent) -> None:
         """Queue what an earlier change, which was never acknowledged, turns out to have made ready."""
         now = self.recorder.live.get(before.id)
         if now is None or self.admission.unacknowledged.pop(before.id, None) is None:
             return
-        if before.state in WAITING:  # else it had no place, and was queued when it was announced
-            self._queue_if_new(before, now)
+        if before.state in WAITING and before.state is not State.READY:  # else it was queued when it was announced
+            self._queue_again(now)
 
-    def _queue_if_new(self, before: Intent | None, now: Intent) -> None:
-        if now.state is State.READY and (before is None or before.state is not State.READY):
+    def _queue_again(self, now: Intent) -> None:
+        """Queue what is ready, or never left. One that is queued already gets a second ticket, which does no harm."""
+        if now.state is State.READY or self.kernel.never_left(now):
             self.queue.reserve(now.id, now.tenant, bounded=False)
             self.kernel.enqueue(now)
 

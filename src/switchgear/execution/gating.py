@@ -74,8 +74,11 @@ def dispatch_request(intent: Intent, tool: Tool, now: float) -> GateRequest:
     )
 
 
-def also_of(conditions: Conditions) -> Also:
-    """Return the part of an append that makes it conditional on what gates relied on."""
+def also_of(conditions: Conditions, later: Conditions = NO_CONDITIONS) -> Also:
+    """Return the part of an append that makes it conditional on what gates relied on, when asked once or twice."""
+    if later is not NO_CONDITIONS:
+        again = () if later.expects == conditions.expects else later.expects
+        return Also(expects=(*conditions.expects, *again), counts=(*conditions.counts, *later.counts))
     if conditions is NO_CONDITIONS:
         return NOTHING_ELSE
     return Also(expects=conditions.expects, counts=conditions.counts)

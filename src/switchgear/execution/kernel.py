@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from switchgear.core.codes import Code
@@ -21,6 +22,7 @@ from switchgear.execution.bounded import within
 from switchgear.execution.consent import approval_request
 from switchgear.execution.contract import Call, Result, Uncertain
 from switchgear.execution.decide import Backoff
+from switchgear.execution.departing import Departure, may_leave_at_once
 from switchgear.execution.gating import HOLDING, also_of, dispatch_request
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.lines import SHEDDABLE, Ticket
@@ -46,6 +48,7 @@ _RECORD_GRACE = 5.0
 _RESTING = (State.HELD, State.PENDING_APPROVAL)
 _PRIORITY: dict[str | None, Priority] = {priority: priority for priority in PRIORITIES}
 
+Work = Callable[[], Awaitable[None]]
 GuardOf = Callable[[str], Guard]
 """Returns the guard of a dependency, which all tenants share."""
 OwnGuardOf = Callable[[str, str], Guard | None]
@@ -80,7 +83,9 @@ class Kernel:
         self._slots = slots
         self._wake = asyncio.Event()
         self._carrying: dict[str, asyncio.Task[None]] = {}
+        self._departing = 0  # intents that hold a slot while they are recorded as accepted and dispatched
         self._unsent: set[str] = set()  # dispatched on record, perhaps, but known never to have left
+        self._running = False
         self._stopping = False
         self.idle = asyncio.Event()
         self.attempts = Attempts(parts.clock)
@@ -112,15 +117,53 @@ class Kernel:
         return None
 
     def enqueue(self, intent: Intent) -> None:
-        """Queue a ready intent whose place is reserved."""
+        """Queue an intent that is ready, or that was dispatched and never left. Its place is reserved."""
         registered = self._parts.registry.get(intent.tool)
-        lane = registered.tool.dependency if registered else UNREGISTERED
         now = self._clock.monotonic()
-        delay = decide.delay_of(intent, self._clock.time())
-        safe, priority = intent.effect.repeats_in_doubt, _priority_of(intent)
-        self._queue.put(Ticket(intent.id, intent.tenant, lane, now + delay, safe, intent.cost, priority), now)
+        self._queue.put(self._ticket(intent, registered.tool.dependency if registered else UNREGISTERED, now), now)
         self.idle.clear()
         self._wake.set()
+
+    def departure(self, intent: Intent) -> Departure | None:
+        """Clear a new intent for leaving in the append that accepts it; None when it has to queue."""
+        registered = self._parts.registry.get(intent.tool)
+        if registered is None or not self._running or not self._has_a_slot or not may_leave_at_once(intent):
+            return None
+        now = self._clock.monotonic()
+        ticket = self._ticket(intent, registered.tool.dependency, now)
+        if self._probing(ticket.lane) or not self._queue.take_at_once(ticket, now):
+            return None
+        cleared: tuple[Conditions, Permits] | None = None
+        try:
+            conditions = self.ask(dispatch_request(intent, registered.tool, self._clock.time()))
+            cleared = conditions, self._admit(intent, registered)
+        except Rejected:
+            return None  # it queues, and is refused there with all that follows
+        finally:
+            if cleared is None:
+                self._queue.done(ticket)
+        self._departing += 1
+        change = Change(Kind.DISPATCHED, self._dispatch_facts(intent, registered, conditions))
+        return Departure(change, conditions, registered, ticket, cleared[1])
+
+    def take_over(self, intent: Intent, departure: Departure) -> None:
+        """Carry an intent on that is on record as dispatched."""
+        self._departing -= 1
+        self.idle.clear()
+        self._start(departure.ticket, partial(self._carry_on, intent, departure.registered, departure.permits))
+
+    def call_off(self, departure: Departure, *, unsure: bool) -> None:
+        """Give everything back: it never left. `unsure` says that it may be on record as dispatched all the same."""
+        self._departing -= 1
+        if unsure:
+            self._unsent.add(departure.ticket.intent_id)
+        departure.permits.refund()
+        self._queue.done(departure.ticket)
+        self._wake.set()
+
+    def never_left(self, intent: Intent) -> bool:
+        """Return whether an intent is on record as dispatched although it never left: queued, it goes on."""
+        return intent.state is State.DISPATCHED and intent.id in self._unsent
 
     def settled(self, intent_id: str) -> None:
         """Forget an intent that is settled, and look again: it may have been the last."""
@@ -129,11 +172,15 @@ class Kernel:
 
     async def run(self) -> None:
         """Carry intents until `stop`. Runs as one task."""
-        while not self._stopping:
-            self._wake.clear()
-            self._start_what_may_run()
-            self._tell_idleness()
-            await self._sleep_until_something_changes()
+        self._running = True
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                self._start_what_may_run()
+                self._tell_idleness()
+                await self._sleep_until_something_changes()
+        finally:
+            self._running = False
 
     async def stop(self, grace: float) -> None:
         """Take nothing new, wait up to `grace` seconds for what is dispatched, then cut it off and record doubt."""
@@ -154,15 +201,26 @@ class Kernel:
             self.idle.clear()
 
     def _start_what_may_run(self) -> None:
-        while len(self._carrying) < self._slots:
+        while self._has_a_slot:
             ticket = self._queue.take(self._clock.monotonic(), self._probing)
             if ticket is None:
                 return
             if ticket.intent_id in self._carrying:
                 self._queue.done(ticket)  # one carrier an intent: whoever carries it queues it again
                 continue
-            task = asyncio.get_running_loop().create_task(self._carry(ticket), name=f"carry {ticket.intent_id}")
-            self._carrying[ticket.intent_id] = task
+            self._start(ticket, partial(self._advance, ticket))
+
+    @property
+    def _has_a_slot(self) -> bool:
+        return len(self._carrying) + self._departing < self._slots
+
+    def _start(self, ticket: Ticket, work: Work) -> None:
+        self._carrying[ticket.intent_id] = asyncio.get_running_loop().create_task(self._carry(ticket, work))
+
+    def _ticket(self, intent: Intent, lane: str, now: float) -> Ticket:
+        due = now + decide.delay_of(intent, self._clock.time())
+        safe, priority = intent.effect.repeats_in_doubt, _priority_of(intent)
+        return Ticket(intent.id, intent.tenant, lane, due, safe, intent.cost, priority)
 
     def _probing(self, lane: str) -> bool:
         return lane != UNREGISTERED and self._guard_of(lane).state != "closed"
@@ -176,9 +234,9 @@ class Kernel:
             if timer is not None:
                 timer.cancel()
 
-    async def _carry(self, ticket: Ticket) -> None:
+    async def _carry(self, ticket: Ticket, work: Work) -> None:
         try:
-            await self._carry_out(ticket)
+            await self._carry_out(ticket, work)
         except Exception:  # noqa: BLE001 - outermost driver: a defect must not end the loop; recovery finds the intent
             _log.exception("intent %s could not be carried out", ticket.intent_id)
         finally:
@@ -186,9 +244,9 @@ class Kernel:
             self._carrying.pop(ticket.intent_id, None)
             self._wake.set()
 
-    async def _carry_out(self, ticket: Ticket) -> None:
+    async def _carry_out(self, ticket: Ticket, work: Work) -> None:
         try:
-            await self._advance(ticket)
+            await work()
         except StaleError as error:
             await self._after_conflict(ticket, error)
         except StoreError:
@@ -206,7 +264,7 @@ class Kernel:
 
     async def _advance(self, ticket: Ticket) -> None:
         intent = self._recorder.live.get(ticket.intent_id)
-        if intent is not None and intent.state is State.DISPATCHED and intent.id in self._unsent:
+        if intent is not None and self.never_left(intent):
             await self._settle(intent, decide.after_unsent(intent, self._parts.moment()))
         elif intent is not None and intent.state is State.DISPATCHED and intent.owner != self._recorder.owner:
             await self._settle(intent, self._cut_off(intent))
@@ -249,6 +307,10 @@ class Kernel:
         except ExceededError as error:
             await self._settle(intent, (decide.hold(Rejected(str(error), code=Code.BUDGET_EXCEEDED)),))
             return
+        await self._carry_on(dispatched, registered, permits)
+
+    async def _carry_on(self, dispatched: Intent, registered: Registered, permits: Permits) -> None:
+        """Make the attempt that is on record as dispatched, and record what it came to."""
         if self.attempts.closed:  # the engine stopped while the ledger took its time: this one never leaves
             permits.refund()
             await self._settle(dispatched, decide.after_unsent(dispatched, self._parts.moment()))

@@ -129,6 +129,18 @@ class Lane:
         self._rest()
         return None
 
+    def take_at_once(self, line: Line, now: float) -> bool:
+        """Take a place for a ticket of `line` that was never queued, where nothing waits and nothing is in its way."""
+        if self.waiting or self.taken >= self.places or self.paused_until > now or line.running >= line.slots:
+            return False
+        if self._blocked_until(line, now) is not None:
+            return False
+        line.running += 1
+        self.taken += 1
+        if line.rate is not None:
+            self._paces.charge(line.tenant, line.rate, now)
+        return True
+
     def take_safe(self, now: float, places: Container[str]) -> Ticket | None:
         """Return a safe ticket of one of the first lines, None when there is none."""
         for line in islice(self.lines.values(), PROBES_LOOK_MAX if self.waiting > self.unsafe else 0):

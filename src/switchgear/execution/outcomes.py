@@ -28,14 +28,13 @@ class Outcomes(Generic[T]):
         """Start with nobody waiting."""
         self._clock = clock
         self._waiters_max = waiters_max
-        self._waiting: dict[str, list[asyncio.Future[T]]] = {}
+        self._waiting: dict[str, list[asyncio.Future[T | None]]] = {}
         self._count = 0
 
     def announce(self, settled: T) -> None:
         """Wake those who wait for what is settled for now."""
         for waiter in self._waiting.get(settled.id, ()):
-            if not waiter.done():
-                waiter.set_result(settled)
+            _tell(waiter, settled)
 
     async def wait(self, name: str, seconds: float) -> T | None:
         """Return what has the id `name` once it is announced as settled, or None after `seconds`.
@@ -49,17 +48,21 @@ class Outcomes(Generic[T]):
                 policy="waiters",
                 retry_after=1.0,
             )
-        waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
         line = self._waiting.setdefault(name, [])
         line.append(waiter)
         self._count += 1
-        timer = self._clock.call_at(self._clock.monotonic() + seconds, waiter.cancel)
+        timer = self._clock.call_at(self._clock.monotonic() + seconds, lambda: _tell(waiter, None))
         try:
-            await asyncio.wait({waiter})
+            return await waiter
         finally:
             timer.cancel()
             self._count -= 1
             line.remove(waiter)
             if not line:
                 self._waiting.pop(name, None)
-        return None if waiter.cancelled() else waiter.result()
+
+
+def _tell(waiter: asyncio.Future[T | None], settled: T | None) -> None:
+    if not waiter.done():
+        waiter.set_result(settled)

@@ -184,8 +184,19 @@ class FairQueue:
             lane.offered = False
         return None
 
+    def take_at_once(self, ticket: Ticket, now: float) -> bool:
+        """Let a ticket pass that was never queued, if it is due and nothing waits in its lane; `done` ends its running.
+
+        Return False when it has to queue.
+        """
+        if ticket.due > now:
+            return False
+        lane = self._lanes.get(ticket.lane) or self._lane(ticket.lane)
+        line = lane.lines.get(ticket.tenant) or self._line(lane, ticket.tenant)
+        return lane.take_at_once(line, now)
+
     def done(self, ticket: Ticket) -> None:
-        """Give back the place that `take` gave to a ticket."""
+        """Give back the place that `take` or `take_at_once` gave to a ticket."""
         lane = self._lanes[ticket.lane]
         line = lane.lines[ticket.tenant]
         lane.taken -= 1

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
@@ -83,6 +84,8 @@ def bound(facts: Mapping[str, Any]) -> KeyRecord:
     return KeyRecord(facts["id"], facts["digest"], facts.get("key_generation", 1), earlier)
 
 
+_scope = lru_cache(maxsize=1_024)(Scope)  # the same few, over and over
+
 _decode_key = msgspec.json.Decoder(KeyRecord).decode
 
 
@@ -92,6 +95,15 @@ class Birth:
 
     facts: Mapping[str, Any]
     payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An intent that is not on record yet: ready, as it would be accepted `at` seconds since the epoch."""
+
+    born: Birth
+    intent: Intent
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,18 +236,28 @@ class Recorder:
         finally:
             _thawing.reset(token)
 
-    async def accept(
-        self, born: Birth, changes: Sequence[Change] = (), *, key_version: int = 0, also: Also = NOTHING_ELSE
-    ) -> Intent:
-        """Record a new intent, with `changes` right after, and bind its key, which is at `key_version` (0: free).
-
-        Raises `StaleError` when the key is bound already, `ExceededError` when a counter is, `StoreError` when
-        nothing could be recorded.
-        """
-        if born.facts.get("purpose") is not None:
-            self._check_awake()
+    def draft(self, born: Birth) -> Draft:
+        """Return the intent that `born` would be, were it accepted now."""
         now = self._clock.time()
-        intent, events, writes = self._born(born, changes, now, key_version)
+        return Draft(born, accepted(born.facts, born.payload, now), now)
+
+    async def accept(
+        self,
+        draft: Draft,
+        changes: Sequence[Change] = (),
+        *,
+        actor: str = "",
+        key_version: int = 0,
+        also: Also = NOTHING_ELSE,
+    ) -> Intent:
+        """Record a new intent, `changes` of it by `actor` right after, and bind its key, at `key_version` (0: free).
+
+        Raises `StaleError` when the key is bound already, `ExceededError` when a counter is at its limit, `StoreError`
+        when nothing could be recorded.
+        """
+        if draft.intent.purpose is not None:
+            self._check_awake()
+        intent, events, writes = self._born(draft, changes, actor, key_version)
         with self._following(intent.id):
             await self._commit((intent.tenant, intent.id), events, writes, also)
             return self._keep(intent)
@@ -318,13 +340,14 @@ class Recorder:
         return (key_of(row), row.version) if row is not None else None
 
     def _born(
-        self, born: Birth, changes: Sequence[Change], now: float, key_version: int
+        self, draft: Draft, changes: Sequence[Change], actor: str, key_version: int
     ) -> tuple[Intent, list[Event], list[Write]]:
         """Return a new intent after `changes`, the events of its birth, and the rows of it and its key."""
-        first = accepted(born.facts, born.payload, now)
-        intent = msgspec.structs.replace(_folded(first, changes, now)[0], version=1)
+        born, now = draft.born, draft.at
+        intent = msgspec.structs.replace(_folded(draft.intent, changes, now)[0], version=1)
         acceptance = Change(Kind.ACCEPTED, dict(born.facts), dict(born.payload))
-        events = [self._event(intent, change, now, intent.actor) for change in (acceptance, *changes)]
+        events = [self._event(intent, acceptance, now, intent.actor)]
+        events += [self._event(intent, change, now, actor) for change in changes]
         writes = [Write(INTENTS, intent.id, 0, _encode(intent), intent.state)]
         if intent.key is not None:
             name = key_name(intent.account, intent.tool, intent.key)
@@ -335,7 +358,7 @@ class Recorder:
         """Return the intents of `births`, and add what is recorded of them to `events` and `writes`."""
         children = []
         for birth in births:
-            child, born, rows = self._born(birth, (), now, 0)
+            child, born, rows = self._born(Draft(birth, accepted(birth.facts, birth.payload, now), now), (), "", 0)
             children.append(child)
             events += born
             writes += rows
@@ -381,7 +404,7 @@ class Recorder:
         return intent
 
     def _event(self, intent: Intent, change: Change, now: float, actor: str) -> Event:
-        scope = Scope(intent.tenant, intent.account, actor)
+        scope = _scope(intent.tenant, intent.account, actor)
         return self._encoder.encode(
             change.kind,
             stream=intent.id,

@@ -8,9 +8,10 @@ written and nothing leaves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
+
+import msgspec
 
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
@@ -25,8 +26,7 @@ class Stage(StrEnum):
     DISPATCH = "dispatch"
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(msgspec.Struct, frozen=True):
     """The approval that an intent carries: what its grants are bound to, how many there are, and until when.
 
     `expires_at` is seconds since the epoch; an earlier dispatch that has `used` it did so in time.
@@ -41,8 +41,7 @@ class Consent:
     used: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateRequest:
+class GateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An action about to be accepted or dispatched.
 
     `requires` names its dependencies, the first being its connector; `cost` is in units; `payload` is the digest of
@@ -79,8 +78,7 @@ class GateRequest:
         return self.requires[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(msgspec.Struct, frozen=True):
     """What must still hold when the append is written: rows at a version, counters within a limit.
 
     `facts` go into the event; `reserved` are units charged to counters, to be settled with the outcome.
@@ -88,8 +86,8 @@ class Conditions:
 
     expects: tuple[Expect, ...] = ()
     counts: tuple[Count, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    reserved: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
+    reserved: Mapping[str, int] = {}
 
 
 NO_CONDITIONS = Conditions()

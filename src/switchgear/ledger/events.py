@@ -29,8 +29,7 @@ _SALTS_AT_ONCE = 256
 _NO_FACTS: Mapping[str, object] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, gc=False):
     """What an event belongs to: the trace of the request, what it correlates with, what caused it. Empty when none."""
 
     trace: str = ""

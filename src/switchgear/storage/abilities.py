@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 Seal = Callable[[bytes, int, bytes], bytes]
 """(previous hash, sequence, body) -> hash of the entry. The ledger owns the function; 32 bytes in, 32 out."""
 
@@ -19,8 +21,7 @@ GENESIS = bytes(32)
 """The previous hash of the first entry of every chain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """Something to be recorded in the chain of the append's tenant.
 
     `stream` groups entries (an intent's id). `body` is UTF-8 JSON, hashed as it is. `payload` stands beside it and
@@ -32,8 +33,7 @@ class Event:
     payload: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True, gc=False):
     """Set one row of the append's tenant, if it is still at version `expected` (0: it does not exist).
 
     The row is at ``expected + 1`` afterwards. `facet` is one indexed word (a state); `value` is opaque.
@@ -46,8 +46,7 @@ class Write:
     facet: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Expect:
+class Expect(msgspec.Struct, frozen=True, gc=False):
     """A row that must be at `version` (0: must not exist) for the append to commit."""
 
     space: str
@@ -56,8 +55,7 @@ class Expect:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(msgspec.Struct, frozen=True, gc=False):
     """Add `amount` to a counter of the append's tenant, if the sum stays within `limit` (None: without a check).
 
     A counter that was never counted is 0. `amount` may be negative; one of 0 or less is never over a limit, so that
@@ -81,8 +79,7 @@ class Erase:
     through: int
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(msgspec.Struct, frozen=True, gc=False):
     """Events, rows and counts that commit together or not at all. `id` is unique and time-ordered.
 
     Versions are looked at before counters: an append that writes a row and is sent again conflicts, whatever its

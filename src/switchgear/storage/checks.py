@@ -6,7 +6,6 @@ Both adapters call these, so that a caller meets the same refusals on each. Noth
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import Invalid
@@ -39,12 +38,16 @@ def check_append(append: Append) -> None:
         raise Invalid(f"an append has at most {EVENTS_MAX} events, rows, conditions, counts and erasures; split it")
     if len(writes) > 1 and len({(write.space, write.key) for write in writes}) < len(writes):
         raise Invalid("an append writes each row once; keep the last write of each")
-    if any(len(part) > BYTES_MAX for part in _parts(append)):
-        raise Invalid(f"a body, payload or value has at most {BYTES_MAX} bytes", code=Code.PAYLOAD_TOO_LARGE)
     names = [append.id, append.tenant]
-    names += [event.stream for event in events]
-    names += [f"{write.space}{write.key}{write.facet}" for write in writes]
-    names += [f"{expect.space}{expect.tenant}{expect.key}" for expect in expects]
+    for event in events:
+        _check_size(event.body)
+        _check_size(event.payload)
+        names.append(event.stream)
+    for write in writes:
+        _check_size(write.value)
+        names += (write.space, write.key, write.facet)
+    for expect in expects:
+        names += (expect.space, expect.tenant, expect.key)
     if append.counts:
         _check_counts(append.counts)
         names += [f"{count.space}{count.key}" for count in append.counts]
@@ -67,12 +70,9 @@ def _check_removals(append: Append) -> None:
         raise Invalid("what is removed ends at a sequence of 0 to 2**63 - 1")
 
 
-def _parts(append: Append) -> Iterator[bytes]:
-    for event in append.events:
-        yield event.body
-        yield event.payload or b""
-    for write in append.writes:
-        yield write.value
+def _check_size(part: bytes | None) -> None:
+    if part is not None and len(part) > BYTES_MAX:
+        raise Invalid(f"a body, payload or value has at most {BYTES_MAX} bytes", code=Code.PAYLOAD_TOO_LARGE)
 
 
 def check_names(*names: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
+
+from msgspec import structs
 
 from switchgear.storage.abilities import Append, Committed, Conflicted, Erase, Event, Seal, Store
 from switchgear.testing.storage_scenes import append, assert_invalid, scenario, suite_seal, write
@@ -25,7 +27,7 @@ class RemovalConformance:
         assert await store.append(Append("b", "acme", (record,), erases=(Erase("s", 3),))) == Committed(4)
         after = await store.entries("acme")
         assert [entry.payload for entry in after] == [None, b"secret", None, b"new"]
-        assert [replace(entry, payload=b"secret") for entry in after[:3]] == list(before)
+        assert [dataclasses.replace(entry, payload=b"secret") for entry in after[:3]] == list(before)
         assert [entry.payload for entry in await store.stream("acme", "s")] == [None, None, b"new"]
         assert [entry.payload for entry in await store.entries("other")] == [b"secret"]
 
@@ -33,11 +35,11 @@ class RemovalConformance:
     async def test_an_erasure_goes_with_its_append(self, store: Store) -> None:
         """A conflict leaves the payloads where they are; what is erased twice is erased."""
         await store.append(Append("a", "acme", (Event("s", b"{}", b"secret"),), (write("k", 0),)))
-        late = replace(append(1, writes=(write("k", 0),)), erases=(Erase("s", 1),))
+        late = structs.replace(append(1, writes=(write("k", 0),)), erases=(Erase("s", 1),))
         assert isinstance(await store.append(late), Conflicted)
         assert [entry.payload for entry in await store.entries("acme")] == [b"secret"]
         for version in (1, 2):
-            again = replace(append(1 + version, writes=(write("k", version),)), erases=(Erase("s", 9),))
+            again = structs.replace(append(1 + version, writes=(write("k", version),)), erases=(Erase("s", 9),))
             assert isinstance(await store.append(again), Committed)
         assert [entry.payload for entry in await store.entries("acme")] == [None, None, None]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from switchgear import Code, NotApplied, OptionError, Switchgear
 from switchgear.assembly.configuration import Configuration, ConfigurationError, load
@@ -152,7 +152,7 @@ def test_the_engine_s_patience_is_configured(tmp_path: Path) -> None:
 )
 def test_an_http_lookup_asks_by_key_or_by_arguments(operation: HttpOperation, url: str) -> None:
     """`about` is the key that the remote got; arguments that have no place in the request are left out."""
-    call = replace(call_of(arguments={"amount": 20}), purpose="lookup", about="key-of-parent")
+    call = structs.replace(call_of(arguments={"amount": 20}), purpose="lookup", about="key-of-parent")
     request = prepare(
         HttpConnection(name="crm", base_url="https://a.example"), operation, call, Credentials({}, Path())
     )

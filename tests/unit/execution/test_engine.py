@@ -139,7 +139,7 @@ async def test_a_refusal_at_admission_binds_no_key_and_is_counted() -> None:
         assert len(refusals) == 1
         assert b'"count":3' in refusals[0].body
         rig.engine.queue.release(first.id)
-        assert (await rig.submit(key="second", a=2)).state is State.READY
+        assert (await rig.submit(key="second", a=2)).state is State.DISPATCHED
 
 
 async def test_a_repeat_is_answered_even_when_the_queue_is_full() -> None:

@@ -179,7 +179,9 @@ async def test_stopping_answers_those_who_are_submitting() -> None:
         stopping = asyncio.ensure_future(rig.engine.stop(0.0))
         await rig.clock.elapse(3.0)
         await stopping
-        assert (await submitting).state is State.READY
+        assert (await submitting).state is State.DISPATCHED
+        (row,) = await rig.store.page("intent", "acme", facet=None, before=None, limit=9)
+        assert row.facet == State.SUCCEEDED
 
 
 async def test_a_refusal_that_never_left_is_refunded() -> None:

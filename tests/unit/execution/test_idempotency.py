@@ -85,7 +85,7 @@ async def test_a_refused_request_binds_no_key() -> None:
         with pytest.raises(StoreError):
             await rig.submit(a=1)
         assert await rig.store.get(KEYS, "acme", NAME) is None
-        assert (await rig.submit(a=2)).state is State.READY
+        assert (await rig.submit(a=2)).state is State.DISPATCHED
 
 
 async def test_many_at_once_are_one_intent() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
@@ -39,7 +40,7 @@ def consent(request: GateRequest = REFUND, gate: ApprovalGate | None = None, **o
     needed = ApprovalNeeded(rule=rule.name, version=gate.policy, quorum=rule.quorum)
     bound = consent_digest(request, needed, nonce="n", expires_at=160.0)
     fields: dict[str, Any] = dict(other)
-    return replace(Consent(rule.name, bound, "n", rule.quorum, rule.quorum, 160.0), **fields)
+    return structs.replace(Consent(rule.name, bound, "n", rule.quorum, rule.quorum, 160.0), **fields)
 
 
 FITS: list[tuple[dict[str, Any], bool]] = [
@@ -82,7 +83,7 @@ def test_what_undoes_or_only_reads_for_another_intent_needs_no_approval(
     purpose: str | None, effect: Effect, *, fits: bool
 ) -> None:
     """A revert at the end of its time waits for nobody; a step of a saga is an action like any other."""
-    assert ApprovalRule(name="r").fits(replace(REFUND, purpose=purpose, effect=effect)) is fits
+    assert ApprovalRule(name="r").fits(structs.replace(REFUND, purpose=purpose, effect=effect)) is fits
 
 
 @pytest.mark.parametrize(
@@ -105,19 +106,19 @@ def test_the_first_rule_that_fits_decides() -> None:
 def test_what_no_rule_is_about_passes_without_a_condition() -> None:
     """No rules, and none that fits, cost nothing."""
     assert ApprovalGate([]).check(REFUND) is NO_CONDITIONS
-    assert ApprovalGate([RULE]).check(replace(REFUND, tool="crm.update")) is NO_CONDITIONS
+    assert ApprovalGate([RULE]).check(structs.replace(REFUND, tool="crm.update")) is NO_CONDITIONS
 
 
 def test_a_complete_approval_passes_and_is_named_in_the_record() -> None:
     """The append that dispatches says by which approval, under which version of the rules."""
     gate, given = ApprovalGate([RULE]), consent()
-    assert gate.check(replace(REFUND, consent=given)).facts == {"approval": given.digest, "policy": gate.policy}
+    assert gate.check(structs.replace(REFUND, consent=given)).facts == {"approval": given.digest, "policy": gate.policy}
 
 
 def test_admission_asks_even_what_carries_an_approval() -> None:
     """An approval is for an intent on record; nothing is approved beforehand."""
     with pytest.raises(ApprovalNeeded) as needed:
-        ApprovalGate([RULE]).check(replace(REFUND, stage=Stage.ADMISSION, consent=consent()))
+        ApprovalGate([RULE]).check(structs.replace(REFUND, stage=Stage.ADMISSION, consent=consent()))
     assert needed.value.code is Code.APPROVAL_REQUIRED
 
 
@@ -143,7 +144,7 @@ def test_admission_asks_even_what_carries_an_approval() -> None:
 def test_an_approval_passes_for_exactly_what_was_approved(changed: dict[str, Any], code: Code) -> None:
     """Any change of what would leave, or of the approval itself, asks again and says why."""
     with pytest.raises(ApprovalNeeded) as needed:
-        ApprovalGate([RULE]).check(replace(REFUND, **{"consent": consent(), **changed}))
+        ApprovalGate([RULE]).check(structs.replace(REFUND, **{"consent": consent(), **changed}))
     assert (needed.value.code, needed.value.state) == (code, "refunds")
 
 
@@ -159,14 +160,14 @@ def test_an_approval_passes_for_exactly_what_was_approved(changed: dict[str, Any
 def test_an_approval_under_other_rules_is_stale(rules: list[ApprovalRule]) -> None:
     """The version of all rules together is part of what people agreed to."""
     with pytest.raises(ApprovalNeeded) as needed:
-        ApprovalGate(rules).check(replace(REFUND, consent=consent()))
+        ApprovalGate(rules).check(structs.replace(REFUND, consent=consent()))
     assert needed.value.code is Code.APPROVAL_STALE
 
 
 def test_an_approval_that_was_used_in_time_covers_further_attempts() -> None:
     """A retry of the same request needs no new approval, however late; any change still makes it stale."""
     gate, used = ApprovalGate([RULE]), consent(used=True)
-    assert gate.check(replace(REFUND, at=9_000.0, consent=used)).facts["approval"] == used.digest
+    assert gate.check(structs.replace(REFUND, at=9_000.0, consent=used)).facts["approval"] == used.digest
     with pytest.raises(ApprovalNeeded) as needed:
-        gate.check(replace(REFUND, at=9_000.0, contract="c2", consent=used))
+        gate.check(structs.replace(REFUND, at=9_000.0, contract="c2", consent=used))
     assert needed.value.code is Code.APPROVAL_STALE

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from switchgear.core.codes import FACTS, Code
 from switchgear.core.effects import Effect
@@ -155,14 +155,15 @@ def test_a_dispatch_charges_every_budget_and_its_line_of_costs_together() -> Non
 )
 def test_what_is_not_to_be_charged_passes_without_conditions(changed: dict[str, Any]) -> None:
     """A quote reserves nothing, a repeat is charged nothing again, and what costs nothing or fits nothing is free."""
-    found = gate(Budget(name="agents", limit=5, tool="crm.*")).check(replace(UPDATE, **changed))
+    found = gate(Budget(name="agents", limit=5, tool="crm.*")).check(structs.replace(UPDATE, **changed))
     assert found is NO_CONDITIONS
 
 
 @pytest.mark.parametrize("stage", list(Stage))
 def test_what_a_budget_cannot_cover_is_refused(stage: Stage) -> None:
     """The refusal names the budget, says what is left, and comes back when the period ends: a limit of the caller."""
-    full = refusal(replace(UPDATE, stage=stage), Budget(name="agents", limit=5), book=known(**{"agents/2026_11": 4}))
+    asked, used = structs.replace(UPDATE, stage=stage), known(**{"agents/2026_11": 4})
+    full = refusal(asked, Budget(name="agents", limit=5), book=used)
     assert (full.code, full.policy, full.dependency, full.state) == (
         Code.BUDGET_EXCEEDED,
         "budget",
@@ -197,16 +198,16 @@ def test_of_several_full_budgets_the_longest_wait_is_named() -> None:
 @pytest.mark.parametrize("purpose", sorted(NEVER_STOPPED))
 def test_finding_out_and_undoing_never_want_for_budget(purpose: str) -> None:
     """They are counted without a limit: an action is not left in doubt, or in force, to save units."""
-    passed = gate(Budget(name="agents", limit=0)).check(replace(UPDATE, purpose=purpose))
+    passed = gate(Budget(name="agents", limit=0)).check(structs.replace(UPDATE, purpose=purpose))
     assert [count.limit for count in passed.counts] == [None] * 4
-    assert refusal(replace(UPDATE, purpose="step"), Budget(name="agents", limit=0)).code is Code.BUDGET_EXCEEDED
+    assert refusal(structs.replace(UPDATE, purpose="step"), Budget(name="agents", limit=0)).code is Code.BUDGET_EXCEEDED
 
 
 def test_the_first_budget_of_a_name_that_names_a_tenant_is_that_tenant_s() -> None:
     """One tenant can have a limit of its own."""
     ours = (Budget(name="agents", tenant="acme", limit=100), Budget(name="agents", limit=1))
     assert gate(*ours).check(UPDATE).counts[0].limit == 100
-    assert refusal(replace(UPDATE, tenant="globex"), *ours).code is Code.BUDGET_EXCEEDED
+    assert refusal(structs.replace(UPDATE, tenant="globex"), *ours).code is Code.BUDGET_EXCEEDED
 
 
 def test_what_a_counter_in_the_store_refused_is_remembered_until_it_moves() -> None:
@@ -214,7 +215,7 @@ def test_what_a_counter_in_the_store_refused_is_remembered_until_it_moves() -> N
     book, budget = known(**{"agents/2026_11": 1}), Budget(name="agents", limit=5)
     book.full("acme", "agents/2026-11", 1)
     assert refusal(UPDATE, budget, book=book).state == "exhausted"
-    gate(budget, book=book).check(replace(UPDATE, cost=1))
+    gate(budget, book=book).check(structs.replace(UPDATE, cost=1))
     book.count("acme", "agents/2026-11", -1)
     gate(budget, book=book).check(UPDATE)
 

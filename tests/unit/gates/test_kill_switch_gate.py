@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import pytest
+from msgspec import structs
 
 from switchgear.core.clock import VirtualClock
 from switchgear.core.codes import Code
@@ -35,7 +35,7 @@ REQUEST = GateRequest(
     at=0.0,
     deadline_at=60.0,
 )
-DISPATCH = replace(REQUEST, stage=Stage.DISPATCH)
+DISPATCH = structs.replace(REQUEST, stage=Stage.DISPATCH)
 MODES = (None, Mode.STOP_NEW, Mode.FREEZE)
 
 
@@ -109,7 +109,7 @@ def test_law_9_a_tenants_switches_touch_nobody_else() -> None:
     on = switches(**dict.fromkeys(("global", "connector__crm", "tool__crm.update"), Mode.FREEZE))
     gate = gate_with(NO_SWITCHES, on)
     assert stopped(gate, DISPATCH) is Code.KILL_SWITCH_ACTIVE
-    assert stopped(gate, replace(DISPATCH, tenant="globex")) is None
+    assert stopped(gate, structs.replace(DISPATCH, tenant="globex")) is None
 
 
 def test_a_pass_rests_on_both_rows_at_their_versions() -> None:
@@ -127,7 +127,7 @@ def test_law_10_ready_made_conditions_are_bounded(monkeypatch: pytest.MonkeyPatc
     """However many tenants act, only so many are kept; the others are made anew and mean the same."""
     monkeypatch.setattr(gate_module, "TENANTS_CACHED_MAX", 2)
     gate = gate_with()
-    seen = [gate.check(replace(REQUEST, tenant=f"t{number}")).expects[1].tenant for number in range(5)]
+    seen = [gate.check(structs.replace(REQUEST, tenant=f"t{number}")).expects[1].tenant for number in range(5)]
     assert seen == [f"t{number}" for number in range(5)]
 
 
@@ -141,11 +141,11 @@ def test_law_6_a_version_that_goes_back_closes() -> None:
     gate = gate_with(NO_SWITCHES, NO_SWITCHES)
     gate.learn("acme", 1, NO_SWITCHES)
     assert stopped(gate, REQUEST) is Code.KILL_SWITCH_UNREADABLE
-    assert stopped(gate, replace(REQUEST, tenant="globex")) is None
+    assert stopped(gate, structs.replace(REQUEST, tenant="globex")) is None
     gate.learn("acme", 2, NO_SWITCHES)
     assert stopped(gate, REQUEST) is None
     gate.learn(PLATFORM_TENANT, 3, NO_SWITCHES)
-    assert stopped(gate, replace(REQUEST, tenant="globex")) is Code.KILL_SWITCH_UNREADABLE
+    assert stopped(gate, structs.replace(REQUEST, tenant="globex")) is Code.KILL_SWITCH_UNREADABLE
 
 
 def test_law_6_what_was_not_heard_of_for_too_long_is_closed() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from switchgear.assembly.gear import Switchgear
 from switchgear.core.clock import VirtualClock
@@ -85,7 +85,7 @@ async def restored(folder: Path) -> Mark:
 def test_writes_are_stopped_and_reads_pass(stage: Stage, effect: Effect) -> None:
     """At both stages, whatever the class of the write; the refusal is for now."""
     gate = RestoreGate(RestoreBook(mark=MARK, read=True))
-    request = replace(REQUEST, stage=stage, effect=effect)
+    request = structs.replace(REQUEST, stage=stage, effect=effect)
     if not effect.writes:
         assert gate.check(request) is NO_CONDITIONS
         return

@@ -50,7 +50,7 @@ class GuardOptions:
 
 DEFAULT_GUARD = GuardOptions(
     breaker=Breaker(failure_rate=0.5, minimum_calls=10, window=30.0, cooldown=15.0, ramp=RAMP, tenants=TENANTS),
-    bulkhead=Bulkhead(32),
+    bulkhead=Bulkhead(64),
     tenant_breaker=Breaker(failures=5, cooldown=60.0),
 )
 """What protects a dependency that the file says nothing about."""

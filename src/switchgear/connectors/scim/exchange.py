@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from switchgear.connectors.credentials import Credentials
 from switchgear.connectors.http import HttpConnection, HttpOperation
 from switchgear.connectors.http.answer import Answer
@@ -41,7 +43,7 @@ class Exchange:
 
     async def send(self, operation: HttpOperation, call: Call, arguments: Mapping[str, object]) -> Reply:
         """Make one request with `arguments` in place of the call's own, within the call's deadline."""
-        reply = await self._http.send(operation, replace(call, arguments=arguments))
+        reply = await self._http.send(operation, structs.replace(call, arguments=arguments))
         answer = reply.answer
         if answer is None:
             return Reply(reply.result)

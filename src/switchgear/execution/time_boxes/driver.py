@@ -259,7 +259,8 @@ class TimeBoxes:
         step = BoxStep(BoxKind.REVERTING, facts, {"reason": reason} if reason else None)
         event, write, after = self.desk.written(box, step, tenant=box.tenant, actor=by, at=self._clock.time())
         try:
-            await self._parts.recorder.accept(birth, also=Also(events=(event,), writes=(write,)))
+            recorder = self._parts.recorder
+            await recorder.accept(recorder.draft(birth), also=Also(events=(event,), writes=(write,)))
         except StoreError:
             self._later(box.tenant, box.id, _TRY_AGAIN)  # it may be on record; not at once, while the ledger is away
             raise

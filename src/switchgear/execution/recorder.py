@@ -21,6 +21,7 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError, SwitchgearError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import Scope
+from switchgear.execution.clock_watch import ClockWatch
 from switchgear.execution.intent import Change, Intent, accepted, evolve
 from switchgear.execution.replay import replay_end
 from switchgear.execution.reservation import settlement
@@ -191,7 +192,8 @@ class Recorder:
         """`owner` names this engine in every dispatch; `encoder` makes the events."""
         self._store = store
         self._encoder = encoder
-        self._clock = clock
+        self.watch = ClockWatch(clock)
+        """Reads the wall clock for all that is recorded, and tells how far that can be trusted."""
         self._ids = ids
         self.owner = owner
         self.live: dict[str, Intent] = {}
@@ -234,7 +236,7 @@ class Recorder:
         """
         if born.facts.get("purpose") is not None:
             self._check_awake()
-        now = self._clock.time()
+        now = self.watch.time()
         intent, events, writes = self._born(born, changes, now, key_version)
         with self._following(intent.id):
             await self._commit((intent.tenant, intent.id), events, writes, also)
@@ -252,7 +254,7 @@ class Recorder:
         if self._rests(intent):
             self._check_awake()
         assert changes, f"nothing to record of {intent.id}: a version without an event could not be folded again"
-        now = self._clock.time()
+        now = self.watch.time()
         after, counts = _folded(intent, changes, now)
         if (end := replay_end(intent, after)) is not None:
             changes, after = (*changes, end), evolve(after, end, now)
@@ -276,7 +278,7 @@ class Recorder:
         """
         self._check_awake()
         events, writes = list(also.events), list(also.writes)
-        children = self._all_born(also.births, self._clock.time(), events, writes)
+        children = self._all_born(also.births, self.watch.time(), events, writes)
         await self._commit((tenant, stream), events, writes, replace(also, events=(), writes=()))
         for child in children:
             self._keep(child)

@@ -200,7 +200,7 @@ class Admission:
         intent = await self._recorder.latest(tenant, record.intent_id)
         if intent is None:
             raise StoreError(f"the key is bound to {record.intent_id}, which is gone", code=Code.LEDGER_CORRUPT)
-        if _forgotten(intent, self._clock.time()):
+        if _forgotten(intent, *self._parts.watch.read()):
             return FreeKey(version, record)
         return _same_request(intent, record, payload, submission.time_box)
 
@@ -362,8 +362,13 @@ def _checked_arguments(tool: Tool, arguments: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical).hexdigest()
 
 
-def _forgotten(intent: Intent, now: float) -> bool:
-    return intent.closed and now >= intent.updated_at + intent.key_retention
+def _forgotten(intent: Intent, now: float, unsure: float) -> bool:
+    """Return whether the key of an intent is free again: its record is final, and surely past its retention.
+
+    `unsure` is by how many seconds fewer may have passed than the wall clock says. A replay of a final intent is an
+    event of it too: retention begins anew with that, so it only ever becomes longer.
+    """
+    return intent.closed and now - unsure >= intent.updated_at + intent.key_retention
 
 
 def _same_request(intent: Intent, record: KeyRecord, payload: str, time_box: float | None) -> Intent:

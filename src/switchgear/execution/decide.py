@@ -28,10 +28,14 @@ INTERRUPTIONS_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Now, in seconds since the epoch, and a random draw in [0, 1) for jitter."""
+    """Now, in seconds since the epoch, and a random draw in [0, 1) for jitter.
+
+    `unsure` is by how many seconds, 0 or more, the time since a moment on record may be wrong.
+    """
 
     now: float
     draw: float
+    unsure: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def repeat_in_doubt(
         return ()
     if intent.attempt >= intent.attempts_max + cut_off or moment.now >= intent.deadline_at:
         return ()
-    if intent.effect is Effect.KEYED and not _remembered(intent, moment.now, moment.now):
+    if intent.effect is Effect.KEYED and not _remembered(intent, moment.now, moment.now, moment.unsure):
         return ()
     wait = backoff.wait(intent.attempt, moment.draw)
     return (_retry(intent, Code.IN_DOUBT, wait, moment.now),)
@@ -103,17 +107,17 @@ def after_unsent(intent: Intent, moment: Moment) -> tuple[Change, ...]:
     return (unsent, Change(Kind.RETRY_SCHEDULED, again))
 
 
-def no_repeat(intent: Intent, tool: Tool, now: float) -> tuple[Change, ...] | None:
+def no_repeat(intent: Intent, tool: Tool, now: float, unsure: float) -> tuple[Change, ...] | None:
     """Return the end of an intent in doubt whose repeat could be a second effect; None when it may go.
 
     The same key protects only under the same contract, and only while the remote remembers it until this attempt
-    has ended.
+    has ended. `now` is in seconds since the epoch, and `unsure` by how many the time since a record may be wrong.
     """
     if not intent.unresolved:
         return None
     if tool.contract != intent.contract:
         return (_doubt(intent, Code.TOOL_CHANGED, "the contract has changed: a repeat would be another request"),)
-    if intent.effect is Effect.KEYED and not _remembered(intent, now, now + tool.timeout):
+    if intent.effect is Effect.KEYED and not _remembered(intent, now, now + tool.timeout, unsure):
         return (
             _doubt(intent, Code.IN_DOUBT, "the remote may have forgotten the key; a repeat could be a second effect"),
         )
@@ -303,12 +307,12 @@ def _repeatable(intent: Intent) -> bool:
     return intent.effect.repeats_in_doubt or (intent.effect is Effect.NATURAL and intent.resource is not None)
 
 
-def _remembered(intent: Intent, now: float, until: float) -> bool:
-    """Return whether the remote still knows the key at `until`.
+def _remembered(intent: Intent, now: float, until: float, unsure: float) -> bool:
+    """Return whether the remote surely still knows the key at `until`, though `unsure` more seconds may have passed.
 
     A wall clock that went back behind the first dispatch cannot tell, so the answer is no.
     """
     first = intent.first_sent_at
     if first is None or now < first - _CLOCK_SLACK:
         return False
-    return until + _CLOCK_SLACK < first + intent.key_retention
+    return until + unsure + _CLOCK_SLACK < first + intent.key_retention

@@ -195,7 +195,9 @@ _FIELDS = frozenset(Intent.__struct_fields__) - _NESTED
 def evolve(intent: Intent, change: Change, at: float) -> Intent:
     """Return `intent` after `change`, which happened `at` seconds since the epoch.
 
-    Raises `IllegalTransitionError` when the table does not allow it.
+    What is recorded of a closed one, such as a replay, never moves `updated_at` back: the retention of its key is
+    counted from there, and a wall clock that was set back must not shorten it. Raises `IllegalTransitionError` when
+    the table does not allow it.
     """
     kind = change.kind
     allowed, target = TRANSITIONS[kind]
@@ -215,7 +217,7 @@ def evolve(intent: Intent, change: Change, at: float) -> Intent:
         fields["reserved"] = {}
     if target is not None:
         fields["state"] = target
-    fields["updated_at"] = at
+    fields["updated_at"] = max(at, intent.updated_at) if intent.closed else at
     return msgspec.structs.replace(intent, **fields)
 
 

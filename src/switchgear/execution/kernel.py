@@ -287,7 +287,7 @@ class Kernel:
             await self._settle(intent, (decide.hold(_unregistered(intent)),))
         elif ticket.lane != registered.tool.dependency:
             self.enqueue(intent)
-        elif (end := decide.no_repeat(intent, registered.tool, self._clock.time())) is not None:
+        elif (end := self._no_repeat(intent, registered)) is not None:
             await self._settle(intent, end)
         else:
             await self._attempt(intent, registered, ticket)
@@ -311,12 +311,16 @@ class Kernel:
 
     async def _carry_on(self, dispatched: Intent, registered: Registered, permits: Permits) -> None:
         """Make the attempt that is on record as dispatched, and record what it came to."""
-        if self.attempts.closed:  # the engine stopped while the ledger took its time: this one never leaves
+        if self.attempts.closed or self._no_repeat(dispatched, registered) is not None:
+            # The engine stopped while the ledger took its time, or the remote may forget the key: it never leaves.
             permits.refund()
             await self._settle(dispatched, decide.after_unsent(dispatched, self._parts.moment()))
             return
         result = await self._make(dispatched, registered, permits)
         await self._conclude(dispatched, registered, result)
+
+    def _no_repeat(self, intent: Intent, registered: Registered) -> tuple[Change, ...] | None:
+        return decide.no_repeat(intent, registered.tool, *self._parts.watch.read())
 
     def _admit(self, intent: Intent, registered: Registered) -> Permits:
         tool = registered.tool
@@ -348,7 +352,7 @@ class Kernel:
             "contract": registered.tool.contract,
             "digest": intent.digest,
             "downstream_key": intent.downstream_key,
-            "first_sent_at": intent.first_sent_at or self._clock.time(),
+            "first_sent_at": intent.first_sent_at or self._parts.watch.time(),
             **conditions.facts,
         }
         if conditions.reserved:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from switchgear.core.clock import Clock
 from switchgear.core.ids import IdSource
+from switchgear.execution.clock_watch import ClockWatch
 from switchgear.execution.decide import Moment
 from switchgear.execution.queue import FairQueue
 from switchgear.execution.recorder import Recorder
@@ -35,9 +36,15 @@ class Parts:
     refreshes: dict[str, Refresh] = field(default_factory=dict)
     """Who reads the rows again that gates rely on, by space."""
 
+    @property
+    def watch(self) -> ClockWatch:
+        """What reads the wall clock wherever seconds are counted from a record: the recorder reads the same one."""
+        return self.recorder.watch
+
     def moment(self) -> Moment:
-        """Return now, with a fresh random draw."""
-        return Moment(self.clock.time(), self.rng.random())
+        """Return now, how unsure the time since a record is, and a fresh random draw."""
+        now, unsure = self.watch.read()
+        return Moment(now, self.rng.random(), unsure)
 
     async def refresh(self, conflict: Conflicted) -> None:
         """Have the gate that relied on what has changed know of it, before it is asked again."""

@@ -22,6 +22,7 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError, SwitchgearError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import Scope
+from switchgear.execution.clock_watch import ClockWatch
 from switchgear.execution.intent import Change, Intent, accepted, evolve
 from switchgear.execution.replay import replay_end
 from switchgear.execution.reservation import settlement
@@ -203,7 +204,8 @@ class Recorder:
         """`owner` names this engine in every dispatch; `encoder` makes the events."""
         self._store = store
         self._encoder = encoder
-        self._clock = clock
+        self.watch = ClockWatch(clock)
+        """Reads the wall clock for all that is recorded, and tells how far that can be trusted."""
         self._ids = ids
         self.owner = owner
         self.live: dict[str, Intent] = {}
@@ -238,7 +240,7 @@ class Recorder:
 
     def draft(self, born: Birth) -> Draft:
         """Return the intent that `born` would be, were it accepted now."""
-        now = self._clock.time()
+        now = self.watch.time()
         return Draft(born, accepted(born.facts, born.payload, now), now)
 
     async def accept(
@@ -274,7 +276,7 @@ class Recorder:
         if self._rests(intent):
             self._check_awake()
         assert changes, f"nothing to record of {intent.id}: a version without an event could not be folded again"
-        now = self._clock.time()
+        now = self.watch.time()
         after, counts = _folded(intent, changes, now)
         if (end := replay_end(intent, after)) is not None:
             changes, after = (*changes, end), evolve(after, end, now)
@@ -298,7 +300,7 @@ class Recorder:
         """
         self._check_awake()
         events, writes = list(also.events), list(also.writes)
-        children = self._all_born(also.births, self._clock.time(), events, writes)
+        children = self._all_born(also.births, self.watch.time(), events, writes)
         await self._commit((tenant, stream), events, writes, replace(also, events=(), writes=()))
         for child in children:
             self._keep(child)

@@ -21,11 +21,14 @@ from switchgear.execution.kernel import Kernel
 from switchgear.execution.parts import ACTOR, Parts
 from switchgear.execution.recorder import INTENTS, StaleError, intent_of
 from switchgear.execution.transitions import DOUBTFUL, OPEN, State
+from switchgear.ledger.events import read
 from switchgear.storage.abilities import Row
 
 _log = logging.getLogger("switchgear.recovery")
 _PAGE = 1000
 _AT_ONCE = 64
+_CHAINS_MAX = 256
+"""Of how many tenants the newest entry is looked at for the time; their number must not prolong a start."""
 
 
 @dataclass(slots=True)
@@ -52,10 +55,32 @@ class Recovery:
         Raises `StoreError` when the ledger cannot be written: an engine that cannot record does not start.
         """
         found = Recovered()
+        await self._learn_the_time()
         async for rows in self._pages():
             for start in range(0, len(rows), _AT_ONCE):
                 await asyncio.gather(*(self._settle_one(row, found) for row in rows[start : start + _AT_ONCE]))
         return found
+
+    async def _learn_the_time(self) -> None:
+        """Find out whether the wall clock is behind what the engine before this one has recorded last.
+
+        That is in the newest entries of the chains, of the first tenants when there are very many, and in the open
+        intents, which are read in any case.
+        """
+        tenants = list(await self._parts.store.tenants())[:_CHAINS_MAX]
+        for start in range(0, len(tenants), _AT_ONCE):
+            await asyncio.gather(*(self._learn_from(tenant) for tenant in tenants[start : start + _AT_ONCE]))
+
+    async def _learn_from(self, tenant: str) -> None:
+        store = self._parts.store
+        try:
+            head = await store.head(tenant)
+            for entry in await store.entries(tenant, after_seq=head.seq - 1, limit=1):
+                self._parts.watch.on_record(read(entry).at)
+        except StoreError as error:
+            if error.code is not Code.LEDGER_CORRUPT:
+                raise
+            _log.error("the newest entry of tenant %s cannot be read: %s", tenant, error)
 
     async def _pages(self) -> AsyncIterator[list[Row]]:
         after: tuple[str, str] | None = None
@@ -82,6 +107,7 @@ class Recovery:
             _log.error("intent %s of tenant %s could not be recovered: %s", row.key, row.tenant, error)
 
     async def _settle(self, intent: Intent, found: Recovered) -> None:
+        self._parts.watch.on_record(max(intent.updated_at, intent.first_sent_at or 0.0))
         if intent.state is State.DISPATCHED and intent.owner == self._parts.recorder.owner:
             return  # by this very engine, which was let go on with a restored store while it ran
         changes = self._changes(intent)

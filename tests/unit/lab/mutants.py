@@ -21,6 +21,7 @@ from switchgear.core.effects import Effect
 from switchgear.core.errors import StoreError
 from switchgear.execution import admission, consent, dead_letters, decide, lookups, recorder, recovery, resources
 from switchgear.execution.budget_keeper import BudgetKeeper
+from switchgear.execution.clock_watch import ClockWatch
 from switchgear.execution.doubts import Doubts
 from switchgear.execution.intent import Change, Intent, evolve
 from switchgear.execution.permits import Permits
@@ -81,7 +82,7 @@ def dispatches_are_not_recorded(patch: pytest.MonkeyPatch) -> None:
     async def record(self: Recorder, intent: Intent, changes: Sequence[Change], **named: Any) -> Intent:
         if changes[0].kind is not Kind.DISPATCHED:
             return await real(self, intent, changes, **named)
-        return self._keep(evolve(intent, changes[0], self._clock.time()))
+        return self._keep(evolve(intent, changes[0], self.watch.time()))
 
     patch.setattr(Recorder, "record", record)
 
@@ -196,10 +197,28 @@ def the_remote_never_forgets(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(decide, "_remembered", always(True))  # noqa: FBT003 - the answer
 
 
+@mutant("one_key_has_one_effect")
+def a_clock_that_was_set_back_is_believed(patch: pytest.MonkeyPatch) -> None:
+    """A repeat goes by what the wall clock says has passed, although it was set."""
+    patch.setattr(ClockWatch, "unsure", 0.0)
+
+
+@mutant("one_key_has_one_effect")
+def the_newest_record_says_nothing_of_the_clock(patch: pytest.MonkeyPatch) -> None:
+    """An engine does not look whether its wall clock is behind what the one before it has recorded."""
+    patch.setattr(ClockWatch, "on_record", always(None))
+
+
+@mutant("a_key_is_one_intent")
+def a_clock_that_leapt_ahead_is_believed(patch: pytest.MonkeyPatch) -> None:
+    """A key is freed by what the wall clock says has passed, although it was set."""
+    patch.setattr(ClockWatch, "unsure", 0.0)
+
+
 @mutant("a_key_is_one_intent")
 def a_timer_frees_keys(patch: pytest.MonkeyPatch) -> None:
     """A key is free again after a while, whatever became of its intent."""
-    patch.setattr(admission, "_forgotten", lambda intent, now: now >= intent.created_at + 10.0)
+    patch.setattr(admission, "_forgotten", lambda intent, now, _unsure: now >= intent.created_at + 10.0)
 
 
 @mutant("no_repeat_undoes_what_came_later")

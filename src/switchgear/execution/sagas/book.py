@@ -112,7 +112,7 @@ class Book:
         Raises `StaleError` when the key is bound already or something that `also` expects has changed, `StoreError`
         when nothing could be recorded.
         """
-        now = self._parts.clock.time()
+        now = self._parts.watch.time()
         first = accepted(facts, payload, now)
         saga = msgspec.structs.replace(folded(first, changes, now), version=1)
         birth = SagaChange(SagaKind.ACCEPTED, dict(facts), dict(payload))
@@ -144,7 +144,7 @@ class Book:
         return after
 
     def _after(self, saga: Saga, changes: Sequence[SagaChange], actor: str) -> tuple[Saga, tuple[Event, ...]]:
-        now = self._parts.clock.time()
+        now = self._parts.watch.time()
         after = msgspec.structs.replace(folded(saga, changes, now), version=saga.version + 1)
         return after, self._events(after, changes, actor, now)
 

@@ -101,7 +101,7 @@ class Door:
             return 0
         record, version = bound
         saga = await self._book.get(tenant, record.intent_id)
-        if saga is None or _forgotten(saga, self._parts.clock.time()):
+        if saga is None or _forgotten(saga, *self._parts.watch.read()):
             return version
         return _same_steps(saga, record, definition)
 
@@ -190,8 +190,9 @@ def _checked_key(key: str | None) -> str:
     return key
 
 
-def _forgotten(saga: Saga, now: float) -> bool:
-    return saga.final and now >= saga.updated_at + saga.key_retention
+def _forgotten(saga: Saga, now: float, unsure: float) -> bool:
+    """Return whether the key of a saga is free again, though `unsure` fewer seconds may have passed."""
+    return saga.final and now - unsure >= saga.updated_at + saga.key_retention
 
 
 def _same_steps(saga: Saga, record: KeyRecord, definition: Definition) -> Saga:

@@ -2,6 +2,7 @@
 
 run         one seed from its beginning to the verdict; `campaign` many, in several processes
 world       what outlives the engine: clock, disk, remote, clients; `life` one engine from start to crash
+wall        the wall clock: how it leaps, and what across a start is granted to an engine that trusts it
 machinery   an engine with its gates and keepers, put together as a gear puts them together
 disk        the store as one life sees it; `remote` what the engine acts on; `catalogue` the tools
 scenes      what clients, people and fate do, one file a capability

@@ -45,7 +45,7 @@ TOOLS: tuple[Tool, ...] = (
     _tool("crm.opaque", Effect.OPAQUE),
     _tool("crm.natural", Effect.NATURAL, resource="contact/{contact}"),
     _tool("crm.order", Effect.RECONCILABLE, lookup="crm.find"),
-    _tool("mail.send", Effect.KEYED, requires=("mail", "crm"), cost=2),
+    _tool("mail.send", Effect.KEYED, requires=("mail", "crm"), cost=2, attempts=1),
     _tool("crm.delete", Effect.OPAQUE, destructive=True),
     _tool("crm.refund", Effect.KEYED, cost=5),
     _tool("idp.enable", Effect.KEYED),

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
-from switchgear.storage.abilities import Append, Appended, Row
+from switchgear.lab.simulation.wall import WallClock
+from switchgear.storage.abilities import Append, Appended, Committed, Row
 from switchgear.testing import FaultyStore
 
 
@@ -22,10 +23,11 @@ class Mortal(Protocol):
 class Disk:
     """A `Store` for one life. Reads take a turn of the loop, as those of a real store do."""
 
-    def __init__(self, store: FaultyStore, life: Mortal) -> None:
-        """Pass on to `store` while `life` lasts."""
+    def __init__(self, store: FaultyStore, life: Mortal, wall: WallClock) -> None:
+        """Pass on to `store` while `life` lasts, and let `wall` know when what was written."""
         self._store = store
         self._life = life
+        self._wall = wall
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the store has
         """Everything else is the store's own."""
@@ -41,6 +43,9 @@ class Disk:
     async def append(self, append: Append) -> Appended:
         """Append, and live to hear of it, or not."""
         self._life.reach("append")
+        self._wall.writing(append)
         outcome = await self._store.append(append)
+        if isinstance(outcome, Committed):
+            self._wall.wrote(append)
         self._life.reach("acknowledged")
         return outcome

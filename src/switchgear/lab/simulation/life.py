@@ -16,6 +16,7 @@ from switchgear.lab.simulation.disk import Disk
 from switchgear.lab.simulation.machinery import Machinery, machinery
 from switchgear.lab.simulation.remote import Line, Remote
 from switchgear.lab.simulation.tasks import Owner, start_for
+from switchgear.lab.simulation.wall import WallClock
 from switchgear.storage.abilities import Store
 from switchgear.testing import FaultyStore, SimulatedClock
 
@@ -61,6 +62,7 @@ class Life:
         store: FaultyStore,
         remote: Remote,
         clock: SimulatedClock,
+        wall: WallClock,
         chance: Random,
         crashed: Callable[[str], None],
     ) -> None:
@@ -75,7 +77,7 @@ class Life:
         self.stopping = False
         self.doom: Doom | None = None
         self.line = Line(remote, self)
-        self.machinery: Machinery = machinery(cast("Store", Disk(store, self)), clock, chance)
+        self.machinery: Machinery = machinery(cast("Store", Disk(store, self, wall)), clock, chance)
 
     def own(self, task: asyncio.Task[Any]) -> None:
         """Remember a task that ends with this life."""

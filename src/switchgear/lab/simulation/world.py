@@ -20,6 +20,7 @@ from switchgear.lab.simulation.draws import draws
 from switchgear.lab.simulation.life import DOOMS, Doom, Gone, Life
 from switchgear.lab.simulation.machinery import Machinery
 from switchgear.lab.simulation.remote import Remote
+from switchgear.lab.simulation.wall import WallClock
 from switchgear.lab.simulation.witness import Witness
 from switchgear.ledger.chain import seal
 from switchgear.testing import Fate, FaultyStore, SimulatedClock, StoreFaults
@@ -48,8 +49,7 @@ class World:
         self.lives = 0
         self.calm = False
         """While it is, no life is doomed and every tool is registered."""
-        self.leapt = 0.0
-        """How far the wall clock is from where it would be."""
+        self.wall = WallClock(clock)
         self.lines: list[str] = []
         self._clients: list[asyncio.Task[None]] = []
 
@@ -110,7 +110,9 @@ class World:
     async def _start(self, *, doomed: bool) -> None:
         self.lives += 1
         chance = draws(self.seed, "life", self.lives)
-        life = Life(self.store, self.remote, self.clock, chance, self._crashed)
+        if moved := self.wall.begin(chance):
+            self.note("clock", "set_back_at_start" if moved < 0 else "set_forward_at_start")
+        life = Life(self.store, self.remote, self.clock, self.wall, chance, self._crashed)
         self.life = life
         if doomed and not self.calm and self.chance.random() < _DOOM_CHANCE:
             life.doom = Doom(self.chance.choice(DOOMS), self.chance.choice((0, 1, 2, 4, 8, 15, 30, 60)))
@@ -171,10 +173,11 @@ class World:
     # -- The rest ------------------------------------------------------------------------------------------------
 
     def jump(self, seconds: float) -> None:
-        """Move the wall clock alone."""
-        self.leapt += seconds
-        self.clock.jump_wall(seconds)
-        self.note("clock", "jump")
+        """Move the wall clock alone, if an engine is there to see it: nobody can tell what it did in between."""
+        if self.life is None or self.life.dead or not seconds:
+            return
+        self.wall.jump(seconds)
+        self.note("clock", "set_back" if seconds < 0 else "set_forward")
 
     def quiet_disk(self) -> None:
         """Let the disk do what it should from now on."""

@@ -10,6 +10,7 @@ from switchgear.execution.recorder import INTENTS, intent_of
 from switchgear.lab.simulation.history import History, history_of
 from switchgear.lab.simulation.machinery import Machinery
 from switchgear.lab.simulation.remote import Remote
+from switchgear.lab.simulation.wall import WallClock
 from switchgear.lab.simulation.witness import Witness
 from switchgear.lab.simulation.world import World
 from switchgear.storage.abilities import Row, Store
@@ -26,6 +27,7 @@ class Evidence:
     intents: dict[str, Intent]
     remote: Remote
     witness: Witness
+    wall: WallClock
     machinery: Machinery | None
 
 
@@ -40,6 +42,7 @@ async def gather(world: World) -> Evidence:
         intents={row.key: intent_of(row) for row in rows},
         remote=world.remote,
         witness=world.witness,
+        wall=world.wall,
         machinery=life.machinery if life is not None and life.begun and not life.dead else None,
     )
 

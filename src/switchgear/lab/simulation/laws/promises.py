@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from switchgear.execution.transitions import Kind
 from switchgear.lab.simulation.history import Step
 from switchgear.lab.simulation.laws.evidence import Evidence
+from switchgear.lab.simulation.wall import Written
+from switchgear.ledger.events import Recorded
 
 _REPLAYING = (Kind.REPLAY_REQUESTED, Kind.REPLAY_STARTED, Kind.REPLAY_COMPLETED, Kind.REPLAY_FAILED)
 """What may happen to an intent at any time, and does not bring its key to life again."""
 _TURN = 5.0
-"""Seconds by which the wall clock may be set back between a look at the key and the record."""
+"""Seconds that may lie between a look at the clock and the record."""
 
 
 def nothing_acknowledged_is_lost(evidence: Evidence) -> Iterator[str]:
@@ -36,18 +38,27 @@ def what_was_announced_is_on_record(evidence: Evidence) -> Iterator[str]:
 
 
 def a_key_is_one_intent(evidence: Evidence) -> Iterator[str]:
-    """Check that a key stands for another intent only when the first was final, and past its retention by then."""
+    """Check that a key stands for another intent only when the first was final, and past its retention by then.
+
+    What counts is the time that has passed, whatever the wall clock said; but for a leap ahead that no engine saw.
+    """
     for first, second in evidence.witness.rebound:
         accepted = evidence.history.intents[second][0].event
         before = [step for step in evidence.history.intents[first] if step.event.position < accepted.position]
-        if problem := _not_free(before, accepted.at):
+        if problem := _not_free(before, accepted, evidence.wall.written):
             yield f"the key of {first} was freed {problem}"
 
 
-def _not_free(before: list[Step], at: float) -> str:
+def _not_free(before: list[Step], accepted: Recorded, written: Mapping[str, Written]) -> str:
     intent = before[-1].after
     if not intent.closed:
         return f"while it was {intent.state}"
-    ended_at = [step.event.at for step in before if step.kind not in _REPLAYING][-1]
-    since = min(ended_at, intent.updated_at)  # the wall clock may have been set back between the two
-    return "before its retention was over" if at < since + intent.key_retention - _TURN else ""
+    end = [step.event for step in before if step.kind not in _REPLAYING][-1]
+    passed = _believed(written[end.append_id], written[accepted.append_id])
+    return f"{passed:.1f} s after its end" if passed < intent.key_retention - _TURN else ""
+
+
+def _believed(first: Written, second: Written) -> float:
+    """Return the seconds from one record to another, and what the clock leapt ahead while no engine was there."""
+    unseen = 0.0 if first.engine == second.engine else max(0.0, second.began - first.leapt)
+    return second.at - first.at + unseen

@@ -40,6 +40,16 @@ async def submit(world: World) -> None:
     )
 
 
+async def repeat(world: World) -> None:
+    """Submit once more what was submitted before, under the same key."""
+    known = [key for key in world.witness.keys if key.tool in SUBMITTED]
+    if not known:
+        return
+    tenant, tool, key = world.chance.choice(known)
+    arguments = _arguments(key, world)
+    await submitted(world, Submission(scope=Scope(tenant, "main", ACTOR), tool=tool, arguments=arguments, key=key))
+
+
 async def burst(world: World) -> None:
     """Submit many at once."""
     for _ in range(world.chance.randrange(2, _BURST)):

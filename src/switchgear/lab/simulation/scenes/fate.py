@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 
 from switchgear.core.errors import Rejected
+from switchgear.lab.simulation.catalogue import KEY_RETENTION, LATE_MAX, TENANTS, TIMEOUT
+from switchgear.lab.simulation.scenes.replaying import resume_doubts
 from switchgear.lab.simulation.world import CALM, World
 from switchgear.testing import Fate, StoreFaults
 
 LEAP_MAX = 1_200.0
-_LEAPS = (-LEAP_MAX, -2.0, 2.0, LEAP_MAX)
-"""A step back by more than the slack that the engine has, and less than a remote remembers keys, is left out: nobody
-can tell it from no step at all once the engine was restarted, so there a key may have been forgotten."""
+_OVER_DOUBTS = 120.0
+_RESUMED_WITHIN = 20.0
+_LEAPS = (-LEAP_MAX, -80.0, -60.0, -2.0, 2.0, 60.0, 80.0, LEAP_MAX)
+"""By less than an engine's slack, by less than a remote remembers keys, and by more."""
 _FAULTY = StoreFaults(
     slow=0.05,
     overdue=0.02,
@@ -51,7 +54,23 @@ async def fill_disk(world: World) -> None:
 
 async def leap(world: World) -> None:
     """Let the wall clock leap. It never strays further than one leap at a time."""
-    world.jump(-world.leapt if world.leapt else world.chance.choice(_LEAPS))
+    world.jump(-world.wall.leapt if world.wall.leapt else world.chance.choice(_LEAPS))
+
+
+async def leap_over_doubts(world: World) -> None:
+    """Set the wall clock back over what is in doubt, and have people resume that when the remote has forgotten it.
+
+    It is set while an engine is there, or before the next one starts.
+    """
+    if world.chance.random() < 1 / 2:
+        world.jump(-_OVER_DOUBTS - world.wall.leapt)
+    else:
+        world.wall.plan(_OVER_DOUBTS)
+        world.crash()
+    await world.clock.sleep_async(KEY_RETENTION + LATE_MAX + TIMEOUT)
+    for tenant in TENANTS:
+        await resume_doubts(world, tenant)
+    await world.clock.sleep_async(_RESUMED_WITHIN)
 
 
 async def register(world: World) -> None:

@@ -17,7 +17,7 @@ from switchgear.lab.simulation.world import World
 
 PEOPLE = ("person:ada", "person:bob", "person:kim")
 _SAY = {"yes": consent.given, "no": consent.refused, "back": consent.taken_back}
-_WORDS = ("yes", "yes", "yes", "yes", "no", "back")
+_WORDS = ("yes", "yes", "yes", "yes", "no", "back", "back")
 _DOUBTFUL = (State.NEEDS_OPERATOR, State.IN_DOUBT)
 
 

@@ -30,9 +30,9 @@ async def settle(world: World) -> None:
     """Let everything work from now on, and wait until all has come to rest. What does not is a broken law."""
     world.calm = world.remote.calm = True
     world.quiet_disk()
-    world.jump(-world.leapt)
     await world.clients_gone()
     await world.live()
+    world.jump(-world.wall.leapt)
     if world.life is not None:
         world.life.doom = None
     await register(world)

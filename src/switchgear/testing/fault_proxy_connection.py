@@ -180,10 +180,10 @@ class Flow:
         if step.wake_at is not None:
             self._timer = self._loop.call_at(step.wake_at, self.pump)
             return False
+        if step.data or step.lost:
+            self._count(len(step.data), step.lost)  # first, so that who has received it finds it counted
         if step.data:
             self.sink.write(step.data)
-        if step.data or step.lost:
-            self._count(len(step.data), step.lost)
         if step.ending is not None:
             self.connection.carry_out(step.ending, self.sink)
         return bool(step.data or step.lost or step.ending)

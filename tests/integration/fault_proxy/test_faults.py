@@ -92,6 +92,15 @@ def test_much_passes_in_order_through_a_small_buffer(kind: str, tmp_path: Path) 
         assert received + receive(server, len(data) - len(received)) == data
 
 
+def test_what_was_received_has_been_counted(ends: Ends) -> None:
+    """Who has bytes in hand finds them in the counts, without waiting."""
+    client, server = ends.both()
+    for number in range(1, 50):
+        client.sendall(b"x")
+        assert receive(server, 1) == b"x"
+        assert ends.proxy.counts.bytes_up == number
+
+
 def test_a_reset_of_one_side_reaches_the_other(ends: Ends, kind: str) -> None:
     """What a real server does by a reset, it does through a proxy too."""
     client, server = ends.both()

@@ -7,6 +7,7 @@ upstream       `FakeUpstream`, which plays them, and remembers what reached it
 exploring      `cancel_everywhere`, `drive_to_suspension`: cancellation at every await
 leaks          `assert_idle`, `capacity_of`: what can be seen of a guard from outside
 policies       `PolicyConformance`: what holds of every guard policy; its scenes are in `scenes`
+fault_proxy    `FaultProxy`: stands before a real server and breaks connections as told, in real time
 faulty_store   `FaultyStore`: a store whose appends are slow, lost, refused, and cut off by a crash, as told
 storage        `StoreConformance`: what holds of every store; its scenes are in `storage_scenes`
 frames         where a coroutine waits, in words
@@ -18,6 +19,23 @@ What may not live here: anything that a lower room imports; in all but `pytest_p
 from switchgear.core.clock import VirtualClock
 from switchgear.testing.errors import OutsideSimulation, SimulatedDeadlock, SimulationError, StepsExhausted
 from switchgear.testing.exploring import Cancellation, cancel_everywhere, drive_to_suspension
+from switchgear.testing.fault_proxy import FaultProxy, FaultProxyThread
+from switchgear.testing.fault_proxy_counts import ProxyCounts
+from switchgear.testing.fault_proxy_words import (
+    ConnectionFaults,
+    PerDirection,
+    bandwidth,
+    blackhole,
+    corrupt,
+    cut,
+    cut_mid_answer,
+    half_open,
+    latency,
+    partition,
+    refuse,
+    reset,
+    slow_close,
+)
 from switchgear.testing.faulty_store import Crash, Fate, FaultyStore, StoreFaults
 from switchgear.testing.leaks import GuardLike, assert_idle, capacity_of
 from switchgear.testing.policies import PolicyConformance
@@ -41,13 +59,18 @@ from switchgear.testing.upstream import FakeUpstream, Received
 __all__ = [
     "Behaviour",
     "Cancellation",
+    "ConnectionFaults",
     "Crash",
     "FakeUpstream",
     "Fate",
+    "FaultProxy",
+    "FaultProxyThread",
     "FaultyStore",
     "GuardLike",
     "OutsideSimulation",
+    "PerDirection",
     "PolicyConformance",
+    "ProxyCounts",
     "Received",
     "SimulatedClock",
     "SimulatedDeadlock",
@@ -60,16 +83,27 @@ __all__ = [
     "VirtualClock",
     "assert_idle",
     "at",
+    "bandwidth",
+    "blackhole",
     "cancel_everywhere",
     "capacity",
     "capacity_of",
+    "corrupt",
+    "cut",
+    "cut_mid_answer",
     "drive_to_suspension",
     "fail",
+    "half_open",
     "hang",
+    "latency",
     "ok",
     "outage",
+    "partition",
     "rate_limited",
+    "refuse",
+    "reset",
     "run_simulated",
     "slow",
+    "slow_close",
     "stall",
 ]

@@ -16,7 +16,7 @@ What may not live here: any third-party import, and knowledge of a client librar
 from switchgear.health.destructive import Destructive, destructive
 from switchgear.health.findings import Confirmed, Finding, Inference, Inferred, Witness
 from switchgear.health.gate import DestructiveGate, installed_gate
-from switchgear.health.inventory import OPERATIONS_MAX, Blocked, Inventory, OperationRecord, operations
+from switchgear.health.inventory import OPERATIONS_MAX, Blocked, Inventory, Operation, OperationRecord, operations
 from switchgear.health.permit import Permit
 from switchgear.health.standing import Health, Standing, Standings
 
@@ -31,6 +31,7 @@ __all__ = [
     "Inference",
     "Inferred",
     "Inventory",
+    "Operation",
     "OperationRecord",
     "Permit",
     "Standing",

@@ -6,6 +6,7 @@ from switchgear.core.clock import VirtualClock
 from switchgear.health import Confirmed, DestructiveGate, Health, Inventory, Standing, Witness
 
 REQUIRES = ("redis", "api_socket")
+NOT_VOUCHING = [state for state in Health if state is not Health.HEALTHY]
 
 
 class Board:

@@ -14,8 +14,7 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import DestructiveBlocked, OptionError, Rejected
 from switchgear.health import Confirmed, DestructiveGate, Health, Inference, Inferred, Standing, Witness
 from switchgear.health.obstacles import TABLE, Kind
-from switchgear.testing import VirtualClock
-from tests.unit.health.gate_rig import REQUIRES, AllHealthy, Board, Rig
+from tests.unit.health.gate_rig import NOT_VOUCHING, REQUIRES, AllHealthy, Board, Rig
 
 BROKEN_SWITCH = OSError("no such file")
 SWITCHES: dict[str, object] = {
@@ -66,7 +65,7 @@ def test_only_one_cell_of_the_table_lets_pass(switch: str, kind: str) -> None:
         assert destroyed(rig, reason) is in_order
 
 
-@pytest.mark.parametrize("state", set(Health) - {Health.HEALTHY})
+@pytest.mark.parametrize("state", NOT_VOUCHING)
 def test_a_dependency_that_does_not_vouch_is_named(state: Health) -> None:
     """The refusal carries dependency, state, since when, and when it is looked at again."""
     rig = Rig(api_socket=state)
@@ -126,6 +125,15 @@ WORDS: list[tuple[object, str, Code, str, str, str, str]] = [
         "the kill switch cannot be read: it says NoneType.",
     ),
     (
+        "on",
+        "confirmed",
+        Code.KILL_SWITCH_UNREADABLE,
+        "unreadable",
+        "defer",
+        "kill_switch",
+        "the kill switch cannot be read: it says str.",
+    ),
+    (
         False,
         "too old",
         Code.DESTRUCTIVE_BLOCKED,
@@ -176,7 +184,9 @@ WORDS: list[tuple[object, str, Code, str, str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("switch", "kind", "code", "state", "decision", "policy", "words"), WORDS)
+@pytest.mark.parametrize(
+    ("switch", "kind", "code", "state", "decision", "policy", "words"), WORDS, ids=lambda value: str(value)[:20]
+)
 def test_each_obstacle_has_one_wording(
     switch: object, kind: str, code: Code, state: str, decision: str, policy: str, words: str
 ) -> None:
@@ -439,10 +449,9 @@ def test_requirements_that_name_nothing_are_refused(requires: Any) -> None:  # n
 
 def test_the_age_of_the_gate_counts() -> None:
     """`reason_max_age` is that of the gate, and exactly that."""
-    clock = VirtualClock()
     rig = Rig()
+    clock = rig.clock
     gate = DestructiveGate(rig.board, reason_max_age=2.0, inventory=rig.inventory, clock=clock)
-    rig.clock = clock
     reason = rig.confirmed()
     clock.advance(2.0)
     with gate.destructive("x", requires=REQUIRES, because=reason):

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from switchgear.health import (
     installed_gate,
     operations,
 )
+from switchgear.health import gate as gate_module
 from tests.unit.health.gate_rig import REQUIRES, Board, Rig
 
 DESTROYED: list[str] = []
@@ -94,8 +95,9 @@ class Janitor:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_destroyed() -> None:
+def _nothing_destroyed_and_no_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     DESTROYED.clear()
+    monkeypatch.setattr(gate_module, "_INSTALLED", [])
 
 
 @pytest.fixture
@@ -154,30 +156,20 @@ def test_no_kind_of_function_destroys_when_it_may_not(
 ) -> None:
     """A dependency, the reason, the switch, or no gate at all: the body does not begin."""
     reason: Any = rig.confirmed()
-    with ExitStack() as stack:
-        if wrong == "redis":
-            rig.board.states["redis"] = Health.UNKNOWN
-        elif wrong == "reason":
-            reason = Inferred(Inference.SILENCE, "api_socket")
-        elif wrong == "nothing":
-            reason, arguments = None, ()
-        elif wrong == "switch":
-            rig.switch = True
-        else:
-            stack.enter_context(without_gate())
+    installed = [] if wrong == "gate" else gate_module._INSTALLED  # noqa: SLF001 - there is no way to take a gate away
+    if wrong == "redis":
+        rig.board.states["redis"] = Health.UNKNOWN
+    elif wrong == "reason":
+        reason = Inferred(Inference.SILENCE, "api_socket")
+    elif wrong == "nothing":
+        reason = None
+    elif wrong == "switch":
+        rig.switch = True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gate_module, "_INSTALLED", installed)
         with pytest.raises(DestructiveBlocked):
             run(call, reason, *arguments)
     assert DESTROYED == []
-
-
-def without_gate() -> Any:  # noqa: ANN401 - a context manager
-    """Return a block in which no gate is installed."""
-    from switchgear.health import gate  # noqa: PLC0415 - what is installed is nobody's business but a test's
-
-    patch = pytest.MonkeyPatch.context()
-    with ExitStack() as stack:
-        stack.enter_context(patch).setattr(gate, "_INSTALLED", [])
-        return stack.pop_all()
 
 
 def test_without_a_gate_every_call_is_refused() -> None:
@@ -219,14 +211,12 @@ def test_a_gate_stands_in_for_itself() -> None:
 def test_nobody_replaces_the_gate_by_accident() -> None:
     """`install` is for the start of a process: the same gate again does nothing, another one is an error."""
     rig = Rig()
-    with without_gate():
-        rig.gate.install()
-        rig.gate.install()
-        assert installed_gate() is rig.gate
-        with pytest.raises(OptionError, match="another gate"):
-            Rig().gate.install()
-        assert installed_gate() is rig.gate
-    assert installed_gate() is None
+    rig.gate.install()
+    rig.gate.install()
+    assert installed_gate() is rig.gate
+    with pytest.raises(OptionError, match="another gate"):
+        Rig().gate.install()
+    assert installed_gate() is rig.gate
 
 
 def test_an_explicit_gate_is_the_one_that_is_asked() -> None:
@@ -308,29 +298,51 @@ async def test_an_async_generator_is_driven_as_before(rig: Rig) -> None:
         await anext(steps)
 
 
-def test_a_generator_that_is_closed_runs_its_end(rig: Rig) -> None:
-    """Held back or closed, its `finally` runs at once."""
+def test_a_generator_that_is_held_back_runs_its_end_at_once(rig: Rig) -> None:
+    """Its `finally` does not wait until nobody looks at the refusal any more; one that is closed runs it as well."""
     ends: list[str] = []
 
     @destructive(requires=("redis",), operation="ends", gate=rig.gate)
-    def ending(dead: Confirmed[str]) -> Iterator[str]:
+    def ending(dead: Confirmed[str]) -> Generator[str, None, None]:
         try:
             yield dead.value
             yield dead.value
         finally:
             ends.append("end")
 
-    for act in (lambda steps: steps.close(), next):
-        steps = ending(rig.confirmed())
+    steps = ending(rig.confirmed())
+    next(steps)
+    rig.switch = True
+    with pytest.raises(DestructiveBlocked) as caught:
         next(steps)
-        rig.switch = True
-        if act is next:
-            with pytest.raises(DestructiveBlocked):
-                act(steps)
-        else:
-            act(steps)
-        rig.switch = False
+    assert ends == ["end"]
+    assert caught.value.done == 1
+    rig.switch = False
+    with closing(ending(rig.confirmed())) as others:
+        next(others)
     assert ends == ["end", "end"]
+
+
+async def test_an_async_generator_that_is_held_back_runs_its_end_at_once(rig: Rig) -> None:
+    """Its `finally` may wait, and is waited for."""
+    ends: list[str] = []
+
+    @destructive(requires=("redis",), operation="ends", gate=rig.gate)
+    async def ending(dead: Confirmed[str]) -> AsyncGenerator[str]:
+        try:
+            yield dead.value
+            yield dead.value
+        finally:
+            await asyncio.sleep(0)
+            ends.append("end")
+
+    steps = ending(rig.confirmed())
+    await anext(steps)
+    rig.switch = True
+    with pytest.raises(DestructiveBlocked) as caught:
+        await anext(steps)
+    assert ends == ["end"]
+    assert caught.value.done == 1
 
 
 def test_errors_of_the_function_pass(rig: Rig) -> None:

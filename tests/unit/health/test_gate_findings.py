@@ -16,7 +16,7 @@ from switchgear import Breaker, CircuitOpen, Fallback, Guard, Retry
 from switchgear.core.errors import DeadlineExceeded, OptionError
 from switchgear.health import Confirmed, Finding, Health, Inference, Inferred, Standing, Witness
 from switchgear.testing import run_simulated
-from tests.unit.health.gate_rig import AllHealthy, Board, Rig
+from tests.unit.health.gate_rig import NOT_VOUCHING, AllHealthy, Board, Rig
 
 
 def ended(reply: object) -> bool:
@@ -98,7 +98,7 @@ def test_a_reply_that_cannot_be_read_confirms_nothing() -> None:
     assert finding == Inferred(Inference.UNREADABLE, "api_socket", "KeyError")
 
 
-@pytest.mark.parametrize("state", set(Health) - {Health.HEALTHY})
+@pytest.mark.parametrize("state", NOT_VOUCHING)
 def test_the_word_of_who_does_not_vouch_is_only_inferred(state: Health) -> None:
     """A dependency that is not healthy may say what it likes."""
     witness = Witness("api_socket", Board(api_socket=state))

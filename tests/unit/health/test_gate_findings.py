@@ -189,6 +189,19 @@ async def test_the_age_of_an_async_question_counts_from_when_it_is_asked() -> No
     assert finding.age() == 0.0
 
 
+async def test_the_time_of_an_async_call_is_part_of_its_age() -> None:
+    """As of a blocking one."""
+    rig = Rig()
+
+    async def slow() -> str:
+        rig.clock.advance(3.0)
+        return "ended"
+
+    finding = await Witness("api_socket", AllHealthy(), clock=rig.clock).ask(slow, says=ended)
+    assert isinstance(finding, Confirmed)
+    assert finding.age() == 3.0
+
+
 def test_arguments_are_handed_on() -> None:
     """What is asked with is up to the caller."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from typing import Any
 
 import pytest
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import DestructiveBlocked, OptionError
+from switchgear.guard.mutexes import is_own
 from switchgear.health import (
     OPERATIONS_MAX,
     Blocked,
@@ -16,6 +18,7 @@ from switchgear.health import (
     DestructiveGate,
     Health,
     Inventory,
+    Operation,
     OperationRecord,
     destructive,
     operations,
@@ -137,8 +140,37 @@ def test_the_inventory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert OPERATIONS_MAX == 10_000
 
 
+class Watched(dict[str, Operation]):
+    """Says of each look-up and of each addition whether this thread had the inventory for itself."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        """Watch an inventory that is empty."""
+        super().__init__()
+        self.alone: list[bool] = []
+        self._mutex = inventory._mutex  # noqa: SLF001 - whether it is held cannot be seen from outside
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as that of a dictionary
+        """Look up."""
+        self.alone.append(is_own(self._mutex))
+        return super().get(name, default)
+
+    def __setitem__(self, name: str, operation: Operation) -> None:
+        """Add."""
+        self.alone.append(is_own(self._mutex))
+        super().__setitem__(name, operation)
+
+
+def test_looking_up_and_adding_are_one_step() -> None:
+    """Two threads that come at once make one operation: whoever looks has the inventory until it has added."""
+    inventory = Inventory()
+    inventory.known = watched = Watched(inventory)
+    inventory.register("delete", ("redis",), "here")
+    inventory.register("delete", ("redis",), "here")
+    assert watched.alone == [True, True, True]
+
+
 def test_threads_register_one_operation() -> None:
-    """Two first uses at once make one operation, and the bound holds."""
+    """Two first uses at once make one operation."""
     inventory = Inventory()
     found: list[object] = []
 

@@ -8,7 +8,8 @@
     │   ├── Overloaded              SHED_OVERLOAD, SHUTTING_DOWN
     │   ├── Invalid                 INVALID_ARGUMENT, PAYLOAD_TOO_LARGE, IDEMPOTENCY_KEY_REQUIRED
     │   ├── Conflict                IDEMPOTENCY_CONFLICT, IDEMPOTENCY_IN_PROGRESS, ILLEGAL_TRANSITION
-    │   └── Denied                  TENANT_UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, EGRESS_DENIED
+    │   ├── Denied                  TENANT_UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, EGRESS_DENIED
+    │   └── DestructiveBlocked      DESTRUCTIVE_BLOCKED, KILL_SWITCH_ACTIVE, KILL_SWITCH_UNREADABLE; .operation .done
     ├── DeadlineExceeded            also a TimeoutError; .sent .operation .dependency
     ├── RetryExhausted              RETRY_EXHAUSTED, RETRY_BUDGET_EMPTY; .attempts .history; __cause__ is the last error
     ├── InDoubt                     the action may have happened
@@ -157,6 +158,46 @@ class Denied(Rejected):
     """The caller may not do or see this."""
 
     code = Code.PERMISSION_DENIED
+
+
+class DestructiveBlocked(Rejected):
+    """The destructive gate let nothing be destroyed: a dependency does not vouch, a reason is not enough, or a switch.
+
+    `operation` is what was held back. `done` is how many items of it were done before, one after the other; the rest
+    was not begun.
+    """
+
+    code = Code.DESTRUCTIVE_BLOCKED
+
+    def __init__(  # noqa: PLR0913 - those of `Rejected`, and two more
+        self,
+        message: str = "",
+        *,
+        code: Code | None = None,
+        policy: str = "destructive",
+        dependency: str = "",
+        state: str = "",
+        retry_after: float | None = None,
+        decision: Decision | None = None,
+        operation: str = "",
+        done: int = 0,
+    ) -> None:
+        """Keep the facts of the refusal, as `Rejected` does."""
+        super().__init__(
+            message,
+            code=code,
+            policy=policy,
+            dependency=dependency,
+            state=state,
+            retry_after=retry_after,
+            decision=decision,
+        )
+        self.operation = operation
+        self.done = done
+
+    def facts(self) -> dict[str, Any]:
+        """Return the facts of any refusal, operation and done."""
+        return {**super().facts(), "operation": self.operation, "done": self.done}
 
 
 class DeadlineExceeded(SwitchgearError, TimeoutError):

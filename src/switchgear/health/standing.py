@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 
 class Health(StrEnum):
@@ -41,3 +42,10 @@ class Standing:
     def vouches(self) -> bool:
         """Whether a destructive operation may rest on it: healthy, and that by fresh positive evidence."""
         return self.state is Health.HEALTHY
+
+
+class Standings(Protocol):
+    """Whoever knows where dependencies stand."""
+
+    def standing(self, name: str, /) -> Standing:
+        """Return where a dependency stands now; one that nobody declared is unknown."""

@@ -21,6 +21,7 @@ LIBRARY = {
     "CircuitOpen",
     "Conflict",
     "Denied",
+    "DestructiveBlocked",
     "Invalid",
     "RateLimited",
     "QueueFull",

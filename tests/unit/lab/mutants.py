@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
@@ -249,7 +250,8 @@ def budgets_have_no_limit(patch: pytest.MonkeyPatch) -> None:
 
     def check(self: BudgetGate, request: GateRequest) -> Conditions:
         passed = real(self, request)
-        return replace(passed, counts=tuple(replace(count, limit=None) for count in passed.counts))
+        counts = tuple(structs.replace(count, limit=None) for count in passed.counts)
+        return structs.replace(passed, counts=counts)
 
     patch.setattr(BudgetGate, "_check_room", always(None))
     patch.setattr(BudgetGate, "check", check)

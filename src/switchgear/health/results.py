@@ -1,0 +1,27 @@
+"""Results that are not there yet: what a blocking function must not return where the moment of its effect matters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import AsyncGeneratorType, GeneratorType
+
+from switchgear.guard.callables import PLAIN, is_awaitable
+
+_GENERATORS = (GeneratorType, AsyncGeneratorType)
+
+
+def refuse_lazy(function: Callable[..., object], result: object) -> None:
+    """Raise `TypeError` when a blocking `function` returned an awaitable or a generator: it would run later.
+
+    A coroutine is closed, so that it never runs.
+    """
+    kind = result.__class__
+    if kind not in _GENERATORS and (kind in PLAIN or not is_awaitable(result)):
+        return
+    if inspect.iscoroutine(result):
+        result.close()
+    raise TypeError(
+        f"{function!r} is a blocking function, yet what it returned runs later, outside of what is checked here; "
+        "give the async function or generator function itself, or wrap it in one"
+    )

@@ -122,8 +122,8 @@ class _Exchange:
         self._socket = connection.sock
         connection.sock.settimeout(self._countdown.left())
         connection.request("GET", self._probe.target, headers={**self._probe.headers, "Connection": "close"})
-        answer = connection.getresponse()
-        return answer.status, self._body(answer)
+        with connection.getresponse() as answer:
+            return answer.status, self._body(answer)
 
     def _body(self, answer: http.client.HTTPResponse) -> bytes:
         body = bytearray()

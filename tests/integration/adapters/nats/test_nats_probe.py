@@ -87,6 +87,17 @@ async def test_a_server_that_is_paused_in_the_middle_is_silent(
         server.resume()
 
 
+async def test_a_caller_that_gives_up_first_is_obeyed(server: RealServer) -> None:
+    """A probe that is cancelled ends, also while it waits for a server that is paused."""
+    server.pause()
+    asking = asyncio.ensure_future(NatsProbe(f"nats://127.0.0.1:{server.port}", timeout=30.0)())
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    async with asyncio.timeout(3.0):
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+
 async def test_a_killed_server_is_silent_until_it_is_back(server: RealServer, caplog: pytest.LogCaptureFixture) -> None:
     """A refused connection is absent well before the bound, and quietly; the next question finds it back."""
     probe = probe_of(server)

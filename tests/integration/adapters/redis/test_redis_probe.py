@@ -17,7 +17,7 @@ import redis.cluster
 from switchgear.adapters.redis import RedisProbe
 from switchgear.health.evidence import Polarity
 from switchgear.health.probe import ProbeFailed
-from tests.integration.adapters.real_server import RealServer, free_port
+from tests.integration.adapters.real_server import STARTED_WITHIN_SECONDS, RealServer, free_port
 from tests.integration.adapters.redis.server import redis_cluster, redis_server
 from tests.integration.health.asking import until_positive, verdict
 
@@ -120,8 +120,26 @@ async def test_a_read_only_replica_is_negative(probe: RedisProbe, admin: redis.R
     assert await probe()
 
 
-async def test_a_server_that_cannot_save_is_negative(probe: RedisProbe, admin: redis.Redis) -> None:
-    """NOREPLICAS and MISCONF refuse writes in the words of a plain error."""
+async def test_a_server_that_cannot_save_is_negative(probe: RedisProbe, admin: redis.Redis, tmp_path: Path) -> None:
+    """It goes on reading, and refuses writes as long as the last snapshot failed."""
+    (tmp_path / "dump.rdb").mkdir()
+    admin.config_set("save", "3600 1")
+    admin.bgsave()
+    wait_for_failed_snapshot(admin)
+    with pytest.raises(ProbeFailed, match="MISCONF"):
+        await probe()
+
+
+def wait_for_failed_snapshot(admin: redis.Redis) -> None:
+    """Wait until the server knows that it cannot save."""
+    ends = time.monotonic() + STARTED_WITHIN_SECONDS
+    while admin.info("persistence")["rdb_last_bgsave_status"] == "ok":
+        assert time.monotonic() < ends, "the snapshot does not fail"
+        time.sleep(0.02)
+
+
+async def test_a_server_without_its_replicas_is_negative(probe: RedisProbe, admin: redis.Redis) -> None:
+    """NOREPLICAS refuses writes in the words of a plain error."""
     admin.config_set("min-replicas-to-write", 1)
     with pytest.raises(ProbeFailed, match="NOREPLICAS"):
         await probe()

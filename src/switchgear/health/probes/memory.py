@@ -15,7 +15,6 @@ from switchgear.health.probe import ProbeFailed
 from switchgear.policies.checks import require_count
 
 _MIB = 1_048_576
-_UNLIMITED_BYTES = 1 << 60  # version 1 says "no limit" by a number near the largest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +38,7 @@ class MemoryProbe:
 
     async def __call__(self) -> str:
         """Ask once."""
-        left = min(available_bytes(self.processes), *headrooms(self.processes, self.groups), _UNLIMITED_BYTES)
+        left = min([available_bytes(self.processes), *headrooms(self.processes, self.groups)])
         if left < self.available_bytes_min:
             raise ProbeFailed(f"{left // _MIB:,} MiB left, fewer than {self.available_bytes_min // _MIB:,}")
         return f"{left // _MIB:,} MiB left"
@@ -73,10 +72,11 @@ def _of_version_2(root: Path, path: str) -> Iterator[int]:
 
 
 def _of_version_1(root: Path, path: str) -> Iterator[int]:
+    """Yield what is left; without a limit that is more than any machine has."""
     for folder in _upwards(root, path):
         limit = _number(folder / "memory.limit_in_bytes")
         used = _number(folder / "memory.usage_in_bytes")
-        if limit is not None and limit < _UNLIMITED_BYTES and used is not None:
+        if limit is not None and used is not None:
             yield limit - used + _statistic(folder / "memory.stat", "total_inactive_file")
 
 

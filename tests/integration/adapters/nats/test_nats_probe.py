@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 from nats.js.api import KeyValueConfig
+from nats.js.kv import KeyValue
 
 from switchgear.adapters.nats import NatsProbe
 from switchgear.health.evidence import Polarity
@@ -142,6 +143,26 @@ async def test_a_bucket_takes_one_key_and_gives_it_back(server: RealServer) -> N
         assert await bucket.keys() == [probe.key]
     finally:
         await client.close()
+
+
+async def test_a_key_that_reads_back_as_another_is_negative(
+    server: RealServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reads back has to be what was written, this time."""
+    client = Client()
+    await client.connect(f"nats://127.0.0.1:{server.port}")
+    try:
+        await client.jetstream().create_key_value(KeyValueConfig(bucket="probes"))
+    finally:
+        await client.close()
+    real = KeyValue.put
+
+    async def other(bucket: KeyValue, key: str, _: bytes) -> int:
+        return await real(bucket, key, b"other")
+
+    monkeypatch.setattr(KeyValue, "put", other)
+    with pytest.raises(ProbeFailed, match="does not read back"):
+        await probe_of(server, bucket="probes")()
 
 
 async def test_a_bucket_that_is_full_is_negative(server: RealServer) -> None:

@@ -89,6 +89,21 @@ async def test_a_paused_server_is_silent_until_it_goes_on(server: RealServer, pr
         await probe()
 
 
+async def test_the_bound_is_the_probes_own(server: RealServer) -> None:
+    """An asynchronous client that waits without end is ended by the probe."""
+    client = redis.asyncio.Redis(port=server.port, socket_timeout=None, socket_connect_timeout=None)
+    try:
+        probe = RedisProbe(client, timeout=SECONDS)
+        await probe()
+        server.pause()
+        with pytest.raises(TimeoutError, match="no answer within"):
+            await probe()
+        server.resume()
+        await until_positive(probe)
+    finally:
+        await client.aclose()
+
+
 async def test_a_killed_server_is_silent_until_it_is_back(server: RealServer, probe: RedisProbe) -> None:
     """A refused connection is absent at once, well before the bound; the first question afterwards finds it back."""
     await probe()

@@ -9,8 +9,11 @@ permit       what a destructive block holds, and asks again after every wait
 gate         the destructive gate: decides, from memory, whether something may be destroyed now
 destructive  the decorator of functions that destroy something
 results      results that would run later, and are refused
+probe        what a probe is, and what its errors say
+probes       real probes that need the standard library only
 
-What may not live here: any third-party import, and knowledge of a client library; real probes are adapters.
+What may not live here: any third-party import, and knowledge of a client library; probes that need a client are in
+its adapter.
 """
 
 from switchgear.health.destructive import Destructive, destructive

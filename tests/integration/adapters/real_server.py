@@ -37,6 +37,12 @@ def free_port() -> int:
         return port
 
 
+def pause(process: subprocess.Popen[bytes]) -> None:
+    """Make a child process stand still, and wait until all of its threads do."""
+    process.send_signal(signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)
+
+
 class RealServer:
     """One server process that can be killed and started again on the same port and folder."""
 
@@ -68,7 +74,7 @@ class RealServer:
     def pause(self) -> None:
         """Make the process stand still: it answers nothing, and its connections stay."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGSTOP)
+            pause(self._process)
 
     def resume(self) -> None:
         """Let it go on."""

@@ -8,6 +8,7 @@ subscriptions  handlers isolated from each other, bounded queues
 consumers      durable pull consumers with explicit acknowledgement, bounded in flight
 deliveries     their options and statistics, and one delivered message
 kv             key-value buckets with compare-and-set and watch
+probe          `NatsProbe`: asks a server whether it serves, JetStream too
 
 What may not live here: the gear's use of NATS as a store or queue (that is storage), any other client.
 """
@@ -18,6 +19,7 @@ from switchgear.adapters.nats.deliveries import ConsumerOptions, ConsumerStatist
 from switchgear.adapters.nats.kv import Bucket, Entry, Watch
 from switchgear.adapters.nats.link import LinkOptions
 from switchgear.adapters.nats.outcomes import OUTCOMES
+from switchgear.adapters.nats.probe import NatsProbe
 from switchgear.adapters.nats.streams import EnsuredStream
 from switchgear.adapters.nats.subscriptions import Subscription, SubscriptionOptions, SubscriptionStatistics
 
@@ -32,6 +34,7 @@ __all__ = [
     "Entry",
     "GuardedNats",
     "LinkOptions",
+    "NatsProbe",
     "Subscription",
     "SubscriptionOptions",
     "SubscriptionStatistics",

@@ -168,7 +168,7 @@ class Link:
             await bounded(operation, client.close(), clock=self.clock, dependency=self.dependency)
         except (DeadlineExceeded, OSError) as error:
             _LOG.warning("%s: cut off before the server took what was left: %s", self.dependency, error)
-            _abort(client)
+            abort(client)
 
     async def confirm(self, client: Client) -> None:
         """Wait for a round trip: the server then has all that was published before.
@@ -247,7 +247,7 @@ class Link:
             _LOG.warning("%s: %s", self.dependency, said)
 
 
-def _abort(client: Client) -> None:
+def abort(client: Client) -> None:
     """End the connection without sending what is left. A web socket ends by its own timeout."""
     writer = getattr(client._transport, "_io_writer", None)  # noqa: SLF001 - the client only offers to wait for the rest
     if writer is not None:

@@ -7,6 +7,7 @@ mixins             the classes that both clients share, written once
 blocking           what `redis.Redis` needs beside them
 asynchronous       what `redis.asyncio.Redis` needs beside them
 cluster            what cluster clients need: commands and subscriptions, no pipelines
+probe              `RedisProbe`: asks a server whether it answers and takes writes
 
 The adapter changes no command and no answer. It switches the client's own retry off, since attempts would multiply.
 """
@@ -21,6 +22,7 @@ from switchgear.adapters.redis import asynchronous, blocking, cluster
 from switchgear.adapters.redis.commands import READ_ONLY_COMMANDS
 from switchgear.adapters.redis.gate import RedisGate
 from switchgear.adapters.redis.outcomes import OUTCOMES
+from switchgear.adapters.redis.probe import RedisProbe
 from switchgear.core.errors import OptionError
 from switchgear.guard.guard import Guard
 
@@ -32,7 +34,7 @@ try:
 except ModuleNotFoundError as error:
     raise missing(error, "redis", "redis") from error
 
-__all__ = ["OUTCOMES", "READ_ONLY_COMMANDS", "guarded"]
+__all__ = ["OUTCOMES", "READ_ONLY_COMMANDS", "RedisProbe", "guarded"]
 
 C = TypeVar("C", bound="redis.Redis | redis.asyncio.Redis | redis.cluster.RedisCluster | redis.asyncio.RedisCluster")
 

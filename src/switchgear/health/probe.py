@@ -1,0 +1,70 @@
+"""What a probe is, and what its errors say. A probe asks a dependency one harmless question.
+
+A probe returns when the dependency answered and the answer was right, with a short detail or None. It raises
+otherwise, and the kind of error says whether anything came back: `polarity_of` is the one place that tells.
+
+What may not live here: when a probe runs, and what becomes of its verdict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from switchgear.core.codes import Code
+from switchgear.core.errors import Rejected, SwitchgearError
+from switchgear.health.evidence import Polarity
+
+Probe: TypeAlias = Callable[[], Awaitable[str | None]]
+"""Asks once. Returns a short detail for people, or None, on a positive answer. Raises otherwise.
+
+It asks by reading, or by writing what is its own and ends by itself: never by a destructive call, and never in the
+name of a tenant.
+"""
+
+DETAIL_LENGTH_MAX = 200
+_CREDENTIALS = re.compile(r"(//)[^/@\s]+@|(?i:(password|passwd|pwd|secret|token)\s*[=:]\s*)[^\s,;&'\")]+")
+
+
+class ProbeFailed(SwitchgearError):
+    """The dependency answered, and the answer is wrong: it refuses, or it is found broken.
+
+    `detail` says what was wrong, for people, in at most 200 characters.
+    """
+
+    code = Code.DEPENDENCY_FAILED
+
+    def __init__(self, detail: str) -> None:
+        """Keep what was wrong, shortened where it has to be."""
+        super().__init__(shortened(detail))
+
+    @property
+    def detail(self) -> str:
+        """What was wrong."""
+        return self.message
+
+
+def polarity_of(error: BaseException) -> Polarity:
+    """Return what an error that a probe raised says of the dependency. Never that it is well.
+
+    ABSENT for a timeout, a lost or refused connection, another error of the operating system, and a refusal of our
+    own, after which nothing was asked. NEGATIVE for `ProbeFailed`, and for anything that nobody expected.
+    """
+    return Polarity.ABSENT if isinstance(error, (OSError, Rejected)) else Polarity.NEGATIVE
+
+
+def described(error: BaseException) -> str:
+    """Return an error in one short line for people: its kind and its first line, credentials left out."""
+    line = next(iter(str(error).splitlines()), "").strip()
+    kind = type(error).__name__
+    return shortened(f"{kind}: {_CREDENTIALS.sub(_without_credentials, line)}" if line else kind)
+
+
+def shortened(detail: str) -> str:
+    """Return `detail` with at most 200 characters."""
+    return detail if len(detail) <= DETAIL_LENGTH_MAX else f"{detail[: DETAIL_LENGTH_MAX - 1]}…"
+
+
+def _without_credentials(found: re.Match[str]) -> str:
+    return "//…@" if found[1] else f"{found[2]}=…"

@@ -10,6 +10,7 @@ from switchgear.core.codes import Code
 from switchgear.core.deadline import Deadline
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Refused
+from switchgear.guard.expiry import Armed, Timers
 
 _T = TypeVar("_T")
 TOO_LATE = Refused(
@@ -33,16 +34,12 @@ async def bounded(deadline: Deadline, work: Awaitable[_T]) -> _T:
     Raises `DeadlinePassed` once the deadline has passed, also when somebody else watches the same deadline and
     cancels us at the same moment. Any other cancellation, and the work's own errors, pass unchanged.
     """
-    scope = asyncio.timeout(None)
-    loop = asyncio.get_running_loop()
-    timer = deadline.clock.call_at(deadline.expires_at, lambda: scope.reschedule(loop.time()))
+    armed = Armed(Timers(deadline.clock), deadline.expires_at)
     try:
-        async with scope:
-            return await work
-    except (TimeoutError, asyncio.CancelledError) as error:
-        cancelled_then = isinstance(error, asyncio.CancelledError) and deadline.remaining() <= _TICK
-        if scope.expired() or cancelled_then:
+        return await work
+    except asyncio.CancelledError:
+        if armed.disarm() or deadline.remaining() <= _TICK:
             raise DeadlinePassed from None
         raise
     finally:
-        timer.cancel()
+        armed.disarm()

@@ -44,6 +44,28 @@ class _Function:
     run: Callable[..., Any]
     signature: inspect.Signature
     is_async: bool
+    needed: frozenset[str]
+    known: frozenset[str]
+    """The arguments that it must get, and those that it takes by their names."""
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> _Function:
+        """Look at `function` once. Raises `OptionError` when it cannot be a tool."""
+        named = [one for one in parameters_of(function) if one.kind is not one.VAR_KEYWORD]
+        needed = frozenset(one.name for one in named if one.default is one.empty)
+        known = frozenset(one.name for one in named)
+        return cls(function, inspect.signature(function), _is_async(function), needed, known)
+
+    def misfit(self, call: Call) -> str | None:
+        """Return why it cannot be called with these arguments, in Python's words; None when it can."""
+        names = call.arguments.keys()
+        if self.needed <= names <= self.known:
+            return None
+        try:
+            self.signature.bind(call, **call.arguments)
+        except TypeError as error:
+            return brief(error)
+        return None
 
 
 class FunctionConnector:
@@ -68,8 +90,7 @@ class FunctionConnector:
         """
         if tool in self._functions:
             raise OptionError(f"tool {tool!r} has a function already; give one of the two another name")
-        parameters_of(function)
-        self._functions[tool] = _Function(function, inspect.signature(function), _is_async(function))
+        self._functions[tool] = _Function.of(function)
 
     async def execute(self, call: Call) -> Result:
         """Run the function once and say what is known of it."""
@@ -77,10 +98,8 @@ class FunctionConnector:
         if function is None:
             message = f"no function is registered for the tool {call.tool!r}"
             return Refused(Code.TOOL_UNREGISTERED, message, retryable=False, verdict=Verdict.IGNORED)
-        try:
-            function.signature.bind(call, **call.arguments)
-        except TypeError as error:
-            return Refused(Code.INVALID_ARGUMENT, brief(error), retryable=False, verdict=Verdict.IGNORED)
+        if (misfit := function.misfit(call)) is not None:
+            return Refused(Code.INVALID_ARGUMENT, misfit, retryable=False, verdict=Verdict.IGNORED)
         if call.deadline.remaining() <= 0:
             return TOO_LATE
         if function.is_async:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from switchgear.execution.intent import Approval, Intent, Resolution
 from switchgear.execution.transitions import State
 
@@ -40,8 +42,7 @@ class ResolutionView:
     at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntentView:
+class IntentView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An intent as its tenant may see it."""
 
     id: str

@@ -73,7 +73,7 @@ class Replay(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.result is None and self.cause is None
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An action on record. Times are seconds since the epoch; `version` is the row's version, and its epoch.
 
     `attempt` counts dispatches; `interruptions` those that ended with the process and not with an answer. `doubtful`
@@ -175,7 +175,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.id if self.generation == 1 else f"{self.id}.{self.generation}"
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One event to be: machine facts, and payload with user data. A fact or payload named like a field sets it."""
 
     kind: Kind

@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Overloaded
+from switchgear.guard.expiry import Armed, Timers
 
 
 class Named(Protocol):
@@ -27,14 +28,16 @@ class Outcomes(Generic[T]):
     def __init__(self, clock: Clock, *, waiters_max: int = 10_000) -> None:
         """Start with nobody waiting."""
         self._clock = clock
+        self._timers = Timers(clock)
         self._waiters_max = waiters_max
-        self._waiting: dict[str, list[asyncio.Future[T | None]]] = {}
+        self._waiting: dict[str, list[asyncio.Future[T]]] = {}
         self._count = 0
 
     def announce(self, settled: T) -> None:
         """Wake those who wait for what is settled for now."""
         for waiter in self._waiting.get(settled.id, ()):
-            _tell(waiter, settled)
+            if not waiter.done():
+                waiter.set_result(settled)
 
     async def wait(self, name: str, seconds: float) -> T | None:
         """Return what has the id `name` once it is announced as settled, or None after `seconds`.
@@ -48,21 +51,20 @@ class Outcomes(Generic[T]):
                 policy="waiters",
                 retry_after=1.0,
             )
-        waiter: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         line = self._waiting.setdefault(name, [])
         line.append(waiter)
         self._count += 1
-        timer = self._clock.call_at(self._clock.monotonic() + seconds, lambda: _tell(waiter, None))
+        armed = Armed(self._timers, self._clock.monotonic() + seconds)
         try:
             return await waiter
+        except asyncio.CancelledError:
+            if armed.disarm():
+                return None
+            raise
         finally:
-            timer.cancel()
+            armed.disarm()
             self._count -= 1
             line.remove(waiter)
             if not line:
                 self._waiting.pop(name, None)
-
-
-def _tell(waiter: asyncio.Future[T | None], settled: T | None) -> None:
-    if not waiter.done():
-        waiter.set_result(settled)

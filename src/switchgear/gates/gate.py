@@ -26,7 +26,7 @@ class Stage(StrEnum):
     DISPATCH = "dispatch"
 
 
-class Consent(msgspec.Struct, frozen=True):
+class Consent(msgspec.Struct, frozen=True, gc=False):
     """The approval that an intent carries: what its grants are bound to, how many there are, and until when.
 
     `expires_at` is seconds since the epoch; an earlier dispatch that has `used` it did so in time.
@@ -41,7 +41,7 @@ class Consent(msgspec.Struct, frozen=True):
     used: bool = False
 
 
-class GateRequest(msgspec.Struct, frozen=True, kw_only=True):
+class GateRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An action about to be accepted or dispatched.
 
     `requires` names its dependencies, the first being its connector; `cost` is in units; `payload` is the digest of
@@ -78,7 +78,7 @@ class GateRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.requires[0]
 
 
-class Conditions(msgspec.Struct, frozen=True):
+class Conditions(msgspec.Struct, frozen=True, gc=False):
     """What must still hold when the append is written: rows at a version, counters within a limit.
 
     `facts` go into the event; `reserved` are units charged to counters, to be settled with the outcome.

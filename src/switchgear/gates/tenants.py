@@ -20,7 +20,7 @@ class TenantLimits:
     def check(self, request: GateRequest) -> Conditions:
         """Raise `RateLimited` (RATE_LIMITED_TENANT) with the exact wait when the tenant is too fast."""
         try:
-            self._guard.key(request.tenant).permit_nowait().ignore()
+            self._guard.key(request.tenant).call(_submitted)
         except RateLimited as refusal:
             raise RateLimited(
                 code=Code.RATE_LIMITED_TENANT,
@@ -30,3 +30,7 @@ class TenantLimits:
                 decision=refusal.decision,
             ) from None
         return NO_CONDITIONS
+
+
+def _submitted() -> None:
+    """Stand for the one call that a submission counts as."""

@@ -128,13 +128,18 @@ class Armed:
         task = asyncio.current_task(expiries.loop) or task_needed()
         self._task = task
         self._cancelling = task.cancelling()
-        self._bucket = expiries.recent if expiries.low < when <= expiries.high else expiries.bucket(when)
+        bucket = expiries.recent if expiries.low < when <= expiries.high else expiries.bucket(when)
+        self._bucket: Bucket | None = bucket
         self._serial = expiries.serial = expiries.serial + 1
-        self._bucket[self._serial] = task
+        bucket[self._serial] = task
 
     def disarm(self) -> bool:
-        """End the deadline. Return whether it fired and nobody else asked for the cancellation as well."""
-        return has_fired(self._bucket, self._serial, self._task, self._cancelling)
+        """End the deadline, once; again is of no effect.
+
+        Return whether it fired and nobody else asked for the cancellation as well.
+        """
+        bucket, self._bucket = self._bucket, None
+        return has_fired(bucket, self._serial, self._task, self._cancelling)
 
 
 def has_fired(bucket: Bucket | None, serial: int, task: asyncio.Task[Any], cancelling: int) -> bool:

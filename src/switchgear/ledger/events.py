@@ -72,7 +72,7 @@ UPCASTERS: Table[Recorded] = {}
 """The functions that lift events of older releases, by type. Each is proved by a stored history of that release."""
 
 
-class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The hashed part, in the order of its JSON."""
 
     stream: str

@@ -5,11 +5,10 @@ The write is detached from its connection: a client that goes away stops waiting
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import structlog
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 from starlette.responses import Response
 
 from switchgear.control.intent_views import IntentView
@@ -106,7 +105,7 @@ async def _waited(exchange: Exchange, accepted: IntentView, seconds: int) -> Int
 
 def _answer(view: IntentView, *, replayed: bool, waited: int | None) -> Response:
     """Return 200 with an outcome, 202 with an intent that is still open."""
-    view = replace(view, replayed=replayed)
+    view = structs.replace(view, replayed=replayed)
     headers = {"Location": f"/v1/intents/{view.id}"}
     if replayed:
         headers["Idempotency-Replayed"] = "true"

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import structlog
 from structlog.typing import Processor
 
+from switchgear.adapters.systemd import Notifier, notify_options
 from switchgear.assembly.configuration import Configuration, load
 from switchgear.assembly.gear import Switchgear
 from switchgear.control.access import TokenVerifier
@@ -46,6 +48,7 @@ async def embed(place: Place) -> AsyncIterator[str]:
         verifier, host, port = _development(gear.configuration, place)
         traffic = Traffic(limits_of(gear.configuration))
         app = create_app(gear.control, verifier, traffic=traffic)
+        await gear.control.readiness.self_test.run()
         address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         serving = asyncio.create_task(
             serve_app(app, traffic, host=host, port=port, ready=address.set_result, drain=gear.drain)
@@ -109,8 +112,20 @@ async def _serve(place: Place, ready: Callable[[str], None]) -> int:
         tell_of_recovery(gear.recovered)
         verifier, host, port = _development(gear.configuration, place)
         limits = limits_of(gear.configuration)
-        in_order = await run_server(gear, host, port, ready, verifier=verifier, limits=limits)
+        with _service_manager() as notifier:
+            in_order = await run_server(gear, host, port, ready, verifier=verifier, limits=limits, notifier=notifier)
     return 0 if in_order else 1
+
+
+@contextmanager
+def _service_manager() -> Iterator[Notifier | None]:
+    """Yield who tells the service manager that started this process; None when there is none."""
+    options = notify_options(os.environ, pid=os.getpid())
+    if options is None:
+        yield None
+    else:
+        with Notifier(options) as notifier:
+            yield notifier
 
 
 async def _address(serving: asyncio.Task[bool], address: asyncio.Future[str]) -> str:

@@ -25,6 +25,7 @@ from switchgear.assembly.gear import Switchgear
 from switchgear.control.access import TokenVerifier
 from switchgear.control.development_issuer import DevelopmentIssuer, require_loopback
 from switchgear.execution.recovery import Recovered
+from switchgear.launch.ending import ending_in_time
 from switchgear.surfaces.cli.services import Grant, Place
 from switchgear.surfaces.rest import Traffic, create_app, limits_of, run_server
 from switchgear.surfaces.rest import serve as serve_app
@@ -35,7 +36,8 @@ _KEY_WITHOUT_A_FILE = Path("switchgear.development-key")
 
 def serve(place: Place, ready: Callable[[str], None]) -> int:
     """Serve until a signal; return 0 when it stopped in order, 1 when a second signal cut that short."""
-    return asyncio.run(_serve(place, ready))
+    with ending_in_time() as recorded:
+        return asyncio.run(_serve(place, ready, recorded))
 
 
 @asynccontextmanager
@@ -105,7 +107,7 @@ def tell_of_recovery(found: Recovered) -> None:
     tell("open work recovered", queued=found.queued, in_doubt=found.in_doubt, unreadable=found.unreadable)
 
 
-async def _serve(place: Place, ready: Callable[[str], None]) -> int:
+async def _serve(place: Place, ready: Callable[[str], None], recorded: Callable[[int], None]) -> int:
     _require_loopback(place)
     async with Switchgear.open(place.configuration) as gear:
         log_to_standard_error(gear.configuration)
@@ -114,7 +116,9 @@ async def _serve(place: Place, ready: Callable[[str], None]) -> int:
         limits = limits_of(gear.configuration)
         with _service_manager() as notifier:
             in_order = await run_server(gear, host, port, ready, verifier=verifier, limits=limits, notifier=notifier)
-    return 0 if in_order else 1
+    code = 0 if in_order else 1
+    recorded(code)
+    return code
 
 
 @contextmanager

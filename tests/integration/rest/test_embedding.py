@@ -107,6 +107,17 @@ async def test_the_platforms_token_sees_the_whole(tmp_path: Path) -> None:
     assert "crm" not in anybody.text
 
 
+async def test_tools_may_be_registered_by_an_async_function() -> None:
+    """What is awaitable is awaited: no tool is missing because somebody wrote `async`."""
+
+    async def later(gear: Switchgear) -> None:
+        tools(gear)
+
+    app = Starlette(lifespan=gear_lifespan(store="memory://", tools=later))
+    async with running(app):
+        assert [tool.name for tool in gear_in(app).engine.registry] == ["crm.read"]
+
+
 async def test_a_path_that_is_taken_is_said_so() -> None:
     """Two checks at one path would hide each other."""
     app = FastAPI(lifespan=gear_lifespan(store="memory://"))

@@ -7,7 +7,7 @@ with every Starlette application. The REST interface of Switchgear itself is not
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,7 +44,7 @@ def gear_lifespan(
 
     path    the configuration file of the gear; or else
     store   its store alone, such as ``sqlite:///gear.db``.
-    tools   is called with the gear once it is open, to register tools in Python.
+    tools   is called with the gear once it is open, to register tools in Python; it may be an async function.
     inside  a lifespan of your own, entered once the gear is open and left before it closes.
 
     Raises `OptionError` as `Switchgear.open` does, at once for options that cannot work together. The application does
@@ -59,8 +59,8 @@ def gear_lifespan(
     async def lifespan(app: App) -> AsyncIterator[Mapping[str, Any]]:
         async with AsyncExitStack() as closing:
             gear = await closing.enter_async_context(Switchgear.open(path, store=store))
-            if tools is not None:
-                tools(gear)
+            if tools is not None and isinstance(registering := tools(gear), Awaitable):
+                await registering
             setattr(app.state, _STATE, gear)
             closing.callback(setattr, app.state, _STATE, None)
             own = {} if inside is None else await closing.enter_async_context(inside(app))

@@ -27,10 +27,10 @@ class HealthLimits:
     """Less free than this on the disk of the store is a warning."""
     disk_fail_bytes: int = 64 << 20
     """Less free than this is a failure: the ledger is about to refuse."""
-    memory_warn_share: float = 0.1
-    """A smaller share of the memory available is a warning."""
-    memory_fail_share: float = 0.02
-    """A smaller share is a failure: the process is about to be killed."""
+    memory_warn_bytes: int = 256 << 20
+    """Less memory left than this is a warning."""
+    memory_fail_bytes: int = 32 << 20
+    """Less left than this is a failure: the process is about to be killed."""
     queue_warn_share: float = 0.8
     """A larger share of the queue taken is a warning; a full one is a failure."""
     queue_warn_age: float = 60.0
@@ -46,27 +46,19 @@ class HealthLimits:
                 raise OptionError(f"{option.name} must be a number above 0, not {value!r}")
             if option.name.endswith("_share") and value > 1:
                 raise OptionError(f"{option.name} is a share of the whole: at most 1, not {value!r}")
-        if self.disk_fail_bytes > self.disk_warn_bytes or self.memory_fail_share > self.memory_warn_share:
-            raise OptionError("what fails is below what warns: disk_fail_bytes and memory_fail_share are the smaller")
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """How much of something is left, in bytes."""
-
-    free_bytes: int
-    total_bytes: int
+        if self.disk_fail_bytes > self.disk_warn_bytes or self.memory_fail_bytes > self.memory_warn_bytes:
+            raise OptionError("what fails is below what warns: disk_fail_bytes and memory_fail_bytes are the smaller")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What was measured of the machine. None where there is nothing to measure, or where it cannot be told.
+    """What is left on the disk of the store, and of memory. None where there is nothing to measure or nobody tells.
 
     `answered` is False when the machine did not answer in time: a disk that hangs.
     """
 
-    disk: Room | None = None
-    memory: Room | None = None
+    disk_bytes: int | None = None
+    memory_bytes: int | None = None
     answered: bool = True
 
 
@@ -84,13 +76,10 @@ def machine_parts(machine: Machine, limits: HealthLimits) -> Iterator[Component]
     if not machine.answered:
         yield _system("disk", "free", Status.WARN, None, output=_NOT_MEASURED)
         return
-    if machine.disk is not None:
-        free = machine.disk.free_bytes
+    if (free := machine.disk_bytes) is not None:
         yield _system("disk", "free", _below(free, limits.disk_warn_bytes, limits.disk_fail_bytes), free)
-    if machine.memory is not None:
-        share = machine.memory.free_bytes / max(1, machine.memory.total_bytes)
-        status = _below(share, limits.memory_warn_share, limits.memory_fail_share)
-        yield _system("memory", "available", status, machine.memory.free_bytes)
+    if (left := machine.memory_bytes) is not None:
+        yield _system("memory", "available", _below(left, limits.memory_warn_bytes, limits.memory_fail_bytes), left)
 
 
 def uptime_part(seconds: float) -> Component:

@@ -9,51 +9,50 @@ from pathlib import Path
 import pytest
 
 from switchgear.assembly import machine
-from switchgear.assembly.machine import MachineGauge, memory_room
-from switchgear.control.health_parts import Machine, Room
+from switchgear.assembly.machine import MachineGauge, memory_left
+from switchgear.control.health_parts import Machine
 
 MEMINFO = "MemTotal:       1000 kB\nMemFree:          10 kB\nMemAvailable:    400 kB\nHugePages_Total:   0\n"
 KIB = 1024
 
 
-def files(folder: Path, meminfo: str = MEMINFO, **group: str) -> tuple[Path, Path]:
-    """Write what the kernel would say, and return the two places."""
+def kernel(folder: Path, meminfo: str = MEMINFO, **group: str) -> tuple[Path, Path]:
+    """Write what the kernel would say, and return its two places."""
+    (folder / "self").mkdir()
+    (folder / "self" / "cgroup").write_text("0::/\n")
     (folder / "meminfo").write_text(meminfo)
     for name, text in group.items():
         (folder / f"memory.{name}").write_text(text)
-    return folder / "meminfo", folder
+    return folder, folder
 
 
 @pytest.mark.parametrize(
     ("group", "expected"),
     [
-        ({}, Room(400 * KIB, 1000 * KIB)),
-        ({"max": "max\n", "current": "5\n"}, Room(400 * KIB, 1000 * KIB)),
-        ({"max": "1000\n", "current": "900\n"}, Room(100, 1000)),
-        ({"max": "1000\n", "current": "900\n", "stat": "anon 600\ninactive_file 250\n"}, Room(350, 1000)),
-        ({"max": "1000\n", "current": "1200\n"}, Room(0, 1000)),
-        ({"max": f"{KIB * KIB}\n", "current": "0\n"}, Room(400 * KIB, 1000 * KIB)),
+        ({}, 400 * KIB),
+        ({"max": "max\n", "current": "5\n"}, 400 * KIB),
+        ({"max": "1000\n", "current": "900\n"}, 100),
+        ({"max": f"{KIB * KIB}\n", "current": "0\n"}, 400 * KIB),
     ],
 )
-def test_the_tighter_of_machine_and_control_group_counts(tmp_path: Path, group: dict[str, str], expected: Room) -> None:
+def test_the_tighter_of_machine_and_control_group_counts(tmp_path: Path, group: dict[str, str], expected: int) -> None:
     """A container is killed at its own limit, however much the machine has left."""
-    assert memory_room(*files(tmp_path, **group)) == expected
+    assert memory_left(*kernel(tmp_path, **group)) == expected
 
 
-@pytest.mark.parametrize("meminfo", ["", "MemTotal: 1000 kB\n", "no kernel wrote this"])
-def test_memory_that_nobody_tells_of_is_not_known(tmp_path: Path, meminfo: str) -> None:
+def test_memory_that_nobody_tells_of_is_not_known(tmp_path: Path) -> None:
     """Where the kernel has no such files there is nothing to show, and nothing is made up."""
-    assert memory_room(*files(tmp_path, meminfo)) is None
-    assert memory_room(tmp_path / "nowhere", tmp_path / "nowhere") is None
+    assert memory_left(tmp_path / "nowhere", tmp_path / "nowhere") is None
+    assert memory_left(*kernel(tmp_path, "MemTotal: 1000 kB\n")) is None
 
 
 async def test_disk_and_memory_are_measured(tmp_path: Path) -> None:
     """The folder is that of the store; a store without one has no disk."""
-    meminfo, group = files(tmp_path)
-    found = await MachineGauge(tmp_path, meminfo=meminfo, control_group=group).measure()
-    assert found.disk is not None
-    assert (found.disk.total_bytes > 0, found.memory, found.answered) == (True, Room(400 * KIB, 1000 * KIB), True)
-    assert (await MachineGauge(None, meminfo=meminfo, control_group=group).measure()).disk is None
+    processes, groups = kernel(tmp_path)
+    found = await MachineGauge(tmp_path, processes=processes, groups=groups).measure()
+    assert found.disk_bytes is not None
+    assert (found.disk_bytes > 0, found.memory_bytes, found.answered) == (True, 400 * KIB, True)
+    assert (await MachineGauge(None, processes=processes, groups=groups).measure()).disk_bytes is None
 
 
 async def test_a_folder_that_is_gone_is_no_answer(tmp_path: Path) -> None:
@@ -78,4 +77,4 @@ async def test_law_1_a_disk_that_hangs_is_waited_for_once(tmp_path: Path, monkey
     assert len(begun) == 1
     answers.set()
     monkeypatch.setattr(machine, "MEASURE_SECONDS_MAX", 10.0)
-    assert (await gauge.measure()).disk == Room(usage.free, usage.total)
+    assert (await gauge.measure()).disk_bytes == usage.free

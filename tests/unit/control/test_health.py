@@ -9,7 +9,7 @@ import pytest
 
 from switchgear.assembly import Switchgear
 from switchgear.control.health import MEASURED_EVERY, Health, Monitoring
-from switchgear.control.health_parts import Machine, Room
+from switchgear.control.health_parts import Machine
 from switchgear.control.health_report import Component, HealthReport, Status, worst
 from switchgear.core.scope import Principal
 from switchgear.execution.contract import Call
@@ -21,17 +21,17 @@ MIB = 1 << 20
 
 
 class Gauge:
-    """A machine that is measured; `room` is what it has left, `asked` how often it was."""
+    """A machine that is measured; `left` is what it has of disk and memory, `asked` how often it was."""
 
     def __init__(self) -> None:
         """Start with plenty."""
-        self.room = Room(1 << 40, 1 << 41)
+        self.left = 1 << 40
         self.asked = 0
 
     async def measure(self) -> Machine:
         """Return what there is."""
         self.asked += 1
-        return Machine(disk=self.room, memory=self.room)
+        return Machine(disk_bytes=self.left, memory_bytes=self.left)
 
 
 @pytest.fixture
@@ -84,11 +84,17 @@ async def test_it_tells_of_all_that_the_semantics_name(health: Health) -> None:
     assert (report.status, set(statuses(report).values())) == (Status.PASS, {"pass"})
 
 
-async def test_a_disk_that_fills_up_is_told(health: Health, gauge: Gauge) -> None:
+async def test_a_disk_that_fills_up_is_told(health: Health, gauge: Gauge, clock: VirtualClock) -> None:
     """A warning does not fail, an end does."""
-    gauge.room = Room(500 * MIB, 1 << 41)
-    assert (await health.report()).status is Status.FAIL  # of the memory, that is nothing
-    assert statuses(await health.report())["disk:free"] == "warn"
+    gauge.left = 500 * MIB
+    report = await health.report()
+    found = statuses(report)
+    assert (report.status, found["disk:free"], found["memory:available"]) == (Status.WARN, "warn", "pass")
+    clock.advance(MEASURED_EVERY)
+    gauge.left = 50 * MIB
+    report = await health.report()
+    found = statuses(report)
+    assert (report.status, found["disk:free"], found["memory:available"]) == (Status.FAIL, "fail", "warn")
 
 
 async def test_law_12_an_open_breaker_warns_and_the_gear_stays_ready(health: Health, gear: Switchgear) -> None:

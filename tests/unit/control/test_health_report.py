@@ -12,7 +12,6 @@ from switchgear.control.breakers import BreakerView
 from switchgear.control.health_parts import (
     HealthLimits,
     Machine,
-    Room,
     breaker_parts,
     doubt_parts,
     machine_parts,
@@ -109,17 +108,23 @@ def test_the_whole_is_as_bad_as_its_worst_part(statuses: tuple[Status, ...], exp
 )
 def test_disk_by_what_is_free(free: int, expected: Status) -> None:
     """The limits belong to the better side."""
-    (disk,) = machine_parts(Machine(disk=Room(free, 1 << 40)), LIMITS)
+    (disk,) = machine_parts(Machine(disk_bytes=free), LIMITS)
     assert (disk.key, disk.status, disk.value, disk.unit) == ("disk:free", expected, free, "bytes")
 
 
 @pytest.mark.parametrize(
-    ("free", "expected"), [(100, Status.PASS), (99, Status.WARN), (20, Status.WARN), (19, Status.FAIL)]
+    ("left", "expected"),
+    [
+        (LIMITS.memory_warn_bytes, Status.PASS),
+        (LIMITS.memory_warn_bytes - 1, Status.WARN),
+        (LIMITS.memory_fail_bytes, Status.WARN),
+        (LIMITS.memory_fail_bytes - 1, Status.FAIL),
+    ],
 )
-def test_memory_by_its_share(free: int, expected: Status) -> None:
-    """A tenth left is enough, a fiftieth is the end."""
-    (memory,) = machine_parts(Machine(memory=Room(free, 1_000)), LIMITS)
-    assert (memory.key, memory.status, memory.value) == ("memory:available", expected, free)
+def test_memory_by_what_is_left(left: int, expected: Status) -> None:
+    """The limits belong to the better side."""
+    (memory,) = machine_parts(Machine(memory_bytes=left), LIMITS)
+    assert (memory.key, memory.status, memory.value) == ("memory:available", expected, left)
 
 
 def test_a_machine_that_does_not_answer_is_a_warning() -> None:
@@ -186,9 +191,9 @@ def test_what_is_not_ready_fails() -> None:
         {"disk_warn_bytes": 0},
         {"queue_warn_age": float("inf")},
         {"queue_warn_share": 1.1},
-        {"memory_warn_share": float("nan")},
+        {"memory_warn_bytes": float("nan")},
         {"disk_fail_bytes": 2 << 30},
-        {"memory_fail_share": 0.2},
+        {"memory_fail_bytes": 1 << 30},
         {"proven_warn_age": True},
     ],
 )

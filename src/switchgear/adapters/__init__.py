@@ -6,6 +6,7 @@ httpx2, httpx, aiohttp, requests    HTTP clients; http_outcomes has their table,
 redis, nats, unix_socket, mcp       brokers, sockets and tools
 asgi, fastapi                       what comes in, rather than what goes out
 metrics, prometheus, opentelemetry, logs    guards as others see them
+systemd                             what the service manager is told
 gate                                the words of every table of errors: what they say, and what may have left
 
 What may not live here: rules of a policy, state of a guard, and imports of one client by the adapter of another.

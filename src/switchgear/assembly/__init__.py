@@ -4,6 +4,8 @@ gear           `Switchgear`: a running gear
 acting         the gear as one principal sees it in Python
 budgets        budgets as one principal sees them in Python
 time_boxes     time-boxes as one principal sees them in Python
+self_test      what Python has to refuse before a gear is ready
+machine        disk and memory of this machine
 guards         the guards of dependencies
 transitions    breaker transitions on the platform's own chain
 configuration/ one TOML file and the environment, checked and typed

@@ -24,6 +24,11 @@ def folder_of(settings: StoreSettings) -> Path | None:
     return path_of(settings.url).parent / _FOLDER if settings.url.startswith(_SQLITE) else None
 
 
+def store_folder(settings: StoreSettings) -> Path | None:
+    """Return the folder that the file of a store lies in; None for a store without a file."""
+    return path_of(settings.url).parent if settings.url.startswith(_SQLITE) else None
+
+
 def check_is_no_backup(settings: StoreSettings) -> None:
     """Raise `OptionError` when the store is a backup: as it is, it would act as if nothing had happened since."""
     checked_url(settings.url)

@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from switchgear.assembly.acting import Acting, PlatformActing
-from switchgear.assembly.backups import check_is_no_backup, folder_of
+from switchgear.assembly.backups import check_is_no_backup, folder_of, store_folder
 from switchgear.assembly.configuration import Configuration, default, load
 from switchgear.assembly.guards import GuardPool
 from switchgear.assembly.kill_switches import KillSwitching
 from switchgear.assembly.ledger_keeping import LedgerKeeper
 from switchgear.assembly.lookups import lookup_tool
+from switchgear.assembly.machine import MachineGauge
+from switchgear.assembly.self_test import join_self_test
 from switchgear.assembly.transitions import TransitionLog
 from switchgear.connectors.function import FunctionConnector, schema_of
 from switchgear.control.backups import Backups
 from switchgear.control.budgets import Budgets
+from switchgear.control.health import Monitoring
+from switchgear.control.health_parts import HealthLimits
 from switchgear.control.use_cases import PERMISSIONS, TENANT_PERMISSIONS, Control
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.effects import Effect
@@ -120,7 +124,9 @@ class Switchgear:
             keeping=LedgerKeeper(configuration.ledger, store, clock=clock, ids=self._ids, encoder=self._encoder).join(
                 self.engine
             ),
+            monitoring=_monitoring(configuration, clock),
         )
+        join_self_test(self.control, self.engine, self._kill_switching)
         self.recovered = Recovered()
 
     @staticmethod
@@ -230,6 +236,7 @@ class Switchgear:
         await self._budget_keeper.load()
         await self._contracts.load()
         await self._recover()
+        await self.control.readiness.self_test.run()
         self._transitions.start()
         self._budget_keeper.start()
         if start:
@@ -315,6 +322,13 @@ async def _opened(
         closing.push_async_callback(gear.end)
         await gear.begin(start=start)
         yield gear
+
+
+def _monitoring(configuration: Configuration, clock: Clock) -> Monitoring:
+    """Return how this gear is measured. Kill switches are proven thrice before it is late."""
+    late = max(HealthLimits().proven_warn_age, 3 * configuration.kill_switches.self_probe_every)
+    gauge = MachineGauge(store_folder(configuration.store))
+    return Monitoring(measure=gauge.measure, clock=clock, limits=HealthLimits(proven_warn_age=late))
 
 
 def _effect(name: str, effect: Effect | str) -> Effect:

@@ -6,6 +6,7 @@ from switchgear.assembly.configuration.sections import KillSwitchSettings
 from switchgear.control.kill_switches import KillSwitches, KillSwitchList, ReleasedView, TrippedView
 from switchgear.control.use_cases import Control
 from switchgear.core.clock import Clock
+from switchgear.core.codes import Code
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import Principal
 from switchgear.execution.engine import Engine
@@ -52,6 +53,10 @@ class KillSwitching:
         engine.run_beside(self._probe.run)
         alone = self._settings.single_operator
         return KillSwitches(engine, self._keeper, self._probe, clock=self._clock, single_operator=alone)
+
+    def refusal_at(self, stage: Stage) -> Code | None:
+        """Try now whether the gates at `stage` stop what is frozen. Return their code, None when it gets through."""
+        return self._probe.refusals()[stage]
 
     async def begin(self) -> None:
         """Read what is set, and prove that it stops things. What cannot be read stays closed, and is read again."""

@@ -3,35 +3,37 @@
 What an exception says about the action stands in one table, `FAILURES`. A function that makes several calls to a
 remote must catch what the later ones raise: the table reads a refusal as "nothing was done".
 
-A thread cannot be stopped. When the deadline passes the attempt is uncertain, the thread keeps its place in the
-pool until the function really ends, and it is counted in `abandoned`.
+A thread cannot be stopped. When the deadline passes the attempt is uncertain, the thread keeps its place until the
+function really ends, and it is counted in `abandoned`. It never keeps the process from ending.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from switchgear.connectors.bounds import TOO_LATE, DeadlinePassed, bounded
 from switchgear.connectors.signatures import load, name_of, parameters_of, schema_of
 from switchgear.connectors.values import OWN_MESSAGE_MAX, as_json, brief, brief_error, recordable, unrecorded
+from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.core.codes import Code
 from switchgear.core.errors import (
     DeadlineExceeded,
     InDoubt,
     NotApplied,
     OptionError,
+    Overloaded,
     Rejected,
     SwitchgearError,
 )
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
+from switchgear.guard.workers import start_in_worker
 
 __all__ = ["FAILURES", "FunctionConnector", "failure_of", "load", "schema_of"]
 
@@ -107,7 +109,7 @@ class FunctionConnector:
         return await self._threads.run(function.run, call)
 
     async def close(self) -> None:
-        """Take no more work and drop what has not started. Threads that still run are not waited for."""
+        """Take no more work. Threads that still run are not waited for."""
         self._threads.close()
 
 
@@ -128,13 +130,15 @@ class _Threads:
     """A bounded pool. A place is taken until the function really ends, also when nobody waits for it any more."""
 
     def __init__(self, threads_max: int, waiting_max: int) -> None:
-        self._pool = ThreadPoolExecutor(threads_max, thread_name_prefix="switchgear-function")
+        self._closed = False
         self._places = asyncio.Semaphore(threads_max)
         self._waiting_max = waiting_max
         self._waiting = 0
         self.abandoned = 0
 
     async def run(self, run: Callable[..., Any], call: Call) -> Result:
+        if self._closed:
+            return Refused(Code.SHUTTING_DOWN, "the connector is closed", retryable=True, verdict=Verdict.IGNORED)
         if self._places.locked() and self._waiting >= self._waiting_max:
             message = "all threads are taken, and enough calls wait for one"
             return Refused(Code.BULKHEAD_FULL, message, retryable=True, verdict=Verdict.IGNORED)
@@ -145,7 +149,7 @@ class _Threads:
         return await self._start(run, call)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._closed = True
 
     async def _place(self, call: Call) -> None:
         self._waiting += 1
@@ -156,8 +160,13 @@ class _Threads:
 
     async def _start(self, run: Callable[..., Any], call: Call) -> Result:
         loop = asyncio.get_running_loop()
-        future = self._pool.submit(contextvars.copy_context().run, _outcome, run, call)
+        future: Future[Result] = Future()
         future.add_done_callback(lambda _: _call_in(loop, self._places.release))
+        try:
+            start_in_worker(functools.partial(_fill, future, run, call), SYSTEM_CLOCK)
+        except Overloaded as error:
+            future.cancel()
+            return Refused(Code.BULKHEAD_FULL, _text(error), retryable=True, verdict=Verdict.IGNORED)
         try:
             return await bounded(call.deadline, asyncio.wrap_future(future))
         except DeadlinePassed:
@@ -173,6 +182,12 @@ class _Threads:
             return future.result()
         self.abandoned += 1
         return Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "the function did not end in its time and still runs")
+
+
+def _fill(future: Future[Result], run: Callable[..., Any], call: Call) -> None:
+    """Make the call, unless nobody waits for it any more."""
+    if future.set_running_or_notify_cancel():
+        future.set_result(_outcome(run, call))
 
 
 def _outcome(run: Callable[..., Any], call: Call) -> Result:

@@ -123,18 +123,23 @@ class KillSwitches:
         return self._gate.readable_for(PLATFORM_TENANT)
 
     @property
+    def proven_ago(self) -> float | None:
+        """How many seconds ago a made-up action was last seen to be stopped; None when it never was."""
+        proven_at = self._probe.proven_at
+        return None if proven_at is None else max(0.0, self._clock.time() - proven_at)
+
+    @property
     def _gate(self) -> KillSwitchGate:
         return self._keeper.gate
 
     def list(self, principal: Principal) -> KillSwitchList:
         """Return the switches that are on for the caller: its tenant's, and the platform's that cover it."""
         principal.require("kill:read")
-        proven_at = self._probe.proven_at
         return KillSwitchList(
             items=list(self._seen_by(principal)),
             readable=self._gate.readable_for(principal.tenant),
-            last_proven_at=proven_at,
-            last_proven_ago=None if proven_at is None else max(0.0, self._clock.time() - proven_at),
+            last_proven_at=self._probe.proven_at,
+            last_proven_ago=self.proven_ago,
         )
 
     async def trip(self, principal: Principal, target: str, *, mode: str, reason: str) -> TrippedView:

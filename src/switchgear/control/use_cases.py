@@ -16,6 +16,7 @@ from switchgear.control.breakers import Breakers
 from switchgear.control.budgets import Budgets
 from switchgear.control.dead_letters import DeadLetters
 from switchgear.control.doubts import Doubts
+from switchgear.control.health import Health, Monitoring
 from switchgear.control.intents import Intents
 from switchgear.control.kill_switches import KillSwitches
 from switchgear.control.ledger import Ledger
@@ -51,9 +52,10 @@ class Control:
     keeping: LedgerKeeping
     backups: Backups
     readiness: Readiness
+    health: Health
 
     @classmethod
-    def over(
+    def over(  # noqa: PLR0913 - one parameter a part of the gear
         cls,
         *,
         engine: Engine,
@@ -64,8 +66,10 @@ class Control:
         keeping: LedgerKeeping,
         backups: Backups,
         contracts: ContractKeeper,
+        monitoring: Monitoring,
     ) -> Self:
-        """Return the use cases of one engine, its store and its guards."""
+        """Return the use cases of one engine, its store and its guards. `monitoring` measures the machine."""
+        readiness = Readiness(engine, store, kill_switches)
         return cls(
             intents=Intents(engine, store),
             approvals=Approvals(engine),
@@ -81,7 +85,8 @@ class Control:
             ledger=Ledger(store),
             keeping=keeping,
             backups=backups,
-            readiness=Readiness(engine, store, kill_switches),
+            readiness=readiness,
+            health=Health(engine, guards, kill_switches, readiness, monitoring),
         )
 
 

@@ -219,8 +219,9 @@ class Engine:
     async def stop(self, grace: float) -> None:
         """Close the door, let what is dispatched end within `grace` seconds, and record what was counted."""
         self.admission.stopping = True
+        begun = self._clock.monotonic()
         await self._detached.wait(self._clock, max(grace, _ACKNOWLEDGE_GRACE))
-        await self.kernel.stop(grace)
+        await self.kernel.stop(max(0.0, grace - (self._clock.monotonic() - begun)))
         await self._detached.cancel()
         for task in list(self._tasks):
             task.cancel()

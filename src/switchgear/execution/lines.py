@@ -128,6 +128,14 @@ class Line:
         """Return what waits, in no order."""
         return (entry[2] for queue in self._queues.values() for entry in queue)
 
+    def first_due(self, places: Container[str]) -> float:
+        """Return when the earliest of the tickets was due that are first in their class; infinite when none is."""
+        firsts = (
+            next((entry[2].due for entry in queue if entry[2].intent_id in places), inf)
+            for queue in self._queues.values()
+        )
+        return min(firsts, default=inf)
+
     def drop_placeless(self, places: Container[str]) -> None:
         """Forget the tickets of intents that have no place any more."""
         for kind in list(self._queues):

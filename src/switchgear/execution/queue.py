@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from math import inf
 
 from switchgear.core.codes import Code
@@ -69,6 +69,11 @@ class FairQueue:
     def __len__(self) -> int:
         """Return how many places are taken, by intents that wait and by intents that run."""
         return len(self._places)
+
+    @property
+    def places_max(self) -> int:
+        """How many places there are."""
+        return self._places_max
 
     @property
     def full(self) -> bool:
@@ -227,6 +232,14 @@ class FairQueue:
         lines = known.lines.values() if known is not None else ()
         return sum(ticket.intent_id in self._places for line in lines for ticket in line.tickets())
 
+    def ages(self, now: float) -> dict[str, float]:
+        """Return for each lane in which anything waits how many seconds the first of a line has been due, at most.
+
+        Looks at the first ticket of each class of each line, not at those behind it.
+        """
+        dues = {name: _first_due(lane, self._places) for name, lane in self._lanes.items() if lane.waiting}
+        return {name: max(0.0, now - due) for name, due in dues.items() if due < inf}
+
     def next_moment(self, now: float) -> float | None:
         """Return when something may become runnable without anybody's doing, or None. It is after `now`."""
         self._promote(now)
@@ -286,3 +299,8 @@ class FairQueue:
         if lane is None:
             lane = self._lanes[name] = Lane(name, self._lane_places, self._wakes, self._paces)
         return lane
+
+
+def _first_due(lane: Lane, places: Container[str]) -> float:
+    """Return when the first ticket of a lane was due, infinite when none has a place any more."""
+    return min((line.first_due(places) for line in lane.lines.values()), default=inf)

@@ -1,6 +1,7 @@
 """The console script. It checks that the extra `gear` is there, then runs the command line.
 
 server    REST and engine as one server, for the commands that start one
+ending    the end of a process in which something does not end
 
 Rooms on one floor never import each other, so here, above them, is where REST and the command line meet. What
 needs the extra is imported inside functions: without it there is a clear word instead of a traceback, and a

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,11 +19,13 @@ from urllib.parse import unquote, urlsplit
 import structlog
 from structlog.typing import Processor
 
+from switchgear.adapters.systemd import Notifier, notify_options
 from switchgear.assembly.configuration import Configuration, load
 from switchgear.assembly.gear import Switchgear
 from switchgear.control.access import TokenVerifier
 from switchgear.control.development_issuer import DevelopmentIssuer, require_loopback
 from switchgear.execution.recovery import Recovered
+from switchgear.launch.ending import ending_in_time
 from switchgear.surfaces.cli.services import Grant, Place
 from switchgear.surfaces.rest import Traffic, create_app, limits_of, run_server
 from switchgear.surfaces.rest import serve as serve_app
@@ -33,7 +36,8 @@ _KEY_WITHOUT_A_FILE = Path("switchgear.development-key")
 
 def serve(place: Place, ready: Callable[[str], None]) -> int:
     """Serve until a signal; return 0 when it stopped in order, 1 when a second signal cut that short."""
-    return asyncio.run(_serve(place, ready))
+    with ending_in_time() as recorded:
+        return asyncio.run(_serve(place, ready, recorded))
 
 
 @asynccontextmanager
@@ -46,6 +50,7 @@ async def embed(place: Place) -> AsyncIterator[str]:
         verifier, host, port = _development(gear.configuration, place)
         traffic = Traffic(limits_of(gear.configuration))
         app = create_app(gear.control, verifier, traffic=traffic)
+        await gear.control.readiness.self_test.run()
         address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         serving = asyncio.create_task(
             serve_app(app, traffic, host=host, port=port, ready=address.set_result, drain=gear.drain)
@@ -102,15 +107,29 @@ def tell_of_recovery(found: Recovered) -> None:
     tell("open work recovered", queued=found.queued, in_doubt=found.in_doubt, unreadable=found.unreadable)
 
 
-async def _serve(place: Place, ready: Callable[[str], None]) -> int:
+async def _serve(place: Place, ready: Callable[[str], None], recorded: Callable[[int], None]) -> int:
     _require_loopback(place)
     async with Switchgear.open(place.configuration) as gear:
         log_to_standard_error(gear.configuration)
         tell_of_recovery(gear.recovered)
         verifier, host, port = _development(gear.configuration, place)
         limits = limits_of(gear.configuration)
-        in_order = await run_server(gear, host, port, ready, verifier=verifier, limits=limits)
-    return 0 if in_order else 1
+        with _service_manager() as notifier:
+            in_order = await run_server(gear, host, port, ready, verifier=verifier, limits=limits, notifier=notifier)
+    code = 0 if in_order else 1
+    recorded(code)
+    return code
+
+
+@contextmanager
+def _service_manager() -> Iterator[Notifier | None]:
+    """Yield who tells the service manager that started this process; None when there is none."""
+    options = notify_options(os.environ, pid=os.getpid())
+    if options is None:
+        yield None
+    else:
+        with Notifier(options) as notifier:
+            yield notifier
 
 
 async def _address(serving: asyncio.Task[bool], address: asyncio.Future[str]) -> str:

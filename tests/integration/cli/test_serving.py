@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import stat
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from switchgear.core.codes import ExitCode
+from switchgear.gates.kill_switches.switches import SELF_PROBE
 from tests.integration.cli.harness import prepare, run_in, serving, wait_for
 
 pytestmark = pytest.mark.integration
@@ -98,6 +100,26 @@ def test_up_stops_at_once_on_a_second_signal(tmp_path: Path) -> None:
     (tmp_path / "never").touch()
     with serving(tmp_path) as again:
         wait_for(lambda: shown(tmp_path, again.url, intent) == "succeeded")
+
+
+def test_what_the_self_test_tries_is_refused_on_the_command_line_too(tmp_path: Path) -> None:
+    """SEMANTICS §12: the tool that is always frozen is refused with the code of a kill switch, on every way in."""
+    with serving(prepare(tmp_path)) as server:
+        run_in(tmp_path, "token", "--tenant", "acme", "--save")
+        ran = run_in(tmp_path, "submit", SELF_PROBE, "--url", server.url, "--json")
+        assert (ran.exit_code, ran.problem()["code"]) == (ExitCode.REFUSED, "KILL_SWITCH_ACTIVE")
+
+
+def test_up_tells_the_service_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under systemd a start has ended when it says READY=1, and a stop begins with STOPPING=1."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10.0)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with serving(prepare(tmp_path)) as server:
+            assert manager.recv(4096) == b"READY=1\nSTATUS=ready"
+            assert server.signal(signal.SIGTERM) == 0
+            assert manager.recv(4096).startswith(b"STOPPING=1\n")
 
 
 def test_everything_goes_on_after_kill(tmp_path: Path) -> None:

@@ -159,6 +159,24 @@ async def test_a_second_stop_stops_now(app: FastAPI, traffic: Traffic) -> None:
         assert await asyncio.wait_for(server.ended, 5.0) is False
 
 
+async def test_law_1_what_is_accepted_and_what_is_dispatched_share_one_grace(app: FastAPI) -> None:
+    """Law 1: a stop has one bound. What the writes that are under way have used up, the attempts do not get again."""
+    never, traffic = asyncio.Event(), Traffic(RestLimits(grace=0.3))
+    left: list[float] = []
+
+    async def drain(grace: float) -> None:
+        left.append(grace)
+
+    async with running(app, traffic, drain) as server:
+        writing = asyncio.create_task(traffic.detach(never.wait()))
+        await asyncio.sleep(0)
+        traffic.stop()
+        assert await asyncio.wait_for(server.ended, 5.0) is True
+        never.set()
+        await writing
+    assert [grace < 0.1 for grace in left] == [True]
+
+
 async def test_a_taken_port_is_said_so(app: FastAPI, traffic: Traffic, gear: Switchgear) -> None:
     """An address that cannot be bound is a clear error before anything is served."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -463,3 +463,25 @@ def test_what_expired_is_not_counted_among_what_waits() -> None:
 
     taken = subject.take(100.0, probing)
     assert (taken and taken.intent_id, looked) == ("read", [])
+
+
+def test_the_age_of_a_lane_is_that_of_the_first_of_a_line() -> None:
+    """It counts from when a ticket was due, over all tenants; an empty lane has none."""
+    subject = queue()
+    assert subject.ages(9.0) == {}
+    put(subject, ticket("i1", "acme", due=2.0), ticket("i2", "globex", due=1.0), ticket("i3", lane="mail"), now=3.0)
+    put(subject, ticket("later", "acme", due=50.0), now=3.0)
+    assert subject.ages(9.0) == {"crm": 8.0, "mail": 9.0}
+    subject.release("i2")
+    assert subject.ages(9.0) == {"crm": 7.0, "mail": 9.0}
+    drain(subject, now=9.0)
+    assert subject.ages(9.0) == {}
+
+
+def test_a_lane_of_tickets_without_a_place_has_no_age() -> None:
+    """What has ended does not grow old."""
+    subject = queue()
+    put(subject, ticket("i1"))
+    subject.release("i1")
+    assert subject.ages(9.0) == {}
+    assert subject.places_max == 10

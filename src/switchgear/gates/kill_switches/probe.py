@@ -43,13 +43,17 @@ class SelfProbe:
 
     def prove(self) -> None:
         """Try once at each stage. A gate that is closed anyway proves nothing."""
-        codes = {stage: self._refusal(stage, ask) for stage, ask in self._ask.items()}
+        codes = self.refusals()
         for stage, code in codes.items():
             if code not in _HOLDS and self._gate.broken is None:
                 self._gate.broken = f"the self-probe was not stopped at {stage}"
                 _log.critical("nothing is started any more: %s", self._gate.broken)
         if set(codes.values()) == {Code.KILL_SWITCH_ACTIVE}:
             self.proven_at = self._clock.time()
+
+    def refusals(self) -> dict[Stage, Code | None]:
+        """Return for each stage the code that the made-up action is refused with now, None when it gets through."""
+        return {stage: self._refusal(stage, ask) for stage, ask in self._ask.items()}
 
     def _refusal(self, stage: Stage, ask: Ask) -> Code | None:
         try:

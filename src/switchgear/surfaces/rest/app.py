@@ -11,41 +11,48 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from switchgear.control.access import TokenVerifier
 from switchgear.control.use_cases import Control
 from switchgear.surfaces.rest import health
 from switchgear.surfaces.rest.edge import Edge
 from switchgear.surfaces.rest.exchange import Exchange, json_response, note_of
-from switchgear.surfaces.rest.headers import bearer_token
+from switchgear.surfaces.rest.headers import Verifier, bearer_token
 from switchgear.surfaces.rest.limits import RestLimits
 from switchgear.surfaces.rest.openapi import openapi_document
 from switchgear.surfaces.rest.operation import Operation
 from switchgear.surfaces.rest.operations import OPERATIONS
 from switchgear.surfaces.rest.problems import code_of, problem_response
 from switchgear.surfaces.rest.queries import read_query
+from switchgear.surfaces.rest.self_test import rest_trials
 from switchgear.surfaces.rest.traffic import Traffic
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(control: Control, verifier: TokenVerifier, *, traffic: Traffic | None = None) -> FastAPI:
+def create_app(control: Control, verifier: Verifier, *, traffic: Traffic | None = None) -> FastAPI:
     """Return the REST application over `control`, for callers whose tokens `verifier` accepts.
 
     `traffic` carries the bounds and says when the server is stopping; one with default bounds is made when it
-    is None.
+    is None. What has to be refused here is tried by the self-test, before the process is ready.
     """
     traffic = traffic or Traffic(RestLimits())
+    app = _assembled(control, verifier, traffic)
+    trials = rest_trials(app, lambda stand_in: _assembled(control, stand_in, Traffic(traffic.limits)))
+    control.readiness.self_test.add(trials)
+    return app
+
+
+def _assembled(control: Control, verifier: Verifier, traffic: Traffic) -> FastAPI:
     app = FastAPI(title="Switchgear", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for operation in OPERATIONS:
         endpoint = _endpoint(operation, control, verifier, traffic)
         app.add_api_route(operation.path, endpoint, methods=[operation.method], response_model=None)
-    _add_health(app, control, traffic)
+    _add_health(app, control, verifier, traffic)
     app.add_exception_handler(HTTPException, _routing_problem)
     app.add_middleware(Edge, traffic=traffic)
     return app
 
 
-def _endpoint(operation: Operation, control: Control, verifier: TokenVerifier, traffic: Traffic) -> Endpoint:
+def _endpoint(operation: Operation, control: Control, verifier: Verifier, traffic: Traffic) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         note = note_of(request.scope)
         note.route = operation.path
@@ -57,7 +64,7 @@ def _endpoint(operation: Operation, control: Control, verifier: TokenVerifier, t
     return endpoint
 
 
-def _add_health(app: FastAPI, control: Control, traffic: Traffic) -> None:
+def _add_health(app: FastAPI, control: Control, verifier: Verifier, traffic: Traffic) -> None:
     document = openapi_document()
 
     async def openapi(request: Request) -> Response:
@@ -66,13 +73,21 @@ def _add_health(app: FastAPI, control: Control, traffic: Traffic) -> None:
 
     async def live(request: Request) -> Response:
         note_of(request.scope).route = "/livez"
-        return await health.live(control, traffic)
+        return await health.live()
 
     async def ready(request: Request) -> Response:
         note_of(request.scope).route = "/readyz"
-        return await health.ready(control, traffic)
+        return await health.ready(control, stopping=traffic.stopping)
 
-    for path, endpoint in (("/livez", live), ("/readyz", ready), ("/openapi.json", openapi)):
+    async def report(request: Request) -> Response:
+        note = note_of(request.scope)
+        note.route = "/healthz"
+        caller = health.caller_of(request.headers, verifier)
+        note.tenant = None if caller is None else caller.tenant
+        return await health.report(control, caller, stopping=traffic.stopping)
+
+    routes = {"/livez": live, "/readyz": ready, "/healthz": report, "/openapi.json": openapi}
+    for path, endpoint in routes.items():
         app.add_api_route(path, endpoint, methods=["GET"], response_model=None)
 
 

@@ -14,13 +14,13 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from switchgear.surfaces.rest.exchange import Note, attach_note
+from switchgear.surfaces.rest.exchange import SELF_TEST, Note, attach_note
 from switchgear.surfaces.rest.problems import MalformedRequest, code_of, is_defect, problem_response
 from switchgear.surfaces.rest.trace import trace_of
 from switchgear.surfaces.rest.traffic import Traffic
 
 _LOG = structlog.get_logger("switchgear.rest")
-_HEALTH = ("/livez", "/readyz")
+_HEALTH = ("/livez", "/readyz", "/healthz")
 
 
 class Edge:
@@ -69,7 +69,8 @@ class Edge:
             )
 
     def _place(self, scope: Scope) -> AbstractContextManager[None]:
-        return nullcontext() if scope["path"] in _HEALTH else self._traffic.place()
+        uncounted = scope["path"] in _HEALTH or scope.get(SELF_TEST)
+        return nullcontext() if uncounted else self._traffic.place()
 
 
 class _Noting:
@@ -98,7 +99,8 @@ def _log_defect(error: Exception, note: Note) -> None:
 
 
 def _log(scope: Scope, note: Note, seconds: float) -> None:
-    _LOG.info(
+    tell = _LOG.debug if scope.get(SELF_TEST) else _LOG.info
+    tell(
         "request",
         method=scope["method"],
         route=note.route,

@@ -18,6 +18,8 @@ from switchgear.surfaces.rest.traffic import Traffic
 
 LINES_MEDIA_TYPE = "application/x-ndjson"
 """The media type of an answer that is a stream of JSON Lines."""
+SELF_TEST = "switchgear.self_test"
+"""What marks the scope of a request that this process sent to itself. No network can set it."""
 _NOTE = "switchgear.note"
 
 

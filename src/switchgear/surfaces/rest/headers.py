@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from typing import Protocol
 
 from starlette.datastructures import Headers
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import Denied
+from switchgear.core.scope import Principal
 from switchgear.surfaces.rest.problems import malformed
 
 KEY_LENGTH_MAX = 255
@@ -24,6 +26,13 @@ _BARE_KEY = re.compile(r"[!#-+\--:<-\[\]-~]+\Z")
 _CORRELATION = re.compile(r"[!-~]{1,128}\Z")
 _PREFERENCE = re.compile(r'\s*([!#$%&\'*+.^_`|~\w-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s",;]*)))?')
 _WHOLE_SECONDS = re.compile(r"[0-9]{1,9}\Z")
+
+
+class Verifier(Protocol):
+    """Turns a token into whom it speaks for, as `switchgear.control.access.TokenVerifier` does."""
+
+    def verify(self, token: str) -> Principal:
+        """Return whom `token` speaks for. Raises `Denied` (TENANT_UNAUTHENTICATED)."""
 
 
 def bearer_token(headers: Headers) -> str:

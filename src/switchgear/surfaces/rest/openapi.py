@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from switchgear.control.health_report import MEDIA_TYPE as HEALTH_MEDIA_TYPE
+from switchgear.control.health_report import HealthReport
 from switchgear.control.readiness import ReadinessView
 from switchgear.core.codes import FACTS, Code
 from switchgear.surfaces.rest.exchange import LINES_MEDIA_TYPE
@@ -67,6 +69,7 @@ def _paths() -> dict[str, Any]:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     paths["/livez"] = {"get": _health("isLive", "Whether this process answers", {200: {"type": "object"}})}
     readiness = {"$ref": _REF.format(name="ReadinessView")}
+    paths["/healthz"] = {"get": _health_report()}
     paths["/readyz"] = {
         "get": _health("isReady", "Whether it can accept and record work", {200: readiness, 503: readiness})
     }
@@ -137,9 +140,26 @@ def _health(operation_id: str, summary: str, answers: dict[int, dict[str, Any]])
     return {"operationId": operation_id, "summary": summary, "responses": responses, "security": []}
 
 
+def _health_report() -> dict[str, Any]:
+    """Describe the one check that a token shows more of."""
+    content = {HEALTH_MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="HealthReport")}}}
+    words = {200: "It passes, or warns.", 503: "It fails, or stops."}
+    responses = {str(status): {"description": text, "content": content} for status, text in words.items()}
+    return {
+        "operationId": "readHealth",
+        "summary": "How this process stands",
+        "description": (
+            "Disk, memory, ledger, queue, breakers, kill switches, doubts, self-test. What counts over tenants, or "
+            "names a dependency, is shown to tokens with the permission `platform:read` only."
+        ),
+        "responses": {**responses, "401": _refusal(str(Code.TENANT_UNAUTHENTICATED))},
+        "security": [{}, {"token": []}],
+    }
+
+
 def _schemas() -> dict[str, Any]:
     kinds = {kind for operation in OPERATIONS for kind in (*operation.answers.values(), operation.body) if kind}
-    ordered = sorted((*kinds, ReadinessView), key=lambda kind: kind.__name__)
+    ordered = sorted((*kinds, HealthReport, ReadinessView), key=lambda kind: kind.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
     rules = {kind.__name__: getattr(kind, "schema_rule", {}) for kind in ordered}
     return {name: schema | rules.get(name, {}) for name, schema in sorted(schemas.items())}

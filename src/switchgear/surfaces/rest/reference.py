@@ -44,9 +44,11 @@ answer is a bare 503.
 |---|---|
 | `GET /livez` | 200 while the process answers. Touches nothing. |
 | `GET /readyz` | 200 when work can be accepted and recorded, else 503. About this process only. |
+| `GET /healthz` | `application/health+json`: 200 when it passes or warns, 503 when it fails. |
 | `GET /openapi.json` | The OpenAPI 3.1 document. |
 
-None of these needs a token.
+None of these needs a token. With one that carries `platform:read`, `/healthz` shows what counts over tenants, too.
+What each part means: [See how it stands](../how-to/see-how-it-stands.md).
 """
 
 

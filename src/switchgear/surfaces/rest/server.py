@@ -18,14 +18,17 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from switchgear.adapters.systemd import Notifier
 from switchgear.assembly.configuration import Configuration
 from switchgear.assembly.gear import Switchgear
 from switchgear.control.access import TokenVerifier
+from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.core.errors import OptionError
 from switchgear.surfaces.rest.app import create_app
 from switchgear.surfaces.rest.limits import RestLimits
 from switchgear.surfaces.rest.protocol import protocol_with
 from switchgear.surfaces.rest.races import first_of
+from switchgear.surfaces.rest.supervision import Supervision
 from switchgear.surfaces.rest.traffic import Traffic
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -41,19 +44,29 @@ async def run_server(
     *,
     verifier: TokenVerifier,
     limits: RestLimits | None = None,
+    notifier: Notifier | None = None,
 ) -> bool:
     """Serve `gear` on `host` and `port` (0 for any free one) until a signal stops it.
 
     `ready` gets the address, such as ``http://127.0.0.1:8420``, once requests are accepted. Without `limits`
-    those of the gear's configuration hold.
+    those of the gear's configuration hold. `notifier` tells the service manager when it has started, that it is alive,
+    and when it stops.
     Return True when it stopped in order, False when a second signal cut that short. The gear stays open; its
     owner closes it. Raises `OptionError` when the address cannot be bound.
     """
     limits = limits or limits_of(gear.configuration)
     traffic = Traffic(limits)
     app = create_app(gear.control, verifier, traffic=traffic)
+    await gear.control.readiness.self_test.run()
+    supervision = Supervision(gear, traffic, notifier)
+
+    def listening(url: str) -> None:
+        ready(url)
+        supervision.listening()
+
     with _signals_stop(traffic):
-        return await serve(app, traffic, host=host, port=port, ready=ready, drain=gear.drain)
+        async with supervision.telling():
+            return await serve(app, traffic, host=host, port=port, ready=listening, drain=gear.drain)
 
 
 def limits_of(configuration: Configuration) -> RestLimits:
@@ -166,10 +179,11 @@ def _signals_stop(traffic: Traffic) -> Iterator[None]:
 
 
 async def _drain(traffic: Traffic, drain: Callable[[float], Awaitable[object]]) -> bool:
-    """Let accepted writes and dispatched work end. True when both did what they could within the grace."""
-    _LOG.info("stopping", grace=traffic.limits.grace)
-    await traffic.wait_settled(traffic.limits.grace)
-    await drain(traffic.limits.grace)
+    """Let accepted writes and dispatched work end. True when both did what they could within one grace."""
+    grace, begun = traffic.limits.grace, SYSTEM_CLOCK.monotonic()
+    _LOG.info("stopping", grace=grace)
+    await traffic.wait_settled(grace)
+    await drain(max(0.0, grace - (SYSTEM_CLOCK.monotonic() - begun)))
     return True
 
 

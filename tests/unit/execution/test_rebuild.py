@@ -152,6 +152,8 @@ async def test_what_differs_is_named(tmp_path: Path, name: str) -> None:
     assert found.matching > 5
 
 
+NOT_THE_LAST = """SELECT position FROM entries
+    WHERE position NOT IN (SELECT max(position) FROM entries GROUP BY tenant) ORDER BY position"""
 DAMAGES = {
     "edited": "UPDATE entries SET body = CAST(body || ' ' AS BLOB) WHERE position = ?",
     "unreadable": "UPDATE entries SET body = x'00ff' WHERE position = ?",
@@ -168,8 +170,7 @@ async def test_a_corrupted_record_is_isolated_and_never_stops_the_rest(tmp_path:
     """
     file = await lived(tmp_path)
     with closing(sqlite3.connect(file)) as connection:
-        last = "SELECT max(position) FROM entries GROUP BY tenant"
-        chosen = connection.execute(f"SELECT position FROM entries WHERE position NOT IN ({last}) ORDER BY position")
+        chosen = connection.execute(NOT_THE_LAST)
         positions = [at for (at,) in chosen]
     for at in positions[:: max(1, len(positions) // 12)]:
         damaged = tmp_path / f"damaged{at}.db"

@@ -158,11 +158,14 @@ class HealthBoard:
         with slot.mutex:
             slot.view = view
 
-    def plan_probes(self, name: str, *, probed: bool = True) -> None:
-        """Say that somebody probes `name`, or does no more. Only then is it known when it is looked at again."""
+    def plan_probes(self, name: str, *, probed: bool = True, spared: bool = True) -> None:
+        """Say that somebody probes `name`, or does no more. Only then is it known when it is looked at again.
+
+        `spared` says whether calls that succeed spare probes; not where other processes rely on them.
+        """
         slot, now = self._slot(name), self._clock.monotonic()
         with slot.mutex:
-            slot.probed = probed
+            slot.probed, slot.spared = probed, spared
             self._plan(slot, now)
 
     def probe_in(self, name: str) -> float:
@@ -195,7 +198,7 @@ class HealthBoard:
         """Work out when it is looked at next. The draw is that of the last observation: asking moves nothing."""
         breaker = NO_BREAKER if slot.view is None else slot.view()
         if slot.probed:
-            slot.next_look = next_probe(slot.machine, breaker, now, slot.draw)
+            slot.next_look = next_probe(slot.machine, breaker, now, slot.draw, spared=slot.spared)
         else:
             slot.next_look = None if not breaker.retry_after else now + breaker.retry_after
         slot.seen = _NOT_SEEN
@@ -212,13 +215,14 @@ class HealthBoard:
 class _Slot:
     """One dependency: its machine under a mutex, when it is probed next, and what was last read of it."""
 
-    __slots__ = ("draw", "machine", "mutex", "next_look", "probed", "seen", "view")
+    __slots__ = ("draw", "machine", "mutex", "next_look", "probed", "seen", "spared", "view")
 
     def __init__(self, machine: HealthMachine) -> None:
         self.mutex = new_mutex()
         self.machine = machine
         self.draw = 0.5
         self.probed = False
+        self.spared = True
         self.next_look: float | None = None
         self.view: Callable[[], BreakerView] | None = None
         self.seen: tuple[Standing | None, float, float] = _NOT_SEEN

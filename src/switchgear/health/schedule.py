@@ -30,10 +30,11 @@ NO_BREAKER = BreakerView()
 """What is known of the breaker when nobody watches one."""
 
 
-def next_probe(machine: HealthMachine, breaker: BreakerView, now: float, draw: float) -> float:
+def next_probe(machine: HealthMachine, breaker: BreakerView, now: float, draw: float, *, spared: bool = True) -> float:
     """Return the monotonic second of the next probe, for a `draw` in [0, 1). It may lie before `now`: at once.
 
-    It is worked out anew after each observation and each change of the breaker.
+    `spared` says whether calls that succeed spare probes. It is worked out anew after each observation, and each change
+    of the breaker.
     """
     options, line = machine.dependency, machine.line(Source.PROBE)
     if line.state is Health.UNHEALTHY:
@@ -42,14 +43,15 @@ def next_probe(machine: HealthMachine, breaker: BreakerView, now: float, draw: f
     if _is_urgent(machine):
         return line.seen_at + options.recheck_every
     regular = line.seen_at + _varied(options.probe_every, options, draw)
-    return max(regular, _spared_until(machine, breaker))
+    return max(regular, _spared_until(machine, breaker)) if spared else regular
 
 
 def _is_urgent(machine: HealthMachine) -> bool:
-    """Return whether an answer would decide something: nobody knows, it recovers, or it is in doubt."""
-    if machine.is_doubted or machine.state in {Health.UNKNOWN, Health.RECOVERING}:
+    """Return whether an answer would decide something: nobody knows, it recovers, or there is a doubt to look into."""
+    probes, calls = machine.line(Source.PROBE), machine.line(Source.CALL)
+    if machine.state is Health.UNKNOWN or probes.state is Health.RECOVERING or probes.bad:
         return True
-    return machine.line(Source.PROBE).state is Health.RECOVERING
+    return 0 < calls.bad < machine.dependency.down_after and probes.seen_at < calls.seen_at
 
 
 def _spared_until(machine: HealthMachine, breaker: BreakerView) -> float:

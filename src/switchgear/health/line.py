@@ -12,7 +12,7 @@ from math import inf
 from switchgear.health.dependency import RECENT, Dependency
 from switchgear.health.evidence import Evidence, Polarity, Source
 from switchgear.health.standing import Health
-from switchgear.health.transitions import TRANSITIONS, Move
+from switchgear.health.transitions import ANSWERING, TRANSITIONS, Move
 
 _DETAIL_CHARACTERS_MAX = 200
 _WINDOW = (1 << RECENT) - 1
@@ -80,7 +80,7 @@ def silent_at(line: Line, source: Source, options: Dependency) -> float:
     Right answers last for the freshness. That it is unhealthy lasts as long after traffic; after probes longer by the
     back-off, since they come that seldom then.
     """
-    if line.state in {Health.HEALTHY, Health.DEGRADED, Health.RECOVERING}:
+    if line.state in ANSWERING:
         return line.positive_at + options.freshness
     if line.state is Health.UNHEALTHY and source is Source.PROBE:
         return line.seen_at + options.freshness + options.backoff_max

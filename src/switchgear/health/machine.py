@@ -38,9 +38,13 @@ class Change:
 
 
 class HealthMachine:
-    """Where one dependency stands. One that flaps needs more right answers in a row, up to eight times as many."""
+    """Where one dependency stands. One that flaps needs more right answers in a row, up to eight times as many.
 
-    __slots__ = ("_changes", "_lines", "_operator", "_since", "_state", "dependency")
+    due         the monotonic second at which time alone changes something, inf when it does not.
+    is_doubted  whether the youngest evidence of a source is not positive.
+    """
+
+    __slots__ = ("_changes", "_lines", "_operator", "_since", "_state", "_youngest", "dependency", "due", "is_doubted")
 
     def __init__(self, dependency: Dependency, now: float) -> None:
         """Start unknown at `now` (monotonic seconds)."""
@@ -50,6 +54,7 @@ class HealthMachine:
         self._state = Health.UNKNOWN
         self._since = now
         self._changes: deque[float] = deque(maxlen=_CHANGES_KEPT)
+        self._look()
 
     def observe(self, evidence: Evidence, now: float) -> tuple[Change, ...]:
         """Take an observation. Return what changed, by the passing of time and by it.
@@ -76,11 +81,6 @@ class HealthMachine:
             changes += self._turn(moment)
         return changes
 
-    @property
-    def due(self) -> float:
-        """The monotonic second at which time alone changes something, inf when it does not."""
-        return min(silent_at(line, source, self.dependency) for source, line in self._lines.items())
-
     def as_of(self, now: float) -> HealthMachine:
         """Return the machine as time alone will have left it at `now`: this one, or a copy that has moved on."""
         if now < self.due:
@@ -93,7 +93,7 @@ class HealthMachine:
         """Return where it stands at `now`, changing nothing. `next_look` is when it is looked at again, if known."""
         if now >= self.due:
             return self.as_of(now).standing(now, next_look)
-        youngest = max(line.positive_at for line in self._lines.values())
+        youngest = self._youngest
         return Standing(
             name=self.dependency.name,
             state=self._state,
@@ -115,14 +115,9 @@ class HealthMachine:
         """The state as of the last `observe` or `elapse`."""
         return self._state
 
-    @property
-    def is_doubted(self) -> bool:
-        """Whether the youngest evidence of a source is not positive."""
-        return any(line.bad for line in self._lines.values())
-
     def is_flapping(self, now: float) -> bool:
         """Return whether it changed its state too often lately."""
-        return self._excess(now) > 0
+        return len(self._changes) > self.dependency.flap_changes and self._excess(now) > 0
 
     def needed(self, now: float) -> int:
         """Return how many right answers in a row make it healthy at `now`: twice as many for each outage too many."""
@@ -153,7 +148,15 @@ class HealthMachine:
             if line.state in sources:
                 self._lines[source] = moved(line, Move.RECHECKED)
 
+    def _look(self) -> None:
+        """Work out what readers ask for, after a line has changed."""
+        lines = self._lines
+        self.due = min(silent_at(line, source, self.dependency) for source, line in lines.items())
+        self.is_doubted = any(line.bad for line in lines.values())
+        self._youngest = max(line.positive_at for line in lines.values())
+
     def _turn(self, moment: float) -> tuple[Change, ...]:
+        self._look()
         before, after = self._state, self._verdict()[0]
         if before is after:
             return ()
@@ -184,7 +187,7 @@ class HealthMachine:
         return f"{_NOUNS[source]}: {_IN_WORDS[state](self._lines[source], self.needed(now))}"
 
     def _silence_in_words(self) -> str:
-        if max(line.positive_at for line in self._lines.values()) == -inf:
+        if self._youngest == -inf:
             return "no right answer was ever seen"
         return f"no right answer for {self.dependency.freshness:g} s or longer"
 
@@ -193,6 +196,7 @@ class HealthMachine:
         copied.dependency, copied._operator = self.dependency, self._operator
         copied._state, copied._since = self._state, self._since
         copied._lines, copied._changes = self._lines.copy(), self._changes.copy()
+        copied._look()
         return copied
 
 

@@ -32,7 +32,8 @@ class Move(StrEnum):
     """Somebody else said that it was down, and says so no more. What this source said meanwhile must be confirmed."""
 
 
-_ANSWERING = frozenset({Health.HEALTHY, Health.DEGRADED, Health.RECOVERING})
+ANSWERING = frozenset({Health.HEALTHY, Health.DEGRADED, Health.RECOVERING})
+"""States that rest on right answers, and end with them."""
 
 TRANSITIONS: Mapping[Move, tuple[frozenset[Health], Health]] = {
     Move.ANSWERED: (frozenset({Health.UNKNOWN, Health.UNHEALTHY}), Health.RECOVERING),
@@ -42,6 +43,6 @@ TRANSITIONS: Mapping[Move, tuple[frozenset[Health], Health]] = {
     Move.FAILED: (frozenset({Health.UNKNOWN, Health.HEALTHY, Health.DEGRADED}), Health.UNHEALTHY),
     Move.RELAPSED: (frozenset({Health.RECOVERING}), Health.UNHEALTHY),
     Move.SILENT: (frozenset(Health), Health.UNKNOWN),
-    Move.RECHECKED: (_ANSWERING, Health.RECOVERING),
+    Move.RECHECKED: (ANSWERING, Health.RECOVERING),
 }
 """Move -> the states it may happen in, and the state it leads to. Nothing leads to healthy but answers in a row."""

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from switchgear.core.errors import OptionError
+from switchgear.health import telling
 from switchgear.health.board import DEPENDENCIES_MAX, HealthBoard
 from switchgear.health.dependency import Dependency
 from switchgear.health.evidence import Polarity, Source
@@ -124,6 +125,42 @@ def test_what_time_changes_is_told_by_elapse() -> None:
     assert told == []
     assert board.elapse() == float("inf")
     assert [(event.after, clock.monotonic() - event.monotonic) for event in told] == [(Health.UNKNOWN, 1.0)]
+
+
+def test_an_observation_is_as_old_as_it_says() -> None:
+    """What is reported late does not count as of now, and what is too old does not count."""
+    board, _ = _board()
+    board.observe("redis", "positive", "probe", age=5.0)
+    board.observe("redis", "positive", "call", age=30.0)
+    assert board.standing("redis").age == 5.0
+    assert board.dependency("redis").freshness == 30.0
+
+
+def test_who_listens_twice_leaves_twice() -> None:
+    """Leaving takes one subscription, not all of the same listener."""
+    board, _ = _board()
+    told: list[HealthChanged] = []
+    leave, _ = board.subscribe(told.append), board.subscribe(told.append)
+    leave()
+    leave()
+    _see(board, "+")
+    assert len(told) == 1
+
+
+def test_events_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a listener is slow, so many events wait at most; the oldest give way, and are counted."""
+    monkeypatch.setattr(telling, "EVENTS_MAX", 3)
+    board, _ = _board()
+    told: list[HealthChanged] = []
+
+    def stall(event: HealthChanged) -> None:
+        told.append(event)
+        if len(told) == 1:
+            _see(board, "-+-+-+")
+
+    board.subscribe(stall)
+    _see(board, "+")
+    assert (len(told), board.events_dropped) == (4, 3)
 
 
 def test_a_raising_listener_hurts_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -161,14 +161,15 @@ def test_a_probe_that_ignores_cancellation_is_left_behind() -> None:
     _simulate(main)
 
 
-def test_an_answer_after_a_standstill_does_not_vouch() -> None:
-    """A process that was paused finds an old answer: it is dated by when it was asked, and came too late."""
+@pytest.mark.parametrize("standstill", [5.0, 3_600.0])
+def test_an_answer_after_a_standstill_does_not_vouch(standstill: float) -> None:
+    """A process that was paused finds an old answer: it came later than a probe may take."""
 
     async def main(clock: SimulatedClock) -> None:
         board, remote, prober = _scene(clock)
 
         async def paused() -> str | None:
-            clock.advance(3_600.0)
+            clock.advance(standstill)
             return await remote.probe()
 
         board.declare(Dependency("late", kind="function"))
@@ -176,6 +177,20 @@ def test_an_answer_after_a_standstill_does_not_vouch() -> None:
         task = asyncio.create_task(prober.run())
         await clock.sleep_async(0.5)
         assert board.standing("late").age is None
+        await _stop(prober, task)
+
+    _simulate(main)
+
+
+def test_an_answer_is_as_old_as_the_question() -> None:
+    """What is known is known of the moment at which it was asked."""
+
+    async def main(clock: SimulatedClock) -> None:
+        board, remote, prober = _scene(clock)
+        remote.seconds = 1.5
+        task = asyncio.create_task(prober.run())
+        await clock.sleep_async(1.75)
+        assert board.standing("redis").age == pytest.approx(1.75)
         await _stop(prober, task)
 
     _simulate(main)
@@ -312,6 +327,24 @@ def test_one_process_probes_and_the_other_follows(tmp_path: Path) -> None:
         assert len(pair.remotes[1].asked) >= 2
         assert pair.boards[1].standing("redis").vouches
         await pair.stop()
+
+    _simulate(main)
+
+
+def test_traffic_of_the_leader_spares_no_probe(tmp_path: Path) -> None:
+    """Others follow its probes, and have no traffic of its own."""
+
+    async def main(clock: SimulatedClock) -> None:
+        board, remote, _ = _scene(clock)
+        guard = Guard("redis", clock=clock)
+        lease, watches = FileLease(tmp_path / "lease", clock=clock), [TrafficWatch(board, guard)]
+        prober = Prober(board, {"redis": remote.probe}, watches=watches, lease=lease)
+        task = asyncio.create_task(prober.run())
+        for _ in range(40):
+            guard.permit_nowait().succeed()
+            await clock.sleep_async(1.0)
+        assert len(remote.asked) >= 5
+        await _stop(prober, task)
 
     _simulate(main)
 

@@ -54,6 +54,14 @@ def test_what_was_seen_decides_when_to_look_again(probes: str, calls: str, wait:
     assert _wait(probes, calls) == pytest.approx(wait)
 
 
+def test_a_doubt_of_the_traffic_is_looked_into_once() -> None:
+    """A failing call brings the probe sooner; once it has answered, it has said what it knows."""
+    machine, now = _machine("++", "++-")
+    assert next_probe(machine, NO_BREAKER, now, MIDDLE) <= now
+    machine.observe(Evidence(Polarity.POSITIVE, Source.PROBE, now + 1.0), now + 1.0)
+    assert next_probe(machine, NO_BREAKER, now, MIDDLE) == pytest.approx(now + 11.0)
+
+
 def test_what_was_never_seen_is_probed_at_once() -> None:
     """Nobody waits for a first answer."""
     assert next_probe(HealthMachine(REDIS, 0.0), NO_BREAKER, 0.0, MIDDLE) == float("-inf")

@@ -19,10 +19,10 @@ from switchgear.testing import VirtualClock
 class Scene:
     """A guarded dependency, a board, and a watch between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, cooldown: float = 60.0) -> None:
         """Start with nothing seen."""
         self.clock = VirtualClock()
-        self.guard = Guard("crm", breaker=Breaker(failures=5, cooldown=60.0, jitter=0.0), clock=self.clock)
+        self.guard = Guard("crm", breaker=Breaker(failures=5, cooldown=cooldown, jitter=0.0), clock=self.clock)
         self.board = HealthBoard([Dependency("crm", kind="http")], clock=self.clock)
         self.watch = TrafficWatch(self.board, self.guard)
 
@@ -83,6 +83,27 @@ def test_a_breaker_that_opens_is_heard_at_once() -> None:
     assert scene.guard.state == "closed"
     scene.calls("+")
     assert scene.state is Health.HEALTHY
+
+
+def test_a_success_is_as_old_as_the_last_look() -> None:
+    """Nobody knows when in between it was, so it counts as of the earliest moment that it can have been."""
+    scene = Scene()
+    scene.guard.permit_nowait().succeed()
+    scene.clock.advance(19.0)
+    scene.calls("")
+    assert scene.board.standing("crm").age == pytest.approx(20.0)
+
+
+def test_successes_before_the_breaker_opened_are_forgotten() -> None:
+    """They do not count afterwards, when somebody looks for the first time."""
+    scene = Scene(cooldown=5.0)
+    scene.guard.permit_nowait().succeed()
+    for _ in range(5):
+        scene.guard.permit_nowait().fail()
+    scene.clock.advance(5.0)
+    scene.calls("")
+    assert scene.guard.state == "half_open"
+    assert scene.board.standing("crm").age is None
 
 
 def test_recovery_leads_through_recovering() -> None:

@@ -8,27 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Any, Self
 
-from switchgear.core.errors import OptionError, Rejected
+from switchgear.core.errors import OptionError
 from switchgear.health.bell import Bell
 from switchgear.health.board import HealthBoard
 from switchgear.health.evidence import Polarity, Source
+from switchgear.health.probe import Probe, described, polarity_of
 from switchgear.health.prober_lease import Lease, Report
 from switchgear.health.traffic import TrafficWatch
 from switchgear.policies.checks import refused, require_count, require_seconds
 
-Probe = Callable[[], Awaitable[str | None]]
-"""Asks a dependency, and returns a word for people when the answer was right. Raises otherwise.
-
-It must change nothing that belongs to anybody, and suspend while it waits: it is bounded by its dependency's
-`probe_timeout`.
-"""
-
-NOTHING_CAME_BACK = (OSError, EOFError, Rejected)
-"""Errors of a probe that mean silence: timeouts, lost connections, what never left. Every other is a wrong answer."""
 _LOOK_EVERY_SECONDS = 1.0
 _END_SECONDS = 1.0
 
@@ -172,10 +164,8 @@ class Prober:
             if task.cancelled():
                 return Polarity.ABSENT, "somebody cancelled the probe"
             return Polarity.POSITIVE, _checked(task.result())
-        except NOTHING_CAME_BACK as error:
-            return Polarity.ABSENT, _in_words(error)
-        except Exception as error:  # noqa: BLE001 - whatever else a probe raises is a wrong answer
-            return Polarity.NEGATIVE, _in_words(error)
+        except Exception as error:  # noqa: BLE001 - whatever a probe raises is evidence; `polarity_of` says of what
+            return polarity_of(error), described(error)
 
     async def _wait(self, task: asyncio.Future[str | None], seconds: float) -> None:
         """Wait until `task` is done, at most `seconds`; when this wait is cancelled, so is the task."""
@@ -243,10 +233,6 @@ def _checked(result: object) -> str:
     if result is not None and not isinstance(result, str):
         raise TypeError(f"a probe returns a text or None, not {result!r}; it raises when the answer is wrong")
     return result or ""
-
-
-def _in_words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _retrieve(task: asyncio.Future[str | None]) -> None:

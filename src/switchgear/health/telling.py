@@ -68,7 +68,7 @@ class Teller:
         self._mutex = new_mutex()
         self._events: deque[HealthChanged] = deque()
         self._telling = False
-        self._listeners: tuple[Listener, ...] = ()
+        self._listeners: tuple[tuple[Listener], ...] = ()
         self._blamed: set[int] = set()
         self._quiet_until: dict[str, float] = {}
         self._left_out: dict[str, int] = {}
@@ -77,14 +77,14 @@ class Teller:
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Add a listener. Return the function that removes it again."""
+        entry = (listener,)  # one object for each subscription, also of the same listener
         with self._mutex:
-            self._listeners = (*self._listeners, listener)
+            self._listeners = (*self._listeners, entry)
 
         def unsubscribe() -> None:
             with self._mutex:
-                places = [place for place, kept in enumerate(self._listeners) if kept is listener]
-                self._listeners = tuple(kept for place, kept in enumerate(self._listeners) if place not in places[:1])
-                self._blamed.discard(id(listener))
+                self._listeners = tuple(kept for kept in self._listeners if kept is not entry)
+                self._blamed.discard(id(entry))
 
         return unsubscribe
 
@@ -113,16 +113,16 @@ class Teller:
             return self._events.popleft()
 
     def _tell_listeners(self, event: HealthChanged) -> None:
-        for listener in self._listeners:
+        for entry in self._listeners:
             try:
-                listener(event)
+                entry[0](event)
             except Exception as error:  # noqa: BLE001 - whatever a listener raises must not reach who observed
-                self._blame(listener, error)
+                self._blame(id(entry), error)
 
-    def _blame(self, listener: Listener, error: Exception) -> None:
+    def _blame(self, entry: int, error: Exception) -> None:
         self.listener_errors += 1
-        if id(listener) not in self._blamed:
-            self._blamed.add(id(listener))
+        if entry not in self._blamed:
+            self._blamed.add(entry)
             logger.error("a listener to dependency health raised %r; it is counted from now on, not logged", error)
 
     def _log(self, event: HealthChanged) -> None:

@@ -140,7 +140,8 @@ def test_who_listens_twice_leaves_twice() -> None:
     """Leaving takes one subscription, not all of the same listener."""
     board, _ = _board()
     told: list[HealthChanged] = []
-    leave, _ = board.subscribe(told.append), board.subscribe(told.append)
+    note = told.append
+    leave, _ = board.subscribe(note), board.subscribe(note)
     leave()
     leave()
     _see(board, "+")

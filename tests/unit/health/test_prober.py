@@ -14,7 +14,8 @@ from switchgear.core.errors import CircuitOpen, OptionError
 from switchgear.health.board import HealthBoard
 from switchgear.health.dependency import Dependency
 from switchgear.health.evidence import Polarity
-from switchgear.health.prober import Probe, Prober
+from switchgear.health.probe import Probe, ProbeFailed
+from switchgear.health.prober import Prober
 from switchgear.health.prober_lease import FileLease, Report
 from switchgear.health.standing import Health
 from switchgear.health.traffic import TrafficWatch
@@ -106,7 +107,7 @@ def test_from_start_to_outage_and_back(seed: int | None) -> None:
     [
         (TimeoutError(), "no answer: TimeoutError"),
         (ConnectionRefusedError("refused"), "no answer: ConnectionRefusedError: refused"),
-        (EOFError("cut"), "no answer: EOFError: cut"),
+        (ProbeFailed("-ERR"), "answered wrongly: ProbeFailed: DEPENDENCY_FAILED: -ERR"),
         (CircuitOpen(dependency="redis"), "no answer: CircuitOpen: CIRCUIT_OPEN"),
         (asyncio.CancelledError(), "no answer: somebody cancelled the probe"),
         (ValueError("-ERR"), "answered wrongly: ValueError: -ERR"),

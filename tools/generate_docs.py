@@ -14,6 +14,7 @@ from switchgear.surfaces.cli.reference import cli_reference
 from switchgear.surfaces.rest import rest_reference
 from tools.reference.codes import codes_page
 from tools.reference.events import events_page
+from tools.reference.health import health_page
 from tools.reference.library import library_page
 from tools.reference.timeouts import timeouts_page
 
@@ -24,6 +25,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "codes.md": codes_page,
     "configuration.md": configuration_reference,
     "events.md": events_page,
+    "health.md": health_page,
     "library.md": library_page,
     "rest.md": rest_reference,
     "timeouts.md": timeouts_page,

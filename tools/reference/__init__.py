@@ -3,6 +3,7 @@
 codes      docs/reference/codes.md, from the table of codes
 timeouts   docs/reference/timeouts.md, from the table of operations
 events     docs/reference/events.md, from the table of transitions
+health     docs/reference/health.md, from the table of moves of a dependency
 library    docs/reference/library.md, from the public names
 markdown   tables and cells
 

@@ -32,7 +32,8 @@ class Source(StrEnum):
 class Evidence:
     """One observation, made at `at` (seconds of the monotonic clock of whoever keeps it).
 
-    `seconds` is how long the answer took, where that is known; `detail` is for people and holds no secret.
+    `seconds` is how long the answer took, where that is known; `detail` is for people and holds no secret. `failed` is
+    the share of what was looked at that failed, 0 to 1, where many calls make one observation.
     """
 
     polarity: Polarity
@@ -40,3 +41,4 @@ class Evidence:
     at: float
     detail: str = ""
     seconds: float | None = None
+    failed: float = 0.0

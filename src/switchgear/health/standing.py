@@ -26,7 +26,8 @@ class Standing:
 
     `age` is seconds since the youngest positive evidence, None when there never was any; `since` is how many seconds
     it has been in this state; `retry_after` is seconds until it is looked at again, None when nobody knows. `reason`
-    says in words why it stands there.
+    says in words why it stands there. `doubted` says that the youngest evidence of a source is not positive, though not
+    often enough in a row to change the state.
     """
 
     name: str
@@ -37,11 +38,12 @@ class Standing:
     reason: str = ""
     retry_after: float | None = None
     flapping: bool = False
+    doubted: bool = False
 
     @property
     def vouches(self) -> bool:
-        """Whether a destructive operation may rest on it: healthy, and that by fresh positive evidence."""
-        return self.state is Health.HEALTHY
+        """Whether a destructive operation may rest on it: healthy by fresh positive evidence, and no doubt since."""
+        return self.state is Health.HEALTHY and not self.doubted
 
 
 class Standings(Protocol):

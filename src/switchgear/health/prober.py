@@ -1,0 +1,241 @@
+"""`Prober`: asks dependencies how they are, when the board's schedule says so. One for each group of processes.
+
+It carries out probes and observes what came of them. When to probe is decided in `schedule`, what follows from an
+answer in `machine`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable, Mapping
+from math import inf
+from typing import Any, Self
+
+from switchgear.core.errors import OptionError
+from switchgear.health.bell import Bell
+from switchgear.health.board import HealthBoard
+from switchgear.health.evidence import Polarity, Source
+from switchgear.health.probe import Probe, described, polarity_of
+from switchgear.health.prober_lease import Lease, Report
+from switchgear.health.traffic import TrafficWatch
+from switchgear.policies.checks import refused, require_count, require_seconds
+
+_LOOK_EVERY_SECONDS = 1.0
+_END_SECONDS = 1.0
+
+
+class Prober:
+    """Probes the dependencies of a board.
+
+    probes    by the name of the dependency; `add` takes more.
+    watches   traffic watches to tick once a second.
+    lease     makes one of several processes the prober; the others follow what it finds. Default: this one probes.
+    at_once   probes that run at the same time at most, at least 1; default 8.
+    silence   seconds without news of the process that probes after which this one probes by itself, above 0; default
+              30.
+
+    Run it as a task with `run`, or in a thread of its own with `run_in_thread`; end it with `close`. Raises
+    `OptionError` for options that cannot work, and for a dependency that the board does not know.
+    """
+
+    def __init__(
+        self,
+        board: HealthBoard,
+        probes: Mapping[str, Probe] | None = None,
+        *,
+        watches: Iterable[TrafficWatch] = (),
+        lease: Lease | None = None,
+        at_once: int = 8,
+        silence: float = 30.0,
+    ) -> None:
+        """Take the probes. Nothing is asked yet."""
+        require_count("Prober(at_once)", at_once, example=8)
+        require_seconds("Prober(silence)", silence, example=30.0)
+        self._board, self._clock = board, board.clock
+        self._watches = tuple(watches)
+        self._lease = lease
+        self._at_once, self._silence = at_once, silence
+        self._probes: dict[str, Probe] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._hanging: dict[str, asyncio.Future[str | None]] = {}
+        self._bell = Bell()
+        self._closing = self._runs = False
+        self._thread: threading.Thread | None = None
+        self._news_at = self._clock.monotonic()
+        self.abandoned = 0
+        """Probes that did not end although they were cancelled. Each is asked to end again before the next."""
+        for name, probe in (probes or {}).items():
+            self.add(name, probe)
+
+    def add(self, name: str, probe: Probe) -> None:
+        """Probe the dependency `name` by `probe` from now on."""
+        if not callable(probe):
+            raise refused("Prober(probes)", "needs async functions without arguments", probe, "{'redis': ping}")
+        if name in self._probes:
+            raise OptionError(f"{name!r} has a probe already; one dependency has one")
+        self._board.plan_probes(name, spared=self._lease is None)
+        self._probes[name] = probe
+        self._bell.ring()
+
+    async def run(self) -> None:
+        """Probe until `close`. Cancelling it ends it as well: probes that run are cancelled, the lease is released."""
+        if self._runs:
+            raise OptionError("this prober runs already")
+        self._runs = True
+        try:
+            while not self._closing:
+                await self._bell.wait_async(self._clock, self._turn())
+        finally:
+            self._runs = False
+            await self._end()
+
+    def run_in_thread(self) -> Self:
+        """Probe in a thread of its own, for programs without an event loop. Returns at once; `close` ends it."""
+        if self._thread is not None:
+            raise OptionError("this prober runs in a thread already")
+        self._thread = threading.Thread(target=lambda: asyncio.run(self.run()), name="switchgear-prober", daemon=True)
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Probe no more. From another thread it waits for the prober's own, a few seconds at most."""
+        self._closing = True
+        self._bell.ring()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(3 * _END_SECONDS)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process probes: it holds the lease, there is none, or its holder has been silent too long."""
+        if self._lease is None or self._lease.acquire():
+            return True
+        return self._clock.monotonic() - self._news_at >= self._silence
+
+    # -- One turn --------------------------------------------------------------------------------------------
+
+    def _turn(self) -> float:
+        """Do what is due, and return the seconds until there may be more."""
+        for watch in self._watches:
+            watch.tick()
+        self._follow()
+        if self.leads:
+            self._start_due()
+        return min(_LOOK_EVERY_SECONDS, self._board.elapse(), self._idle_seconds())
+
+    def _start_due(self) -> None:
+        due = sorted((self._board.probe_in(name), name) for name in self._probes if name not in self._running)
+        for seconds, name in due[: max(0, self._at_once - len(self._running))]:
+            if seconds <= 0:
+                self._running[name] = asyncio.get_running_loop().create_task(self._ask(name))
+
+    def _idle_seconds(self) -> float:
+        """Return the seconds until a probe is due for which there is a place; a probe that ends rings the bell."""
+        if len(self._running) >= self._at_once or not self._probes:
+            return inf
+        waits = [self._board.probe_in(name) for name in self._probes if name not in self._running]
+        soonest = min(waits, default=inf)
+        return soonest if soonest > 0 else _LOOK_EVERY_SECONDS  # due and not started: somebody else leads
+
+    async def _ask(self, name: str) -> None:
+        """Carry out one probe and observe what came of it, dated by when it was asked."""
+        started = self._clock.monotonic()
+        try:
+            polarity, detail = await self._answer(name)
+        finally:
+            del self._running[name]
+            self._bell.ring()
+        seconds, bound = self._clock.monotonic() - started, self._board.dependency(name).probe_timeout
+        if polarity is Polarity.POSITIVE and seconds > bound:  # this process, or its loop, stood still meanwhile
+            polarity, detail = Polarity.ABSENT, f"an answer after {seconds:.3g} s, later than {bound:g} s"
+        self._tell(Report(name, polarity, detail, seconds))
+
+    async def _answer(self, name: str) -> tuple[Polarity, str]:
+        bound = self._board.dependency(name).probe_timeout
+        if (hanging := self._hanging.get(name)) is not None and not hanging.done():
+            hanging.cancel()
+            return Polarity.ABSENT, "an earlier probe still hangs"
+        try:
+            task = asyncio.ensure_future(self._probes[name]())
+            await self._wait(task, bound)
+            if not task.done():
+                await self._abandon(name, task)
+                return Polarity.ABSENT, f"nothing within {bound:g} s"
+            if task.cancelled():
+                return Polarity.ABSENT, "somebody cancelled the probe"
+            return Polarity.POSITIVE, _checked(task.result())
+        except Exception as error:  # noqa: BLE001 - whatever a probe raises is evidence; `polarity_of` says of what
+            return polarity_of(error), described(error)
+
+    async def _wait(self, task: asyncio.Future[str | None], seconds: float) -> None:
+        """Wait until `task` is done, at most `seconds`; when this wait is cancelled, so is the task."""
+        over = asyncio.Event()
+        timer = self._clock.call_at(self._clock.monotonic() + seconds, over.set)
+        task.add_done_callback(lambda _: over.set())
+        try:
+            await over.wait()
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        finally:
+            timer.cancel()
+
+    async def _abandon(self, name: str, task: asyncio.Future[str | None]) -> None:
+        """Cancel a probe that took too long. One that does not end is left behind, and counted."""
+        task.cancel()
+        await self._wait(task, _END_SECONDS)
+        if not task.done():
+            self.abandoned += 1
+            self._hanging[name] = task
+        task.add_done_callback(_retrieve)
+
+    def _tell(self, report: Report) -> None:
+        self._observe(report, report.seconds)
+        if self._lease is not None and self._lease.acquire():
+            self._lease.publish(report)
+
+    def _follow(self) -> None:
+        """Observe what the process that holds the lease has found."""
+        if self._lease is None or self._lease.acquire():
+            return
+        for found in self._lease.news():
+            self._news_at = self._clock.monotonic()
+            if found.report.name in self._probes:
+                self._observe(found.report, found.age)
+
+    def _observe(self, report: Report, age: float) -> None:
+        self._board.observe(
+            report.name, report.polarity, Source.PROBE, detail=report.detail, seconds=report.seconds, age=age
+        )
+
+    async def _end(self) -> None:
+        """Cancel what runs, wait for it, but not for long, and give the lease back."""
+        tasks: list[asyncio.Future[Any]] = [*self._running.values(), *self._hanging.values()]
+        for task in tasks:
+            task.cancel()
+        for name in self._probes:
+            self._board.plan_probes(name, probed=False)
+        if self._lease is not None:
+            self._lease.release()
+        if tasks:
+            ended = asyncio.ensure_future(_all_done(tasks))
+            await self._wait(ended, _END_SECONDS)
+            ended.cancel()
+
+
+async def _all_done(tasks: Iterable[asyncio.Future[Any]]) -> str | None:
+    await asyncio.wait(tasks)
+    return None
+
+
+def _checked(result: object) -> str:
+    """Return the word of a right answer. What is neither text nor None is no answer: False may mean anything."""
+    if result is not None and not isinstance(result, str):
+        raise TypeError(f"a probe returns a text or None, not {result!r}; it raises when the answer is wrong")
+    return result or ""
+
+
+def _retrieve(task: asyncio.Future[str | None]) -> None:
+    """Look at how a probe ended that was left behind, so that nobody complains that nobody did."""
+    if not task.cancelled():
+        task.exception()

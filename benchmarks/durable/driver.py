@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import time
 from collections.abc import Callable
@@ -55,6 +56,8 @@ async def measure(name: str, opening: Opening, folder: Path, workload: Workload)
     async with opening(folder) as engine:
         for number in itertools.islice(numbers, _WARM_UP):
             await engine.act(number)
+        gc.collect()
+        gc.freeze()  # what was imported, for every engine: no collection looks through it, as in a server of ours
         burst_rate = await _burst(engine, _take(numbers, workload.burst))
         synced = engine.syncs()
         rate, latencies = await _in_flight(engine, numbers, workload.in_flight, workload.seconds)

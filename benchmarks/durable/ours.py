@@ -43,8 +43,8 @@ class _Ours:
         await asyncio.gather(*map(self.act, numbers))
 
     def syncs(self) -> int:
-        """Return the commit groups so far: one sync each."""
-        return self._gear.store.statistics().groups
+        """Return the syncs so far: one a commit group, and those of checkpoints."""
+        return self._gear.store.statistics().syncs
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import Denied, Invalid
@@ -38,6 +39,10 @@ class Scope:
         checked_name("actor", self.actor)
 
 
+scope_of = lru_cache(maxsize=1_024)(Scope)
+"""`Scope`, for who asks for the same few over and over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A verified caller: its tenant, its actor name, the accounts and permissions it was granted."""
@@ -60,7 +65,7 @@ class Principal:
         """
         if account not in self.accounts:
             raise Denied(f"account {account!r} is not among the accounts of this token", policy="account")
-        return Scope(self.tenant, account, self.actor)
+        return scope_of(self.tenant, account, self.actor)
 
     def require(self, permission: str) -> None:
         """Raise `Denied` (PERMISSION_DENIED) unless `permission` was granted."""

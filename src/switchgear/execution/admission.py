@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from switchgear.core.canonical import canonical_json
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Invalid, Overloaded, Rejected, StoreError
@@ -43,8 +45,7 @@ _REBINDS_MAX = 3
 _REASKS_MAX = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request to act. `lifetime` is how many seconds it may stay open; None means the tool's own.
 
     `time_box` is after how many seconds it is reverted; None means never.
@@ -66,8 +67,7 @@ class Submission:
     correlation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True, gc=False):
     """The intent that answers a submission. `replayed` says that an earlier request had made it.
 
     With a `departure` it is on record as dispatched already, and is to be carried on.
@@ -116,7 +116,7 @@ class Admission:
         self._ids = parts.ids
         self._gates = gates
         self._refusals = refusals
-        self._accepting: dict[tuple[str, str], asyncio.Event] = {}
+        self._accepting: dict[tuple[str, str], asyncio.Event | None] = {}  # an event once somebody waits
         self.lately = Lately()
         self.stopping = False
         self.unacknowledged: dict[str, str] = {}
@@ -152,16 +152,18 @@ class Admission:
 
     async def _admit_keyed(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
         slot = (submission.scope.tenant, name)
-        while (first := self._accepting.get(slot)) is not None:
+        while slot in self._accepting:
+            first = self._accepting[slot] = self._accepting[slot] or asyncio.Event()
             if not await within(self._clock, ACCEPT_WAIT, first.wait()):
                 raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
-        self._accepting[slot] = asyncio.Event()
+        self._accepting[slot] = None
         try:
             if self.lately.is_new(slot):
                 return await self._bind_unmet(submission, tool, payload, name)
             return await self._bind(submission, tool, payload, name)
         finally:
-            self._accepting.pop(slot).set()
+            if (waited_for := self._accepting.pop(slot)) is not None:
+                waited_for.set()
 
     async def _bind_unmet(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
         """Take a key to be free until the ledger says otherwise. Whatever refuses it, a repeat is answered."""

@@ -7,6 +7,7 @@ react to cancellation is abandoned after a grace and counted; nothing waits for 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -17,7 +18,9 @@ from switchgear.core.deadline import CURRENT
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Connector, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.family import REVERT
+from switchgear.guard.expiry import Timers
 
+_Expire = Callable[[asyncio.Task[Result], asyncio.Future[None]], None]
 CANCEL_GRACE = 1.0
 """Seconds that a cancelled attempt has to end."""
 
@@ -44,12 +47,27 @@ class Ended:
     timed_out: bool = False
 
 
+class _Overdue:
+    """An attempt whose deadline has come, once it is cancelled by the clock."""
+
+    __slots__ = ("_ended", "_expire", "_task")
+
+    def __init__(self, expire: _Expire, task: asyncio.Task[Result], ended: asyncio.Future[None]) -> None:
+        self._expire = expire
+        self._task = task
+        self._ended = ended
+
+    def cancel(self) -> None:
+        self._expire(self._task, self._ended)
+
+
 class Attempts:
     """Runs attempts on a clock and keeps hold of those that are running."""
 
     def __init__(self, clock: Clock) -> None:
         """Start with none."""
         self._clock = clock
+        self._timers = Timers(clock)
         self._running: set[asyncio.Task[Result]] = set()
         self._cut_off: set[asyncio.Task[Result]] = set()
         self.closed = False
@@ -62,14 +80,16 @@ class Attempts:
         task = loop.create_task(_attempt(connector, call))
         self._running.add(task)
         task.add_done_callback(lambda _: _resolve(ended))
-        timer = self._clock.call_at(call.deadline.moment_on(self._clock), lambda: self._expire(task, ended))
+        overdue = self._timers.expiries().watch(
+            call.deadline.moment_on(self._clock), _Overdue(self._expire, task, ended)
+        )
         try:
             await ended
         except asyncio.CancelledError:
             task.cancel()  # whoever carries it is torn off: it must not go on alone
             raise
         finally:
-            timer.cancel()
+            overdue.forget()
             self._running.discard(task)
         return self._ended(task, Code.TIMEOUT_REVERT if call.purpose == REVERT else Code.TIMEOUT_INTENT_EXECUTE)
 

@@ -7,8 +7,9 @@ anything (a place, a time, a resource, a pause, a probe) is queued instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.lines import Ticket
@@ -17,8 +18,7 @@ from switchgear.execution.registry import Registered
 from switchgear.gates.gate import Conditions
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
+class Departure(msgspec.Struct, frozen=True, gc=False):
     """An intent that is cleared to leave: its place in the queue and its permits are taken.
 
     `change` is what is recorded of it, on `conditions`.

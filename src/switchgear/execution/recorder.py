@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
@@ -21,7 +19,7 @@ from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError, SwitchgearError
 from switchgear.core.ids import IdSource
-from switchgear.core.scope import Scope
+from switchgear.core.scope import scope_of
 from switchgear.execution.clock_watch import ClockWatch
 from switchgear.execution.intent import Change, Intent, accepted, evolve
 from switchgear.execution.replay import replay_end
@@ -85,21 +83,17 @@ def bound(facts: Mapping[str, Any]) -> KeyRecord:
     return KeyRecord(facts["id"], facts["digest"], facts.get("key_generation", 1), earlier)
 
 
-_scope = lru_cache(maxsize=1_024)(Scope)  # the same few, over and over
-
 _decode_key = msgspec.json.Decoder(KeyRecord).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Birth:
+class Birth(msgspec.Struct, frozen=True, gc=False):
     """A child intent to be accepted in the append that its parent's change is written in."""
 
-    facts: Mapping[str, Any]
-    payload: Mapping[str, Any]
+    facts: dict[str, Any]
+    payload: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """An intent that is not on record yet: ready, as it would be accepted `at` seconds since the epoch."""
 
     born: Birth
@@ -107,8 +101,7 @@ class Draft:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Also:
+class Also(msgspec.Struct, frozen=True, gc=False):
     """What else goes into one append with the changes of an intent, all or nothing.
 
     `expects` and `counts` are what gates relied on, `events` and `writes` belong to what has a life of its own,
@@ -301,7 +294,7 @@ class Recorder:
         self._check_awake()
         events, writes = list(also.events), list(also.writes)
         children = self._all_born(also.births, self.watch.time(), events, writes)
-        await self._commit((tenant, stream), events, writes, replace(also, events=(), writes=()))
+        await self._commit((tenant, stream), events, writes, msgspec.structs.replace(also, events=(), writes=()))
         for child in children:
             self._keep(child)
 
@@ -347,7 +340,7 @@ class Recorder:
         """Return a new intent after `changes`, the events of its birth, and the rows of it and its key."""
         born, now = draft.born, draft.at
         intent = msgspec.structs.replace(_folded(draft.intent, changes, now)[0], version=1)
-        acceptance = Change(Kind.ACCEPTED, dict(born.facts), dict(born.payload))
+        acceptance = Change(Kind.ACCEPTED, born.facts, born.payload)
         events = [self._event(intent, acceptance, now, intent.actor)]
         events += [self._event(intent, change, now, actor) for change in changes]
         writes = [Write(INTENTS, intent.id, 0, _encode(intent), intent.state)]
@@ -406,7 +399,7 @@ class Recorder:
         return intent
 
     def _event(self, intent: Intent, change: Change, now: float, actor: str) -> Event:
-        scope = _scope(intent.tenant, intent.account, actor)
+        scope = scope_of(intent.tenant, intent.account, actor)
         return self._encoder.encode(
             change.kind,
             stream=intent.id,

@@ -6,8 +6,9 @@ dispatch left, so the append fails when a later action has come in between.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from switchgear.execution.intent import Intent
 from switchgear.execution.recorder import Also
@@ -33,7 +34,7 @@ class Resources:
         version = intent.resource_version if intent.unresolved else await self._version(intent.tenant, intent.resource)
         facts["resource_version"] = version + 1
         claim = Write(RESOURCES, intent.resource, version, intent.id.encode())
-        return replace(also, writes=(*also.writes, claim))
+        return structs.replace(also, writes=(*also.writes, claim))
 
     async def _version(self, tenant: str, resource: str) -> int:
         row = await self._store.get(RESOURCES, tenant, resource)

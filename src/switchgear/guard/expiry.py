@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from switchgear.core.clock import Clock, SystemClock, Timer
 from switchgear.guard.mutexes import new_mutex
 
 _GRAIN_SECONDS = 0.01
 
-Bucket = dict[int, asyncio.Task[Any]]
+
+class Cancellable(Protocol):
+    """What can be cancelled at its moment: a task, or something that knows better what to do."""
+
+    def cancel(self) -> object:
+        """Do so."""
+
+
+Bucket = dict[int, Cancellable]
 
 
 class Expiries:
@@ -53,9 +61,16 @@ class Expiries:
         self.recent = bucket
         return bucket
 
+    def watch(self, when: float, what: Cancellable) -> Watched:
+        """Cancel `what` at `when`, or up to a grain later, unless that is forgotten before."""
+        bucket = self.recent if self.low < when <= self.high else self.bucket(when)
+        self.serial += 1
+        bucket[self.serial] = what
+        return Watched(bucket, self.serial)
+
     @property
     def armed(self) -> int:
-        """How many tasks have a deadline running."""
+        """How many deadlines are running."""
         return sum(map(len, self._buckets.values()))
 
     def _watch(self, high: float) -> None:
@@ -77,10 +92,10 @@ class Expiries:
             self._watch(min(self._buckets))
 
     def _expire(self, bucket: Bucket) -> None:
-        tasks = list(bucket.values())
+        due = list(bucket.values())
         bucket.clear()
-        for task in tasks:
-            task.cancel()
+        for what in due:
+            what.cancel()
 
 
 _BY_LOOP: dict[tuple[asyncio.AbstractEventLoop, int], Expiries] = {}
@@ -115,6 +130,21 @@ class Timers:
         if recent is None or recent.loop is not loop:
             recent = self.recent = _expiries_of(loop, self._clock)
         return recent
+
+
+class Watched:
+    """A deadline of something else than a task."""
+
+    __slots__ = ("_bucket", "_serial")
+
+    def __init__(self, bucket: Bucket, serial: int) -> None:
+        """Made by `Expiries.watch`."""
+        self._bucket = bucket
+        self._serial = serial
+
+    def forget(self) -> None:
+        """Let it not be cancelled. Of no effect once it was."""
+        self._bucket.pop(self._serial, None)
 
 
 class Armed:

@@ -24,7 +24,7 @@ from switchgear.guard.permit import Permit, PermitScope, permit_now
 from switchgear.guard.plan import Plan
 from switchgear.guard.reading import state_of, statistics_of, totals_of
 from switchgear.guard.stream import Stream
-from switchgear.guard.terms import Terms, checked_effect
+from switchgear.guard.terms import NO_TERMS, checked_effect, plain_terms
 from switchgear.policies.breaker import Breaker, BreakerState
 from switchgear.policies.bulkhead import Bulkhead
 from switchgear.policies.fallback import Fallback
@@ -139,7 +139,7 @@ class Guard:
         )
         self._member = Member(plan, None, plan.mutexes[0])
         self._keys: Keys | None = Keys(plan)
-        self._terms = Terms()
+        self._terms = NO_TERMS
         self._drivers = Drivers(plan)
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -233,7 +233,11 @@ class Guard:
         well; see `timeout_seconds`. Raises `Rejected` when the call is not let in at once, `OptionError` for a cost
         below 0.
         """
-        return permit_now(self._member, self._terms.narrowed(cost=cost, tenant=tenant))
+        terms = self._terms
+        plain = terms is NO_TERMS
+        return permit_now(
+            self._member, plain_terms(cost, tenant) if plain else terms.narrowed(cost=cost, tenant=tenant)
+        )
 
     def using(
         self,

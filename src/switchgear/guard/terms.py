@@ -6,6 +6,7 @@ What its guard says of all its calls stands in the plan, which may change; the m
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from switchgear.core.effects import Effect
@@ -66,6 +67,16 @@ class Terms:
         if self.deadline_seconds is not None and "deadline_seconds" in said:
             said["deadline_seconds"] = min(self.deadline_seconds, said["deadline_seconds"])
         return replace(self, **said) if said else self
+
+
+NO_TERMS = Terms()
+"""What a call says of which nothing is said."""
+
+
+@lru_cache(maxsize=4_096)
+def plain_terms(cost: float | None, tenant: str | None) -> Terms:
+    """Return the terms of a call of which nothing else is said; the same few are asked for over and over."""
+    return NO_TERMS.narrowed(cost=cost, tenant=tenant)
 
 
 def checked_cost(cost: float) -> float:

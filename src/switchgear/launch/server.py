@@ -7,6 +7,7 @@ below.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -114,6 +115,7 @@ async def _serve(place: Place, ready: Callable[[str], None], recorded: Callable[
         tell_of_recovery(gear.recovered)
         verifier, host, port = _development(gear.configuration, place)
         limits = limits_of(gear.configuration)
+        _set_aside_what_is_here()
         with _service_manager() as notifier:
             in_order = await run_server(gear, host, port, ready, verifier=verifier, limits=limits, notifier=notifier)
     code = 0 if in_order else 1
@@ -130,6 +132,12 @@ def _service_manager() -> Iterator[Notifier | None]:
     else:
         with Notifier(options) as notifier:
             yield notifier
+
+
+def _set_aside_what_is_here() -> None:
+    """Let no garbage collection look through all that was imported: each such look would hold up every action."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _address(serving: asyncio.Task[bool], address: asyncio.Future[str]) -> str:

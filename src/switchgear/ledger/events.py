@@ -84,7 +84,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     trace: str
     correlation: str
     causation: str
-    facts: dict[str, Any]
+    facts: Mapping[str, Any]
     payload_digest: str | None
 
 
@@ -129,7 +129,7 @@ class EventEncoder:
             context.trace,
             context.correlation,
             context.causation,
-            dict(facts),
+            facts,
             digest,
         )
         return Event(stream, self._json(body), stored)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
@@ -39,7 +40,7 @@ def own_breaker(rig: Rig, failures: int = 2) -> Guard:
 async def submit(rig: Rig, key: str, **options: Any) -> Intent:  # noqa: ANN401 - what a surface may say
     """Submit for acme with what a surface may say."""
     submission = Submission(scope=ACME, tool="crm.update", arguments={}, key=key)
-    return (await rig.engine.submit(replace(submission, **options))).intent
+    return (await rig.engine.submit(structs.replace(submission, **options))).intent
 
 
 async def test_refused_credentials_hold_up_their_tenant_alone() -> None:

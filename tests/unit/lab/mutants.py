@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -232,7 +232,7 @@ def a_repeat_goes_over_what_came_later(patch: pytest.MonkeyPatch) -> None:
         version = await self._version(intent.tenant, intent.resource)
         facts["resource_version"] = version + 1
         claim = Write(resources.RESOURCES, intent.resource, version, intent.id.encode())
-        return replace(also, writes=(*also.writes, claim))
+        return structs.replace(also, writes=(*also.writes, claim))
 
     patch.setattr(resources.Resources, "claimed", claimed)
 

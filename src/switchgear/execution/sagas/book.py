@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError
@@ -165,7 +165,7 @@ class Book:
         )
 
     async def _bear(self, saga: Saga, events: tuple[Event, ...], writes: tuple[Write, ...], also: Also) -> None:
-        whole = replace(also, events=(*events, *also.events), writes=(*writes, *also.writes))
+        whole = structs.replace(also, events=(*events, *also.events), writes=(*writes, *also.writes))
         await self._parts.recorder.bear(saga.tenant, saga.id, whole)
 
 

@@ -7,8 +7,10 @@ acknowledged, together with the intent of its first step. A refusal on the way l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import structs
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Invalid, Overloaded, Rejected, StoreError
@@ -147,7 +149,7 @@ class Door:
             passed = also_of(self._admission.ask(request))
         except ApprovalNeeded:
             passed = NOTHING_ELSE
-        return replace(passed, births=(birth,))
+        return structs.replace(passed, births=(birth,))
 
     def _facts(self, wish: SagaSubmission, definition: Definition, key: str) -> dict[str, Any]:
         saga_id = self._parts.ids.next("sga")

@@ -6,9 +6,9 @@ Whoever writes here names the version that it decided on. What is to be written 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 
 import msgspec
+from msgspec import structs
 
 from switchgear.core.clock import Clock
 from switchgear.core.ids import IdSource
@@ -67,7 +67,7 @@ class BoxDesk:
         if step is None:
             return also
         event, write, _ = self.written(box, step, tenant=after.tenant, actor=ACTOR, at=after.updated_at)
-        return replace(also, events=(*also.events, event), writes=(*also.writes, write))
+        return structs.replace(also, events=(*also.events, event), writes=(*also.writes, write))
 
     async def record(self, box: TimeBox, step: BoxStep, *, actor: str) -> TimeBox | None:
         """Record `step` of `box` and return it as it is then; None when it has changed meanwhile.

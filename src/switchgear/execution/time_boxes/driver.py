@@ -10,6 +10,8 @@ import asyncio
 import logging
 from dataclasses import replace
 
+import msgspec
+
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Invalid, Overloaded, Rejected, StoreError
 from switchgear.execution.arguments import validate
@@ -273,7 +275,7 @@ class TimeBoxes:
         validate(undo, arguments)
         patient = replace(undo, attempts=max(undo.attempts, rules.ATTEMPTS_MIN))
         born = child(self._parts, intent, patient, arguments, purpose=REVERT)
-        return replace(born, facts={**born.facts, "priority": _PRIORITY})
+        return msgspec.structs.replace(born, facts={**born.facts, "priority": _PRIORITY})
 
     def _undo(self, box: TimeBox) -> Tool:
         known = self._parts.registry.get(box.undo)

@@ -12,13 +12,13 @@ from switchgear.core.codes import Code
 from switchgear.execution.time_boxes.box import SECONDS_MAX
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import Operation, PathWord, page_limit
+from switchgear.surfaces.rest.operation import NOT_BLANK, Operation, PathWord, page_limit
 from switchgear.surfaces.rest.queries import Choice, Word
 
 BOX = PathWord("time_box_id", "Id of the time-box: that of its intent, and `.2` behind it for a second execution.")
 """The word of every path that is about one time-box."""
 
-_Reason = Annotated[str, Meta(min_length=1, max_length=500, description="Recorded in the ledger.")]
+_Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=NOT_BLANK, description="Recorded in the ledger.")]
 _REFUSALS = (
     Code.NOT_FOUND,
     Code.INVALID_ARGUMENT,

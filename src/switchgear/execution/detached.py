@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from switchgear.core.clock import Clock
@@ -26,16 +27,23 @@ class Detached:
 
         Raises `StoreError` (TIMEOUT_JOURNAL_APPEND) when the engine stops before it is known.
         """
-        task = asyncio.get_running_loop().create_task(work)
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        task = loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if not task.cancelled():
-                raise
+        task.add_done_callback(partial(self._ended, ended))
+        await ended
+        if task.cancelled():
             message = "the engine stopped before the ledger acknowledged; repeat with the same key"
-            raise StoreError(message, code=Code.TIMEOUT_JOURNAL_APPEND) from None
+            raise StoreError(message, code=Code.TIMEOUT_JOURNAL_APPEND)
+        return task.result()
+
+    def _ended(self, ended: asyncio.Future[None], task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not ended.done():
+            ended.set_result(None)
+        elif not task.cancelled():
+            task.exception()  # nobody waits for it any more; what went wrong is on record or was refused
 
     async def wait(self, clock: Clock, seconds: float) -> None:
         """Let what is under way end within `seconds`."""

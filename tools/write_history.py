@@ -82,6 +82,7 @@ SAMPLES: Mapping[Kind, tuple[Mapping[str, Any], Mapping[str, Any] | None]] = {
     Kind.REPLAY_COMPLETED: ({"result": "verified", "state_hash": "0" * 64}, None),
     Kind.REPLAY_FAILED: ({"cause": "gate", "refusal": "KILL_SWITCH_ACTIVE"}, {"detail": "stopped by ops"}),
     Kind.REEXECUTED: ({"by": "user:b", "proof": "not_applied", "attempts_max": 3, "lookups": 0}, None),
+    Kind.ADOPTED: ({"owner": "engine-2", "adopted_from": "engine-1"}, None),
 }
 
 

@@ -49,7 +49,9 @@ class Mortal:
         return getattr(self._store, name)
 
     async def append(self, append: Append) -> Appended:
-        """Append, or die."""
+        """Append, or die. That an engine is there is no event: it is on record before anything is counted."""
+        if not append.events and not self.dead.is_set():
+            return await self._store.append(append)
         self._left -= 1
         if self._left < 0 or (self._left == 0 and not self._lands):
             return await self._die()

@@ -64,6 +64,8 @@ _MEANINGS: Mapping[Kind, str] = {
     Kind.REPLAY_COMPLETED: "The replay ended. Names its result.",
     Kind.REPLAY_FAILED: "The replay ended without its result. Names the cause.",
     Kind.REEXECUTED: "It begins anew, as another generation with a downstream key of its own.",
+    Kind.ADOPTED: "The engine that went on with it is lost, and another one does now. Names both. Only on a store that "
+    "several engines share.",
 }
 
 _HEAD = f"""# Events and states
@@ -73,8 +75,10 @@ An intent is an action on record. Its state is a fold over its events, and the e
 ledger. Each event may happen in the states that its row names, and nowhere else.
 """
 
-_ANYWHERE = frozenset({Kind.REPLAY_REQUESTED, Kind.REPLAY_STARTED, Kind.REPLAY_COMPLETED, Kind.REPLAY_FAILED})
-"""Events that happen in every state and change none: left out of the diagram."""
+_ANYWHERE = frozenset(
+    {Kind.REPLAY_REQUESTED, Kind.REPLAY_STARTED, Kind.REPLAY_COMPLETED, Kind.REPLAY_FAILED, Kind.ADOPTED}
+)
+"""Events that happen in every state, or every open one, and change none: left out of the diagram."""
 
 _OTHERS = (
     ("`admission.refused`", "the tenant's", "Requests refused before they became intents, counted by tool and code."),

@@ -267,6 +267,7 @@ class Switchgear:
         await self._restores.load()
         if self._restores.book.frozen:
             self._restores.tell()
+            await self.engine.leases.join()
             self.engine.rest()
         else:
             self.recovered = await self.engine.recover()

@@ -16,7 +16,8 @@ resolving   what a person says became of an action in doubt: pure
 dead_letters  what may run again, and what is put away: pure
 reservation  what outcomes make of reserved units, and the fold of events into counters: pure
 budget_keeper, budget_check  the book of budgets kept current and its alarms; counters counted again
-recovery    what a start does with what it finds
+recovery    what a start does with what it finds, and what is done about the open work of a lost engine
+leases/     which engine may write: epoch, beats, fencing, whose an intent is
 outcomes    waiting for an intent
 refusals    counts of what was refused before an intent existed
 registry    the tools known here

@@ -30,6 +30,12 @@ VALUE_BYTES_MAX = 1_048_576
 MESSAGE_CHARACTERS_MAX = 2_000
 """The longest message that is kept with an outcome."""
 
+_UNSENT = Refused(Code.LEDGER_UNAVAILABLE, "it never left", retryable=True, verdict=Verdict.IGNORED)
+
+
+def _always() -> bool:
+    return True
+
 
 @dataclass(slots=True)
 class AttemptCounts:
@@ -41,10 +47,11 @@ class AttemptCounts:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an attempt ended. `timed_out` says that its deadline cut it off."""
+    """How an attempt ended. `timed_out` says that its deadline cut it off, `unsent` that it never began."""
 
     result: Result
     timed_out: bool = False
+    unsent: bool = False
 
 
 class _Overdue:
@@ -64,10 +71,11 @@ class _Overdue:
 class Attempts:
     """Runs attempts on a clock and keeps hold of those that are running."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Start with none."""
+    def __init__(self, clock: Clock, *, may_leave: Callable[[], bool] = _always) -> None:
+        """Start with none. `may_leave` is asked in the moment in which an attempt begins."""
         self._clock = clock
         self._timers = Timers(clock)
+        self._may_leave = may_leave
         self._running: set[asyncio.Task[Result]] = set()
         self._cut_off: set[asyncio.Task[Result]] = set()
         self.closed = False
@@ -77,7 +85,7 @@ class Attempts:
         """Make one attempt and return what is known of it, at the latest a grace after its deadline."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
-        task = loop.create_task(_attempt(connector, call))
+        task = loop.create_task(_attempt(connector, call, self._may_leave))
         self._running.add(task)
         task.add_done_callback(lambda _: _resolve(ended))
         overdue = self._timers.expiries().watch(
@@ -110,7 +118,7 @@ class Attempts:
         stopping = task in self._cut_off
         self._cut_off.discard(task)
         if task.done() and not task.cancelled():
-            return Ended(task.result())
+            return Ended(result := task.result(), unsent=result is _UNSENT)
         if stopping:
             reason = "the engine stopped before an answer came"
             return Ended(Uncertain(Code.SHUTTING_DOWN, reason, Verdict.IGNORED))
@@ -145,8 +153,10 @@ def unfit(value: object) -> str:
     return f"the value takes {size} bytes as JSON, and {VALUE_BYTES_MAX} is the most" if size > VALUE_BYTES_MAX else ""
 
 
-async def _attempt(connector: Connector, call: Call) -> Result:
+async def _attempt(connector: Connector, call: Call, may_leave: Callable[[], bool]) -> Result:
     CURRENT.set(call.deadline)
+    if not may_leave() or call.deadline.remaining() <= 0:
+        return _UNSENT  # this process stood still meanwhile: what was checked before may hold no longer
     try:
         return recordable(await connector.execute(call))
     except asyncio.CancelledError:

@@ -124,7 +124,7 @@ class Doubts:
     async def _alone(self, tenant: str, intent_id: str) -> None:
         try:
             intent = await self._parts.recorder.latest(tenant, intent_id)
-            if intent is None:
+            if intent is None or self._parts.recorder.lease.foreign(intent):
                 self._book.forget(intent_id)
             else:
                 await self._go_on(intent)

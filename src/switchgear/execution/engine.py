@@ -25,6 +25,8 @@ from switchgear.execution.doubts import DoubtOptions, Doubts
 from switchgear.execution.family import Family
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.kernel import GuardOf, Kernel, OwnGuardOf, no_own_guard
+from switchgear.execution.leases.keeper import LeaseKeeper
+from switchgear.execution.leases.lease import ALONE, Lease, LeaseOptions
 from switchgear.execution.outcomes import Outcomes
 from switchgear.execution.parts import Parts, Refresh
 from switchgear.execution.queue import FairQueue
@@ -56,7 +58,8 @@ class EngineLimits:
     """The engine's bounds: attempts at once over all and per dependency, and places in the queue.
 
     `queue_age_max` is for how many seconds what is sheddable may wait there from when it is due. `share` is what each
-    tenant may take of what leaves it, `shares` what tenants may that are named.
+    tenant may take of what leaves it, `shares` what tenants may that are named. `leases` is for how long the engine may
+    write without being heard of, where several share a store.
     """
 
     slots: int = 512
@@ -66,6 +69,7 @@ class EngineLimits:
     queue_age_max: float = 300.0
     share: Share = EQUAL_SHARE
     shares: Mapping[str, Share] = field(default_factory=dict)
+    leases: LeaseOptions = ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class Engine:
     ) -> None:
         """Put the parts together; nothing runs yet."""
         clock, ids = sources.clock, sources.ids
+        lease = Lease(ids.next("eng"), limits.leases, clock)
         self._clock = clock
         self.registry = Registry()
         self.queue = FairQueue(
@@ -120,7 +125,7 @@ class Engine:
             share=limits.share,
             shares=limits.shares,
         )
-        self.recorder = Recorder(store, clock=clock, ids=ids, owner=ids.next("eng"), encoder=sources.encoder)
+        self.recorder = Recorder(store, clock=clock, ids=ids, owner=lease.owner, encoder=sources.encoder, lease=lease)
         parts = Parts(store, self.recorder, self.registry, self.queue, clock, ids, sources.rng)
         self.refusals = Refusals(store, clock=clock, ids=ids, encoder=sources.encoder)
         self.outcomes: Outcomes[Intent] = Outcomes(clock)
@@ -155,12 +160,15 @@ class Engine:
         self.consents = Consents(parts)
         self._thawing = Thawing(parts, self.time_boxes.desk, sources.encoder)
         self._recovery = Recovery(parts, self.kernel, self.doubts)
+        self.leases = LeaseKeeper(parts, limits.leases, self._recovery, self._follow_up)
         self._refreshes = parts.refreshes
         self._beside: list[Loop] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = False
         self.defect: str | None = None
         """What ended one of the engine's own loops, None while all of them run."""
+        lease.tell(self._right_changed)
+        self.recorder.tell_losses(self._let_go)
         self.recorder.subscribe(self._announce)
         self.recorder.subscribe(self.family.note)
         self.recorder.subscribe(self.doubts.note)
@@ -201,10 +209,16 @@ class Engine:
 
     async def recover(self) -> Recovered:
         """Read open intents back, and begin with overdue reverts. Called once, before anything is submitted."""
+        await self.leases.join()
         await self.time_boxes.recover()
         recovered = await self._recovery.run()
         await self.sagas.recover()
         return recovered
+
+    async def _follow_up(self) -> None:
+        """Look at what may hang on intents that were taken over from another engine."""
+        await self.time_boxes.recover()
+        await self.sagas.recover()
 
     def start(self) -> None:
         """Begin to carry intents out."""
@@ -214,7 +228,8 @@ class Engine:
 
     def _loops(self) -> tuple[Coroutine[None, None, None], ...]:
         own = (self.kernel.run(), self._sweeper.run(), self.family.run(), self.doubts.run(), self.time_boxes.run())
-        return (*own, self.sagas.run(), *(begin() for begin in self._beside))
+        leases = (self.leases.run(), self.leases.watch())
+        return (*own, self.sagas.run(), *leases, *(begin() for begin in self._beside))
 
     async def stop(self, grace: float) -> None:
         """Close the door, let what is dispatched end within `grace` seconds, and record what was counted."""
@@ -226,6 +241,7 @@ class Engine:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.leases.leave()
         try:
             await self.refusals.flush()
         except StoreError as error:
@@ -371,6 +387,18 @@ class Engine:
             self.kernel.settled(intent.id)
         elif intent.state is State.PENDING_APPROVAL:
             self.outcomes.announce(intent)
+
+    def _let_go(self, intent_id: str) -> None:
+        """Give back the place of an intent that another engine goes on with."""
+        self.queue.release(intent_id)
+        self.kernel.settled(intent_id)
+
+    def _right_changed(self) -> None:
+        """Go on once something may leave again; refuse everything once nothing ever may."""
+        if self.recorder.lease.lost is not None:
+            self.admission.stopping = True
+            self.kernel.attempts.cut_off()
+        self.kernel.look_again()
 
     async def _keep_house(self) -> None:
         """Write counted refusals, and find out what became of submissions that were never acknowledged."""

@@ -88,7 +88,8 @@ class Kernel:
         self._running = False
         self._stopping = False
         self.idle = asyncio.Event()
-        self.attempts = Attempts(parts.clock)
+        self._lease = parts.recorder.lease
+        self.attempts = Attempts(parts.clock, may_leave=lambda: not self._lease.fenced)
 
     @property
     def in_flight(self) -> int:
@@ -128,6 +129,8 @@ class Kernel:
         """Clear a new intent for leaving in the append that accepts it; None when it has to queue."""
         registered = self._parts.registry.get(intent.tool)
         if registered is None or not self._running or not self._has_a_slot or not may_leave_at_once(intent):
+            return None
+        if self._lease.fenced:
             return None
         now = self._clock.monotonic()
         ticket = self._ticket(intent, registered.tool.dependency, now)
@@ -170,13 +173,18 @@ class Kernel:
         self._unsent.discard(intent_id)
         self._wake.set()
 
+    def look_again(self) -> None:
+        """Look at what may run: the right to send may be back."""
+        self._wake.set()
+
     async def run(self) -> None:
         """Carry intents until `stop`. Runs as one task."""
         self._running = True
         try:
             while not self._stopping:
                 self._wake.clear()
-                self._start_what_may_run()
+                if not self._lease.fenced:
+                    self._start_what_may_run()
                 self._tell_idleness()
                 await self._sleep_until_something_changes()
         finally:
@@ -226,7 +234,7 @@ class Kernel:
         return lane != UNREGISTERED and self._guard_of(lane).state != "closed"
 
     async def _sleep_until_something_changes(self) -> None:
-        moment = self._queue.next_moment(self._clock.monotonic())
+        moment = None if self._lease.fenced else self._queue.next_moment(self._clock.monotonic())
         timer = self._clock.call_at(moment, self._wake.set) if moment is not None else None
         try:
             await self._wake.wait()
@@ -310,13 +318,19 @@ class Kernel:
         await self._carry_on(dispatched, registered, permits)
 
     async def _carry_on(self, dispatched: Intent, registered: Registered, permits: Permits) -> None:
-        """Make the attempt that is on record as dispatched, and record what it came to."""
-        if self.attempts.closed or self._no_repeat(dispatched, registered) is not None:
-            # The engine stopped while the ledger took its time, or the remote may forget the key: it never leaves.
+        """Make the attempt that is on record as dispatched, and record what it came to.
+
+        Where the engine stopped or was fenced while the ledger took its time, or the remote may forget the key, it
+        never leaves.
+        """
+        stays = self.attempts.closed or self._no_repeat(dispatched, registered) is not None
+        result = None if stays else await self._make(dispatched, registered, permits)
+        if result is None:
             permits.refund()
+            self._unsent.add(dispatched.id)
             await self._settle(dispatched, decide.after_unsent(dispatched, self._parts.moment()))
+            self._unsent.discard(dispatched.id)
             return
-        result = await self._make(dispatched, registered, permits)
         await self._conclude(dispatched, registered, result)
 
     def _no_repeat(self, intent: Intent, registered: Registered) -> tuple[Change, ...] | None:
@@ -359,13 +373,17 @@ class Kernel:
             facts["reserved"] = dict(conditions.reserved)
         return facts
 
-    async def _make(self, intent: Intent, registered: Registered, permits: Permits) -> Result:
+    async def _make(self, intent: Intent, registered: Registered, permits: Permits) -> Result | None:
+        """Make an attempt, and return what came of it; None when it never left."""
         guard = self._guard_of(registered.tool.dependency)
         limit = min(registered.tool.timeout, guard.timeout_seconds or registered.tool.timeout)
         left = intent.deadline_at - self._clock.time()
         deadline = Deadline(self._clock.monotonic() + min(limit, max(left, 0.0)), self._clock)
         try:
             ended = await self.attempts.run(registered.connector, _call(intent, deadline))
+            if ended.unsent:
+                permits.refund()
+                return None
             permits.settle(ended, impatient=left < limit and deadline.remaining() <= 0)
         finally:
             permits.ignore()  # of no effect once they are settled: only an attempt that was torn off is not
@@ -386,7 +404,7 @@ class Kernel:
     async def _conclude(self, intent: Intent, registered: Registered, result: Result) -> None:
         """Record what an attempt came to, however long the ledger takes: until then the attempt holds its slot."""
         backoff, current = Backoff.of(registered.tool), intent
-        while _still_carries(current, intent):
+        while _still_carries(current, intent) and self._lease.lost is None:
             changes = decide.after_result(current, backoff, result, self._parts.moment())
             try:
                 current = await self._recorded(current, changes)

@@ -22,6 +22,7 @@ from switchgear.core.ids import IdSource
 from switchgear.core.scope import scope_of
 from switchgear.execution.clock_watch import ClockWatch
 from switchgear.execution.intent import Change, Intent, accepted, evolve
+from switchgear.execution.leases.lease import ALONE, Lease
 from switchgear.execution.replay import replay_end
 from switchgear.execution.reservation import settlement
 from switchgear.execution.transitions import LIVE, Kind
@@ -193,26 +194,41 @@ def encoded_key(record: KeyRecord) -> bytes:
 class Recorder:
     """Appends changes of intents and keeps the live ones at hand. One per engine."""
 
-    def __init__(self, store: Store, *, clock: Clock, ids: IdSource, owner: str, encoder: EventEncoder) -> None:
-        """`owner` names this engine in every dispatch; `encoder` makes the events."""
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        owner: str,
+        encoder: EventEncoder,
+        lease: Lease | None = None,
+    ) -> None:
+        """`owner` names this engine in every dispatch, `encoder` makes the events, `lease` is its right to write."""
         self._store = store
         self._encoder = encoder
         self.watch = ClockWatch(clock)
         """Reads the wall clock for all that is recorded, and tells how far that can be trusted."""
         self._ids = ids
         self.owner = owner
+        self.lease = lease or Lease(owner, ALONE, clock)
         self.live: dict[str, Intent] = {}
         self.rests_before: float | None = None
         """What was accepted before this moment (seconds since the epoch) is not touched; None: nothing rests."""
         self._listeners: list[Callable[[Intent], None]] = []
         self._watchers: list[CountWatcher] = []
         self._companions: list[Companion] = []
+        self._losses: list[Callable[[str], None]] = []
         self._under_way: Counter[str] = Counter()
         self._newest: dict[str, int] = {}
 
     def subscribe(self, listener: Callable[[Intent], None]) -> None:
         """Call `listener` with every intent that has durably changed. It must not raise."""
         self._listeners.append(listener)
+
+    def tell_losses(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with the id of every live intent that another engine goes on with. It must not raise."""
+        self._losses.append(listener)
 
     def watch_counts(self, watcher: CountWatcher) -> None:
         """Tell `watcher` of everything that is counted from now on."""
@@ -233,8 +249,7 @@ class Recorder:
 
     def draft(self, born: Birth) -> Draft:
         """Return the intent that `born` would be, were it accepted now."""
-        now = self.watch.time()
-        return Draft(born, accepted(born.facts, born.payload, now), now)
+        return self._draft(born, self.watch.time())
 
     async def accept(
         self,
@@ -269,6 +284,7 @@ class Recorder:
         if self._rests(intent):
             self._check_awake()
         assert changes, f"nothing to record of {intent.id}: a version without an event could not be folded again"
+        changes = self.lease.taken_over(intent, changes)
         now = self.watch.time()
         after, counts = _folded(intent, changes, now)
         if (end := replay_end(intent, after)) is not None:
@@ -301,9 +317,19 @@ class Recorder:
     async def latest(self, tenant: str, intent_id: str) -> Intent | None:
         """Return an intent as last recorded, or None when this tenant has none of that id."""
         known = self.live.get(intent_id)
-        if known is not None:
+        if known is not None and await self.still_ours(known):
             return known if known.tenant == tenant else None
         return await self.reload(tenant, intent_id)
+
+    async def still_ours(self, known: Intent) -> bool:
+        """Return whether this engine goes on with a live intent; let go of it when another one does by now."""
+        if not self.lease.shared:
+            return True
+        row = await self._store.get(INTENTS, known.tenant, known.id)
+        if row is None or not self.lease.foreign(intent_of(row)):
+            return True
+        self._let_go(known.id)
+        return False
 
     async def reload(self, tenant: str, intent_id: str) -> Intent | None:
         """Return an intent as the store has it. A change that had not been acknowledged is announced now."""
@@ -334,6 +360,12 @@ class Recorder:
         row = await self._store.get(KEYS, tenant, name)
         return (key_of(row), row.version) if row is not None else None
 
+    def _draft(self, born: Birth, now: float) -> Draft:
+        """Return the intent that `born` would be at `now`, naming this engine where there are several."""
+        if self.lease.shared:
+            born = Birth(self.lease.named(born.facts), born.payload)
+        return Draft(born, accepted(born.facts, born.payload, now), now)
+
     def _born(
         self, draft: Draft, changes: Sequence[Change], actor: str, key_version: int
     ) -> tuple[Intent, list[Event], list[Write]]:
@@ -353,7 +385,7 @@ class Recorder:
         """Return the intents of `births`, and add what is recorded of them to `events` and `writes`."""
         children = []
         for birth in births:
-            child, born, rows = self._born(Draft(birth, accepted(birth.facts, birth.payload, now), now), (), "", 0)
+            child, born, rows = self._born(self._draft(birth, now), (), "", 0)
             children.append(child)
             events += born
             writes += rows
@@ -389,6 +421,9 @@ class Recorder:
             return intent
         if intent.id in self._under_way:
             self._newest[intent.id] = intent.version
+        if self.lease.foreign(intent):
+            self._let_go(intent.id)
+            return intent
         if intent.state in LIVE:
             self.live[intent.id] = intent
         else:
@@ -397,6 +432,11 @@ class Recorder:
             for listener in self._listeners:
                 listener(intent)
         return intent
+
+    def _let_go(self, intent_id: str) -> None:
+        if self.live.pop(intent_id, None) is not None:
+            for listener in self._losses:
+                listener(intent_id)
 
     def _event(self, intent: Intent, change: Change, now: float, actor: str) -> Event:
         scope = scope_of(intent.tenant, intent.account, actor)
@@ -424,13 +464,14 @@ class Recorder:
             tenant,
             (*events, *also.events),
             (*writes, *also.writes),
-            also.expects,
+            (*also.expects, *self.lease.expects),
             (*also.counts, *counts),
         )
         outcome = await self._append(append, stream)
         if append.counts:
             self._tell(append, outcome)
         if isinstance(outcome, Conflicted):
+            self.lease.check(outcome)
             if outcome.space == INTENTS:
                 await self.reload(outcome.tenant, outcome.key)
             raise StaleError(outcome)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from switchgear.core.codes import Code
@@ -29,6 +29,10 @@ _PAGE = 1000
 _AT_ONCE = 64
 _CHAINS_MAX = 256
 """Of how many tenants the newest entry is looked at for the time; their number must not prolong a start."""
+ENGINE_LOST = "the engine was lost before an answer came"
+
+Whose = Callable[[Intent], bool]
+"""Says which intents are read back."""
 
 
 @dataclass(slots=True)
@@ -38,16 +42,20 @@ class Recovered:
     queued: int = 0
     in_doubt: int = 0
     unreadable: int = 0
+    changed: int = 0
+    """Those that somebody else has changed at the same moment."""
 
 
 class Recovery:
-    """Reads the open intents of a store back into an engine. Runs once, before the kernel."""
+    """Reads the open intents of a store back into an engine: before its kernel runs, and when another one is lost."""
 
     def __init__(self, parts: Parts, kernel: Kernel, doubts: Doubts) -> None:
         """Work with the parts of one engine."""
         self._parts = parts
         self._kernel = kernel
         self._doubts = doubts
+        self._unheard: set[str] = set()
+        """Intents of which a change was sent, and it is not known whether it is on record."""
 
     async def run(self) -> Recovered:
         """Settle every open intent as far as the rules allow, and say what was found.
@@ -55,11 +63,25 @@ class Recovery:
         Raises `StoreError` when the ledger cannot be written: an engine that cannot record does not start.
         """
         found = Recovered()
+        lease = self._parts.recorder.lease
         await self._learn_the_time()
+        await self._settle_all(lambda intent: not lease.foreign(intent), found)
+        return found
+
+    async def adopt(self, owner: str) -> bool:
+        """Go on with every open intent of an engine that is lost, and return whether none is left to look at again.
+
+        Raises `StoreError` when the ledger cannot be written.
+        """
+        found = Recovered()
+        await self._settle_all(lambda intent: intent.owner == owner or intent.id in self._unheard, found)
+        _log.info("taken over from engine %s: %s", owner, found)
+        return not found.changed
+
+    async def _settle_all(self, whose: Whose, found: Recovered) -> None:
         async for rows in self._pages():
             for start in range(0, len(rows), _AT_ONCE):
-                await asyncio.gather(*(self._settle_one(row, found) for row in rows[start : start + _AT_ONCE]))
-        return found
+                await asyncio.gather(*(self._settle_one(row, whose, found) for row in rows[start : start + _AT_ONCE]))
 
     async def _learn_the_time(self) -> None:
         """Find out whether the wall clock is behind what the engine before this one has recorded last.
@@ -91,10 +113,14 @@ class Recovery:
             after = (rows[-1].tenant, rows[-1].key)
             yield rows
 
-    async def _settle_one(self, row: Row, found: Recovered) -> None:
+    async def _settle_one(self, row: Row, whose: Whose, found: Recovered) -> None:
         try:
-            await self._settle(intent_of(row), found)
+            if whose(intent := intent_of(row)):
+                await self._settle(intent, found)
         except StaleError:
+            found.changed += 1
+            if self._parts.recorder.lease.shared:
+                return  # as others may
             found.unreadable += 1
             _log.error("intent %s changed during recovery; another engine writes to this store", row.key)
         except Rejected as error:
@@ -111,9 +137,13 @@ class Recovery:
         if intent.state is State.DISPATCHED and intent.owner == self._parts.recorder.owner:
             return  # by this very engine, which was let go on with a restored store while it ran
         changes = self._changes(intent)
+        if self._parts.recorder.lease.foreign(intent):
+            changes = (self._parts.recorder.lease.adoption(intent), *changes)
         after = intent
         if changes:
+            self._unheard.add(intent.id)
             after = await self._parts.recorder.record(intent, changes, actor=ACTOR)
+        self._unheard.discard(intent.id)
         if after.state in DOUBTFUL:
             found.in_doubt += 1
             self._doubts.adopt(after)
@@ -131,7 +161,8 @@ class Recovery:
         backoff = Backoff.of(known.tool if known else None)
         moment = self._parts.moment()
         if intent.state is State.DISPATCHED:
-            return decide.after_interruption(intent, backoff, moment, decide.ENGINE_ENDED)
+            reason = ENGINE_LOST if self._parts.recorder.lease.foreign(intent) else decide.ENGINE_ENDED
+            return decide.after_interruption(intent, backoff, moment, reason)
         if intent.state is State.IN_DOUBT:
             return decide.repeat_in_doubt(intent, backoff, moment)
         return ()

@@ -68,6 +68,7 @@ class Kind(StrEnum):
     REPLAY_COMPLETED = "REPLAY_COMPLETED"
     REPLAY_FAILED = "REPLAY_FAILED"
     REEXECUTED = "intent.reexecuted"
+    ADOPTED = "intent.adopted"
 
 
 FINAL = frozenset(
@@ -136,5 +137,6 @@ TRANSITIONS: Mapping[Kind, tuple[frozenset[State], State | None]] = {
     Kind.REPLAY_COMPLETED: (_ANY, _SAME),
     Kind.REPLAY_FAILED: (_ANY, _SAME),
     Kind.REEXECUTED: (FINAL | {State.DEAD_LETTERED}, State.READY),
+    Kind.ADOPTED: (OPEN, _SAME),
 }
 """Event type -> the states it may happen in, and the state it leads to (None: it stays)."""

@@ -144,7 +144,7 @@ class Dying:
         if self.dead:
             await asyncio.Event().wait()
         outcome = await self.store.append(append)
-        self.appends -= 1
+        self.appends -= bool(append.events)  # that an engine is there is no event
         if not self.appends:
             self.dead = True
             await asyncio.Event().wait()

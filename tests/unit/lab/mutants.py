@@ -25,6 +25,7 @@ from switchgear.execution.budget_keeper import BudgetKeeper
 from switchgear.execution.clock_watch import ClockWatch
 from switchgear.execution.doubts import Doubts
 from switchgear.execution.intent import Change, Intent, evolve
+from switchgear.execution.leases.lease import Instant, Lease
 from switchgear.execution.permits import Permits
 from switchgear.execution.queue import FairQueue
 from switchgear.execution.recorder import Also, Recorder
@@ -406,6 +407,40 @@ def a_box_is_void_in_doubt(patch: pytest.MonkeyPatch) -> None:
         return rules.Fate.NOT_APPLIED if found is rules.Fate.UNDER_WAY and intent.unresolved else found
 
     patch.setattr(rules, "fate_of", fate)
+
+
+@mutant("lost engine")
+def an_append_does_not_say_its_epoch(patch: pytest.MonkeyPatch) -> None:
+    """An engine that wakes up late writes as if nobody had taken its place."""
+    real = Lease.joined
+
+    def joined(self: Lease, sent: Instant) -> None:
+        real(self, sent)
+        self.expects = ()
+
+    patch.setattr(Lease, "joined", joined)
+
+
+@mutant("one_key_has_one_effect")
+def a_lost_engine_still_sends(patch: pytest.MonkeyPatch) -> None:
+    """What is on record as dispatched leaves, however late its engine wakes up."""
+    patch.setattr(Lease, "fenced", False)
+
+
+@mutant("dispatched, after")
+def nobody_follows_a_lost_engine(patch: pytest.MonkeyPatch) -> None:
+    """What a lost engine has left open stays open."""
+    patch.setattr(recovery.Recovery, "adopt", _nothing_left)
+
+
+@mutant("everything_is_given_back")
+def whoever_reads_an_intent_carries_it(patch: pytest.MonkeyPatch) -> None:
+    """An engine goes on with what another has."""
+    patch.setattr(Lease, "foreign", always(False))  # noqa: FBT003 - the answer
+
+
+async def _nothing_left(_self: recovery.Recovery, _owner: str) -> bool:
+    return True
 
 
 def _only_at_the_door(patch: pytest.MonkeyPatch, gate: type[KillSwitchGate]) -> None:

@@ -14,6 +14,7 @@ from switchgear.core.clock import Clock
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import Scope
 from switchgear.execution.intent import Change, Intent
+from switchgear.execution.leases.lease import Lease
 from switchgear.execution.parts import ACTOR
 from switchgear.execution.recorder import Also
 from switchgear.execution.time_boxes.box import (
@@ -37,9 +38,10 @@ _PAGE = 1000
 class BoxDesk:
     """Reads and writes the boxes of one store. It goes with every change of an intent that has a time-box."""
 
-    def __init__(self, store: Store, *, clock: Clock, ids: IdSource, encoder: EventEncoder) -> None:
-        """Work on `store`."""
+    def __init__(self, store: Store, *, clock: Clock, ids: IdSource, encoder: EventEncoder, lease: Lease) -> None:
+        """Work on `store` for as long as `lease` lasts."""
         self._store = store
+        self._lease = lease
         self._clock = clock
         self._ids = ids
         self._encoder = encoder
@@ -75,8 +77,12 @@ class BoxDesk:
         Raises `StoreError` when it is not known to be recorded.
         """
         event, write, after = self.written(box, step, tenant=box.tenant, actor=actor, at=self._clock.time())
-        append = Append(self._ids.next("apd"), box.tenant, (event,), (write,))
-        return after if isinstance(await append_surely(self._store, append), Committed) else None
+        append = Append(self._ids.next("apd"), box.tenant, (event,), (write,), self._lease.expects)
+        outcome = await append_surely(self._store, append)
+        if isinstance(outcome, Committed):
+            return after
+        self._lease.check(outcome)
+        return None
 
     def written(
         self, box: TimeBox | None, step: BoxStep, *, tenant: str, actor: str, at: float

@@ -57,7 +57,7 @@ class TimeBoxes:
         self._wake = asyncio.Event()
         self._began_at = parts.clock.monotonic()
         self._warn_at: dict[str, float] = {}
-        self.desk = BoxDesk(parts.store, clock=parts.clock, ids=parts.ids, encoder=encoder)
+        self.desk = BoxDesk(parts.store, clock=parts.clock, ids=parts.ids, encoder=encoder, lease=parts.recorder.lease)
 
     @property
     def lasting(self) -> int:

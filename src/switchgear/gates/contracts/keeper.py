@@ -101,5 +101,6 @@ class ContractKeeper:
         append = Append(self._ids.next("apd"), PLATFORM_TENANT, (event,), (write,))
         outcome = await append_surely(self._store, append)
         if not isinstance(outcome, Committed):
+            await self.load()
             raise Conflict("another engine has accepted a contract of this tool; look again", retry_after=1.0)
         self.book.accepted[name], self._versions[name] = found, version + 1

@@ -5,6 +5,8 @@ How the remote behaves for each is in `remote`; here is what the engine is told.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from switchgear.core.effects import Effect
 from switchgear.execution.contract import Tool
 from switchgear.gates.approval import ApprovalRule
@@ -57,6 +59,9 @@ TOOLS: tuple[Tool, ...] = (
     _tool("shop.ship", Effect.KEYED),
 )
 """In an order in which they can be registered: what others name comes first."""
+
+PATIENT_TOOLS = tuple(replace(tool, timeout=400.0) if tool.name == "crm.opaque" else tool for tool in TOOLS)
+"""The same where engines share a store: one that waits for longer than it takes until its engine is called lost."""
 
 BY_NAME = {tool.name: tool for tool in TOOLS}
 SUBMITTED = (

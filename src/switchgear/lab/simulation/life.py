@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeVar, cast
 
-from switchgear.lab.simulation.disk import Disk
+from switchgear.lab.simulation.disk import Disk, SharedDisk
 from switchgear.lab.simulation.machinery import Machinery, machinery
+from switchgear.lab.simulation.overseer import OverseenStore
 from switchgear.lab.simulation.remote import Line, Remote
+from switchgear.lab.simulation.standing_still import StandingLoop, outside
 from switchgear.lab.simulation.tasks import Owner, start_for
 from switchgear.lab.simulation.wall import WallClock
 from switchgear.storage.abilities import Store
-from switchgear.testing import FaultyStore, SimulatedClock
+from switchgear.testing import SimulatedClock
 
 R = TypeVar("R")
 
@@ -40,12 +42,26 @@ class Doom:
     left: int
 
 
+@dataclass(slots=True)
+class Nap:
+    """A life stands still for `seconds` when it comes to `point` for the time that `left` says, counted down to 0."""
+
+    point: str
+    left: int
+    seconds: float
+
+
 class _Guests:
     """Owns what runs for clients, such as a handler that waits: it ends with the life, and not with an orderly stop."""
 
     def __init__(self, life: Life) -> None:
         self._life = life
         self.tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether the life does that they are guests of."""
+        return self._life.stands_still
 
     def own(self, task: asyncio.Task[Any]) -> None:
         """Remember a task."""
@@ -59,15 +75,22 @@ class Life:
 
     def __init__(
         self,
-        store: FaultyStore,
+        store: OverseenStore,
         remote: Remote,
         clock: SimulatedClock,
         wall: WallClock,
         chance: Random,
-        crashed: Callable[[str], None],
+        crashed: Callable[[Life, str], None],
+        *,
+        shared: bool = False,
     ) -> None:
-        """Put an engine together on `store`. Calls `crashed` with the point once it has crashed."""
+        """Put an engine together on `store`, which others use as well when it is `shared`.
+
+        Calls `crashed` with the life and the point once it has crashed.
+        """
         self._store = store
+        self._clock = clock
+        self._shared = shared
         self._chance = chance
         self._crashed = crashed
         self._tasks: list[asyncio.Task[Any]] = []
@@ -76,8 +99,22 @@ class Life:
         self.begun = False
         self.stopping = False
         self.doom: Doom | None = None
+        self.nap: Nap | None = None
+        self.stands_still = False
         self.line = Line(remote, self)
-        self.machinery: Machinery = machinery(cast("Store", Disk(store, self, wall)), clock, chance)
+        disk = SharedDisk(store, self, wall) if shared else Disk(store, self, wall)
+        self.machinery: Machinery = machinery(cast("Store", disk), clock, chance, shared=shared)
+        self.owner = self.machinery.engine.recorder.owner
+
+    @property
+    def there(self) -> bool:
+        """Whether an engine runs, or stands still. It may be lost already."""
+        return self.begun and not self.dead
+
+    @property
+    def lost(self) -> bool:
+        """Whether the engine knows that it may not write any more."""
+        return self.machinery.engine.recorder.lease.lost is not None
 
     def own(self, task: asyncio.Task[Any]) -> None:
         """Remember a task that ends with this life."""
@@ -121,21 +158,51 @@ class Life:
             self.crash(point)
             raise asyncio.CancelledError
 
+    async def pass_by(self, point: str) -> None:
+        """Go past a point, or stand still there for a while."""
+        nap = self.nap
+        if nap is None or nap.point != point:
+            return
+        nap.left -= 1
+        if nap.left < 0:
+            self.nap = None
+            self.stand_still(nap.seconds)
+            await asyncio.sleep(0)
+
+    def stand_still(self, seconds: float) -> None:
+        """Let nothing of this life run for a while, from the next step on."""
+        loop = asyncio.get_running_loop()
+        if self.stands_still or self.dead or not isinstance(loop, StandingLoop):
+            return
+        self.stands_still = True
+        loop.standing += 1
+        outside().run(self._clock.call_at, self._clock.monotonic() + seconds, self.wake_up)
+
+    def wake_up(self) -> None:
+        """Go on, with everything that was to happen meanwhile."""
+        loop = asyncio.get_running_loop()
+        if self.stands_still and isinstance(loop, StandingLoop):
+            self.stands_still = False
+            loop.standing -= 1
+
     def crash(self, point: str) -> None:
-        """End here and now."""
+        """End here and now. A store that others use as well lives on."""
         if self.dead:
             return
         self.dead = True
-        self._store.crash()
+        self.wake_up()
+        if not self._shared:
+            self._store.crash()
         running = asyncio.current_task()
         for task in self._tasks:
             if task is not running:
                 task.cancel()
-        self._crashed(point)
+        self._crashed(self, point)
 
     async def reap(self) -> list[str]:
         """Wait until nothing of a life that has ended runs any more, and return what does not end."""
         self.dead = True
+        self.wake_up()
         for _ in range(_REAPS_MAX):
             left = [task for task in self._tasks if not task.done()]
             if not left:

@@ -5,15 +5,16 @@ It stands below the composition root, so it is put together once more here; what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from switchgear.core.clock import Clock
 from switchgear.core.ids import IdSource
 from switchgear.execution.budget_keeper import BudgetKeeper
-from switchgear.execution.contract import Connector
+from switchgear.execution.contract import Connector, Tool
 from switchgear.execution.doubts import DoubtOptions
 from switchgear.execution.engine import Engine, EngineLimits, Sources
+from switchgear.execution.leases.lease import LeaseOptions
 from switchgear.gates.approval import ApprovalGate
 from switchgear.gates.budget import BudgetGate
 from switchgear.gates.budget_book import BudgetBook
@@ -28,7 +29,7 @@ from switchgear.gates.kill_switches.switches import SPACE
 from switchgear.gates.required import RequiredDependencies
 from switchgear.gates.tenants import TenantLimits
 from switchgear.guard import Guard
-from switchgear.lab.simulation.catalogue import BUDGETS, ESCALATE_AFTER, RULES, TOOLS
+from switchgear.lab.simulation.catalogue import BUDGETS, ESCALATE_AFTER, PATIENT_TOOLS, RULES, TOOLS
 from switchgear.ledger.events import EventEncoder
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead
@@ -38,6 +39,9 @@ from switchgear.storage.abilities import Store
 _PROBE_EVERY = 60.0
 _PLACES = 3
 _LIMITS = EngineLimits(slots=8, lane_places=_PLACES, queue_max=400, queue_tenant_max=200, queue_age_max=60.0)
+LEASES = LeaseOptions(shared=True, ttl=30.0, margin=6.0)
+"""Those of engines that share a store."""
+_STALE_AFTER = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +54,15 @@ class Machinery:
     budgets: BudgetKeeper
     contracts: ContractKeeper
     guards: dict[str, Guard]
+    tools: tuple[Tool, ...] = TOOLS
 
     def register(self, connector: Connector, share: float, chance: Random) -> None:
         """Register the tools that are not there yet, each with a chance of `share`; the lookup that others name always.
 
         A gear refuses a tool whose lookup is not registered.
         """
-        lookups = {tool.lookup for tool in TOOLS}
-        for tool in TOOLS:
+        lookups = {tool.lookup for tool in self.tools}
+        for tool in self.tools:
             known = self.engine.registry.get(tool.name) is not None
             if not known and (tool.name in lookups or chance.random() < share):
                 self.engine.registry.register(tool, connector)
@@ -81,21 +86,24 @@ class Machinery:
         await self.contracts.record()
 
 
-def machinery(store: Store, clock: Clock, chance: Random) -> Machinery:
-    """Return a new engine on `store`."""
+def machinery(store: Store, clock: Clock, chance: Random, *, shared: bool = False) -> Machinery:
+    """Return a new engine on `store`, which others use as well when it is `shared`."""
     sources = Sources(clock, IdSource(clock, chance), chance, EventEncoder(chance.randbytes))
     guards = _guards(clock)
-    gate, book, contracts = KillSwitchGate(clock), BudgetBook(), ContractBook()
-    engine = _engine(store, guards, (gate, ContractGate(contracts), BudgetGate(BUDGETS, book)), sources)
+    stale_after = _STALE_AFTER if shared else None
+    gate, book, contracts = KillSwitchGate(clock, stale_after=stale_after), BudgetBook(), ContractBook()
+    limits = replace(_LIMITS, leases=LEASES) if shared else _LIMITS
+    engine = _engine(store, guards, (gate, ContractGate(contracts), BudgetGate(BUDGETS, book)), sources, limits)
     ids, encoder = sources.ids, sources.encoder
     ask = {Stage.ADMISSION: engine.admission.ask, Stage.DISPATCH: engine.kernel.ask}
     made = Machinery(
         engine=engine,
-        kill_switches=KillSwitchKeeper(gate, store, clock=clock, ids=ids, encoder=encoder),
+        kill_switches=KillSwitchKeeper(gate, store, clock=clock, ids=ids, encoder=encoder, stale_after=stale_after),
         probe=SelfProbe(gate, ask, clock=clock, every=_PROBE_EVERY),
         budgets=BudgetKeeper(BUDGETS, book, store=store, clock=clock, ids=ids, encoder=encoder),
         contracts=ContractKeeper(contracts, store, clock=clock, ids=ids, encoder=encoder),
         guards=guards,
+        tools=PATIENT_TOOLS if shared else TOOLS,
     )
     _join(made)
     return made
@@ -109,7 +117,9 @@ def _join(made: Machinery) -> None:
     engine.recorder.watch_counts(made.budgets)
 
 
-def _engine(store: Store, guards: dict[str, Guard], gates: tuple[Gate, Gate, Gate], sources: Sources) -> Engine:
+def _engine(
+    store: Store, guards: dict[str, Guard], gates: tuple[Gate, Gate, Gate], sources: Sources, limits: EngineLimits
+) -> Engine:
     stop, changed, budget = gates
     approval = ApprovalGate(RULES)  # the last: nobody is asked about what is refused
     return Engine(
@@ -117,7 +127,7 @@ def _engine(store: Store, guards: dict[str, Guard], gates: tuple[Gate, Gate, Gat
         guard_of=guards.__getitem__,
         admission_gates=(stop, changed, TenantLimits(5.0, 40.0, sources.clock), budget, approval),
         dispatch_gates=(stop, changed, RequiredDependencies(guards.__getitem__), budget, approval),
-        limits=_LIMITS,
+        limits=limits,
         sources=sources,
         doubts=DoubtOptions(escalate_after=ESCALATE_AFTER),
     )

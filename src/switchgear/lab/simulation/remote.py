@@ -20,6 +20,7 @@ from switchgear.execution.contract import Call, Refused, Result, Succeeded, Unce
 from switchgear.lab.simulation.catalogue import BY_NAME, KEY_RETENTION, LATE_MAX, TIMEOUT
 from switchgear.lab.simulation.coverage import Coverage
 from switchgear.lab.simulation.disk import Mortal
+from switchgear.lab.simulation.standing_still import outside
 
 
 class Fortune(StrEnum):
@@ -209,7 +210,7 @@ class Line:
     async def execute(self, call: Call) -> Result:
         """Make one attempt."""
         self._life.reach("sending")
-        result = await self._remote.send(call)
+        result = await outside().run(self._remote.send, call)
         self._life.reach("answered")
         return result
 

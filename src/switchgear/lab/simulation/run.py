@@ -13,17 +13,19 @@ from hashlib import blake2b
 from typing import Any
 
 from switchgear.core.errors import SwitchgearError
+from switchgear.execution.leases.keeper import LostEngine
 from switchgear.lab.simulation.laws import broken, gather
 from switchgear.lab.simulation.laws.evidence import Evidence
 from switchgear.lab.simulation.life import Gone
-from switchgear.lab.simulation.scenes import SCENES
+from switchgear.lab.simulation.scenes import SCENES, SCENES_OF_SEVERAL
 from switchgear.lab.simulation.scenes.quiet import settle
+from switchgear.lab.simulation.standing_still import StandingLoop
 from switchgear.lab.simulation.tasks import TaskFactory
-from switchgear.lab.simulation.world import World
+from switchgear.lab.simulation.world import World, engines_of
 from switchgear.testing import SimulatedClock, SimulatedLoop, SimulationError
 
 STEPS_MAX = 150_000
-"""Steps of the loop after which a run is taken for one that never ends."""
+"""Steps of the loop, for each engine, after which a run is taken for one that never ends."""
 _SCENES = (20, 70)
 _PAUSES = (0.0, 0.0, 0.01, 0.05, 0.3, 1.0, 4.0, 30.0)
 
@@ -50,7 +52,7 @@ def simulate(seed: int, *, lines: bool = False) -> SeedReport:
     Breaks nothing outside: no file, no socket, no thread. Whatever the run raises is a problem of the report.
     """
     clock = SimulatedClock()
-    loop = SimulatedLoop(seed=seed, clock=clock, steps_max=STEPS_MAX)
+    loop = StandingLoop(seed=seed, clock=clock, steps_max=STEPS_MAX * engines_of(seed))
     loop.set_task_factory(TaskFactory())
     world = World(seed, clock)
     loop.set_exception_handler(_Unheard(world))
@@ -78,7 +80,7 @@ async def _verdict(world: World) -> list[str]:
         problems = await broken(evidence)
     except Exception as error:  # noqa: BLE001 - outermost driver: whatever a run raises is what is wrong with it
         problems = [*world.witness.problems, "".join(traceback.format_exception(error)).strip()]
-    world.crash()
+    world.crash_all()
     return problems
 
 
@@ -86,7 +88,8 @@ async def _played(world: World) -> Evidence:
     """Play a whole run and return the evidence."""
     for _ in range(world.chance.randrange(*_SCENES)):
         await _alive(world)
-        scene = world.chance.choices(SCENES, [one.weight for one in SCENES])[0]
+        scenes = SCENES_OF_SEVERAL if world.shared else SCENES
+        scene = world.chance.choices(scenes, [one.weight for one in scenes])[0]
         world.coverage.note("scene", scene.play.__name__)
         world.client(scene.play)
         await world.clock.sleep_async(world.chance.choice(_PAUSES))
@@ -159,6 +162,6 @@ class _Listener(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Note a defect."""
         error = record.exc_info[1] if record.exc_info else None
-        if error is not None and not isinstance(error, SwitchgearError):
+        if error is not None and not isinstance(error, SwitchgearError | LostEngine):
             told = "".join(traceback.format_exception(error)[-3:]).strip()
             self._world.witness.wrong(f"the engine met a defect: {record.getMessage()}: {told}")

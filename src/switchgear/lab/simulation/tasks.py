@@ -18,6 +18,10 @@ R = TypeVar("R")
 class Owner(Protocol):
     """Whoever tasks belong to."""
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether nothing of it runs now."""
+
     def own(self, task: asyncio.Task[Any]) -> None:
         """Learn of a task that was started."""
 

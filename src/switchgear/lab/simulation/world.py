@@ -1,4 +1,4 @@
-"""What outlives every engine: clock, disk, remote, witness, the clients; and one engine at a time in it.
+"""What outlives every engine: clock, disk, remote, witness, the clients; and the engines in it, one or several.
 
 Scenes are played on it. Whatever a client asks is asked of the engine that is there; when that ends before it
 answers, nobody knows what became of the wish.
@@ -19,11 +19,12 @@ from switchgear.lab.simulation.coverage import Coverage
 from switchgear.lab.simulation.draws import draws
 from switchgear.lab.simulation.life import DOOMS, Doom, Gone, Life
 from switchgear.lab.simulation.machinery import Machinery
+from switchgear.lab.simulation.overseer import OverseenStore
 from switchgear.lab.simulation.remote import Remote
 from switchgear.lab.simulation.wall import WallClock
 from switchgear.lab.simulation.witness import Witness
 from switchgear.ledger.chain import seal
-from switchgear.testing import Fate, FaultyStore, SimulatedClock, StoreFaults
+from switchgear.testing import Fate, SimulatedClock, StoreFaults
 
 R = TypeVar("R")
 
@@ -31,6 +32,11 @@ _STARTS_MAX = 12
 _DOOM_CHANCE = 0.6
 _REGISTERED = (1.0, 1.0, 0.8)
 CALM = StoreFaults(sync_seconds=(0.0005, 0.003))
+
+
+def engines_of(seed: int) -> int:
+    """Return how many engines a seed has: one, or in every fourth two or three that share the store."""
+    return 1 if seed % 4 else 2 + seed // 4 % 2
 
 
 class World:
@@ -43,58 +49,61 @@ class World:
         self.chance = draws(seed, "scenes")
         self.coverage = Coverage()
         self.witness = Witness()
-        self.store = FaultyStore(seal, clock=clock, random=draws(seed, "store"), faults=CALM)
+        self.store = OverseenStore(
+            seal, clock=clock, random=draws(seed, "store"), faults=CALM, wrong=self.witness.wrong
+        )
         self.remote = Remote(clock, draws(seed, "remote"), self.coverage)
-        self.life: Life | None = None
-        self.lives = 0
+        self.lives: list[Life | None] = [None] * engines_of(seed)
+        """The engines, each in its place: several of them share the store."""
+        self.started = 0
         self.calm = False
         """While it is, no life is doomed and every tool is registered."""
         self.wall = WallClock(clock)
         self.lines: list[str] = []
         self._clients: list[asyncio.Task[None]] = []
 
-    # -- The engine ----------------------------------------------------------------------------------------------
+    # -- The engines ---------------------------------------------------------------------------------------------
 
     @property
-    def machinery(self) -> Machinery:
-        """The engine that is there, with its parts. Raises `Gone` when there is none."""
-        if self.life is None or self.life.dead or not self.life.begun:
+    def shared(self) -> bool:
+        """Whether several engines share the store."""
+        return len(self.lives) > 1
+
+    @property
+    def there(self) -> list[Life]:
+        """The engines that run, or stand still."""
+        return [life for life in self.lives if life is not None and life.there]
+
+    def one(self) -> Life:
+        """Return an engine that is there, by chance where there are several. Raises `Gone` when there is none."""
+        there = self.there
+        if not there:
             raise Gone
-        return self.life.machinery
-
-    @property
-    def engine(self) -> Engine:
-        """The engine that is there. Raises `Gone` when there is none."""
-        return self.machinery.engine
+        return self.chance.choice(there) if self.shared else there[0]
 
     async def live(self) -> None:
-        """Have an engine there: start one on what the last left behind, again and again until one has begun."""
-        for number in range(_STARTS_MAX):
-            if self.life is not None and self.life.begun and not self.life.dead:
-                return
-            await self._bury()
-            if number == _STARTS_MAX // 2:
-                self.quiet_disk()
-            await self._start(doomed=number < _STARTS_MAX // 2)
-        self.witness.wrong(f"the engine does not start, after {_STARTS_MAX} tries")
-        raise Gone
+        """Have every engine there: start those that are not, again and again until they have begun."""
+        for place in range(len(self.lives)):
+            await self._live(place)
 
     async def ask(self, work: Callable[[Engine], Coroutine[Any, Any, R]]) -> R:
-        """Have the engine do something. Raises `Gone` when it ends before it answers, and what it refuses."""
-        engine, life = self.engine, self.life
-        assert life is not None  # there is an engine
-        return await life.ask(work(engine))
+        """Have an engine do something. Raises `Gone` when it ends before it answers, and what it refuses."""
+        return await self.ask_machinery(lambda made: work(made.engine))
+
+    async def ask_machinery(self, work: Callable[[Machinery], Coroutine[Any, Any, R]]) -> R:
+        """Have an engine, or what belongs to it, do something. Raises as `ask` does."""
+        life = self.one()
+        return await life.ask(work(life.machinery))
 
     async def stop(self, grace: float) -> None:
-        """Stop the engine in order; it leaves no task behind. It may crash on the way."""
-        machinery, life = self.machinery, self.life
-        assert life is not None  # there is an engine
+        """Stop an engine in order; it leaves no task behind. It may crash on the way."""
+        life = self.one()
         if life.stopping:
             return
         life.stopping = True
         self.note("life", "stop")
         try:
-            await life.run(machinery.end(grace))
+            await life.run(life.machinery.end(grace))
         except Gone:
             return
         await asyncio.sleep(0)
@@ -103,17 +112,35 @@ class World:
         life.begun = False
 
     def crash(self) -> None:
-        """End the engine at this very moment."""
-        if self.life is not None:
-            self.life.crash("any_moment")
+        """End an engine at this very moment."""
+        if self.there:
+            self.one().crash("any_moment")
 
-    async def _start(self, *, doomed: bool) -> None:
-        self.lives += 1
-        chance = draws(self.seed, "life", self.lives)
+    def crash_all(self) -> None:
+        """End every engine at this very moment."""
+        for life in self.lives:
+            if life is not None:
+                life.crash("any_moment")
+
+    async def _live(self, place: int) -> None:
+        for number in range(_STARTS_MAX):
+            life = self.lives[place]
+            if life is not None and life.there and not life.lost:
+                return
+            await self._bury(place)
+            if number == _STARTS_MAX // 2:
+                self.quiet_disk()
+            await self._start(place, doomed=number < _STARTS_MAX // 2)
+        self.witness.wrong(f"the engine does not start, after {_STARTS_MAX} tries")
+        raise Gone
+
+    async def _start(self, place: int, *, doomed: bool) -> None:
+        self.started += 1
+        chance = draws(self.seed, "life", self.started)
         if moved := self.wall.begin(chance):
             self.note("clock", "set_back_at_start" if moved < 0 else "set_forward_at_start")
-        life = Life(self.store, self.remote, self.clock, self.wall, chance, self._crashed)
-        self.life = life
+        life = Life(self.store, self.remote, self.clock, self.wall, chance, self._crashed, shared=self.shared)
+        self.lives[place] = life
         if doomed and not self.calm and self.chance.random() < _DOOM_CHANCE:
             life.doom = Doom(self.chance.choice(DOOMS), self.chance.choice((0, 1, 2, 4, 8, 15, 30, 60)))
         machinery = life.machinery
@@ -130,19 +157,22 @@ class World:
             return
         life.begun = True
 
-    async def _bury(self) -> None:
-        """See to it that nothing of the last engine runs any more."""
-        if self.life is None:
+    async def _bury(self, place: int) -> None:
+        """See to it that nothing of the last engine of a place runs any more."""
+        life = self.lives[place]
+        if life is None:
             return
-        if (defect := self.life.machinery.engine.defect) is not None:
+        if life.lost:
+            self.note("life", "stopped" if life.machinery.engine.defect is None else "lost")
+        elif (defect := life.machinery.engine.defect) is not None:
             self.witness.wrong(f"a loop of the engine ended: {defect}")
-        for left in await self.life.reap():
+        for left in await life.reap():
             self.witness.wrong(f"a task survived the end of its engine: {left}")
-        self.life = None
+        self.lives[place] = None
 
-    def _crashed(self, point: str) -> None:
+    def _crashed(self, life: Life, point: str) -> None:
         self.note("crash", point)
-        if self.life is not None and not self.life.begun:
+        if not life.begun:
             self.coverage.note("crash", "during_recovery")
 
     # -- Clients -------------------------------------------------------------------------------------------------
@@ -174,7 +204,7 @@ class World:
 
     def jump(self, seconds: float) -> None:
         """Move the wall clock alone, if an engine is there to see it: nobody can tell what it did in between."""
-        if self.life is None or self.life.dead or not seconds:
+        if not seconds or all(life is None or life.dead for life in self.lives):
             return
         self.wall.jump(seconds)
         self.note("clock", "set_back" if seconds < 0 else "set_forward")

@@ -1,4 +1,4 @@
-"""What a verdict rests on: the ledger, the rows, the remote, the witness, and the engine that is left."""
+"""What a verdict rests on: the ledger, the rows, the remote, the witness, and the engines that are left."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that is known after a run. `machinery` is None when no engine is left."""
+    """Everything that is known after a run. `machinery` is what is left of engines."""
 
     store: Store
     history: History
@@ -28,14 +28,13 @@ class Evidence:
     remote: Remote
     witness: Witness
     wall: WallClock
-    machinery: Machinery | None
+    machinery: tuple[Machinery, ...]
 
 
 async def gather(world: World) -> Evidence:
     """Return the evidence of a run that has come to its end."""
     store = cast("Store", world.store)
     rows = [row for tenant in await store.tenants() for row in await all_rows(store, INTENTS, tenant)]
-    life = world.life
     return Evidence(
         store=store,
         history=await history_of(store),
@@ -43,7 +42,7 @@ async def gather(world: World) -> Evidence:
         remote=world.remote,
         witness=world.witness,
         wall=world.wall,
-        machinery=life.machinery if life is not None and life.begun and not life.dead else None,
+        machinery=tuple(life.machinery for life in world.there),
     )
 
 

@@ -7,11 +7,12 @@ replaying   verify, resume, re-execute
 boxes       time-boxes: open, revert early, extend
 together    sagas: submit, cancel, resume
 fate        crash, stop, restart; disk and clock
+several     engines that share a store stand still, at any moment or at an append, and wake up late
 quiet       the end: everything works, people do their work, and all comes to rest
 
 A scene plays one small part by chance and returns; a refusal on the way is raised, and is an answer.
 """
 
-from switchgear.lab.simulation.scenes.table import SCENES, Scene
+from switchgear.lab.simulation.scenes.table import SCENES, SCENES_OF_SEVERAL, Scene
 
-__all__ = ["SCENES", "Scene"]
+__all__ = ["SCENES", "SCENES_OF_SEVERAL", "Scene"]

@@ -75,12 +75,11 @@ async def leap_over_doubts(world: World) -> None:
 
 async def register(world: World) -> None:
     """Register the tools that were missing at start."""
-    life = world.life
-    if life is not None and life.begun and not life.dead:
+    for life in world.there:
         life.machinery.register(life.line, 1.0, world.chance)
 
 
 async def trip_breaker(world: World) -> None:
     """Have the breaker of a dependency see a failure, if it lets a call in."""
     with contextlib.suppress(Rejected):
-        world.machinery.guards[world.chance.choice(("crm", "mail"))].permit_nowait().fail()
+        world.one().machinery.guards[world.chance.choice(("crm", "mail"))].permit_nowait().fail()

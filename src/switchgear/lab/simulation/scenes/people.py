@@ -27,7 +27,8 @@ async def approve(world: World) -> None:
     if intent is None or intent.approval is None:
         return
     by = world.chance.choice((*PEOPLE, intent.actor, "agent:bot"))
-    word = world.chance.choice(_WORDS)
+    taken_back = bool(intent.approval.granted) and world.chance.random() < 1 / 3
+    word = "back" if taken_back else world.chance.choice(_WORDS)
     if word == "back" and intent.approval.granted:
         by = world.chance.choice(intent.approval.granted).by
     world.witness.heard(await world.ask(lambda engine: said(engine, intent, by, word)))

@@ -11,6 +11,7 @@ from switchgear.execution.time_boxes.driver import TimeBoxes
 from switchgear.execution.transitions import FINAL, State
 from switchgear.lab.simulation.catalogue import ESCALATE_AFTER, LIFETIME, TENANTS
 from switchgear.lab.simulation.life import Gone
+from switchgear.lab.simulation.machinery import LEASES
 from switchgear.lab.simulation.scenes.fate import LEAP_MAX, register
 from switchgear.lab.simulation.scenes.people import PEOPLE, found_out
 from switchgear.lab.simulation.scenes.switches import release_all
@@ -22,6 +23,8 @@ SETTLED_WITHIN = 2 * LIFETIME + 5 * ESCALATE_AFTER + 2 * LEAP_MAX
 HELPED_WITHIN = 2 * SETTLED_WITHIN
 """Seconds in which people and engine together bring everything to its end."""
 _STEP = 15.0
+_HEARD_WITHIN = 2.0 * LEASES.ttl
+"""Seconds in which an engine learns of what others have done."""
 _AT_REST = frozenset({*FINAL, State.DEAD_LETTERED})
 _WAITING_FOR_PEOPLE = frozenset({State.NEEDS_OPERATOR, State.IN_DOUBT})
 
@@ -30,15 +33,31 @@ async def settle(world: World) -> None:
     """Let everything work from now on, and wait until all has come to rest. What does not is a broken law."""
     world.calm = world.remote.calm = True
     world.quiet_disk()
+    for life in world.there:
+        life.nap = None
     await world.clients_gone()
     await world.live()
     world.jump(-world.wall.leapt)
-    if world.life is not None:
-        world.life.doom = None
+    for life in world.there:
+        life.doom = life.nap = None
     await register(world)
+    if world.shared:
+        await world.clock.sleep_async(_HEARD_WITHIN)  # of switches that others have tripped
     await release_all(world)
     await _wait(world, SETTLED_WITHIN, {*_AT_REST, *_WAITING_FOR_PEOPLE}, helping=False)
     await _wait(world, HELPED_WITHIN, set(_AT_REST), helping=True)
+    if world.shared:
+        await _all_awake(world)
+        await _wait(world, HELPED_WITHIN, set(_AT_REST), helping=True)
+        await world.clock.sleep_async(_HEARD_WITHIN)  # of what others have gone on with
+
+
+async def _all_awake(world: World) -> None:
+    """Wait until every engine that stands still has woken up, and those that are lost by then are replaced."""
+    while any(life.stands_still for life in world.there):
+        await world.clock.sleep_async(_STEP)
+    await world.clock.sleep_async(_HEARD_WITHIN)
+    await world.live()
 
 
 async def _wait(world: World, seconds: float, states: set[State], *, helping: bool) -> None:

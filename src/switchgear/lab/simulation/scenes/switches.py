@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from switchgear.core.errors import SwitchgearError
 from switchgear.core.scope import PLATFORM_TENANT, Scope
-from switchgear.gates.kill_switches.switches import GLOBAL, Mode, release, trip
+from switchgear.gates.kill_switches.switches import GLOBAL, SPACE, Mode, decoded, release, trip
 from switchgear.lab.simulation.catalogue import SUBMITTED
+from switchgear.lab.simulation.life import Gone
 from switchgear.lab.simulation.world import World
 
 _TRIPS, _RELEASES = "person:ada", "person:zoe"
+_TRIES_MAX = 50
+_AGAIN = 15.0
 
 
 async def trip_one(world: World) -> None:
@@ -22,9 +26,10 @@ async def trip_one(world: World) -> None:
         chance.choice((0.5, 5.0, 5.0, 30.0, 150.0)),
     )
     by = Scope(scope, "main", _TRIPS)
-    switches = world.machinery.kill_switches
-    await world.ask(
-        lambda _: switches.change(by, lambda now, at: trip(now, target, mode, reason="drill", by=_TRIPS, at=at))
+    await world.ask_machinery(
+        lambda made: made.kill_switches.change(
+            by, lambda now, at: trip(now, target, mode, reason="drill", by=_TRIPS, at=at)
+        )
     )
     await world.clock.sleep_async(seconds)
     await release_one(world, scope, target)
@@ -33,9 +38,8 @@ async def trip_one(world: World) -> None:
 async def release_one(world: World, scope: str, target: str) -> None:
     """Release a switch, by somebody else."""
     by = Scope(scope, "main", _RELEASES)
-    switches = world.machinery.kill_switches
-    await world.ask(
-        lambda _: switches.change(
+    await world.ask_machinery(
+        lambda made: made.kill_switches.change(
             by, lambda now, _at: release(now, target, reason="drill", by=_RELEASES, single_operator=False)
         )
     )
@@ -43,7 +47,19 @@ async def release_one(world: World, scope: str, target: str) -> None:
 
 async def release_all(world: World) -> None:
     """Release everything that is on."""
-    gate = world.machinery.kill_switches.gate
-    for scope in sorted(gate.scopes):
-        for target in sorted(gate.switches_of(scope).on):
-            await release_one(world, scope, target)
+    for row in await world.store.scan(SPACE, ("on",)):
+        for target in sorted(decoded(row.value).on):
+            await _released(world, row.tenant, target)
+
+
+async def _released(world: World, scope: str, target: str) -> None:
+    """Release a switch, and try again when the engine that was asked knows of something older, or has ended."""
+    for _ in range(_TRIES_MAX):
+        try:
+            return await release_one(world, scope, target)
+        except (SwitchgearError, Gone) as error:
+            world.say(f"a release was refused: {error}")
+            await world.clock.sleep_async(_AGAIN)
+            await world.live()
+    world.witness.wrong(f"{target} cannot be released, after {_TRIES_MAX} tries")
+    return None

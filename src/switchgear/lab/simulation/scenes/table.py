@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from switchgear.lab.simulation.scenes import boxes, clients, fate, people, replaying, switches, together
+from switchgear.lab.simulation.scenes import boxes, clients, fate, people, replaying, several, switches, together
 from switchgear.lab.simulation.world import World
 
 
@@ -29,7 +29,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(replaying.replay, 7),
     Scene(replaying.resume, 4),
     Scene(boxes.open_box, 4),
-    Scene(boxes.tend_box, 3),
+    Scene(boxes.tend_box, 4),
     Scene(together.submit_saga, 6),
     Scene(together.cancel_saga, 1),
     Scene(fate.crash, 3),
@@ -41,3 +41,12 @@ SCENES: tuple[Scene, ...] = (
     Scene(fate.register, 3),
     Scene(fate.trip_breaker, 3),
 )
+
+SCENES_OF_SEVERAL: tuple[Scene, ...] = (
+    *SCENES,
+    Scene(several.stand_still, 8),
+    Scene(several.nap, 8),
+    Scene(several.oversleep, 6),
+    Scene(several.restart_store, 2),
+)
+"""Those of engines that share a store."""

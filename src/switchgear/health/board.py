@@ -142,7 +142,8 @@ class HealthBoard:
     def elapse(self) -> float:
         """Tell what the passing of time alone has changed. Return the seconds until it may again, inf for never.
 
-        Readers see such a change at once by themselves; this is for those who listen. The prober calls it.
+        Readers see such a change at once by themselves; this is for those who listen. It also writes the log lines that
+        were left out and still hold. The prober calls it.
         """
         now, due = self._clock.monotonic(), inf
         for slot in tuple(self._slots.values()):
@@ -150,6 +151,7 @@ class HealthBoard:
                 self._keep(slot, slot.machine.elapse(now), now)
                 due = min(due, slot.machine.due)
         self._teller.tell()
+        due = min(due, self._teller.catch_up(now, self.standing))
         return max(0.0, due - now)
 
     def watch_breaker(self, name: str, view: Callable[[], BreakerView] | None) -> None:

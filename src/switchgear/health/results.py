@@ -21,7 +21,9 @@ def refuse_lazy(function: Callable[..., object], result: object) -> None:
         return
     if inspect.iscoroutine(result):
         result.close()
+    name = getattr(function, "__qualname__", None) or repr(type(function))  # not its object, which may show a secret
     raise TypeError(
-        f"{function!r} is a blocking function, yet what it returned runs later, outside of what is checked here; "
-        "give the async function or generator function itself, or wrap it in one"
+        f"{name} is a blocking function, yet what it returned runs later, outside of what is checked here; "
+        "give the async function or generator function itself, or wrap it in one: "
+        "async def asked(*args): return await client.method(*args)"
     )

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 from switchgear.guard.mutexes import new_mutex
-from switchgear.health.standing import Health
+from switchgear.health.standing import Health, Standing
 
 logger = logging.getLogger("switchgear.health")
 
@@ -59,6 +60,7 @@ class Teller:
         "_mutex",
         "_quiet_until",
         "_telling",
+        "_unwritten",
         "events_dropped",
         "listener_errors",
     )
@@ -72,6 +74,7 @@ class Teller:
         self._blamed: set[int] = set()
         self._quiet_until: dict[str, float] = {}
         self._left_out: dict[str, int] = {}
+        self._unwritten: dict[str, HealthChanged] = {}
         self.listener_errors = 0
         self.events_dropped = 0
 
@@ -105,6 +108,25 @@ class Teller:
             finally:
                 self._telling = False
 
+    def catch_up(self, now: float, standing: Callable[[str], Standing]) -> float:
+        """Write what was left out of the log and still holds, so that its last line of a dependency is true.
+
+        Return the monotonic second at which there is more to write, inf for never. Call it outside every lock.
+        """
+        with self._mutex:
+            if self._telling:
+                return now + _LOG_EVERY_SECONDS
+            self._telling = True
+        try:
+            for event in tuple(self._unwritten.values()):
+                if now >= self._quiet_until[_topic(event)]:
+                    self._write_late(event, now, standing(event.name))
+            due = min((self._quiet_until[_topic(event)] for event in self._unwritten.values()), default=inf)
+        finally:
+            self._telling = False
+        self.tell()  # what others left to this thread meanwhile
+        return due
+
     def _take(self) -> HealthChanged | None:
         with self._mutex:
             if self._telling or not self._events:
@@ -127,16 +149,32 @@ class Teller:
 
     def _log(self, event: HealthChanged) -> None:
         """Write a line, at most one each five seconds for a dependency and state; say how many were left out."""
-        topic = f"{event.name} {event.after}"
+        topic = _topic(event)
         if event.monotonic < self._quiet_until.get(topic, event.monotonic):
             self._left_out[topic] = self._left_out.get(topic, 0) + 1
+            self._unwritten[event.name] = event
             return
-        self._quiet_until[topic] = event.monotonic + _LOG_EVERY_SECONDS
-        left_out = self._left_out.pop(topic, 0)
+        self._write(event, event.monotonic, self._left_out.pop(topic, 0))
+
+    def _write_late(self, event: HealthChanged, now: float, standing: Standing) -> None:
+        """Write the line of an event that was left out, as of now, unless it is over."""
+        del self._unwritten[event.name]
+        if standing.state is event.after:
+            left_out = self._left_out.pop(_topic(event), 1) - 1  # this one is not left out any more
+            current = replace(event, reason=standing.reason, retry_after=standing.retry_after)
+            self._write(current, now, left_out)
+
+    def _write(self, event: HealthChanged, now: float, left_out: int) -> None:
+        self._quiet_until[_topic(event)] = now + _LOG_EVERY_SECONDS
+        self._unwritten.pop(event.name, None)
         fields = {"event": "health_changed", "left_out": left_out, "dependency": event.name}
         fields |= {"before": str(event.before), "after": str(event.after), "retry_after": event.retry_after}
         fields |= {"flapping": event.flapping, "reason": event.reason}
         logger.log(_LEVELS.get(event.after, logging.INFO), "%s", _line(event, left_out), extra=fields)
+
+
+def _topic(event: HealthChanged) -> str:
+    return f"{event.name} {event.after}"
 
 
 def _line(event: HealthChanged, left_out: int) -> str:

@@ -216,6 +216,39 @@ def test_log_lines_are_throttled_and_events_are_not(caplog: pytest.LogCaptureFix
     )
 
 
+def test_the_last_line_of_the_log_is_true(caplog: pytest.LogCaptureFixture) -> None:
+    """A second outage soon after the first is in the log as well, a little later; the log never ends with "healthy"."""
+    board, clock = _board()
+    board.plan_probes("redis")
+    with caplog.at_level(logging.INFO, "switchgear.health"):
+        _see(board, "---++---")
+        assert caplog.messages[-1].startswith("redis is healthy")
+        assert board.elapse() == 5.0
+        clock.advance(5.0)
+        board.elapse()
+        late = "redis is unhealthy, was healthy: probes: no answer; next look in 5 s"
+        assert caplog.messages[-1] == late
+        board.elapse()
+        assert caplog.messages.count(late) == 1
+
+
+def test_what_is_over_is_not_written_late(caplog: pytest.LogCaptureFixture) -> None:
+    """Of the changes that were left out only the last one still holds; the others are counted."""
+    board, clock = _board()
+    with caplog.at_level(logging.INFO, "switchgear.health"):
+        _see(board, "---++---++")
+        clock.advance(5.0)
+        board.elapse()
+        assert [line.partition(":")[0] for line in caplog.messages] == [
+            "redis is unhealthy, was unknown",
+            "redis is recovering, was unhealthy",
+            "redis is healthy, was recovering",
+            "redis is healthy, was recovering",
+        ]
+        _see(board, "---")
+        assert caplog.messages[-1].endswith("(1 like this left out)")
+
+
 def test_the_breaker_says_when_nobody_probes() -> None:
     """Without a prober, the end of the breaker's cooldown is when it is looked at again."""
     board, _ = _board()

@@ -330,6 +330,22 @@ class TestWhatCannotBeAsked:
             Witness("api_socket", AllHealthy()).ask(call, says=ended)
         assert asked == []
 
+    def test_the_mistake_is_told_without_the_client(self) -> None:
+        """Methods of some async clients are plain functions; the client that they belong to may show a password."""
+
+        class Client:
+            def get(self) -> Any:  # noqa: ANN401 - what some clients declare
+                return asyncio.sleep(0)
+
+            def __repr__(self) -> str:
+                return "redis://:hush@db"
+
+        with pytest.raises(
+            TypeError, match=r"Client\.get is a blocking function.* wrap it in one: async def"
+        ) as caught:
+            Witness("redis", AllHealthy()).ask(Client().get, says=ended)
+        assert "hush" not in str(caught.value)
+
     def test_generators_are_no_reply(self) -> None:
         """A generator has said nothing yet."""
 

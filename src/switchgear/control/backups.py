@@ -21,13 +21,13 @@ from switchgear.execution.engine import Engine
 from switchgear.execution.resolving import AGENT
 from switchgear.execution.thawing import Thawed
 from switchgear.gates.restoring.keeper import RestoreKeeper
+from switchgear.ledger.reasons import check_reason
 from switchgear.storage.abilities import Manifest, Store
 from switchgear.storage.manifest import read_manifest
 
 BACKUP_SECONDS_MAX = 1_800.0
 """The longest that one backup may take; what takes longer is ended, and nothing is left of it."""
 LISTED_MAX = 1_000
-REASON_CHARACTERS_MAX = 500
 _PRIVATE_FOLDER = 0o700
 _NOTHING = Thawed(in_doubt=0, sagas=0, time_boxes=0, unreadable=0)
 
@@ -154,8 +154,7 @@ class Backups:
             raise Denied("an agent cannot say what may have been executed; a person can", policy="restore")
         if not self._engine.resting:
             raise Conflict("this store is not frozen", policy="restore", state="thawed")
-        if not reason.strip() or len(reason) > REASON_CHARACTERS_MAX:
-            raise Invalid(f"a reason has 1 to {REASON_CHARACTERS_MAX} characters; it goes on record")
+        check_reason(reason)
         if not 0 <= since <= self._clock.time():
             raise Invalid("since is a time that is over, in seconds since the epoch", policy="restore")
         async with self._thawing:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from switchgear.control.intent_views import IntentView, Page, intent_view
-from switchgear.control.paging import check_intent_cursor, check_limit
+from switchgear.control.paging import check_cursor, check_limit, page_of
 from switchgear.control.permissions import Permissions
 from switchgear.core.errors import Invalid, Rejected, StoreError
 from switchgear.core.scope import Principal
@@ -114,9 +114,8 @@ class DeadLetters:
     async def _page(self, tenant: str, cursor: str | None, limit: int) -> tuple[Sequence[Row], str | None]:
         """Return the rows of dead letters, and the cursor that goes on after them."""
         check_limit(limit)
-        check_intent_cursor(cursor)
-        rows = await self._store.page(INTENTS, tenant, facet=State.DEAD_LETTERED, before=cursor, limit=limit + 1)
-        return rows[:limit], rows[limit - 1].key if len(rows) > limit else None
+        check_cursor(cursor)
+        return await page_of(self._store, INTENTS, tenant, facet=State.DEAD_LETTERED, cursor=cursor, limit=limit)
 
     def _view(self, intent: Intent) -> IntentView:
         return intent_view(intent, self._engine.lane_paused_for)

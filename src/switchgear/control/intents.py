@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from switchgear.control.intent_views import IntentView, Page, intent_view
 from switchgear.control.ledger_views import EventPage, stream_page
-from switchgear.control.paging import PAGE_MAX, check_intent_cursor, check_limit
+from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of
 from switchgear.control.permissions import Permissions
 from switchgear.core.errors import Invalid
 from switchgear.core.scope import Principal
@@ -15,6 +15,7 @@ from switchgear.execution.engine import Engine
 from switchgear.execution.intent import Intent
 from switchgear.execution.recorder import INTENTS, intent_of
 from switchgear.execution.transitions import State
+from switchgear.ledger.reasons import check_remark
 from switchgear.storage.abilities import Store
 
 LIFETIME_MAX = 30 * 86_400.0
@@ -92,10 +93,10 @@ class Intents:
         """Return intents, newest first: `limit` of them (1 to 200), of one state if given, after `cursor`."""
         principal.require("intents:read")
         check_limit(limit)
-        _check_place(state, cursor)
-        rows = await self._store.page(INTENTS, principal.tenant, facet=state, before=cursor, limit=limit + 1)
-        views = [self._view(intent_of(row)) for row in rows[:limit]]
-        return Page(views, views[-1].id if len(rows) > limit else None)
+        check_state(state, STATES)
+        check_cursor(cursor)
+        rows, after = await page_of(self._store, INTENTS, principal.tenant, facet=state, cursor=cursor, limit=limit)
+        return Page([self._view(intent_of(row)) for row in rows], after)
 
     async def events(self, principal: Principal, intent_id: str, *, after: int = 0, limit: int = PAGE_MAX) -> EventPage:
         """Return the ledger's entries of one intent in order: `limit` (1 to 200) above the sequence `after`."""
@@ -105,17 +106,14 @@ class Intents:
         return await stream_page(self._store, principal.tenant, intent.id, after=after, limit=limit)
 
     async def cancel(self, principal: Principal, intent_id: str, *, reason: str = "") -> IntentView:
-        """Cancel what has not left; ask for it when it has. Raises `Conflict` when it has ended otherwise."""
+        """Cancel what has not left; ask for it when it has.
+
+        Raises `Conflict` when it has ended otherwise, `Invalid` for a reason of more than 500 characters.
+        """
         principal.require("intents:cancel")
+        check_remark(reason)
         cancelled = await self._engine.cancel(principal.tenant, intent_id, reason=reason, actor=principal.actor)
         return self._view(cancelled)
 
     def _view(self, intent: Intent, *, replayed: bool = False) -> IntentView:
         return intent_view(intent, self._engine.lane_paused_for, replayed=replayed)
-
-
-def _check_place(state: str | None, cursor: str | None) -> None:
-    """Check which list it is and where it goes on."""
-    if state is not None and state not in STATES:
-        raise Invalid(f"there is no state {state[:50]!r}; states are {', '.join(STATES)}")
-    check_intent_cursor(cursor)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from switchgear.control.intent_views import IntentView, intent_view
-from switchgear.control.paging import check_intent_cursor, check_limit
+from switchgear.control.paging import check_cursor, check_limit
 from switchgear.control.permissions import Permissions
 from switchgear.core.errors import Conflict, Invalid, Rejected, StoreError
 from switchgear.core.scope import Principal
@@ -100,7 +100,7 @@ class ReplayFilter:
         if not 0 < self.rate <= RATE_MAX:
             raise Invalid(f"rate is replays a second, above 0 and at most {RATE_MAX:g}, not {self.rate:g}")
         check_limit(self.limit)
-        check_intent_cursor(self.cursor)
+        check_cursor(self.cursor)
 
     @property
     def everything(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from switchgear.control.ledger_views import EventPage, stream_page
-from switchgear.control.paging import PAGE_MAX, check_limit
+from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of
 from switchgear.control.permissions import Permissions
 from switchgear.core.errors import Invalid
 from switchgear.core.scope import Principal
@@ -19,12 +19,12 @@ from switchgear.execution.sagas.definition import StepDefinition
 from switchgear.execution.sagas.door import SagaSubmission
 from switchgear.execution.sagas.saga import Saga, Step
 from switchgear.execution.sagas.transitions import SagaState
+from switchgear.ledger.reasons import check_remark
 from switchgear.storage.abilities import Store
 
 STATES = tuple(str(state) for state in SagaState if state is not SagaState.PROPOSED)
 """The states that a saga can be listed by."""
-REASON_CHARACTERS_MAX = 500
-_CURSOR = re.compile(r"sga_[0-9a-f]{32}\Z")
+_SAGA_ID = re.compile(r"sga_[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +131,10 @@ class Sagas:
         """Return sagas, newest first: `limit` of them (1 to 200), of one state if given, after `cursor`."""
         principal.require("sagas:read")
         check_limit(limit)
-        _check_place(state, cursor)
-        rows = await self._store.page(SAGAS, principal.tenant, facet=state, before=cursor, limit=limit + 1)
-        views = [saga_view(saga_of(row)) for row in rows[:limit]]
-        return SagaPage(views, views[-1].id if len(rows) > limit else None)
+        check_state(state, STATES)
+        check_cursor(cursor, _SAGA_ID)
+        rows, after = await page_of(self._store, SAGAS, principal.tenant, facet=state, cursor=cursor, limit=limit)
+        return SagaPage([saga_view(saga_of(row)) for row in rows], after)
 
     async def events(self, principal: Principal, saga_id: str, *, after: int = 0, limit: int = PAGE_MAX) -> EventPage:
         """Return the ledger's entries of one saga in order: `limit` (1 to 200) above the sequence `after`.
@@ -152,7 +152,7 @@ class Sagas:
         Raises `Conflict` when it has ended otherwise, or when its pivot has happened.
         """
         principal.require("sagas:cancel")
-        _check_reason(reason)
+        check_remark(reason)
         return saga_view(await self._sagas.cancel(principal.tenant, saga_id, reason=reason, actor=principal.actor))
 
     async def resume(self, principal: Principal, saga_id: str, *, how: str, reason: str) -> SagaView:
@@ -212,15 +212,3 @@ def _stuck_view(saga: Saga) -> StuckView | None:
         return None
     name = saga.steps[saga.stuck.position].name
     return StuckView(step=name, intent=saga.under_way, code=saga.stuck.code, message=saga.stuck.message)
-
-
-def _check_place(state: str | None, cursor: str | None) -> None:
-    if state is not None and state not in STATES:
-        raise Invalid(f"there is no state {state[:50]!r}; states are {', '.join(STATES)}")
-    if cursor is not None and not _CURSOR.match(cursor):
-        raise Invalid("that cursor did not come from next_cursor of an earlier page")
-
-
-def _check_reason(reason: str) -> None:
-    if len(reason) > REASON_CHARACTERS_MAX:
-        raise Invalid(f"a reason has at most {REASON_CHARACTERS_MAX} characters; it goes on record")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from switchgear.control.paging import check_limit
+from switchgear.control.paging import check_cursor, check_limit, check_state, page_of
 from switchgear.control.permissions import Permissions
-from switchgear.core.errors import Denied, Invalid
+from switchgear.core.errors import Denied
 from switchgear.core.scope import Principal
 from switchgear.execution.engine import Engine
 from switchgear.execution.resolving import AGENT
@@ -20,6 +20,7 @@ BOX_STATES = tuple(str(state) for state in BoxState)
 """The states that a time-box can be listed by."""
 BOX_CURSOR = r"int_[0-9a-f]{32}(\.[0-9]{1,9})?"
 """What the id of a time-box looks like."""
+_BOX_ID = re.compile(BOX_CURSOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +78,10 @@ class TimeBoxes:
         """Return time-boxes, newest first: `limit` of them (1 to 200), of one state if given, after `cursor`."""
         principal.require("time_boxes:read")
         check_limit(limit)
-        _check_place(state, cursor)
-        rows = await self._store.page(SPACE, principal.tenant, facet=state, before=cursor, limit=limit + 1)
-        views = [await self._view(decoded_box(row.key, row.value)) for row in rows[:limit]]
-        return TimeBoxPage(views, views[-1].id if len(rows) > limit else None)
+        check_state(state, BOX_STATES)
+        check_cursor(cursor, _BOX_ID)
+        rows, after = await page_of(self._store, SPACE, principal.tenant, facet=state, cursor=cursor, limit=limit)
+        return TimeBoxPage([await self._view(decoded_box(row.key, row.value)) for row in rows], after)
 
     async def show(self, principal: Principal, box_id: str) -> TimeBoxView:
         """Return one time-box; its id is that of the intent. Raises `Denied` (NOT_FOUND)."""
@@ -132,11 +133,3 @@ class TimeBoxes:
             message=box.message,
             updated_at=box.updated_at,
         )
-
-
-def _check_place(state: str | None, cursor: str | None) -> None:
-    """Check which list it is and where it goes on."""
-    if state is not None and state not in BOX_STATES:
-        raise Invalid(f"there is no state {state[:50]!r}; states are {', '.join(BOX_STATES)}")
-    if cursor is not None and not re.fullmatch(BOX_CURSOR, cursor):
-        raise Invalid("that cursor did not come from next_cursor of an earlier page")

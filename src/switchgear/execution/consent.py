@@ -12,14 +12,14 @@ from enum import StrEnum
 from typing import Any
 
 from switchgear.core.codes import Code
-from switchgear.core.errors import Conflict, Denied, Invalid
+from switchgear.core.errors import Conflict, Denied
 from switchgear.execution import decide
-from switchgear.execution.dead_letters import REASON_CHARACTERS_MAX
 from switchgear.execution.intent import Approval, Change, Intent
 from switchgear.execution.resolving import AGENT
 from switchgear.execution.transitions import WAITING, Kind, State
 from switchgear.gates.approval import consent_digest
 from switchgear.gates.gate import ApprovalNeeded, GateRequest
+from switchgear.ledger.reasons import check_reason, check_remark
 
 
 class Channel(StrEnum):
@@ -47,8 +47,7 @@ class Word:
 
     def __post_init__(self) -> None:
         """Check what can be kept."""
-        if len(self.reason) > REASON_CHARACTERS_MAX:
-            raise Invalid(f"a reason has at most {REASON_CHARACTERS_MAX} characters; it goes on record")
+        check_remark(self.reason)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -99,8 +98,7 @@ def refused(intent: Intent, word: Word) -> tuple[Change, ...]:
     `Denied` as `given` does, `Invalid` without a reason, `Conflict` (ILLEGAL_TRANSITION) when nobody is asked.
     """
     _check_person(word)
-    if not word.reason.strip():
-        raise Invalid(f"a reason has 1 to {REASON_CHARACTERS_MAX} characters; it goes on record")
+    check_reason(word.reason)
     if intent.state is State.REJECTED:
         return ()
     _check_pending(intent)

@@ -6,15 +6,13 @@ Nothing leaves this place by itself. Listing them, and requeuing many, is the bu
 from __future__ import annotations
 
 from switchgear.core.codes import Code
-from switchgear.core.errors import Conflict, Invalid, Rejected
+from switchgear.core.errors import Conflict, Rejected
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.parts import Parts
 from switchgear.execution.registry import Registered
 from switchgear.execution.transitions import Kind, State
 from switchgear.ledger.erasure import is_erased
-
-REASON_CHARACTERS_MAX = 500
-"""The longest reason that is kept."""
+from switchgear.ledger.reasons import check_reason
 
 
 class DeadLetters:
@@ -62,8 +60,7 @@ def discarded(intent: Intent, *, by: str, reason: str) -> tuple[Change, ...]:
 
     Raises `Invalid` for a reason that is missing or longer than 500 characters, `Conflict` when it is no dead letter.
     """
-    if not reason.strip() or len(reason) > REASON_CHARACTERS_MAX:
-        raise Invalid(f"a reason has 1 to {REASON_CHARACTERS_MAX} characters; it goes on record")
+    check_reason(reason)
     if intent.state is State.DISCARDED:
         return ()
     _check_dead(intent)

@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from switchgear.core.codes import Code
-from switchgear.core.errors import Invalid
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.transitions import DOUBTFUL, Kind, State
-
-REASON_CHARACTERS_MAX = 500
-"""The longest reason that is kept."""
+from switchgear.ledger.reasons import check_reason
 
 
 class Mode(StrEnum):
@@ -69,8 +66,7 @@ class ReplayRequest:
 
     def __post_init__(self) -> None:
         """Check the reason: it is what is left of the replay."""
-        if not self.reason.strip() or len(self.reason) > REASON_CHARACTERS_MAX:
-            raise Invalid(f"a replay needs a reason of 1 to {REASON_CHARACTERS_MAX} characters; it goes on record")
+        check_reason(self.reason)
 
 
 def begun(intent: Intent, request: ReplayRequest) -> tuple[Change, ...]:

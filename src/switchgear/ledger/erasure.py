@@ -18,6 +18,7 @@ from switchgear.core.scope import Scope
 from switchgear.ledger.appending import append_surely
 from switchgear.ledger.events import EventEncoder, Recorded, decoded
 from switchgear.ledger.folding import stream_entries
+from switchgear.ledger.reasons import check_reason
 from switchgear.storage.abilities import Append, Conflicted, Erase, Journal, Write
 
 ERASED = "payload.erased"
@@ -26,7 +27,6 @@ ERASED = "payload.erased"
 MARK = "[erased]"
 """What stands where erased data stood."""
 
-REASON_CHARACTERS_MAX = 500
 ERASED_AT_ONCE_MAX = 1000
 
 _SHOWN: Mapping[str, Mapping[str, Any]] = {
@@ -79,8 +79,7 @@ class Eraser:
         reason or nothing to erase, `Conflict` when the stream has changed meanwhile, `StoreError` when nothing was
         written.
         """
-        if not 1 <= len(reason.strip()) <= REASON_CHARACTERS_MAX:
-            raise Invalid(f"erasing needs a reason of 1 to {REASON_CHARACTERS_MAX} characters")
+        check_reason(reason.strip())
         if not events:
             raise Invalid(f"stream {stream} has no payload to erase")
         seqs = [event.seq for event in events]

@@ -298,6 +298,13 @@ async def test_what_has_ended_cannot_be_cancelled(gear: Switchgear) -> None:
     assert (refusal.value.code, refusal.value.state) == (Code.ILLEGAL_TRANSITION, "succeeded")
 
 
+@pytest.mark.parametrize("what", ["intents", "sagas"])
+async def test_a_reason_to_cancel_is_bounded(gear: Switchgear, what: str) -> None:
+    """It stays in the ledger for ever, so no surface may record one of any length."""
+    with pytest.raises(Invalid, match="at most 500 characters"):
+        await getattr(gear.control, what).cancel(principal(), MISSING, reason="x" * 501)
+
+
 async def test_readiness_is_about_ourselves(gear: Switchgear) -> None:
     """Ready while the ledger can record; not once the door is closed."""
     assert (await gear.control.readiness.check()).ready

@@ -8,10 +8,11 @@ from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
 from switchgear.core.errors import Conflict, Invalid, Rejected
 from switchgear.execution.contract import Tool
-from switchgear.execution.dead_letters import REASON_CHARACTERS_MAX, discarded, requeue
+from switchgear.execution.dead_letters import discarded, requeue
 from switchgear.execution.intent import Intent, evolve
 from switchgear.execution.registry import Registered
 from switchgear.execution.transitions import State
+from switchgear.ledger.reasons import REASON_CHARACTERS_MAX
 from tests.unit.execution.rig import Script
 from tests.unit.execution.test_intent import intent
 

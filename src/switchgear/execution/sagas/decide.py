@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
 from switchgear.core.codes import FACTS, Code
-from switchgear.core.errors import Conflict, Denied, Invalid
-from switchgear.execution.dead_letters import REASON_CHARACTERS_MAX
+from switchgear.core.errors import Conflict, Denied
 from switchgear.execution.intent import Intent
 from switchgear.execution.resolving import AGENT
 from switchgear.execution.sagas.saga import Saga, SagaChange, after_word
 from switchgear.execution.sagas.transitions import Phase, SagaKind, SagaState
 from switchgear.execution.transitions import State
+from switchgear.ledger.reasons import check_reason
 
 Changes = tuple[SagaChange, ...]
 
@@ -123,8 +123,7 @@ def resumption(saga: Saga, how: How, *, by: str, reason: str) -> Changes:
     """
     if by.startswith(AGENT):
         raise Denied("an agent cannot say how a stuck saga goes on; a person can", policy="saga")
-    if not reason.strip() or len(reason) > REASON_CHARACTERS_MAX:
-        raise Invalid(f"a reason has 1 to {REASON_CHARACTERS_MAX} characters; it goes on record")
+    check_reason(reason)
     if saga.stuck is None:
         raise _conflict(saga, f"a saga that is {saga.state} is not stuck")
     if saga.under_way is not None:

@@ -13,10 +13,9 @@ from dataclasses import replace
 import msgspec
 
 from switchgear.core.codes import Code
-from switchgear.core.errors import Conflict, Denied, Invalid, Overloaded, Rejected, StoreError
+from switchgear.core.errors import Conflict, Denied, Overloaded, Rejected, StoreError
 from switchgear.execution.arguments import validate
 from switchgear.execution.contract import Tool
-from switchgear.execution.dead_letters import REASON_CHARACTERS_MAX
 from switchgear.execution.family import REVERT, child
 from switchgear.execution.intent import Intent
 from switchgear.execution.lookups import lookup_of
@@ -29,6 +28,7 @@ from switchgear.execution.time_boxes.due import DueBook
 from switchgear.execution.time_boxes.rules import Wants
 from switchgear.execution.transitions import State
 from switchgear.ledger.events import EventEncoder
+from switchgear.ledger.reasons import check_reason
 
 _log = logging.getLogger("switchgear.time_boxes")
 
@@ -130,7 +130,7 @@ class TimeBoxes:
         arguments that do not fit the tool; `Conflict` when the action or an earlier revert is not settled or the box
         has ended; `Rejected` (TOOL_UNREGISTERED); `StoreError` when it is not known to be recorded.
         """
-        _check_reason(reason)
+        check_reason(reason, policy="time_box")
         for _ in range(_TRIES_MAX):
             box = await self.get(tenant, box_id)
             if box.state is BoxState.REVERTING:
@@ -145,7 +145,7 @@ class TimeBoxes:
 
     async def extend(self, tenant: str, box_id: str, seconds: float, *, by: str, reason: str) -> TimeBox:
         """Move the end of a box by `seconds`. Raises as `rules.extended` does, and further as `revert`."""
-        _check_reason(reason)
+        check_reason(reason, policy="time_box")
         for _ in range(_TRIES_MAX):
             box = await self.get(tenant, box_id)
             step = rules.extended(box, seconds, by=by, reason=reason, now=self._clock.time())
@@ -155,7 +155,7 @@ class TimeBoxes:
 
     async def close(self, tenant: str, box_id: str, *, by: str, reason: str) -> TimeBox:
         """End a box without a revert: the action stays. Raises as `rules.closed` does, and further as `revert`."""
-        _check_reason(reason)
+        check_reason(reason, policy="time_box")
         for _ in range(_TRIES_MAX):
             box = await self.get(tenant, box_id)
             step = rules.closed(box, await self._intent(box), by=by, reason=reason)
@@ -298,11 +298,6 @@ class TimeBoxes:
         if intent is None:
             raise StoreError(f"the intent of time-box {box.id} is not on record", code=Code.LEDGER_CORRUPT)
         return intent
-
-
-def _check_reason(reason: str) -> None:
-    if not reason.strip() or len(reason) > REASON_CHARACTERS_MAX:
-        raise Invalid(f"a reason has 1 to {REASON_CHARACTERS_MAX} characters; it goes on record", policy="time_box")
 
 
 def _keeps_changing() -> Conflict:

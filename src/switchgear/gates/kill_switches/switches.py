@@ -17,6 +17,7 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Invalid, StoreError
 from switchgear.core.scope import checked_name
 from switchgear.ledger.events import Recorded
+from switchgear.ledger.reasons import check_reason
 
 SPACE = "kill_switch"
 """The space of the rows, one a scope."""
@@ -34,8 +35,6 @@ SELF_PROBE = "switchgear.self-probe"
 """The tool that is always frozen: what the self-probe tries."""
 SWITCHES_MAX = 500
 """Most switches that one scope may have set."""
-REASON_CHARACTERS_MAX = 500
-"""The longest reason."""
 
 
 class Mode(StrEnum):
@@ -108,8 +107,7 @@ def checked_target(text: str) -> str:
 
 def checked_reason(text: str) -> str:
     """Return `text` when it can be a reason: 1 to 500 characters that say something. Raises `Invalid`."""
-    if not text.strip() or len(text) > REASON_CHARACTERS_MAX:
-        raise Invalid(f"a reason has 1 to {REASON_CHARACTERS_MAX} characters", policy="kill_switch")
+    check_reason(text, policy="kill_switch")
     return text
 
 

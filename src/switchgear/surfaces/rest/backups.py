@@ -10,8 +10,9 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from switchgear.control.backups import REASON_CHARACTERS_MAX, BackupList, BackupView, ThawedView
+from switchgear.control.backups import BackupList, BackupView, ThawedView
 from switchgear.core.codes import Code
+from switchgear.ledger.reasons import REASON_CHARACTERS_MAX
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.json_body import read_body
 from switchgear.surfaces.rest.operation import Operation

@@ -61,12 +61,12 @@ async def test_a_change_under_the_same_version_is_stopped_until_it_is_accepted(u
         with pytest.raises(Rejected) as refusal:
             await acme.submit("crm.update", {"n": 2}, key="second")
         assert refusal.value.code is Code.TOOL_CHANGED
-        (view,) = gear.control.tools.list(acme.principal)
+        (view,) = acme.tools.list()
         assert view.changed
         assert (view.accepted_version, view.accepted_contract) != (None, view.contract)
         with pytest.raises(Denied):
-            await gear.control.tools.accept(acme.principal, "crm.update", contract=view.contract)
-        accepted = await gear.control.tools.accept(platform.principal, "crm.update", contract=view.contract)
+            await acme.tools.accept("crm.update", contract=view.contract)
+        accepted = await platform.tools.accept("crm.update", contract=view.contract)
         assert not accepted.changed
         intent = await acme.submit("crm.update", {"n": 2}, key="second")
         assert (await intent.result(timeout=5)).value == 2

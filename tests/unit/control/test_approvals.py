@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from switchgear.assembly import Switchgear
-from switchgear.assembly.acting import IntentHandle
+from switchgear.assembly.handles import IntentHandle
 from switchgear.control.use_cases import TENANT_PERMISSIONS
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Invalid

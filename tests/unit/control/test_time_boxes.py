@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from switchgear.assembly import Switchgear
-from switchgear.assembly.acting import Acting, IntentHandle
+from switchgear.assembly.acting import Acting
+from switchgear.assembly.handles import IntentHandle
 from switchgear.core.errors import Conflict, Denied, Invalid
 from switchgear.core.ids import created_at
 from switchgear.execution.contract import Call

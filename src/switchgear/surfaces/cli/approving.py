@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from switchgear.core.codes import ExitCode
+from switchgear.surfaces.cli.asking import ReasonOption, post
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.intents import IntentId, draw_intent, path_of
 from switchgear.surfaces.cli.output import Output
@@ -64,7 +65,7 @@ APPROVE_EXAMPLES = examples(
 def reject(
     intent: IntentId,
     *,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it goes on record.")],
+    reason: ReasonOption,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
@@ -79,7 +80,7 @@ REJECT_EXAMPLES = examples('switchgear intents reject int_0190b6… --reason "wr
 def withdraw(
     intent: IntentId,
     *,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it goes on record.")] = "",
+    reason: ReasonOption = "",
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
@@ -92,10 +93,7 @@ WITHDRAW_EXAMPLES = examples("switchgear intents withdraw int_0190b6…")
 
 
 def _said(intent: str, what: str, body: dict[str, Any], *, as_json: bool, url: str, token: str | None) -> int:
-    with session(url, token, as_json=as_json) as opened:
-        view = opened.client.post(path_of(intent, what), body)
-        opened.output.answer(view, lambda console: draw_intent(console, view))
-    return ExitCode.OK
+    return post(path_of(intent, what), body, draw_intent, url, token, as_json=as_json)
 
 
 def _digest_of(shown: dict[str, Any]) -> str | None:

@@ -14,6 +14,7 @@ from rich.markup import escape
 from switchgear.core.codes import ExitCode
 from switchgear.core.errors import Invalid
 from switchgear.gates.restoring.files import restore as restored
+from switchgear.surfaces.cli.asking import get
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import Column, View, counted, moment, table
@@ -42,10 +43,7 @@ def backup(*, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: To
 
 def list_(*, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> int:
     """List the backups in the folder of the server, newest first."""
-    with session(url, token, as_json=as_json) as opened:
-        answer = opened.client.get("/v1/ledger/backups")
-        opened.output.answer(answer, lambda console: draw_backups(console, answer))
-    return ExitCode.OK
+    return get("/v1/ledger/backups", draw_backups, url, token, as_json=as_json)
 
 
 def restore(

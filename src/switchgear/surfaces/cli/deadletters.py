@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
+from switchgear.surfaces.cli.asking import ReasonOption, get, post
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.intents import IntentId, draw_intent, draw_intents
-from switchgear.surfaces.cli.rendering import View
+from switchgear.surfaces.cli.rendering import View, draw_more
 from switchgear.surfaces.cli.session import (
     DEFAULT_URL,
     JsonFlag,
@@ -44,10 +45,7 @@ def list_(
     token: TokenOption = None,
 ) -> int:
     """List the dead letters of your tenant, newest first."""
-    with session(url, token, as_json=as_json) as opened:
-        page = opened.client.get(_PATH, {"tool": tool, "limit": limit, "cursor": cursor})
-        opened.output.answer(page, lambda console: draw_intents(console, page))
-    return ExitCode.OK
+    return get(_PATH, draw_intents, url, token, as_json=as_json, query={"tool": tool, "limit": limit, "cursor": cursor})
 
 
 @app.command(
@@ -84,16 +82,13 @@ def requeue(  # noqa: PLR0913 - one parameter an option of the command
 def discard(
     intent: IntentId,
     *,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it goes on record.")],
+    reason: ReasonOption,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """Put one away for good."""
-    with session(url, token, as_json=as_json) as opened:
-        view = opened.client.post(_path_of(intent, "discard"), {"reason": reason})
-        opened.output.answer(view, lambda console: draw_intent(console, view))
-    return ExitCode.OK
+    return post(_path_of(intent, "discard"), {"reason": reason}, draw_intent, url, token, as_json=as_json)
 
 
 def draw_requeued(console: Console, answer: View) -> None:
@@ -101,8 +96,7 @@ def draw_requeued(console: Console, answer: View) -> None:
     console.print(f"{len(answer['requeued'])} run again, {len(answer['refused'])} stay")
     for letter in answer["refused"]:
         console.print(f"  {escape(letter['id'])}  {escape(letter['message'])}", soft_wrap=True)
-    if answer["next_cursor"]:
-        console.print(f"[dim]more: --cursor {escape(answer['next_cursor'])}[/]", soft_wrap=True)
+    draw_more(console, answer)
 
 
 def _requeue_one(opened: Session, intent: str) -> int:

@@ -12,7 +12,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
-from switchgear.surfaces.cli.rendering import Column, View, draw_events, moment, styled, table, times
+from switchgear.surfaces.cli.asking import (
+    AfterOption,
+    CursorOption,
+    LimitOption,
+    ReasonOption,
+    StateOption,
+    get,
+    get_entries,
+    post,
+)
+from switchgear.surfaces.cli.rendering import Column, View, draw_events, draw_more, moment, styled, table, times
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 
 app = typer.Typer(no_args_is_help=True, help="Look at actions, and cancel them.")
@@ -25,18 +35,22 @@ IntentId = Annotated[str, typer.Argument(metavar="INTENT", help="The id of an in
 @app.command("list", epilog=examples("switchgear intents list --state in_doubt", "switchgear intents list --json"))
 def list_(
     *,
-    state: Annotated[str | None, typer.Option("--state", help="Only those in this state.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many at most.")] = 50,
-    cursor: Annotated[str | None, typer.Option("--cursor", help="Continue where an earlier list ended.")] = None,
+    state: StateOption = None,
+    limit: LimitOption = 50,
+    cursor: CursorOption = None,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """List the actions of your tenant, newest first."""
-    with session(url, token, as_json=as_json) as opened:
-        page = opened.client.get("/v1/intents", {"state": state, "limit": limit, "cursor": cursor})
-        opened.output.answer(page, lambda console: draw_intents(console, page))
-    return ExitCode.OK
+    return get(
+        "/v1/intents",
+        draw_intents,
+        url,
+        token,
+        as_json=as_json,
+        query={"state": state, "limit": limit, "cursor": cursor},
+    )
 
 
 @app.command("show", epilog=examples("switchgear intents show int_0190b6…"))
@@ -55,35 +69,27 @@ def show(
 def events(
     intent: IntentId,
     *,
-    after: Annotated[int, typer.Option("--after", min=0, help="Only entries after this number.")] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many at most.")] = 200,
+    after: AfterOption = 0,
+    limit: LimitOption = 200,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """Show everything that the ledger has about one action, in order."""
-    with session(url, token, as_json=as_json) as opened:
-        answer = opened.client.get(path_of(intent, "/events"), {"after": after, "limit": limit})
-        opened.output.answer(answer, lambda console: draw_events(console, answer["items"]))
-        if answer.get("next_after"):
-            opened.output.note(f"more: --after {answer['next_after']}")
-    return ExitCode.OK
+    return get_entries(path_of(intent, "/events"), draw_events, url, token, as_json=as_json, after=after, limit=limit)
 
 
 @app.command("cancel", epilog=examples('switchgear intents cancel int_0190b6… --reason "customer withdrew"'))
 def cancel(
     intent: IntentId,
     *,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it goes on record.")],
+    reason: ReasonOption,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """Cancel an action that has not left. One that has left only gets the wish on record."""
-    with session(url, token, as_json=as_json) as opened:
-        view = opened.client.post(path_of(intent, "/cancel"), {"reason": reason})
-        opened.output.answer(view, lambda console: draw_intent(console, view))
-    return ExitCode.OK
+    return post(path_of(intent, "/cancel"), {"reason": reason}, draw_intent, url, token, as_json=as_json)
 
 
 def path_of(intent: str, rest: str = "") -> str:
@@ -114,8 +120,7 @@ def draw_intents(console: Console, page: View) -> None:
         for item in page["items"]
     ]
     table(console, _COLUMNS, rows, empty="no intents")
-    if page.get("next_cursor"):
-        console.print(f"[dim]more: --cursor {escape(page['next_cursor'])}[/]", soft_wrap=True)
+    draw_more(console, page)
 
 
 def _rows(intent: View) -> list[tuple[str, str]]:

@@ -10,20 +10,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
+from switchgear.surfaces.cli.asking import ReasonOption, get, post
 from switchgear.surfaces.cli.rendering import Column, View, moment, span, table
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 
 app = typer.Typer(no_args_is_help=True, help="Stop actions at once, and let them go on.")
 
 Target = Annotated[str, typer.Argument(help="global, tenant:NAME, connector:NAME or tool:NAME.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it goes on record.")]
 
 
 @app.command("on", epilog=examples('switchgear kill on connector:crm --reason "it deletes orders"'))
 def on(
     target: Target,
     *,
-    reason: Reason,
+    reason: ReasonOption,
     mode: Annotated[str, typer.Option("--mode", help="freeze stops all; stop_new lets what was accepted go on.")] = (
         "freeze"
     ),
@@ -42,25 +42,19 @@ def on(
 def off(
     target: Target,
     *,
-    reason: Reason,
+    reason: ReasonOption,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """Release a kill switch. Another person than the one who tripped it does that, and never an agent."""
-    with session(url, token, as_json=as_json) as opened:
-        answer = opened.client.post(_path(target, "/release"), {"reason": reason})
-        opened.output.answer(answer, lambda console: draw_released(console, answer))
-    return ExitCode.OK
+    return post(_path(target, "/release"), {"reason": reason}, draw_released, url, token, as_json=as_json)
 
 
 @app.command("list", epilog=examples("switchgear kill list", "switchgear kill list --json"))
 def list_(*, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> int:
     """List the kill switches that are on, and when they were last proven to work."""
-    with session(url, token, as_json=as_json) as opened:
-        answer = opened.client.get("/v1/kill-switches")
-        opened.output.answer(answer, lambda console: draw_switches(console, answer))
-    return ExitCode.OK
+    return get("/v1/kill-switches", draw_switches, url, token, as_json=as_json)
 
 
 def draw_switches(console: Console, answer: View) -> None:

@@ -17,6 +17,7 @@ from rich.markup import escape
 from switchgear.core.codes import ExitCode
 from switchgear.core.errors import Invalid
 from switchgear.ledger.keys import make_key_file, read_key_file
+from switchgear.surfaces.cli.asking import AfterOption, LimitOption, get_entries
 from switchgear.surfaces.cli.client import Client
 from switchgear.surfaces.cli.failures import CommandFailure, failure_of_usage
 from switchgear.surfaces.cli.ledger_files import (
@@ -47,19 +48,14 @@ def head(*, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: Toke
 @app.command("list", epilog=examples("switchgear ledger list", "switchgear ledger list --after 1200 --limit 100"))
 def list_(
     *,
-    after: Annotated[int, typer.Option("--after", min=0, help="Only entries after this number.")] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many at most.")] = 50,
+    after: AfterOption = 0,
+    limit: LimitOption = 50,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """List the entries of your tenant's chain, oldest first."""
-    with session(url, token, as_json=as_json) as opened:
-        page = opened.client.get("/v1/ledger", {"after": after, "limit": limit})
-        opened.output.answer(page, lambda console: draw_entries(console, page["items"]))
-        if page.get("next_after"):
-            opened.output.note(f"more: --after {page['next_after']}")
-    return ExitCode.OK
+    return get_entries("/v1/ledger", draw_entries, url, token, as_json=as_json, after=after, limit=limit)
 
 
 @app.command("export", epilog=examples("switchgear ledger export --output acme.jsonl", "switchgear ledger export"))

@@ -100,6 +100,12 @@ def table(console: Console, columns: Sequence[Column], rows: Iterable[Sequence[s
     console.print(drawn if drawn.row_count else f"[dim]{escape(empty)}[/]")
 
 
+def draw_more(console: Console, page: View) -> None:
+    """Print how a list goes on; nothing at its end."""
+    if page.get("next_cursor"):
+        console.print(f"[dim]more: --cursor {escape(page['next_cursor'])}[/]", soft_wrap=True)
+
+
 def draw_events(console: Console, events: Sequence[View]) -> None:
     """Print what the ledger has about one action."""
     table(console, _EVENTS, [_event_row(event) for event in events], empty="no entries")

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
+from switchgear.surfaces.cli.asking import ReasonOption
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.intents import draw_intent, path_of
-from switchgear.surfaces.cli.rendering import View
+from switchgear.surfaces.cli.rendering import View, draw_more
 from switchgear.surfaces.cli.session import (
     DEFAULT_URL,
     JsonFlag,
@@ -44,7 +45,6 @@ MaybeIntent = Annotated[
     str | None, typer.Argument(metavar="[INTENT]", help="The id of one; or many by --state, --tool, --since.")
 ]
 ModeOption = Annotated[str, typer.Option("--mode", metavar="MODE", help="verify, resume or re-execute.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it goes on record.")]
 
 
 def replay(  # noqa: PLR0913 - one parameter an option of the command
@@ -93,8 +93,7 @@ def draw_items(console: Console, answer: View) -> None:
         console.print(f"  {escape(item['id'])}  {_ended(item)}", soft_wrap=True)
     if answer["stopped"] == "in_doubt":
         console.print("stopped: the last one is in doubt; find out what became of it before going on")
-    if answer["next_cursor"]:
-        console.print(f"[dim]more: --cursor {escape(answer['next_cursor'])}[/]", soft_wrap=True)
+    draw_more(console, answer)
 
 
 def _replay_one(opened: Session, intent: str, wish: Mapping[str, Any], wait: int) -> int:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from switchgear.core.codes import ExitCode
+from switchgear.surfaces.cli.asking import get
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.intents import IntentId, draw_intent, path_of
 from switchgear.surfaces.cli.rendering import View, span
@@ -25,10 +26,7 @@ _ONE = "say what became of it: one of --applied, --not-applied, --abandon"
 
 def doubts(*, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> int:
     """Show how much is in doubt, and since when."""
-    with session(url, token, as_json=as_json) as opened:
-        answer = opened.client.get("/v1/doubts")
-        opened.output.answer(answer, lambda console: draw_doubts(console, answer))
-    return ExitCode.OK
+    return get("/v1/doubts", draw_doubts, url, token, as_json=as_json)
 
 
 def resolve(  # noqa: PLR0913 - one parameter an option of the command

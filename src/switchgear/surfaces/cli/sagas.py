@@ -13,8 +13,18 @@ from rich.console import Console
 from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
+from switchgear.surfaces.cli.asking import (
+    AfterOption,
+    CursorOption,
+    LimitOption,
+    ReasonOption,
+    StateOption,
+    get,
+    get_entries,
+    post,
+)
 from switchgear.surfaces.cli.failures import failure_of_usage
-from switchgear.surfaces.cli.rendering import Column, View, draw_events, moment, styled, table
+from switchgear.surfaces.cli.rendering import Column, View, draw_events, draw_more, moment, styled, table
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 
 app = typer.Typer(no_args_is_help=True, help="Have several actions done, or all of them undone.")
@@ -23,7 +33,6 @@ _PATH = "/v1/sagas"
 _SHAPE = 'a list of steps, such as [{"tool": "crm.reserve", "arguments": {"item": "7"}}]'
 
 SagaId = Annotated[str, typer.Argument(metavar="SAGA", help="The id of a saga, such as sga_0190….")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it goes on record.")]
 
 
 @app.command("submit", epilog=examples("switchgear sagas submit order.json --key order-17"))
@@ -47,46 +56,35 @@ def submit(
 @app.command("list", epilog=examples("switchgear sagas list --state stuck", "switchgear sagas list --json"))
 def list_(
     *,
-    state: Annotated[str | None, typer.Option("--state", help="Only those in this state.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many at most.")] = 50,
-    cursor: Annotated[str | None, typer.Option("--cursor", help="Continue where an earlier list ended.")] = None,
+    state: StateOption = None,
+    limit: LimitOption = 50,
+    cursor: CursorOption = None,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """List the sagas of your tenant, newest first."""
-    with session(url, token, as_json=as_json) as opened:
-        page = opened.client.get(_PATH, {"state": state, "limit": limit, "cursor": cursor})
-        opened.output.answer(page, lambda console: draw_sagas(console, page))
-    return ExitCode.OK
+    return get(_PATH, draw_sagas, url, token, as_json=as_json, query={"state": state, "limit": limit, "cursor": cursor})
 
 
 @app.command("show", epilog=examples("switchgear sagas show sga_0190b6…"))
 def show(saga: SagaId, *, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> int:
     """Show one saga: how far each step is, and what it is stuck at."""
-    with session(url, token, as_json=as_json) as opened:
-        view = opened.client.get(_path_of(saga))
-        opened.output.answer(view, lambda console: draw_saga(console, view))
-    return ExitCode.OK
+    return get(_path_of(saga), draw_saga, url, token, as_json=as_json)
 
 
 @app.command("events", epilog=examples("switchgear sagas events sga_0190b6…"))
 def events(
     saga: SagaId,
     *,
-    after: Annotated[int, typer.Option("--after", min=0, help="Only entries after this number.")] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many at most.")] = 200,
+    after: AfterOption = 0,
+    limit: LimitOption = 200,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """Show everything that the ledger has about one saga, in order; its intents have entries of their own."""
-    with session(url, token, as_json=as_json) as opened:
-        answer = opened.client.get(_path_of(saga, "/events"), {"after": after, "limit": limit})
-        opened.output.answer(answer, lambda console: draw_events(console, answer["items"]))
-        if answer.get("next_after"):
-            opened.output.note(f"more: --after {answer['next_after']}")
-    return ExitCode.OK
+    return get_entries(_path_of(saga, "/events"), draw_events, url, token, as_json=as_json, after=after, limit=limit)
 
 
 @app.command("cancel", epilog=examples('switchgear sagas cancel sga_0190b6… --reason "customer withdrew"'))
@@ -99,10 +97,7 @@ def cancel(
     token: TokenOption = None,
 ) -> int:
     """Begin no further step, and undo what succeeded."""
-    with session(url, token, as_json=as_json) as opened:
-        view = opened.client.post(_path_of(saga, "/cancel"), {"reason": reason})
-        opened.output.answer(view, lambda console: draw_saga(console, view))
-    return ExitCode.OK
+    return post(_path_of(saga, "/cancel"), {"reason": reason}, draw_saga, url, token, as_json=as_json)
 
 
 @app.command(
@@ -122,10 +117,7 @@ def resume(
     token: TokenOption = None,
 ) -> int:
     """Let a stuck saga go on."""
-    with session(url, token, as_json=as_json) as opened:
-        view = opened.client.post(_path_of(saga, "/resume"), {"how": how, "reason": reason})
-        opened.output.answer(view, lambda console: draw_saga(console, view))
-    return ExitCode.OK
+    return post(_path_of(saga, "/resume"), {"how": how, "reason": reason}, draw_saga, url, token, as_json=as_json)
 
 
 def steps_of(file: str) -> list[Any]:
@@ -163,8 +155,7 @@ def draw_sagas(console: Console, page: View) -> None:
         for item in page["items"]
     ]
     table(console, _SAGAS, rows, empty="no sagas")
-    if page.get("next_cursor"):
-        console.print(f"[dim]more: --cursor {escape(page['next_cursor'])}[/]", soft_wrap=True)
+    draw_more(console, page)
 
 
 def _rows(saga: View) -> list[tuple[str, str]]:

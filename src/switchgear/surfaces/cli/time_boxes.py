@@ -9,15 +9,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from switchgear.core.codes import ExitCode
-from switchgear.surfaces.cli.rendering import Column, View, moment, styled, table, times
+from switchgear.surfaces.cli.asking import CursorOption, LimitOption, ReasonOption, get, post
+from switchgear.surfaces.cli.rendering import Column, View, draw_more, moment, styled, table, times
 from switchgear.surfaces.cli.session import (
     DEFAULT_URL,
     JsonFlag,
     TokenOption,
     UrlOption,
     examples,
-    session,
 )
 
 app = typer.Typer(no_args_is_help=True, help="Look after actions that are reverted when their time is over.")
@@ -25,33 +24,28 @@ app = typer.Typer(no_args_is_help=True, help="Look after actions that are revert
 _PATH = "/v1/time-boxes"
 
 BoxId = Annotated[str, typer.Argument(metavar="TIME-BOX", help="The id of the time-box: that of its intent.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it goes on record.")]
 
 
 @app.command("list", epilog=examples("switchgear time-boxes list", "switchgear time-boxes list --state needs_operator"))
 def list_(
     *,
     state: Annotated[str | None, typer.Option("--state", help="Only those in this state, such as open.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many at most.")] = 50,
-    cursor: Annotated[str | None, typer.Option("--cursor", help="Continue where an earlier answer ended.")] = None,
+    limit: LimitOption = 50,
+    cursor: CursorOption = None,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """List the time-boxes of your tenant, newest first."""
-    with session(url, token, as_json=as_json) as opened:
-        page = opened.client.get(_PATH, {"state": state, "limit": limit, "cursor": cursor})
-        opened.output.answer(page, lambda console: draw_time_boxes(console, page))
-    return ExitCode.OK
+    return get(
+        _PATH, draw_time_boxes, url, token, as_json=as_json, query={"state": state, "limit": limit, "cursor": cursor}
+    )
 
 
 @app.command("show", epilog=examples("switchgear time-boxes show int_0190b6…"))
 def show(box: BoxId, *, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> int:
     """Show one time-box."""
-    with session(url, token, as_json=as_json) as opened:
-        view = opened.client.get(_path_of(box))
-        opened.output.answer(view, lambda console: draw_time_box(console, view))
-    return ExitCode.OK
+    return get(_path_of(box), draw_time_box, url, token, as_json=as_json)
 
 
 @app.command("revert", epilog=examples('switchgear time-boxes revert int_0190b6… --reason "a false alarm"'))
@@ -64,7 +58,7 @@ def revert(
     token: TokenOption = None,
 ) -> int:
     """Revert an action now, before its time; or again after a person was called."""
-    return _change(_path_of(box, "/revert"), {"reason": reason}, url, token, as_json=as_json)
+    return post(_path_of(box, "/revert"), {"reason": reason}, draw_time_box, url, token, as_json=as_json)
 
 
 @app.command("extend", epilog=examples('switchgear time-boxes extend int_0190b6… --by 3600 --reason "still looking"'))
@@ -78,7 +72,7 @@ def extend(
     token: TokenOption = None,
 ) -> int:
     """Move the end of a time-box, to at most 31 days from now."""
-    return _change(_path_of(box, "/extend"), {"seconds": by, "reason": reason}, url, token, as_json=as_json)
+    return post(_path_of(box, "/extend"), {"seconds": by, "reason": reason}, draw_time_box, url, token, as_json=as_json)
 
 
 @app.command("close", epilog=examples('switchgear time-boxes close int_0190b6… --reason "the account is deleted"'))
@@ -91,14 +85,13 @@ def close(
     token: TokenOption = None,
 ) -> int:
     """End a time-box without a revert: the action stays."""
-    return _change(_path_of(box, "/close"), {"reason": reason}, url, token, as_json=as_json)
+    return post(_path_of(box, "/close"), {"reason": reason}, draw_time_box, url, token, as_json=as_json)
 
 
 def draw_time_boxes(console: Console, page: View) -> None:
     """Print a page of time-boxes; overdue ones and those that need a person stand out."""
     table(console, _COLUMNS, [_row(box) for box in page["items"]], empty="no time-boxes")
-    if page["next_cursor"]:
-        console.print(f"[dim]more: --cursor {escape(page['next_cursor'])}[/]", soft_wrap=True)
+    draw_more(console, page)
 
 
 def draw_time_box(console: Console, box: View) -> None:
@@ -111,13 +104,6 @@ def draw_time_box(console: Console, box: View) -> None:
         console.print(f"  revert {escape(box['revert'])}  {styled(box['revert_state'] or '')}", soft_wrap=True)
     if why := _why(box):
         console.print(f"  {escape(why)}", soft_wrap=True)
-
-
-def _change(path: str, body: View, url: str, token: str | None, *, as_json: bool) -> int:
-    with session(url, token, as_json=as_json) as opened:
-        view = opened.client.post(path, dict(body))
-        opened.output.answer(view, lambda console: draw_time_box(console, view))
-    return ExitCode.OK
 
 
 def _row(box: View) -> tuple[str, ...]:

@@ -13,10 +13,11 @@ from starlette.responses import Response
 from switchgear.control.approvals import DIGEST_PATTERN
 from switchgear.control.intent_views import IntentView
 from switchgear.core.codes import Code
+from switchgear.ledger.reasons import REASON_CHARACTERS_MAX
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.intents import INTENT
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import NOT_BLANK, Operation
+from switchgear.surfaces.rest.operation import CHANGE_REFUSALS, Operation, Reason
 
 Through = Annotated[
     Literal["rest", "cli"], Meta(description="What the person used. Recorded as you say it; leave it out for `rest`.")
@@ -40,14 +41,14 @@ class ApproveBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 class RejectBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A no, and why."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=NOT_BLANK, description="Recorded in the ledger.")]
+    reason: Reason
     channel: Through = "rest"
 
 
 class WithdrawBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One's own yes taken back."""
 
-    reason: Annotated[str, Meta(max_length=500, description="Recorded in the ledger.")] = ""
+    reason: Annotated[str, Meta(max_length=REASON_CHARACTERS_MAX, description="Recorded in the ledger.")] = ""
     channel: Through = "rest"
 
 
@@ -78,8 +79,6 @@ async def withdraw(exchange: Exchange) -> Response:
     return json_response(await exchange.traffic.detach(withdrawal))
 
 
-_REFUSALS = (Code.NOT_FOUND, Code.ILLEGAL_TRANSITION, Code.PAYLOAD_TOO_LARGE, Code.TIMEOUT_JOURNAL_APPEND)
-
 OPERATIONS = (
     Operation(
         id="approveIntent",
@@ -95,7 +94,7 @@ OPERATIONS = (
         handle=approve,
         body=ApproveBody,
         answers={200: IntentView},
-        refusals=(*_REFUSALS, Code.APPROVAL_STALE, Code.APPROVAL_EXPIRED),
+        refusals=(*CHANGE_REFUSALS, Code.APPROVAL_STALE, Code.APPROVAL_EXPIRED),
     ),
     Operation(
         id="rejectIntent",
@@ -111,7 +110,7 @@ OPERATIONS = (
         handle=reject,
         body=RejectBody,
         answers={200: IntentView},
-        refusals=_REFUSALS,
+        refusals=CHANGE_REFUSALS,
     ),
     Operation(
         id="withdrawApproval",
@@ -127,6 +126,6 @@ OPERATIONS = (
         handle=withdraw,
         body=WithdrawBody,
         answers={200: IntentView},
-        refusals=_REFUSALS,
+        refusals=CHANGE_REFUSALS,
     ),
 )

@@ -14,7 +14,7 @@ from switchgear.core.codes import Code
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.intents import INTENT
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import Operation, page_limit
+from switchgear.surfaces.rest.operation import CHANGE_REFUSALS, Operation, Reason, page_limit
 from switchgear.surfaces.rest.queries import Word
 
 _ID = "int_[0-9a-f]{32}"
@@ -24,7 +24,7 @@ _NAME = "[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,127}"
 class DiscardBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Why a dead letter is put away."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=500, description="Recorded in the ledger.")]
+    reason: Reason
 
 
 class RequeueAllBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -129,11 +129,6 @@ OPERATIONS = (
         handle=discard,
         body=DiscardBody,
         answers={200: IntentView},
-        refusals=(
-            Code.NOT_FOUND,
-            Code.ILLEGAL_TRANSITION,
-            Code.PAYLOAD_TOO_LARGE,
-            Code.TIMEOUT_JOURNAL_APPEND,
-        ),
+        refusals=CHANGE_REFUSALS,
     ),
 )

@@ -9,11 +9,10 @@ from starlette.responses import Response
 
 from switchgear.control.doubts import DoubtsView
 from switchgear.control.intent_views import IntentView
-from switchgear.core.codes import Code
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.intents import INTENT
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import NOT_BLANK, Operation
+from switchgear.surfaces.rest.operation import CHANGE_REFUSALS, NOT_BLANK, Operation
 
 
 class ResolveBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -85,11 +84,6 @@ OPERATIONS = (
         handle=resolve,
         body=ResolveBody,
         answers={200: IntentView},
-        refusals=(
-            Code.NOT_FOUND,
-            Code.ILLEGAL_TRANSITION,
-            Code.PAYLOAD_TOO_LARGE,
-            Code.TIMEOUT_JOURNAL_APPEND,
-        ),
+        refusals=CHANGE_REFUSALS,
     ),
 )

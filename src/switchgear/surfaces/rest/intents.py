@@ -5,9 +5,7 @@ A write is detached from its connection: a client that goes away stops waiting, 
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from msgspec import Meta, Struct
+from msgspec import Struct
 from starlette.responses import Response
 
 from switchgear.control.intent_views import IntentView, Page
@@ -17,7 +15,7 @@ from switchgear.control.paging import PAGE_MAX
 from switchgear.core.codes import Code
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import AFTER, Operation, PathWord, page_limit
+from switchgear.surfaces.rest.operation import AFTER, CHANGE_REFUSALS, Operation, PathWord, Remark, page_limit
 from switchgear.surfaces.rest.queries import Choice, Word
 
 INTENT = PathWord("intent_id", "Id of the intent.")
@@ -27,7 +25,7 @@ INTENT = PathWord("intent_id", "Id of the intent.")
 class CancelBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Why an intent is to be cancelled."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=500, description="Recorded in the ledger.")]
+    reason: Remark
 
 
 async def list_intents(exchange: Exchange) -> Response:
@@ -117,11 +115,6 @@ OPERATIONS = (
         handle=cancel,
         body=CancelBody,
         answers={200: IntentView},
-        refusals=(
-            Code.NOT_FOUND,
-            Code.ILLEGAL_TRANSITION,
-            Code.PAYLOAD_TOO_LARGE,
-            Code.TIMEOUT_JOURNAL_APPEND,
-        ),
+        refusals=CHANGE_REFUSALS,
     ),
 )

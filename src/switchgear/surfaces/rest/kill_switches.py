@@ -11,7 +11,7 @@ from switchgear.control.kill_switches import KillSwitchList, ReleasedView, Tripp
 from switchgear.core.codes import Code
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import NOT_BLANK, Operation, PathWord
+from switchgear.surfaces.rest.operation import Operation, PathWord, Reason
 
 TARGET = PathWord(
     "target",
@@ -20,7 +20,6 @@ TARGET = PathWord(
 )
 """The word of every path that is about one switch."""
 
-_Reason = Annotated[str, Meta(pattern=NOT_BLANK, max_length=500, description="Recorded in the ledger.")]
 _REFUSALS = (
     Code.INVALID_ARGUMENT,
     Code.PERMISSION_DENIED,
@@ -38,13 +37,13 @@ class TripBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Literal["stop_new", "freeze"],
         Meta(description="`stop_new` refuses new submissions; `freeze` also holds what was accepted."),
     ]
-    reason: _Reason
+    reason: Reason
 
 
 class ReleaseBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Why a switch is to be released."""
 
-    reason: _Reason
+    reason: Reason
 
 
 async def list_kill_switches(exchange: Exchange) -> Response:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from switchgear.control.ledger_keeping import ArchivableView, CheckpointView, ErasureView, SegmentView
 from switchgear.core.codes import Code
+from switchgear.ledger.reasons import REASON_CHARACTERS_MAX
 from switchgear.surfaces.rest.exchange import Exchange, json_response, lines_response
 from switchgear.surfaces.rest.intents import INTENT
 from switchgear.surfaces.rest.json_body import read_body
@@ -36,7 +37,9 @@ class ArchiveBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 class EraseBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Why the data of an intent is erased."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=500, description="Stays in the ledger for ever.")]
+    reason: Annotated[
+        str, Meta(min_length=1, max_length=REASON_CHARACTERS_MAX, description="Stays in the ledger for ever.")
+    ]
 
 
 class SignBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

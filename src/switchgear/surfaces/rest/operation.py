@@ -9,10 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
 
 from switchgear.control.paging import PAGE_MAX
 from switchgear.core.codes import Code
 from switchgear.core.errors import OptionError
+from switchgear.ledger.reasons import REASON_CHARACTERS_MAX
 from switchgear.surfaces.rest.exchange import Handler
 from switchgear.surfaces.rest.queries import Query, Whole
 
@@ -22,6 +26,16 @@ AFTER = Whole("after", "Only entries above this sequence number.", 0, 2**53 - 1,
 """Where a page of ledger entries begins."""
 NOT_BLANK = r"[^\s\x00-\x1f\x85\ufeff]"
 """What a text has that says something: a character that is no space in any dialect of regular expressions."""
+
+Reason = Annotated[
+    str, Meta(min_length=1, max_length=REASON_CHARACTERS_MAX, pattern=NOT_BLANK, description="Recorded in the ledger.")
+]
+"""Why somebody does something that needs a reason."""
+Remark = Annotated[str, Meta(min_length=1, max_length=REASON_CHARACTERS_MAX, description="Recorded in the ledger.")]
+"""Why somebody does something that needs none."""
+
+CHANGE_REFUSALS = (Code.NOT_FOUND, Code.ILLEGAL_TRANSITION, Code.PAYLOAD_TOO_LARGE, Code.TIMEOUT_JOURNAL_APPEND)
+"""What a change of one thing is refused with, whatever it is."""
 
 
 def page_limit(default: int) -> Whole:

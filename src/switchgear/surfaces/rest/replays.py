@@ -14,11 +14,12 @@ from switchgear.control.intents import STATES
 from switchgear.control.paging import PAGE_MAX
 from switchgear.control.replays import RATE_MAX, BulkReplay, ReplayFilter, ReplayView
 from switchgear.core.codes import Code
+from switchgear.ledger.reasons import REASON_CHARACTERS_MAX
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.headers import wished_wait
 from switchgear.surfaces.rest.intents import INTENT
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import NOT_BLANK, Header, Operation
+from switchgear.surfaces.rest.operation import CHANGE_REFUSALS, NOT_BLANK, Header, Operation
 
 _ID = "int_[0-9a-f]{32}"
 _NAME = "[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,127}"
@@ -29,7 +30,8 @@ Mode = Annotated[
     Meta(description="Fold the events again and compare; go on by the rules; or execute anew what has no effect now."),
 ]
 Reason = Annotated[
-    str, Meta(min_length=1, max_length=500, pattern=NOT_BLANK, description="Why. Recorded in the ledger.")
+    str,
+    Meta(min_length=1, max_length=REASON_CHARACTERS_MAX, pattern=NOT_BLANK, description="Why. Recorded in the ledger."),
 ]
 
 
@@ -118,12 +120,7 @@ OPERATIONS = (
         headers=(_PREFER,),
         body=ReplayBody,
         answers={200: ReplayView, 202: ReplayView},
-        refusals=(
-            Code.NOT_FOUND,
-            Code.ILLEGAL_TRANSITION,
-            Code.PAYLOAD_TOO_LARGE,
-            Code.TIMEOUT_JOURNAL_APPEND,
-        ),
+        refusals=CHANGE_REFUSALS,
     ),
     Operation(
         id="replayIntents",

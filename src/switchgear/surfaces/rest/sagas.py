@@ -19,7 +19,7 @@ from switchgear.execution.sagas.definition import STEPS_MAX, StepDefinition
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.headers import correlation, idempotency_key
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import AFTER, Operation, PathWord, page_limit
+from switchgear.surfaces.rest.operation import AFTER, CHANGE_REFUSALS, Operation, PathWord, Reason, Remark, page_limit
 from switchgear.surfaces.rest.queries import Choice, Word
 from switchgear.surfaces.rest.submitting import CORRELATION, KEY, Name
 
@@ -56,14 +56,14 @@ class SagaBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class CancelSagaBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Why a saga is to be cancelled."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=500, description="Recorded in the ledger.")]
+    reason: Remark
 
 
 class ResumeSagaBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How a stuck saga is to go on."""
 
     how: Annotated[How, Meta(description="`retry`: begin anew what is missing. `done`: it was done by hand.")]
-    reason: Annotated[str, Meta(min_length=1, max_length=500, description="Recorded in the ledger.")]
+    reason: Reason
 
 
 async def submit(exchange: Exchange) -> Response:
@@ -221,12 +221,7 @@ OPERATIONS = (
         handle=cancel,
         body=CancelSagaBody,
         answers={200: SagaView},
-        refusals=(
-            Code.NOT_FOUND,
-            Code.ILLEGAL_TRANSITION,
-            Code.PAYLOAD_TOO_LARGE,
-            Code.TIMEOUT_JOURNAL_APPEND,
-        ),
+        refusals=CHANGE_REFUSALS,
     ),
     Operation(
         id="resumeSaga",

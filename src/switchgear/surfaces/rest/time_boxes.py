@@ -12,13 +12,12 @@ from switchgear.core.codes import Code
 from switchgear.execution.time_boxes.box import SECONDS_MAX
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import NOT_BLANK, Operation, PathWord, page_limit
+from switchgear.surfaces.rest.operation import Operation, PathWord, Reason, page_limit
 from switchgear.surfaces.rest.queries import Choice, Word
 
 BOX = PathWord("time_box_id", "Id of the time-box: that of its intent, and `.2` behind it for a second execution.")
 """The word of every path that is about one time-box."""
 
-_Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=NOT_BLANK, description="Recorded in the ledger.")]
 _REFUSALS = (
     Code.NOT_FOUND,
     Code.INVALID_ARGUMENT,
@@ -31,20 +30,20 @@ _REFUSALS = (
 class RevertBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Why an action is to be reverted now."""
 
-    reason: _Reason
+    reason: Reason
 
 
 class ExtendBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """By how long the end of a time-box is to be moved, and why."""
 
     seconds: Annotated[float, Meta(gt=0, le=SECONDS_MAX, description="Seconds added to its end.")]
-    reason: _Reason
+    reason: Reason
 
 
 class CloseBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Why an action is to stay."""
 
-    reason: _Reason
+    reason: Reason
 
 
 async def list_time_boxes(exchange: Exchange) -> Response:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchgear import Retry
-from switchgear.policies.retry import Backoff, hint_of
+from switchgear.policies.hints import hint_of
+from switchgear.policies.retry import Backoff
 
 SHAPES: list[Backoff] = ["full_jitter", "equal_jitter", "decorrelated", "constant", "exponential"]
 

@@ -11,8 +11,8 @@ import math
 import re
 import zlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+
+from switchgear.policies.hints import moment_of
 
 RETRY_AFTER_MAX = 31_536_000.0
 """A wish beyond a year is read as a year, in seconds."""
@@ -95,7 +95,7 @@ def _readable(value: object) -> float | str | None:
         text = value.strip()
         if _SECONDS.match(text):
             return _bounded(float(text))
-        return text if _moment(text) else None
+        return None if moment_of(text) is None else text
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return None if isinstance(value, float) and not math.isfinite(value) else _bounded(value)
@@ -106,15 +106,5 @@ def _bounded(seconds: float) -> float:
 
 
 def _until(date: str, now: float) -> float | None:
-    moment = _moment(date)
-    if moment is None:
-        return None
-    return min(max(0.0, (moment - datetime.fromtimestamp(now, UTC)).total_seconds()), RETRY_AFTER_MAX)
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    moment = moment_of(date)
+    return None if moment is None else min(max(0.0, moment - now), RETRY_AFTER_MAX)

@@ -17,7 +17,8 @@ from switchgear.guard.plan import never_left
 from switchgear.guard.repeats import withdraw
 from switchgear.guard.terms import Terms
 from switchgear.guard.workers import OutOfTime
-from switchgear.policies.retry import Retry, hint_of
+from switchgear.policies.hints import hint_of
+from switchgear.policies.retry import Retry
 
 _HISTORY_MAX = 100
 

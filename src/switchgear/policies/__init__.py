@@ -6,6 +6,7 @@ errors      which exceptions an option means
 breaker     stop calling what fails; its closed states keep the windows of `windows`
 windows     outcome windows: consecutive, by count, by time
 retry       which errors are worth another call, and how long to wait before it
+hints       when a server says to come back
 timeout     the bound of one attempt
 rate_limit  so many calls in so much time (GCRA)
 levels      rate limits above each other, charged together

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from math import inf, isnan
 from typing import Literal
 
 from switchgear.core.errors import DeadlineExceeded, OptionError, Rejected, SwitchgearError
@@ -125,44 +123,3 @@ _SHAPES: dict[str, Callable[[Retry, int, float, float], float]] = {
     "exponential": _exponential,
     "constant": _constant,
 }
-
-
-def hint_of(error: BaseException, wall_now: float) -> float | None:
-    """Return the seconds that `error` asks to wait, or None when it does not say.
-
-    Read from a numeric `retry_after` of the error, else from the `Retry-After` header of its `response`, which
-    is seconds or a date (compared with `wall_now`, seconds since the epoch). Negative means: do not retry.
-    """
-    stated = getattr(error, "retry_after", None)
-    if stated is None:
-        headers = getattr(getattr(error, "response", None), "headers", None)
-        get = getattr(headers, "get", None)
-        stated = (get("Retry-After") or get("retry-after")) if callable(get) else None
-    return _seconds(stated, wall_now)
-
-
-def _seconds(stated: object, wall_now: float) -> float | None:
-    if isinstance(stated, (int, float)):
-        return _as_float(stated)
-    if not isinstance(stated, str):
-        return None
-    try:
-        return _as_float(float(stated))
-    except ValueError:
-        return _until(stated, wall_now)
-
-
-def _as_float(stated: float) -> float | None:
-    """Return the seconds; infinity for more than a float holds, None for what is no number."""
-    try:
-        seconds = float(stated)
-    except OverflowError:
-        return inf if stated > 0 else -inf
-    return None if isnan(seconds) else seconds
-
-
-def _until(date: str, wall_now: float) -> float | None:
-    try:
-        return max(0.0, parsedate_to_datetime(date).timestamp() - wall_now)
-    except (ValueError, OverflowError):
-        return None

@@ -1,5 +1,6 @@
 """Retries, their budget, hedges and fallbacks at their edges."""
 
+import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from math import inf, nan
@@ -12,7 +13,8 @@ from switchgear.policies.checks import MISSING
 from switchgear.policies.errors import matches, names_exactly, require_filter
 from switchgear.policies.fallback import Fallback
 from switchgear.policies.hedge import Hedge, HedgeMachine
-from switchgear.policies.retry import Retry, hint_of
+from switchgear.policies.hints import hint_of
+from switchgear.policies.retry import Retry
 from switchgear.policies.retry_budget import RetryBudget, RetryBudgetMachine
 
 
@@ -142,6 +144,17 @@ def test_waits_may_be_nothing_and_the_cap_may_be_the_base() -> None:
 def test_a_hint_is_seconds_or_a_date(error: BaseException, seconds: float | None) -> None:
     """Of the error itself, else of its response's header, whatever its case; what cannot be read says nothing."""
     assert hint_of(error, 1_000.0) == seconds
+
+
+def test_a_date_without_a_zone_is_never_read_in_the_zone_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP dates are in UTC; read in local time, a hint would be hours away, or over."""
+    try:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv("TZ", "JST-9")
+            time.tzset()
+            assert hint_of(Answered(headers={"Retry-After": "Thu, 01 Jan 1970 00:17:10 -0000"}), 1_000.0) == 30.0
+    finally:
+        time.tzset()
 
 
 # -- The budget ----------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ import pytest
 
 from switchgear.core.errors import CircuitOpen, DeadlineExceeded, InDoubt, OptionError, RetryExhausted
 from switchgear.policies.errors import ErrorFilter
-from switchgear.policies.retry import Backoff, Retry, hint_of
+from switchgear.policies.hints import hint_of
+from switchgear.policies.retry import Backoff, Retry
 from switchgear.policies.timeout import Timeout
 
 

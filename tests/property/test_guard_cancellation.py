@@ -27,6 +27,7 @@ from switchgear import (
 )
 from switchgear.guard.expiry import Timers
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 
 def make(clock: VirtualClock) -> Guard:
@@ -76,7 +77,7 @@ def test_no_place_token_or_timer_is_lost_whenever_calls_are_cancelled(
             for task, (_, _, cancelled_at) in zip(tasks, calls, strict=True):
                 if cancelled_at == step:
                     task.cancel()
-            await (clock.elapse(0.25, turns=1) if step % 2 else asyncio.sleep(0))
+            await (clock.elapse(0.25, turns=1) if step % 2 else turns())
         await clock.elapse(20.0)
         assert all(task.done() for task in tasks)
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -92,7 +93,7 @@ async def stream(clock: VirtualClock, seconds: float, fails: bool) -> AsyncGener
             yield number
             await work(clock, seconds, fails and number == 2)
     finally:
-        await asyncio.sleep(0)
+        await turns()
 
 
 async def read(guard: Guard, clock: VirtualClock, seconds: float, fails: bool, close: bool) -> None:  # noqa: FBT001 - drawn
@@ -110,7 +111,7 @@ async def read_all(guard: Guard, clock: VirtualClock, calls: list[tuple[float, b
         for task, (_, _, cancelled_at) in zip(tasks, calls, strict=True):
             if cancelled_at == step:
                 task.cancel()
-        await (clock.elapse(0.25, turns=1) if step % 2 else asyncio.sleep(0))
+        await (clock.elapse(0.25, turns=1) if step % 2 else turns())
     await clock.elapse(30.0)
     assert all(task.done() for task in tasks)
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -128,7 +129,7 @@ def test_no_place_token_or_timer_is_lost_whenever_iterations_are_cancelled(
         clock = VirtualClock()
         guard = make(clock)
         await read_all(guard, clock, calls, close)
-        await asyncio.sleep(0)
+        await turns()
         gc.collect()
         await clock.elapse(5.0)
         check(guard, clock)
@@ -187,8 +188,7 @@ def test_each_suspension_point_gives_everything_back(step: int, where: str) -> N
             held.fail()
         clock.advance(1.0 if where == "probe" else 0.0)
         task = asyncio.create_task(guard.call(clock.sleep_async, 30.0))
-        for _ in range(step):
-            await asyncio.sleep(0)
+        await turns(step)
         task.cancel()
         await asyncio.wait([task])
         held.succeed()
@@ -222,8 +222,7 @@ def make_layered(clock: VirtualClock) -> Guard:
 
 async def slow_answer(_error: Exception) -> None:
     """Answer in place of a call, after a few turns of the loop."""
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await turns(3)
 
 
 @settings(max_examples=80)
@@ -241,7 +240,7 @@ def test_no_copy_waiter_or_fault_is_left_whenever_calls_are_cancelled(
             for task, (_, _, cancelled_at) in zip(tasks, calls, strict=True):
                 if cancelled_at == step:
                     task.cancel()
-            await (clock.elapse(0.25, turns=1) if step % 2 else asyncio.sleep(0))
+            await (clock.elapse(0.25, turns=1) if step % 2 else turns())
         await clock.elapse(20.0)
         assert all(task.done() for task in tasks)
         assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -90,12 +90,6 @@ async def ask(app: Application, path: str = "/", **headers: str) -> Reply:
     return exchange.reply
 
 
-async def turns(count: int = 20) -> None:
-    """Give other tasks some turns of the loop."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
 class Service:
     """An application that counts what reaches it, and can be held, told to fail, or asked what it read."""
 

@@ -24,7 +24,8 @@ from switchgear.guard import Guard
 from switchgear.guard.limiter import RateLimiter
 from switchgear.policies.bulkhead import Bulkhead
 from switchgear.policies.rate_limit import RateLimit
-from tests.unit.adapters.asgi_driver import TENANTS, Front, Service, ask, begin, route_of, tenant_of, turns
+from tests.turns import turns
+from tests.unit.adapters.asgi_driver import TENANTS, Front, Service, ask, begin, route_of, tenant_of
 
 
 @pytest.fixture
@@ -207,12 +208,12 @@ async def test_a_cancellation_from_outside_stays_one(service: Service, clock: Vi
     """The server's own cancellation passes, at the deadline's very moment too, and its task stays cancelled."""
     service.held = asyncio.Event()
     request = begin(Front(service, clock).app, x_request_timeout="2")
-    await turns()
+    await turns(20)
     request.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request.task
     both = begin(Front(service, clock).app, x_request_timeout="2")
-    await turns()
+    await turns(20)
     clock.advance(2.0)
     both.task.cancel()
     with pytest.raises(asyncio.CancelledError):

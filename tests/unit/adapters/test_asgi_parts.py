@@ -15,7 +15,7 @@ from switchgear.core.codes import FACTS, Code
 from switchgear.core.errors import Denied, RateLimited, Rejected, RetryExhausted, StoreError, SwitchgearError
 from switchgear.policies.levels import LEVELS, Standing
 from switchgear.policies.rate_limit import RateLimit
-from tests.unit.adapters.asgi_driver import turns
+from tests.turns import turns
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from switchgear.guard import Guard
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead
 from switchgear.policies.rate_limit import RateLimit
-from tests.unit.adapters.asgi_driver import TENANTS, Front, Service, ask, begin, turns
+from tests.turns import turns
+from tests.unit.adapters.asgi_driver import TENANTS, Front, Service, ask, begin
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ async def test_overload_is_shed_at_once_and_costs_nothing(service: Service, cloc
     front = Front(service, clock, levels=TENANTS, guard=guard)
     service.held = asyncio.Event()
     first = begin(front.app, verified_tenant="acme")
-    await turns()
+    await turns(20)
     for _ in range(5):
         reply = await ask(front.app, verified_tenant="acme")
         assert (reply.status, reply.problem["dependency"]) == (503, "edge")
@@ -55,7 +56,7 @@ async def test_a_client_that_goes_while_it_waits_gives_everything_back(service: 
     service.held = asyncio.Event()
     first = begin(front.app, verified_tenant="acme")
     waiting = begin(front.app, verified_tenant="acme", body=(b"one", b"two"))
-    await turns()
+    await turns(20)
     assert guard.statistics().waiting == 1
     waiting.hang_up()
     await waiting.task
@@ -75,7 +76,7 @@ async def test_what_was_read_while_waiting_reaches_the_application(service: Serv
     service.reads = True
     first = begin(front.app)
     second = begin(front.app, body=(b"one", b"two", b"three"))
-    await turns()
+    await turns(20)
     service.held.set()
     await asyncio.gather(first.task, second.task)
     assert [message["body"] for message in service.read] == [b"", b"one", b"two", b"three"]
@@ -89,7 +90,7 @@ async def test_reading_ahead_is_bounded(service: Service, clock: VirtualClock) -
     service.held = asyncio.Event()
     service.reads = True
     first = begin(front.app)
-    await turns()
+    await turns(20)
     second = begin(front.app, body=(b"x" * 30_000,) * 10)
     await turns(100)
     third = begin(front.app, body=(b"y",) * 200)
@@ -107,14 +108,14 @@ async def test_a_body_that_comes_while_one_waits_and_after_is_read_in_order(
     front = Front(service, clock, guard=Guard("edge", bulkhead=Bulkhead(1, queue=4), clock=clock))
     service.held = asyncio.Event()
     first = begin(front.app)
-    await turns()
+    await turns(20)
     service.reads = True
     second = begin(front.app, body=())
-    await turns()
+    await turns(20)
     second.push(b"one", more=True)
-    await turns()
+    await turns(20)
     service.held.set()
-    await turns()
+    await turns(20)
     second.push(b"two", more=True)
     second.push(b"three")
     first.push(b"")
@@ -132,14 +133,14 @@ async def test_a_client_that_goes_while_the_application_works_is_its_business(
     front = Front(service, clock, guard=Guard("edge", bulkhead=Bulkhead(1, queue=4), clock=clock))
     service.held = asyncio.Event()
     requests = [begin(front.app) for _ in range(1 + queued)]
-    await turns()
+    await turns(20)
     if queued:
         free, service.held = service.held, asyncio.Event()
         free.set()
         await requests[0].task
-        await turns()
+        await turns(20)
     requests[-1].hang_up()
-    await turns()
+    await turns(20)
     assert not requests[-1].task.done()
     service.held.set()
     await requests[-1].task
@@ -154,7 +155,7 @@ async def test_an_end_at_any_moment_leaks_nothing(service: Service, clock: Virtu
     front = Front(service, clock, levels={"tenant": RateLimit(10, per=1000.0)}, guard=guard)
     service.held = asyncio.Event()
     first = begin(front.app, verified_tenant="acme")
-    await turns()
+    await turns(20)
     waiting = begin(front.app, verified_tenant="acme")
     await turns(turn // 2)
     service.held.set()
@@ -164,7 +165,7 @@ async def test_an_end_at_any_moment_leaks_nothing(service: Service, clock: Virtu
     else:
         waiting.task.cancel()
     await asyncio.wait([first.task, waiting.task])
-    await turns()
+    await turns(20)
     counts = guard.statistics()
     assert (counts.in_flight, counts.waiting, asyncio.all_tasks()) == (0, 0, {asyncio.current_task()})
     assert front.limits is not None
@@ -177,10 +178,10 @@ async def test_no_task_outlives_its_request(service: Service, clock: VirtualCloc
     front = Front(service, clock, guard=Guard("edge", bulkhead=Bulkhead(1, queue=4), clock=clock))
     service.held = asyncio.Event()
     requests = [begin(front.app) for _ in range(3)]
-    await turns()
+    await turns(20)
     service.held.set()
     await asyncio.gather(*(request.task for request in requests))
-    await turns()
+    await turns(20)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

@@ -29,6 +29,7 @@ from switchgear.guard.guard import Guard
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.rate_limit import RateLimit
 from switchgear.policies.retry import Retry
+from tests.turns import turns
 
 
 class Trouble(Exception):
@@ -177,7 +178,7 @@ async def test_cancellation_and_own_timeouts_pass_an_operation_unchanged() -> No
     waiting = asyncio.ensure_future(
         bounded(OPERATIONS["kv.get"], asyncio.Event().wait(), clock=clock, dependency="nats")
     )
-    await asyncio.sleep(0)
+    await turns()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting

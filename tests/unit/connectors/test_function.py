@@ -26,6 +26,7 @@ from switchgear.core.errors import (
 from switchgear.core.outcome import Verdict
 from switchgear.execution.attempt import VALUE_BYTES_MAX
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
+from tests.turns import turns
 from tests.unit.connectors.calling import call_of
 
 FAILURE, IGNORED, SUCCESS = Verdict.FAILURE, Verdict.IGNORED, Verdict.SUCCESS
@@ -235,7 +236,7 @@ async def test_the_caller_s_cancellation_passes(connector: FunctionConnector) ->
     """Cancelling an attempt before its deadline is cancellation, not a result."""
     connector.register("tool", _waiting_for(asyncio.Event()))
     running = asyncio.create_task(connector.execute(call_of()))
-    await asyncio.sleep(0)
+    await turns()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -16,6 +16,7 @@ from switchgear.execution.contract import Call
 from switchgear.gates.restoring.files import restore
 from switchgear.ledger.events import read
 from switchgear.storage.manifest import checked_backup, manifest_path
+from tests.turns import turns
 
 
 def with_tools(gear: Switchgear) -> list[str]:
@@ -68,7 +69,7 @@ async def test_one_at_a_time(tmp_path: Path) -> None:
     async with Switchgear.open(store=f"sqlite:///{tmp_path}/gear.db") as gear:
         ops = gear.acting_as_platform(actor="user:ops").backups
         first = asyncio.ensure_future(ops.make())
-        await asyncio.sleep(0)
+        await turns()
         with pytest.raises(Conflict, match=r"gear-.* is under way"):
             await ops.make()
         assert (await ops.list()).under_way == (await first).file

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from switchgear.core.clock import SYSTEM_CLOCK, SystemClock, Timer, VirtualClock
+from tests.turns import turns
 
 
 def test_a_virtual_clock_starts_where_everybody_expects_it() -> None:
@@ -98,18 +99,18 @@ async def test_elapse_ends_at_its_end_and_never_before() -> None:
 async def test_elapse_gives_a_task_twenty_turns_of_the_loop() -> None:
     """A task that needs as many turns before it sleeps still has its timer in time; fewer can be asked for."""
     clock = VirtualClock(start=0.0)
-    turns: list[int] = []
+    taken: list[int] = []
 
     async def walker() -> None:
         for turn in range(100):
-            turns.append(turn)
-            await asyncio.sleep(0)
+            taken.append(turn)
+            await turns()
 
     task = asyncio.create_task(walker())
     await clock.elapse(1.0, turns=3)
-    assert len(turns) == 6
+    assert len(taken) == 6
     await clock.elapse(1.0)
-    assert len(turns) == 46
+    assert len(taken) == 46
     task.cancel()
 
 
@@ -127,7 +128,7 @@ async def test_a_cancelled_sleeper_leaves_no_timer_behind() -> None:
     """What nobody waits for any more does not fire, so a step does not stop at its moment."""
     clock = VirtualClock(start=0.0)
     task = asyncio.create_task(clock.sleep_async(5.0))
-    await asyncio.sleep(0)
+    await turns()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -142,7 +143,7 @@ async def test_a_timer_that_is_cancelled_on_its_way_to_the_loop_stays_silent() -
     clock.advance(1.0)
     timer.cancel()
     timer.cancel()
-    await asyncio.sleep(0)
+    await turns()
     assert fired == []
 
 
@@ -162,12 +163,12 @@ async def test_two_wakes_of_one_sleeper_are_one() -> None:
     """A sleeper that was woken and cancelled at once does not break the loop."""
     clock = VirtualClock(start=0.0)
     task = asyncio.create_task(clock.sleep_async(1.0))
-    await asyncio.sleep(0)
+    await turns()
     clock.advance(1.0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.sleep(0)
+    await turns()
 
 
 class Slept:

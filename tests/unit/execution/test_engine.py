@@ -19,6 +19,7 @@ from switchgear.gates.tenants import TenantLimits
 from switchgear.guard import Guard
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.rate_limit import RateLimit
+from tests.turns import turns
 from tests.unit.execution.rig import ACME, GLOBEX, hang, running
 
 BUSY = Refused(Code.DEPENDENCY_FAILED, "busy", retryable=True, verdict=Verdict.FAILURE)
@@ -445,7 +446,7 @@ async def test_a_submitter_that_goes_away_does_not_undo_what_it_submitted() -> N
     async with running() as rig:
         rig.tool()
         waiting = asyncio.ensure_future(rig.submit(a=1))
-        await asyncio.sleep(0)
+        await turns()
         waiting.cancel()
         await rig.clock.elapse(1.0)
         assert (await rig.submit(a=1)).state is State.SUCCEEDED

@@ -19,6 +19,7 @@ from switchgear.gates.tenants import TenantLimits
 from switchgear.guard import Guard
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead
+from tests.turns import turns
 from tests.unit.execution.rig import GLOBEX, Rig, hang, running
 
 SILENCE = Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "no answer")
@@ -175,7 +176,7 @@ async def test_stopping_answers_those_who_are_submitting() -> None:
     async with running() as rig:
         rig.tool()
         submitting = asyncio.ensure_future(rig.submit())
-        await asyncio.sleep(0)
+        await turns()
         stopping = asyncio.ensure_future(rig.engine.stop(0.0))
         await rig.clock.elapse(3.0)
         await stopping

@@ -19,12 +19,7 @@ from switchgear import (
 )
 from switchgear.core.errors import OptionError
 from switchgear.testing import VirtualClock
-
-
-async def turns(count: int = 5) -> None:
-    """Let other tasks run."""
-    for _ in range(count):
-        await asyncio.sleep(0)
+from tests.turns import turns
 
 
 def test_a_refusal_charges_nothing() -> None:
@@ -81,7 +76,7 @@ async def test_waiters_are_served_in_order() -> None:
 
     async def work(number: int) -> None:
         served.append(number)
-        await asyncio.sleep(0)
+        await turns()
 
     await asyncio.gather(*(guard.call(work, number) for number in range(8)))
     assert served == list(range(8))
@@ -110,7 +105,7 @@ def test_threads_and_loops_share_one_queue() -> None:
 
     async def later() -> None:
         enter()
-        await asyncio.sleep(0)
+        await turns()
         leave()
 
     async def loop() -> None:
@@ -130,7 +125,7 @@ async def test_a_full_queue_answers_at_once() -> None:
     guard = Guard("api", bulkhead=Bulkhead(1, queue=1))
     held = guard.permit_nowait()
     waiting = asyncio.create_task(guard.call(asyncio.sleep, 0))
-    await turns()
+    await turns(5)
     with pytest.raises(QueueFull) as caught:
         await guard.call(asyncio.sleep, 0)
     assert caught.value.code is Code.BULKHEAD_FULL
@@ -164,7 +159,7 @@ async def test_a_place_granted_to_a_cancelled_waiter_passes_on() -> None:
     held = guard.permit_nowait()
     first = asyncio.create_task(guard.call(asyncio.sleep, 0))
     second = asyncio.create_task(guard.call(asyncio.sleep, 0, "second"))
-    await turns()
+    await turns(5)
     held.succeed()
     first.cancel()
     assert await second == "second"
@@ -176,7 +171,7 @@ async def test_admission_is_repeated_after_a_wait() -> None:
     guard = Guard("api", bulkhead=Bulkhead(1, queue=2), breaker=Breaker(failures=1))
     held = guard.permit_nowait()
     tasks = [asyncio.create_task(guard.call(asyncio.sleep, 0)) for _ in range(2)]
-    await turns()
+    await turns(5)
     held.fail()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(end) for end in ends] == [CircuitOpen, CircuitOpen]
@@ -234,7 +229,7 @@ async def test_a_turn_that_comes_too_late_is_refused_at_once() -> None:
         await guard.using(deadline=1.0).call(asyncio.sleep, 0)
     assert caught.value.retry_after == 2.0
     waiting = asyncio.create_task(guard.call(asyncio.sleep, 0))
-    await turns()
+    await turns(5)
     with pytest.raises(RateLimited) as caught:
         await guard.call(asyncio.sleep, 0)
     assert caught.value.retry_after == 4.0
@@ -248,7 +243,7 @@ async def test_a_cancelled_turn_is_refunded() -> None:
     guard = Guard("api", rate_limit=RateLimit(1, wait=10.0), clock=clock)
     guard.call(int)
     task = asyncio.create_task(guard.call(asyncio.sleep, 0))
-    await turns()
+    await turns(5)
     task.cancel()
     await asyncio.wait([task])
     clock.advance(1.0)
@@ -263,7 +258,7 @@ async def test_a_turn_refused_after_the_wait_is_refunded() -> None:
     probe = guard.permit_nowait()
     guard.permit_nowait().succeed()
     task = asyncio.create_task(guard.call(asyncio.sleep, 0))
-    await turns()
+    await turns(5)
     probe.fail()
     await clock.elapse(4.0)
     with pytest.raises(CircuitOpen):
@@ -330,7 +325,7 @@ async def test_a_thousand_calls_never_exceed_the_bulkhead() -> None:
         nonlocal running, highest
         running += 1
         highest = max(highest, running)
-        await asyncio.sleep(0)
+        await turns()
         running -= 1
 
     await asyncio.gather(*(guard.call(work) for _ in range(1_000)))

@@ -26,11 +26,12 @@ from switchgear import (
 from switchgear.core.errors import OptionError
 from switchgear.guard.guard import KeyBy
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 
 async def double(value: int) -> int:
     """Return twice the value, later."""
-    await asyncio.sleep(0)
+    await turns()
     return 2 * value
 
 

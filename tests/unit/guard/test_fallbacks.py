@@ -20,6 +20,7 @@ from switchgear import (
 from switchgear.core.errors import InDoubt, OptionError
 from switchgear.guard import Event
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 
 def blocking_failure() -> str:
@@ -121,7 +122,7 @@ async def test_cancellation_is_never_answered_for() -> None:
     guard = reading(fallback=Fallback(function=asked.append))
     for make in (guard.call, guard.outcome):
         task = asyncio.ensure_future(make(asyncio.sleep, 3600))
-        await asyncio.sleep(0)
+        await turns()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -162,7 +163,7 @@ async def test_an_async_function_answers_async_calls() -> None:
     """An async call awaits the answer; a value that happens to be awaitable is given as it is."""
 
     async def cached(_error: Exception) -> str:
-        await asyncio.sleep(0)
+        await turns()
         return "awaited"
 
     assert await reading(fallback=Fallback(function=cached)).call(async_failure) == "awaited"
@@ -218,8 +219,7 @@ async def test_a_slow_fallback_can_be_cancelled() -> None:
 
     guard = reading(fallback=Fallback(function=slow))
     task = asyncio.ensure_future(guard.call(async_failure))
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await turns(3)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

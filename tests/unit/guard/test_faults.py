@@ -11,6 +11,7 @@ import pytest
 from switchgear import Breaker, Bulkhead, DeadlineExceeded, Fault, Faults, Guard, Hedge, Retry, RetryExhausted, Timeout
 from switchgear.core.errors import OptionError
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 
 class Upstream:
@@ -252,8 +253,7 @@ async def test_a_hang_is_cancelled_like_a_call() -> None:
     """The caller's cancellation ends an injected wait, and says nothing about the dependency."""
     guard = faulty(Fault("hang", rate=1.0), timeout=Timeout(5.0), breaker=Breaker(failures=1))
     task = asyncio.ensure_future(guard.call(Upstream().asynchronous))
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await turns(3)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -276,7 +276,7 @@ async def test_an_async_generator_with_faults_is_still_one() -> None:
                 except ValueError as error:
                     item = f"caught {error}"
         finally:
-            await asyncio.sleep(0)
+            await turns()
             seen.append("closed")
 
     guard = faulty(Fault("error", rate=1.0, error=ConnectionError, operations=["other"]))

@@ -29,6 +29,7 @@ from switchgear.core.deadline import current_deadline
 from switchgear.guard.expiry import Timers
 from switchgear.guard.member import Member, Ticket
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 
 class Fault(Exception):
@@ -46,7 +47,7 @@ def items(count: int, error: BaseException | None = None) -> Generator[int, None
 async def later(count: int, error: BaseException | None = None) -> AsyncGenerator[int, None]:
     """Give some numbers, then end or fail."""
     for number in range(count):
-        await asyncio.sleep(0)
+        await turns()
         yield number
     if error is not None:
         raise error
@@ -152,8 +153,7 @@ async def test_a_generator_dropped_without_close_gives_its_place_back(function: 
             steps.itself = steps  # type: ignore[attr-defined] # a cycle is the point
         del steps
         gc.collect()
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await turns(3)
         assert counted(guard)[3] == 0
     assert counted(guard) == (0, 0, 2, 0)
 

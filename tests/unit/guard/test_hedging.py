@@ -25,6 +25,7 @@ from switchgear import (
 from switchgear.core.errors import OptionError
 from switchgear.guard import Event
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 
 class Copies:
@@ -53,8 +54,7 @@ def hedged(clock: VirtualClock, **policies: Any) -> Guard:  # noqa: ANN401 - pol
 
 async def settled() -> None:
     """Let every task run to where it waits, and see that none is left but this one."""
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await turns(5)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

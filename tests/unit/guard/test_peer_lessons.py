@@ -23,6 +23,7 @@ from switchgear import (
 )
 from switchgear.guard import Event
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 
 async def fail() -> None:
@@ -56,8 +57,7 @@ async def test_a_thousand_tasks_in_half_open_admit_only_the_probes(probes: int) 
         await release.wait()
 
     tasks = [asyncio.create_task(guard.call(probe)) for _ in range(1_000)]
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await turns(3)
     assert reached == probes
     release.set()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
@@ -121,7 +121,7 @@ async def test_a_cancelled_probe_gives_its_place_back_at_once() -> None:
     guard = opened(clock)
     clock.advance(10.0)
     probe = asyncio.create_task(guard.call(asyncio.sleep, 3600))
-    await asyncio.sleep(0)
+    await turns()
     probe.cancel()
     with pytest.raises(asyncio.CancelledError):
         await probe
@@ -135,7 +135,7 @@ async def test_cancellation_is_no_failure() -> None:
     guard = Guard("api", breaker=Breaker(failures=1))
     for _ in range(20):
         task = asyncio.create_task(guard.call(asyncio.sleep, 3600))
-        await asyncio.sleep(0)
+        await turns()
         task.cancel()
         await asyncio.wait([task])
     assert (guard.state, guard.statistics().ignored) == ("closed", 20)

@@ -7,6 +7,7 @@ import pytest
 from switchgear import Breaker, Bulkhead, CircuitOpen, DeadlineExceeded, Guard, RateLimit, Rejected, Timeout
 from switchgear.core.deadline import current_deadline
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 
 def guarded(clock: VirtualClock | None = None) -> Guard:
@@ -58,7 +59,7 @@ async def test_a_cancelled_body_is_ignored() -> None:
             await asyncio.Event().wait()
 
     task = asyncio.create_task(body())
-    await asyncio.sleep(0)
+    await turns()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

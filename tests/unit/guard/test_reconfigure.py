@@ -29,6 +29,7 @@ from switchgear import (
 from switchgear.core.deadline import current_deadline
 from switchgear.core.effects import Effect
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 
 def failing() -> None:
@@ -125,8 +126,7 @@ async def test_who_waits_gets_the_places_that_are_new() -> None:
     guard = Guard("api", bulkhead=Bulkhead(1, queue=3))
     held = guard.permit_nowait()
     tasks = [asyncio.create_task(guard.call(asyncio.sleep, 0, number)) for number in range(3)]
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await turns(5)
     guard.reconfigure(bulkhead=Bulkhead(4))
     assert await asyncio.gather(*tasks) == [0, 1, 2]
     guard.reconfigure(bulkhead=Bulkhead(1))
@@ -293,7 +293,7 @@ async def test_layers_that_come_later_hold_for_functions_decorated_before() -> N
     async def call() -> str:
         nonlocal sent
         sent += 1
-        await asyncio.sleep(0)
+        await turns()
         return "real"
 
     blocking = guard(failing)

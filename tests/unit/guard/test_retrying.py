@@ -20,6 +20,7 @@ from switchgear import (
 )
 from switchgear.core.errors import mark_unsent
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 Call = Callable[[Guard, Callable[[], int]], int]
 
@@ -39,7 +40,7 @@ def asynchronous(guard: Guard, function: Callable[[], int]) -> int:
         clock = guard._member.plan.clock  # noqa: SLF001 - the clock that the test gave it
         assert isinstance(clock, VirtualClock)
         task = asyncio.create_task(guard.call(later))
-        await asyncio.sleep(0)
+        await turns()
         while not task.done():
             await clock.elapse(0.25, turns=3)
         return await task
@@ -248,8 +249,7 @@ async def test_cancellation_during_the_wait_ends_the_call() -> None:
         raise OSError
 
     task = asyncio.create_task(guard.call(fail))
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await turns(3)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

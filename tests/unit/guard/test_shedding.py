@@ -10,6 +10,7 @@ import pytest
 from switchgear import Code, DeadlineExceeded, Guard, Overloaded, QueueFull, Rejected, Shedding, Timeout
 from switchgear.policies.places import Priority
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 
 def shedding(clock: VirtualClock, limit: int = 1, *, timeout: Timeout | None = None, **options: Any) -> Guard:  # noqa: ANN401 - as Shedding
@@ -28,7 +29,7 @@ class Line:
     async def stand(self, name: str, **terms: Any) -> "asyncio.Task[None]":  # noqa: ANN401 - as `using`
         """Send a call, and let it reach the queue."""
         task = asyncio.ensure_future(self.guard.using(**terms).call(self._serve, name))
-        await asyncio.sleep(0)
+        await turns()
         return task
 
     async def _serve(self, name: str) -> None:

@@ -26,6 +26,7 @@ from switchgear.policies.breaker.windows import ConsecutiveWindow, CountWindow, 
 from switchgear.policies.bulkhead import BulkheadMachine
 from switchgear.policies.rate_limit import RateLimitMachine
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 POLICIES: dict[str, Any] = {
     "breaker": Breaker(failure_rate=0.5, minimum_calls=4, window=10.0, cooldown=5.0, jitter=0.0),
@@ -190,7 +191,7 @@ class World:
 
     async def _await(self, call: Any) -> object:  # noqa: ANN401 - an awaitable
         task = asyncio.ensure_future(call)
-        await asyncio.sleep(0)
+        await turns()
         while not task.done():
             await self.clock.elapse(0.1)
         return await task

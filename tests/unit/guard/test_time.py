@@ -21,6 +21,7 @@ from switchgear import (
 )
 from switchgear.core.deadline import current_deadline
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 
 async def hang() -> None:
@@ -84,7 +85,7 @@ async def test_the_callers_cancellation_passes_also_when_it_races_with_the_timeo
     clock = VirtualClock()
     guard = Guard("api", timeout=Timeout(5.0), breaker=Breaker(failures=1), clock=clock)
     task = asyncio.create_task(guard.call(hang))
-    await asyncio.sleep(0)
+    await turns()
     clock.advance(5.0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -100,7 +101,7 @@ async def test_a_timeout_leaves_no_cancellation_behind() -> None:
     async def caller() -> int:
         with pytest.raises(DeadlineExceeded):
             await guard.call(hang)
-        await asyncio.sleep(0)
+        await turns()
         task = asyncio.current_task()
         assert task is not None
         return task.cancelling()

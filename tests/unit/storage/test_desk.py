@@ -13,6 +13,7 @@ from switchgear.core.clock import VirtualClock
 from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError
 from switchgear.storage.sqlite.desk import Desk, DeskOptions
+from tests.turns import turns
 
 Numbers = Desk[int, int]
 
@@ -134,7 +135,7 @@ async def test_a_cancelled_request_is_worked_on() -> None:
     work = Work()
     async with desk(work) as numbers:
         future = numbers.ask(1)
-        await asyncio.sleep(0)
+        await turns()
         future.cancel()
         work.gate.set()
         assert await numbers.ask(2) == 4
@@ -178,7 +179,7 @@ def test_a_loop_that_is_gone_does_not_kill_the_thread_noisily() -> None:
         options = DeskOptions(name="left-desk", seconds=10.0, waiting_max=8, batch_max=4)
         left: Numbers = Desk(options, work, lambda _: -1, VirtualClock())
         left.ask(1)
-        await asyncio.sleep(0)
+        await turns()
         return left
 
     left = asyncio.run(leave())

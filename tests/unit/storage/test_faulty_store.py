@@ -16,6 +16,7 @@ from switchgear.storage.abilities import Append, Appended, Committed, Conflicted
 from switchgear.storage.checks import COUNTER_MAX
 from switchgear.testing import Fate, FaultyStore, StoreFaults
 from switchgear.testing.storage_scenes import append, assert_chained, assert_invalid, count, suite_seal, write
+from tests.turns import turns
 
 
 def store_of(clock: VirtualClock, *plan: Fate, **faults: float) -> FaultyStore:
@@ -28,7 +29,7 @@ def store_of(clock: VirtualClock, *plan: Fate, **faults: float) -> FaultyStore:
 async def sent(store: FaultyStore, *appends: Append) -> list[asyncio.Future[Appended]]:
     """Hand in appends one after the other, without waiting for their answers."""
     tasks = [asyncio.ensure_future(store.append(one)) for one in appends]
-    await asyncio.sleep(0)
+    await turns()
     return list(tasks)
 
 

@@ -25,6 +25,7 @@ from switchgear.execution.sagas.saga import Saga
 from switchgear.execution.sagas.transitions import Phase, SagaState
 from switchgear.gates.gate import NO_CONDITIONS, ApprovalNeeded, Conditions, GateRequest, Stage
 from switchgear.ledger.events import read
+from tests.turns import turns
 from tests.unit.execution.rig import ACME, GLOBEX, Rig, engine_on, hang, running
 
 KIM = "person:kim"
@@ -440,7 +441,7 @@ async def test_a_caller_that_goes_away_never_leaves_a_saga_half_accepted() -> No
     async with running() as rig:
         prepared(rig)
         submitting = asyncio.ensure_future(submit(rig, RESERVE, SEND))
-        await asyncio.sleep(0)
+        await turns()
         submitting.cancel()
         await rig.clock.elapse(10.0)
         assert submitting.cancelled()

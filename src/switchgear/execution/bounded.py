@@ -1,4 +1,4 @@
-"""Bounds a wait on an injected clock."""
+"""Waits on an injected clock: work that is bounded, and a sleep that somebody may end."""
 
 from __future__ import annotations
 
@@ -25,3 +25,13 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, Any]) -
         return False
     task.result()
     return True
+
+
+async def woken(clock: Clock, wake: asyncio.Event, moment: float | None) -> None:
+    """Return once `wake` is set: by somebody, or by the clock at `moment` (monotonic seconds; None: never)."""
+    timer = clock.call_at(moment, wake.set) if moment is not None else None
+    try:
+        await wake.wait()
+    finally:
+        if timer is not None:
+            timer.cancel()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from switchgear.core.errors import OptionError, Rejected, StoreError
 from switchgear.execution import lookups
+from switchgear.execution.bounded import woken
 from switchgear.execution.decide import Backoff
 from switchgear.execution.doubt_book import DoubtBook, DoubtReport
 from switchgear.execution.family import LOOKUP, Family, child
@@ -114,12 +115,7 @@ class Doubts:
         if self._book.left_out:
             soon = self._clock.monotonic() + _LOOK_AGAIN
             moment = soon if moment is None else min(moment, soon)
-        timer = self._clock.call_at(moment, self._wake.set) if moment is not None else None
-        try:
-            await self._wake.wait()
-        finally:
-            if timer is not None:
-                timer.cancel()
+        await woken(self._clock, self._wake, moment)
 
     async def _alone(self, tenant: str, intent_id: str) -> None:
         try:

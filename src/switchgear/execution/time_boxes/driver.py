@@ -15,6 +15,7 @@ import msgspec
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Overloaded, Rejected, StoreError
 from switchgear.execution.arguments import validate
+from switchgear.execution.bounded import woken
 from switchgear.execution.contract import Tool
 from switchgear.execution.family import REVERT, child
 from switchgear.execution.intent import Intent
@@ -182,12 +183,7 @@ class TimeBoxes:
         moment = self._book.next_moment()
         if moment is not None:  # and so often that a leap of the wall clock is seen
             moment = min(moment, self._clock.monotonic() + _WALL_EVERY)
-        timer = self._clock.call_at(moment, self._wake.set) if moment is not None else None
-        try:
-            await self._wake.wait()
-        finally:
-            if timer is not None:
-                timer.cancel()
+        await woken(self._clock, self._wake, moment)
 
     async def _alone(self, tenant: str, box_id: str, *, taken: bool) -> None:
         """Look at one box; `taken` says that it was due and its turn has come."""

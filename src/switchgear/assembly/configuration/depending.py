@@ -52,7 +52,10 @@ def dependency_of(name: str, table: DependencyTable, folder: Path, problems: Pro
     declared = DeclaredDependency(dependency, probe)
     try:
         declared.build_probe(str)  # opens nothing, reads no secret, and finds what cannot work
-    except (OptionError, TypeError) as error:
+    except OptionError as error:
+        problems.add((*key, "probe"), error.message)
+        return None
+    except TypeError as error:  # what cannot be called as a probe
         problems.add((*key, "probe"), str(error))
         return None
     return declared
@@ -74,5 +77,9 @@ def _dependency(name: str, table: DependencyTable, key: Sequence[Part], problems
             problems.add(key, wrong)
             return None
         late = table.probe_every * (1 + table.jitter) + table.probe_timeout
-        problems.add((*key, "freshness"), wrong, f"write for example freshness = {_LATE_BY * late:g}")
+        problems.add(
+            (*key, "freshness"),
+            wrong.removeprefix("Dependency(freshness) "),
+            f"write for example freshness = {_LATE_BY * late:g}",
+        )
         return None

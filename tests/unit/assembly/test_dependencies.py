@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -200,9 +201,15 @@ async def test_a_loop_follows_its_dependency(gear: Switchgear, clock: VirtualClo
     redis = Remote()
     gear.dependency(Dependency("redis", kind="redis"), probe=redis.probe)
     poller = gear.modes.register("sessions.sync", depends_on=("redis",), every=5.0)
-    assert (poller.statistics().mode, next(iter(gear.modes.statistics())).name) == ("running", "sessions.sync")
+    await clock.elapse(3.0)
+    assert await anext(poller) == 1
+    redis.down = True
+    await clock.elapse(40.0)
+    turn = asyncio.ensure_future(anext(poller, None))
+    await clock.elapse(20.0)
+    assert (turn.done(), poller.statistics().mode) == (False, "paused")
     await gear.end()
-    assert poller.is_closed
+    assert await turn is None
 
 
 async def test_one_dependency_has_one_meaning_and_one_probe(gear: Switchgear) -> None:

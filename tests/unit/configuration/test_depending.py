@@ -15,6 +15,7 @@ from switchgear.assembly.configuration.sections import DependencyTable
 from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.health import Dependency, ProbeFailed
 from switchgear.health.dependency import Kind
+from switchgear.policies.timeout import Timeout
 
 EXAMPLES = {
     "http": 'url = "http://127.0.0.1:1/healthz", statuses = [200], headers = { A = "b" }',
@@ -61,6 +62,14 @@ def test_any_kind_may_be_probed_by_a_function_or_not_at_all(tmp_path: Path, kind
     silent, asked = loaded(tmp_path, text + 'probe = { function = "os:getcwd" }').dependencies
     assert silent.build_probe(str) is None
     assert callable(asked.build_probe(str))
+
+
+def test_a_connector_gets_health_by_a_table_of_its_name(tmp_path: Path) -> None:
+    """Its guard stands at one of the two, and its health here."""
+    text = '[connectors.crm]\nkind = "http"\nbase_url = "https://crm.example"\nguard = { timeout = 2.0 }\n'
+    configuration = loaded(tmp_path, text + '[dependencies.crm]\nkind = "http"\nprobe = false')
+    (declared,) = configuration.dependencies
+    assert (declared.dependency.name, configuration.guard_of("crm").timeout) == ("crm", Timeout(2.0))
 
 
 async def test_paths_count_from_the_folder_of_the_file_and_functions_are_found_there(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def _redis(declared: DeclaredProbe, secrets: Secrets, options: dict[str, Any]) -
     table = declared.table
     assert isinstance(table, RedisProbeTable)  # by the table of makers
     try:
-        from switchgear.adapters.redis.url_probe import RedisUrlProbe  # noqa: PLC0415 - needs an extra
+        from switchgear.adapters.redis import RedisUrlProbe  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as error:
         raise OptionError(str(error)) from error
     who = {} if table.username is None else {"username": table.username}

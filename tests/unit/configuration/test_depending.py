@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -98,6 +99,19 @@ async def test_a_secret_is_read_when_it_asks_and_a_missing_one_is_a_no(tmp_path:
     with pytest.raises(OSError, match="refused"):
         await asked()
     assert given.warnings() == []
+
+
+@pytest.mark.parametrize("kind", ["redis", "nats"])
+def test_a_client_that_is_not_installed_is_named_at_the_check(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at the first probe, when nobody looks."""
+    for module in (f"switchgear.adapters.{kind}", f"switchgear.adapters.{kind}.probe"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigurationError) as refused:
+        loaded(tmp_path, f'[dependencies.it]\nkind = "{kind}"\nprobe = {{ {EXAMPLES[kind]} }}')
+    (problem,) = refused.value.problems
+    assert (problem.key, "switchgear.adapters" in problem.wrong) == ("dependencies.it.probe", True)
 
 
 K = '[dependencies.it]\nkind = "{}"\n'

@@ -94,6 +94,11 @@ _OTHERS = (
     ("`breaker.opened`", "the platform's", "The breaker of a dependency opened."),
     ("`breaker.half_opened`", "the platform's", "It lets probes through."),
     ("`breaker.closed`", "the platform's", "Its probes succeeded."),
+    ("`dependency.healthy`", "the platform's", "A dependency is well by fresh right answers in a row."),
+    ("`dependency.degraded`", "the platform's", "It answers, but slowly or not always."),
+    ("`dependency.recovering`", "the platform's", "It answers again, not yet often enough."),
+    ("`dependency.unhealthy`", "the platform's", "It does not answer, or wrongly. Says when it is asked again."),
+    ("`dependency.unknown`", "the platform's", "Nothing was heard of it for longer than its freshness."),
 )
 
 

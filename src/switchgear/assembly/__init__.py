@@ -9,7 +9,8 @@ tools          the contracts of tools as one principal sees them in Python
 self_test      what Python has to refuse before a gear is ready
 machine        disk and memory of this machine
 guards         the guards of dependencies
-transitions    breaker transitions on the platform's own chain
+dependencies   what is known of the dependencies, by calls and probes
+transitions    transitions of breakers and dependencies on the platform's own chain
 configuration/ one TOML file and the environment, checked and typed
 templates/     what `init` writes
 

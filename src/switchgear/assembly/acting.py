@@ -7,6 +7,7 @@ from typing import Any
 
 from switchgear.assembly.backups import BackupDesk
 from switchgear.assembly.budgets import BudgetDesk
+from switchgear.assembly.dependencies import DependencyDesk
 from switchgear.assembly.handles import IntentHandle, SagaHandle
 from switchgear.assembly.kill_switches import KillSwitchDesk
 from switchgear.assembly.sagas import SagaDesk
@@ -31,6 +32,7 @@ class Acting:
         self.principal = principal
         self.account = account
         self.kill_switches = KillSwitchDesk(control, principal)
+        self.dependencies = DependencyDesk(control, principal)
         self.budgets = BudgetDesk(control, principal)
         self.time_boxes = TimeBoxDesk(control, principal)
         self.sagas = SagaDesk(control, principal)
@@ -147,6 +149,7 @@ class PlatformActing:
         """Act through `control`."""
         self.principal = principal
         self.kill_switches = KillSwitchDesk(control, principal)
+        self.dependencies = DependencyDesk(control, principal)
         self.budgets = BudgetDesk(control, principal)
         self.backups = BackupDesk(control, principal)
         self.tools = ToolDesk(control, principal)

@@ -13,6 +13,7 @@ from typing import Any, TypedDict, TypeVar, Unpack
 from switchgear.assembly.acting import Acting, PlatformActing
 from switchgear.assembly.backups import check_is_no_backup, folder_of, store_folder
 from switchgear.assembly.configuration import Configuration, default, load
+from switchgear.assembly.dependencies import DependencyKeeping, DependencyOptions
 from switchgear.assembly.guards import GuardPool
 from switchgear.assembly.kill_switches import KillSwitching
 from switchgear.assembly.ledger_keeping import LedgerKeeper
@@ -23,8 +24,9 @@ from switchgear.assembly.transitions import TransitionLog
 from switchgear.connectors.function import FunctionConnector, schema_of
 from switchgear.control.backups import Backups
 from switchgear.control.budgets import Budgets
+from switchgear.control.dependencies import Dependencies
 from switchgear.control.health import Monitoring
-from switchgear.control.health_parts import HealthLimits
+from switchgear.control.health_parts import HealthLimits, dependency_parts
 from switchgear.control.use_cases import PERMISSIONS, TENANT_PERMISSIONS, Control
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.effects import Effect
@@ -48,12 +50,18 @@ from switchgear.gates.restoring.book import RestoreBook
 from switchgear.gates.restoring.gate import RestoreGate
 from switchgear.gates.restoring.keeper import RestoreKeeper
 from switchgear.gates.tenants import TenantLimits
+from switchgear.health.board import HealthBoard
+from switchgear.health.dependency import Dependency, Kind
+from switchgear.health.inventory import operations
+from switchgear.health.modes import Modes
+from switchgear.health.probe import Probe
 from switchgear.ledger.chain import seal
 from switchgear.ledger.events import EventEncoder
 from switchgear.storage.abilities import Store
 from switchgear.storage.opening import open_store
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = TypeVar("P", bound=Callable[..., object])
 
 
 class ToolOptions(TypedDict, total=False):
@@ -91,6 +99,11 @@ class Switchgear:
         self.guards = GuardPool(configuration.guards, clock, rng)
         self._transitions = TransitionLog(store, clock=clock, ids=self._ids, encoder=self._encoder)
         self.guards.subscribe(self._transitions.note)
+        self.health = HealthBoard(clock=clock, random=rng)
+        """Where every declared dependency stands."""
+        self.modes = Modes(self.health, random=rng)
+        """Pollers and background loops that follow the dependencies."""
+        self._dependencies = DependencyKeeping(self.health, self.modes, self.guards)
         self._budget_book = BudgetBook()
         self._budget_keeper = BudgetKeeper(
             configuration.budgets,
@@ -112,11 +125,13 @@ class Switchgear:
         self._restores = RestoreKeeper(RestoreBook(), store, clock=clock, ids=self._ids, encoder=self._encoder)
         self.engine = self._engine(rng)
         self.engine.run_beside(self._contracts.run)
+        self._dependencies.join(self.engine, self._transitions)
         self.engine.recorder.watch_counts(self._budget_keeper)
         self.control = Control.over(
             engine=self.engine,
             store=store,
             guards=self.guards.all,
+            dependencies=Dependencies(self.engine, self.health, operations),
             kill_switches=self._kill_switching.join(self.engine),
             budgets=Budgets(self._budget_keeper, store),
             contracts=self._contracts,
@@ -126,6 +141,7 @@ class Switchgear:
             ),
             monitoring=_monitoring(configuration, clock),
         )
+        self.control.health.include(lambda: dependency_parts(self.health.standings()))
         join_self_test(self.control, self.engine, self._kill_switching)
         self.recovered = Recovered()
 
@@ -209,6 +225,24 @@ class Switchgear:
         if (places := self.guards.places_of(tool.dependency)) is not None:
             self.engine.queue.set_places(tool.dependency, places)
 
+    def dependency(self, dependency: Dependency, *, probe: Probe | None = None) -> None:
+        """Know how a dependency stands from now on: by calls of tools through its guard, and by `probe`.
+
+        Without either, nothing is known of it. The same one again, without a probe, changes nothing. Raises
+        `OptionError` for another of its name, and for a second probe.
+        """
+        self._dependencies.declare(dependency, probe)
+
+    def probe(
+        self, name: str, *, kind: Kind | str = Kind.FUNCTION, **options: Unpack[DependencyOptions]
+    ) -> Callable[[P], P]:
+        """Declare the dependency `name`, which is probed by the decorated function, async or not.
+
+        It is called without arguments, only reads, and returns True, or a short detail for people, when the dependency
+        is well. Anything else is a no. Options are those of `Dependency`. Raises `OptionError`.
+        """
+        return self._dependencies.decorator(Dependency(name, kind=kind, **options))
+
     def acting_as(self, *, tenant: str, account: str, actor: str) -> Acting:
         """Return this gear as one explicit principal sees it, with every permission within its tenant."""
         principal = Principal(tenant, actor, frozenset({account}), frozenset(TENANT_PERMISSIONS))
@@ -227,7 +261,10 @@ class Switchgear:
         await self.engine.stop(self.configuration.engine.shutdown_grace if grace is None else grace)
 
     async def begin(self, *, start: bool) -> None:
-        """Register the configured tools, pick up what is open, and start. Called once, by `open`."""
+        """Register what is configured, pick up what is open, and start. Called once, by `open`."""
+        for declared in self.configuration.dependencies:
+            probe = declared.build_probe(self.configuration.credentials.read, clock=self.clock)
+            self.dependency(declared.dependency, probe=probe)
         built = self.configuration.build_tools(clock=self.clock)
         for tool, connector in sorted(built, key=lambda one: one[0].lookup is not None):  # what looks up comes first
             self._adopt(connector)
@@ -248,6 +285,7 @@ class Switchgear:
             for connector in self._connectors:
                 closing.push_async_callback(connector.close)
             closing.push_async_callback(self._transitions.stop)
+            closing.callback(self._dependencies.close)
             closing.push_async_callback(self._contracts.record)
             closing.push_async_callback(self._budget_keeper.stop)
             if not self.stopping:

@@ -16,6 +16,7 @@ from switchgear.core.clock import Clock
 from switchgear.guard import Event, Guard
 
 Listener = Callable[[str, str, dict[str, Any]], None]
+Made = Callable[[Guard], None]
 _TRANSITIONS = ("opened", "half_opened", "closed")
 
 
@@ -30,16 +31,25 @@ class GuardPool:
         self._guards: dict[str, Guard] = {}
         self._keyed: dict[str, Guard | None] = {}
         self._listeners: list[Listener] = []
+        self._made: list[Made] = []
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` with dependency, event type and facts of every breaker transition. It must not wait."""
         self._listeners.append(listener)
+
+    def watch(self, made: Made) -> None:
+        """Call `made` with the guard of every dependency, those there are and each that is made from now on."""
+        self._made.append(made)
+        for guard in self.all():
+            made(guard)
 
     def of(self, dependency: str) -> Guard:
         """Return the guard of a dependency."""
         guard = self._guards.get(dependency)
         if guard is None:
             guard = self._guards[dependency] = self._make(dependency)
+            for made in self._made:
+                made(guard)
         return guard
 
     def own_of(self, dependency: str, tenant: str) -> Guard | None:

@@ -1,6 +1,6 @@
-"""Writes breaker transitions to the platform's own chain, without ever holding up a call.
+"""Writes transitions of breakers and dependencies to the platform's own chain, without ever holding up a call.
 
-A guard's listener may not wait, so transitions are noted in a bounded buffer and appended by a task. What does not
+Listeners may not wait, so transitions are noted in a bounded buffer and appended by a task. What does not
 fit is counted and the count is recorded.
 """
 
@@ -9,18 +9,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 from switchgear.core.clock import Clock
 from switchgear.core.errors import SwitchgearError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import PLATFORM_TENANT, Scope
+from switchgear.health.telling import HealthChanged
 from switchgear.ledger.events import EventEncoder
 from switchgear.storage.abilities import Append, Store
 
 _log = logging.getLogger("switchgear.transitions")
 _SCOPE = Scope(PLATFORM_TENANT, "platform", "switchgear")
 _BUFFER_MAX = 1000
+
+
+class _Noted(NamedTuple):
+    """A transition that is not on record yet."""
+
+    kind: str
+    stream: str
+    at: float
+    facts: dict[str, Any]
+    payload: dict[str, Any] | None = None
 
 
 class TransitionLog:
@@ -32,7 +43,7 @@ class TransitionLog:
         self._clock = clock
         self._ids = ids
         self._encoder = encoder
-        self._noted: deque[tuple[str, str, float, dict[str, Any]]] = deque()
+        self._noted: deque[_Noted] = deque()
         self._dropped = 0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -45,10 +56,21 @@ class TransitionLog:
 
     def note(self, dependency: str, kind: str, facts: dict[str, Any]) -> None:
         """Note one transition of a dependency's breaker. Safe from any thread; never waits."""
+        self._note(_Noted(kind, f"breaker:{dependency}", self._clock.time(), facts))
+
+    def note_health(self, event: HealthChanged) -> None:
+        """Note that a dependency stands elsewhere. Safe from any thread; never waits."""
+        facts: dict[str, Any] = {"before": str(event.before), "critical": event.critical, "flapping": event.flapping}
+        if event.retry_after is not None:
+            facts["retry_after"] = round(event.retry_after, 3)
+        stream = f"dependency:{event.name}"
+        self._note(_Noted(f"dependency.{event.after}", stream, event.at, facts, {"reason": event.reason}))
+
+    def _note(self, noted: _Noted) -> None:
         if len(self._noted) >= _BUFFER_MAX:
             self._dropped += 1
             return
-        self._noted.append((dependency, kind, self._clock.time(), facts))
+        self._noted.append(noted)
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake.set)
 
@@ -67,14 +89,14 @@ class TransitionLog:
 
     async def _record_noted(self) -> None:
         while self._noted:
-            dependency, kind, at, facts = self._noted.popleft()
+            kind, stream, at, facts, payload = self._noted.popleft()
             dropped, self._dropped = self._dropped, 0
             if dropped:
                 facts = {**facts, "dropped_before": dropped}
-            event = self._encoder.encode(kind, stream=f"breaker:{dependency}", scope=_SCOPE, at=at, facts=facts)
+            event = self._encoder.encode(kind, stream=stream, scope=_SCOPE, at=at, facts=facts, payload=payload)
             try:
                 await self._store.append(Append(self._ids.next("apd"), PLATFORM_TENANT, (event,)))
             except SwitchgearError as error:
                 self._dropped += 1 + dropped
-                _log.warning("transition %s of %s was not recorded: %s", kind, dependency, error)
+                _log.warning("transition %s of %s was not recorded: %s", kind, stream, error)
                 return

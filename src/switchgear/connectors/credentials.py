@@ -56,7 +56,7 @@ class Credentials:
         """
         value = self._from_file(reference) if reference.kind == "file" else self._environment.get(reference.name, "")
         if not value:
-            raise OptionError(f"{reference} is missing or empty; a connector's header needs it")
+            raise OptionError(f"{reference} is missing or empty; it is needed")
         if not is_header_value(value):
             raise OptionError(f"{reference} holds characters that a header cannot carry")
         return value
@@ -65,7 +65,7 @@ class Credentials:
         try:
             return self._read_changed(reference.name)
         except (OSError, UnicodeDecodeError) as error:
-            raise OptionError(f"{reference} cannot be read ({type(error).__name__}); a connector needs it") from None
+            raise OptionError(f"{reference} cannot be read ({type(error).__name__}); it is needed") from None
 
     def _read_changed(self, name: str) -> str:
         path = self._folder / name

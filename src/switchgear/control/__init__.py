@@ -1,11 +1,11 @@
 """Use cases shared by every surface, each with its authorisation. One subject, one module.
 
 use_cases           `Control`: the subjects of one gear, put together; every permission that there is
-intents, approvals, doubts, dead_letters, replays, sagas, time_boxes, tools, breakers, kill_switches, budgets,
-ledger, ledger_keeping, backups, readiness, health
+intents, approvals, doubts, dead_letters, replays, sagas, time_boxes, tools, breakers, dependencies, kill_switches,
+budgets, ledger, ledger_keeping, backups, readiness, health
                     the subjects: use cases, permissions and, where they are few, views
 intent_views, ledger_views    what is shown of an intent and of a ledger, as plain values
-health_parts, health_report    what is measured of this process, and the document that says so
+health_parts, health_views     what is measured of this process, and the types of the document that says so
 self_test           what each surface has to refuse before this process is ready
 spending            what reports about budgets say, also as CSV
 permissions         how a subject declares what it needs

@@ -1,6 +1,7 @@
 """The use case of health: everything that is known of how this process stands, for people and monitors.
 
-Anybody may ask, and sees nothing of a tenant. `health_parts` has the thresholds, `health_report` the document.
+Anybody may ask, and sees nothing of a tenant. `health_parts` has the thresholds, `switchgear.health.report` makes the
+document.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from switchgear.control.health_parts import (
     readiness_parts,
     uptime_part,
 )
-from switchgear.control.health_report import Component, HealthReport, health_report
+from switchgear.control.health_views import HealthReport, health_view
 from switchgear.control.kill_switches import KillSwitches
 from switchgear.control.permissions import Permissions
 from switchgear.control.readiness import Readiness
@@ -30,6 +31,7 @@ from switchgear.core.clock import Clock
 from switchgear.core.scope import Principal
 from switchgear.execution.engine import Engine
 from switchgear.guard import Guard
+from switchgear.health.report import Component
 
 MEASURED_EVERY = 1.0
 """Seconds for which a measurement is shown again, so that many who ask cost no more than one."""
@@ -94,7 +96,7 @@ class Health:
             if self._found_at is None or now - self._found_at >= MEASURED_EVERY:
                 self._found = tuple(await self._measured())
                 self._found_at, self._wall = now, self._clock.time()
-        return health_report(self._found, at=self._wall, whole=whole)
+        return health_view(self._found, at=self._wall, whole=whole)
 
     async def _measured(self) -> list[Component]:
         ready = await self._readiness.check()

@@ -6,12 +6,13 @@ Nothing is read here; `health` gathers the facts. A dependency that is down is a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from switchgear.control.breakers import BreakerView
-from switchgear.control.health_report import Component, Kind, Status
 from switchgear.core.errors import OptionError
 from switchgear.execution.doubt_book import DoubtReport
+from switchgear.health.report import Component, ComponentKind, Status, dependency_component
+from switchgear.health.standing import Standing
 
 _NOT_MEASURED = "NOT_MEASURED"
 
@@ -66,7 +67,7 @@ def readiness_parts(parts: Mapping[str, str]) -> Iterator[Component]:
     """Return the parts of readiness. One that is not ok fails; of its details anybody sees the code alone."""
     for name, state in parts.items():
         status = Status.PASS if state == "ok" else Status.FAIL
-        kind = Kind.DATASTORE if name == "ledger" else Kind.COMPONENT
+        kind = ComponentKind.DATASTORE if name == "ledger" else ComponentKind.COMPONENT
         code = state.partition(":")[0]
         yield Component(name=name, measurement="state", status=status, public=True, kind=kind, value=code, output=state)
 
@@ -110,8 +111,15 @@ def breaker_parts(breakers: Iterable[BreakerView]) -> Iterator[Component]:
             public=False,
             id=found.dependency,
             value=found.state,
-            output=None if found.retry_after is None else f"tried again in {found.retry_after:.1f} s",
+            output="" if found.retry_after is None else f"tried again in {found.retry_after:.1f} s",
         )
+
+
+def dependency_parts(standings: Iterable[Standing]) -> Iterator[Component]:
+    """Return where each dependency stands. It fails nobody but itself: an outage of others is no failure of ours."""
+    for standing in standings:
+        found = dependency_component(standing)
+        yield replace(found, name="dependencies", id=standing.name, critical=False)
 
 
 def doubt_parts(report: DoubtReport, escalate_after: float) -> Iterator[Component]:
@@ -148,14 +156,14 @@ def proof_part(proven_ago: float | None, limits: HealthLimits) -> Component:
 
 
 def _system(
-    name: str, measurement: str, status: Status, value: float | None, *, unit: str = "bytes", output: str | None = None
+    name: str, measurement: str, status: Status, value: float | None, *, unit: str = "bytes", output: str = ""
 ) -> Component:
     return Component(
         name=name,
         measurement=measurement,
         status=status,
         public=True,
-        kind=Kind.SYSTEM,
+        kind=ComponentKind.SYSTEM,
         value=value,
         unit=unit,
         output=output,

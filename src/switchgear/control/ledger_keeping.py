@@ -39,7 +39,7 @@ from switchgear.storage.abilities import Entry, Row, Store, Write
 INTENT_PREFIX = "int_"
 SAGA_PREFIX = "sga_"
 
-CLOSED_STREAMS = ("admission", "breaker:", "budget:", "budgets", "in_flight", "ledger", "tool:")
+CLOSED_STREAMS = ("admission", "breaker:", "budget:", "budgets", "dependency:", "in_flight", "ledger", "tool:")
 """Beginnings of the names of streams that nothing is folded from, so that they may be archived at any time.
 
 What they tell stands in rows of their own where it still matters: accepted contracts, alarms, the mark of a restore.

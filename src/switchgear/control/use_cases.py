@@ -15,6 +15,7 @@ from switchgear.control.backups import Backups
 from switchgear.control.breakers import Breakers
 from switchgear.control.budgets import Budgets
 from switchgear.control.dead_letters import DeadLetters
+from switchgear.control.dependencies import Dependencies
 from switchgear.control.doubts import Doubts
 from switchgear.control.health import Health, Monitoring
 from switchgear.control.intents import Intents
@@ -46,6 +47,7 @@ class Control:
     sagas: Sagas
     tools: Tools
     breakers: Breakers
+    dependencies: Dependencies
     kill_switches: KillSwitches
     budgets: Budgets
     ledger: Ledger
@@ -61,6 +63,7 @@ class Control:
         engine: Engine,
         store: Store,
         guards: Callable[[], Iterable[Guard]],
+        dependencies: Dependencies,
         kill_switches: KillSwitches,
         budgets: Budgets,
         keeping: LedgerKeeping,
@@ -80,6 +83,7 @@ class Control:
             sagas=Sagas(engine, store),
             tools=Tools(engine, contracts),
             breakers=Breakers(engine, guards),
+            dependencies=dependencies,
             kill_switches=kill_switches,
             budgets=budgets,
             ledger=Ledger(store),

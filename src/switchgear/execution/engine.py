@@ -183,6 +183,13 @@ class Engine:
         """Run `loop` while this engine runs. Called before `start`; the engine is not ready once it has ended."""
         self._beside.append(loop)
 
+    def reconsider(self, dependency: str) -> None:
+        """Let what is held for `dependency` go on, since that is well again: behind live traffic, slowly at first.
+
+        The gates are asked again all the same. May be called from any thread.
+        """
+        self._sweeper.releasing.recovered(dependency)
+
     @property
     def resting(self) -> bool:
         """Whether what was on record at the start is not touched."""

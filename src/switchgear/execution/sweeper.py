@@ -1,7 +1,8 @@
 """Looks over the waiting intents now and then: what has expired ends, what was held and may go now goes on.
 
 What is held for another reason than on record is held anew, so that the record says what it waits for. Nothing is
-released that would only be held again, and so many at once that what is released does not crowd out what comes in.
+released that would only be held again, and so many at once that what is released does not crowd out what comes in;
+after an outage of a dependency, as slowly as `releasing` says.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from switchgear.execution.kernel import Kernel
 from switchgear.execution.lines import Ticket
 from switchgear.execution.parts import ACTOR, Parts
 from switchgear.execution.recorder import StaleError
+from switchgear.execution.releasing import Releasing
 from switchgear.execution.transitions import WAITING, Kind, State
 
 SWEEP_EVERY = 1.0
@@ -34,6 +36,7 @@ class Sweeper:
         """Work with the parts of one engine."""
         self._parts = parts
         self._kernel = kernel
+        self.releasing = Releasing(parts.queue.waiting, parts.rng.random)
 
     async def run(self) -> None:
         """Sweep every second, for ever."""
@@ -75,15 +78,23 @@ class Sweeper:
         due: list[_Due] = []
         asked: dict[_Alike, Rejected | None] = {}
         moved = 0
+        self.releasing.look(self._parts.clock.monotonic())
         for intent in self._parts.recorder.live.values():
             if self._expired(intent, now):
                 due.append((intent, None))
             elif intent.state is State.HELD and moved < RELEASED_MAX:
                 obstacle = self._obstacle(intent, asked)
+                if obstacle is None and not self._may_go(intent):
+                    continue
                 if obstacle is None or obstacle.code != intent.code:
                     due.append((intent, obstacle))
                     moved += 1
         return due
+
+    def _may_go(self, intent: Intent) -> bool:
+        """Return whether what was held, perhaps for a dependency that has just recovered, is released in this look."""
+        registered = self._parts.registry.get(intent.tool)
+        return self.releasing.may_go(intent.code, registered.tool.requires if registered else ())
 
     def _obstacle(self, intent: Intent, asked: dict[_Alike, Rejected | None]) -> Rejected | None:
         """Return what holds an intent now; those that are alike are asked about once a look."""

@@ -53,7 +53,7 @@ class Prober:
         require_count("Prober(at_once)", at_once, example=8)
         require_seconds("Prober(silence)", silence, example=30.0)
         self._board, self._clock = board, board.clock
-        self._watches = tuple(watches)
+        self._watches = list(watches)
         self._lease = lease
         self._at_once, self._silence = at_once, silence
         self._probes: dict[str, Probe] = {}
@@ -78,11 +78,17 @@ class Prober:
         self._probes[name] = probe
         self._bell.ring()
 
+    def watch(self, watch: TrafficWatch) -> None:
+        """Tick `watch` once a second too, from now on."""
+        self._watches.append(watch)
+
     async def run(self) -> None:
         """Probe until `close`. Cancelling it ends it as well: probes that run are cancelled, the lease is released."""
         if self._runs:
             raise OptionError("this prober runs already")
         self._runs = True
+        for name in self._probes:
+            self._board.plan_probes(name, spared=self._lease is None)
         try:
             while not self._closing:
                 await self._bell.wait_async(self._clock, self._turn())
@@ -116,7 +122,7 @@ class Prober:
 
     def _turn(self) -> float:
         """Do what is due, and return the seconds until there may be more."""
-        for watch in self._watches:
+        for watch in tuple(self._watches):
             watch.tick()
         self._follow()
         if self.leads:

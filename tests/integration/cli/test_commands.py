@@ -170,7 +170,17 @@ def test_cancel_asks_when_it_has_left(gear: Run, server: Server) -> None:
     (server.folder / "asked").touch()
 
 
-@pytest.mark.parametrize("words", [("tools",), ("breakers",), ("ledger", "head"), ("ledger", "list")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tools",),
+        ("breakers",),
+        ("dependencies",),
+        ("dependencies", "--destructive"),
+        ("ledger", "head"),
+        ("ledger", "list"),
+    ],
+)
 def test_what_is_known_is_shown_both_ways(gear: Run, words: tuple[str, ...]) -> None:
     """Each looking command answers for people, and as exactly one JSON document."""
     submitted(gear)

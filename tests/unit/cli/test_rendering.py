@@ -11,6 +11,7 @@ from rich.console import Console
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Rejected
 from switchgear.surfaces.cli.breakers import draw_breakers
+from switchgear.surfaces.cli.dependencies import draw_dependencies, draw_destructive
 from switchgear.surfaces.cli.failures import failure_of_error, failure_of_interrupt, failure_of_problem
 from switchgear.surfaces.cli.intents import draw_intent, draw_intents
 from switchgear.surfaces.cli.output import Output
@@ -59,6 +60,27 @@ BREAKER: dict[str, Any] = {
     **dict.fromkeys(("calls", "failures", "refused", "opened", "in_flight", "queued"), 1),
 }
 
+DEPENDENCY: dict[str, Any] = {
+    "name": "redis",
+    "state": "unhealthy",
+    "since": 75.0,
+    "retry_after": 12.0,
+    "kind": "redis",
+    "critical": False,
+    "age": 90.0,
+    "reason": "probes: ConnectionError",
+    "flapping": False,
+    "vouches": False,
+}
+DESTRUCTIVE: dict[str, Any] = {
+    "operation": "crm.purge",
+    "requires": ["crm"],
+    "where": None,
+    "passed": 0,
+    "blocked": 1,
+    "last_blocked": {"at": 0.0, "code": "DESTRUCTIVE_BLOCKED", "message": "crm is down"},
+}
+
 
 def shown(draw: Any, view: Any, width: int = 80) -> list[str]:  # noqa: ANN401 - each view has its own shape
     """Return what `draw` prints of `view` on a console of `width` characters, by line."""
@@ -75,6 +97,7 @@ def shown(draw: Any, view: Any, width: int = 80) -> list[str]:  # noqa: ANN401 -
         (draw_events, [EVENT], ("1234", "intent.retry_scheduled")),
         (draw_entries, [EVENT], ("1234", ID)),
         (draw_breakers, [BREAKER], ("crm", "half_open")),
+        (draw_dependencies, [DEPENDENCY], ("redis", "unhealthy", "12 s")),
     ],
 )
 def test_table_fits_80_columns_without_folding_ids_or_headings(draw: Any, view: Any, whole: tuple[str, ...]) -> None:  # noqa: ANN401 - as above
@@ -104,6 +127,24 @@ def test_a_breaker_of_ones_own_is_named_only_while_it_refuses() -> None:
     refused = {**BREAKER, "tenant_state": "open", "tenant_retry_after": 12.0}
     assert "crm: your tenant's own breaker is open, retry in 12.0 s" in "".join(shown(draw_breakers, [refused], 200))
     assert "own breaker" not in "".join(shown(draw_breakers, [{**refused, "tenant_state": "closed"}], 200))
+
+
+def test_a_dependency_says_that_it_is_critical_and_flaps() -> None:
+    """What cannot be relied on is named as such; what a tenant may not see is empty."""
+    (_, line) = shown(draw_dependencies, [{**DEPENDENCY, "critical": True, "flapping": True}], 200)
+    assert "redis (critical)" in line
+    assert "unhealthy (flapping)" in line
+    assert "1 min 15 s" in line
+    hidden = {name: None for name in DEPENDENCY if name not in ("name", "state", "since")}
+    assert "None" not in "".join(shown(draw_dependencies, [{**DEPENDENCY, **hidden}]))
+
+
+def test_a_destructive_operation_says_when_it_was_blocked_last_and_why() -> None:
+    """Never is empty."""
+    blocked, never = shown(draw_destructive, [DESTRUCTIVE, {**DESTRUCTIVE, "last_blocked": None}], 200)[1:]
+    assert "1970-01-01 00:00:00" in blocked
+    assert "DESTRUCTIVE_BLOCKED: crm is down" in blocked
+    assert never.split() == ["crm.purge", "crm"]
 
 
 def test_asked_cancellation_is_said() -> None:

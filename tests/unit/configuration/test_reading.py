@@ -205,8 +205,8 @@ def test_credentials_that_cannot_be_read_are_warned_of(tmp_path: Path) -> None:
         TOKEN="s3cret-token",
     )
     assert [warning.removeprefix(f"{tmp_path / 'switchgear.toml'}: ") for warning in loaded.warnings()] == [
-        "connectors.crm.headers.B: environment variable GONE is missing or empty; a connector's header needs it",
-        'tools."crm.a".headers.E.tenants.acme: file gone cannot be read (FileNotFoundError); a connector needs it',
+        "connectors.crm.headers.B: environment variable GONE is missing or empty; it is needed",
+        'tools."crm.a".headers.E.tenants.acme: file gone cannot be read (FileNotFoundError); it is needed',
     ]
     assert default(environment={}).warnings() == []
 

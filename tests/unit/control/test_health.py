@@ -10,9 +10,10 @@ import pytest
 from switchgear.assembly import Switchgear
 from switchgear.control.health import MEASURED_EVERY, Health, Monitoring
 from switchgear.control.health_parts import Machine
-from switchgear.control.health_report import Component, HealthReport, Status, worst
+from switchgear.control.health_views import HealthReport
 from switchgear.core.scope import Principal
 from switchgear.execution.contract import Call
+from switchgear.health.report import Component, Status, worst
 from switchgear.testing import VirtualClock
 
 PLATFORM = Principal("acme", "person:ada", frozenset({"main"}), frozenset({"platform:read"}))

@@ -13,19 +13,22 @@ from switchgear.control.health_parts import (
     HealthLimits,
     Machine,
     breaker_parts,
+    dependency_parts,
     doubt_parts,
     machine_parts,
     proof_part,
     queue_parts,
     readiness_parts,
 )
-from switchgear.control.health_report import Component, Kind, Status, health_report
+from switchgear.control.health_views import health_view
 from switchgear.core.errors import OptionError
 from switchgear.execution.doubt_book import DoubtReport, TenantDoubts
+from switchgear.health.report import Component, ComponentKind, Status
+from switchgear.health.standing import Health, Standing
 
 LIMITS = HealthLimits()
 DISK = Component(
-    name="disk", measurement="free", status=Status.PASS, public=True, kind=Kind.SYSTEM, value=7, unit="bytes"
+    name="disk", measurement="free", status=Status.PASS, public=True, kind=ComponentKind.SYSTEM, value=7, unit="bytes"
 )
 CRM = Component(name="breakers", measurement="state", status=Status.PASS, public=False, id="crm", value="closed")
 MAIL = replace(CRM, status=Status.WARN, id="mail", value="open", output="tried again in 3.0 s")
@@ -34,7 +37,7 @@ MAIL = replace(CRM, status=Status.WARN, id="mail", value="open", output="tried a
 def document(*components: Component, whole: bool) -> dict[str, Any]:
     """Return the document as it is sent."""
     found: dict[str, Any] = msgspec.json.decode(
-        msgspec.json.encode(health_report(components, at=1_700_000_000.5, whole=whole))
+        msgspec.json.encode(health_view(components, at=1_700_000_000.5, whole=whole))
     )
     return found
 
@@ -48,7 +51,7 @@ def test_the_document_is_the_drafts() -> None:
         {
             "status": "pass",
             "componentType": "system",
-            "time": "2023-11-14T22:13:20.500+00:00",
+            "time": "2023-11-14T22:13:20.500Z",
             "observedValue": 7,
             "observedUnit": "bytes",
         }
@@ -157,6 +160,19 @@ def test_law_12_a_breaker_that_is_open_never_fails_us(state: str) -> None:
     assert (found.id, found.value, found.public) == ("crm", state, False)
 
 
+@pytest.mark.parametrize("critical", [False, True])
+@pytest.mark.parametrize("state", Health)
+def test_law_12_a_dependency_that_is_down_never_fails_us(state: Health, critical: bool) -> None:  # noqa: FBT001 - a parameter of the table
+    """Its own check says how it stands, the whole warns at most, and its name is the platform's."""
+    standing = Standing(name="redis", state=state, critical=critical, age=1.0, since=5.0, retry_after=7.0)
+    found = document(*dependency_parts([standing]), whole=True)
+    (check,) = found["checks"]["dependencies:health"]
+    assert found["status"] == ("pass" if state is Health.HEALTHY else "warn")
+    assert (check["componentId"], check["observedValue"], check["critical"]) == ("redis", state, critical)
+    assert (check["age"], check["since"], check["retryAfter"]) == (1.0, 5.0, 7.0)
+    assert "redis" not in str(document(*dependency_parts([standing]), whole=False))
+
+
 @pytest.mark.parametrize(
     ("tenants", "count", "age"),
     [
@@ -181,8 +197,8 @@ def test_kill_switches_by_when_they_were_proven(ago: float | None, expected: Sta
 def test_what_is_not_ready_fails() -> None:
     """Health and readiness do not contradict each other."""
     ledger, queue = readiness_parts({"ledger": "LEDGER_UNAVAILABLE: disk", "queue": "ok"})
-    assert (ledger.status, ledger.value, ledger.kind) == (Status.FAIL, "LEDGER_UNAVAILABLE", Kind.DATASTORE)
-    assert (queue.status, queue.value, queue.kind) == (Status.PASS, "ok", Kind.COMPONENT)
+    assert (ledger.status, ledger.value, ledger.kind) == (Status.FAIL, "LEDGER_UNAVAILABLE", ComponentKind.DATASTORE)
+    assert (queue.status, queue.value, queue.kind) == (Status.PASS, "ok", ComponentKind.COMPONENT)
 
 
 @pytest.mark.parametrize(

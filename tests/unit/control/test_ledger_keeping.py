@@ -253,7 +253,16 @@ async def test_streams_that_nobody_knows_are_kept() -> None:
 
 @pytest.mark.parametrize(
     "stream",
-    ["admission", "breaker:crm", "budget:agents", "budgets", "in_flight", "ledger.restore", "tool:crm.update"],
+    [
+        "admission",
+        "breaker:crm",
+        "budget:agents",
+        "budgets",
+        "dependency:redis",
+        "in_flight",
+        "ledger.restore",
+        "tool:crm.update",
+    ],
 )
 async def test_streams_that_nothing_is_folded_from_block_nothing(stream: str) -> None:
     """Their events tell what was; what still matters of it stands in rows of its own."""

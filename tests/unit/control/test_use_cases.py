@@ -62,6 +62,18 @@ async def _breakers(control: Control, who: Principal) -> object:
     return control.breakers.list(who)
 
 
+async def _dependencies(control: Control, who: Principal) -> object:
+    return control.dependencies.list(who)
+
+
+async def _dependency(control: Control, who: Principal) -> object:
+    return control.dependencies.show(who, "redis")
+
+
+async def _destructive(control: Control, who: Principal) -> object:
+    return control.dependencies.destructive(who)
+
+
 USE_CASES: dict[str, tuple[str, UseCase]] = {
     "intents.submit": (
         "intents:submit",
@@ -136,6 +148,9 @@ USE_CASES: dict[str, tuple[str, UseCase]] = {
     "tools.list": ("tools:read", _tools),
     "tools.accept": ("platform:tools", lambda control, who: control.tools.accept(who, "crm.update", contract="0" * 64)),
     "breakers.list": ("breakers:read", _breakers),
+    "dependencies.list": ("dependencies:read", _dependencies),
+    "dependencies.show": ("dependencies:read", _dependency),
+    "dependencies.destructive": ("dependencies:read", _destructive),
     "kill_switches.list": ("kill:read", _kill_switches),
     "kill_switches.trip": (
         "kill:trip",

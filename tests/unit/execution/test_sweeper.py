@@ -66,3 +66,22 @@ async def test_what_holds_one_contract_does_not_hold_another() -> None:
         gate.agreed = old.contract
         assert (await rig.settled(second)).state is State.SUCCEEDED
         assert (await rig.engine.intent("acme", first.id)).state is State.HELD
+
+
+async def test_after_an_outage_what_was_held_goes_on_slowly_at_first() -> None:
+    """A dependency that has just recovered is not met by everything that waited for it; in the end all of it went."""
+    gate = Holding(Code.DESTRUCTIVE_BLOCKED)
+    async with running(dispatch_gates=(gate,)) as rig:
+        tool = rig.tool()
+        intents = [await rig.submit(key=str(number)) for number in range(60)]
+        await rig.clock.elapse(0.5)
+        gate.code = None
+        rig.engine.reconsider(tool.dependency)
+        gone = []
+        for _ in range(8):
+            await rig.clock.elapse(1.0)
+            found = [await rig.engine.intent("acme", intent.id) for intent in intents]
+            gone.append(sum(intent.state is State.SUCCEEDED for intent in found))
+        assert gone[0] == 1
+        assert gone[1] <= 20
+        assert gone[-1] == len(intents)

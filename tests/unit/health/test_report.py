@@ -36,9 +36,7 @@ def _standing(state: Health, *, critical: bool = False, flapping: bool = False, 
         (Health.UNKNOWN, "fail", "warn", "fail"),
     ],
 )
-def test_every_state_has_its_status(
-    state: Health, of_check: Status, of_all: Status, of_all_when_critical: Status
-) -> None:
+def test_every_state_has_its_status(state: Health, of_check: str, of_all: str, of_all_when_critical: str) -> None:
     """What is not critical warns; what is critical and fails, fails the whole."""
     body = health_report([_standing(state)], at=AT)
     assert (body["status"], body["checks"]["redis:health"][0]["status"]) == (of_all, of_check)
@@ -50,6 +48,7 @@ def test_a_check_says_what_the_person_on_call_needs() -> None:
     (check,) = health_report([_standing(Health.UNHEALTHY)], at=AT)["checks"]["redis:health"]
     assert check == {
         "status": "fail",
+        "componentType": "component",
         "time": "2023-11-14T22:13:20.250Z",
         "observedValue": "unhealthy",
         "output": "probes: no answer",
@@ -70,8 +69,8 @@ def test_healthy_with_a_reservation_warns(what: str) -> None:
 
 def test_other_components_join() -> None:
     """Disk, ledger and queues stand beside dependencies, in the same shape, and it all fits into JSON."""
-    disk = Component("disk", "free", "pass", 1_000_000, "B", output="not told")
-    queue = Component("queue", "age", "warn", 12.5, "s", "the oldest waits too long", critical=False)
+    disk = Component("disk", "free", Status.PASS, 1_000_000, "B", output="not told")
+    queue = Component("queue", "age", Status.WARN, 12.5, "s", "the oldest waits too long", critical=False)
     body = health_report([_standing(Health.HEALTHY)], [disk, queue, disk], at=AT, description="gear")
     assert (body["status"], body["description"]) == ("warn", "gear")
     assert sorted(body["checks"]) == ["disk:free", "queue:age", "redis:health"]
@@ -79,5 +78,7 @@ def test_other_components_join() -> None:
     assert "output" not in body["checks"]["disk:free"][0]
     assert body["checks"]["queue:age"][0]["output"] == "the oldest waits too long"
     assert json.loads(json.dumps(body)) == body
-    assert health_report([], [queue, Component("ledger", "head", "fail", output="gone")], at=AT)["status"] == "fail"
+    assert (
+        health_report([], [queue, Component("ledger", "head", Status.FAIL, output="gone")], at=AT)["status"] == "fail"
+    )
     assert health_report([], at=AT) == {"status": "pass", "checks": {}}

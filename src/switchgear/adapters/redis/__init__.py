@@ -8,6 +8,7 @@ blocking           what `redis.Redis` needs beside them
 asynchronous       what `redis.asyncio.Redis` needs beside them
 cluster            what cluster clients need: commands and subscriptions, no pipelines
 probe              `RedisProbe`: asks a server whether it answers and takes writes
+url_probe          `RedisUrlProbe`: the same by address, for where there is no client
 
 The adapter changes no command and no answer. It switches the client's own retry off, since attempts would multiply.
 """
@@ -23,6 +24,7 @@ from switchgear.adapters.redis.commands import READ_ONLY_COMMANDS
 from switchgear.adapters.redis.gate import RedisGate
 from switchgear.adapters.redis.outcomes import OUTCOMES
 from switchgear.adapters.redis.probe import RedisProbe
+from switchgear.adapters.redis.url_probe import RedisUrlProbe
 from switchgear.core.errors import OptionError
 from switchgear.guard.guard import Guard
 
@@ -34,7 +36,7 @@ try:
 except ModuleNotFoundError as error:
     raise missing(error, "redis", "redis") from error
 
-__all__ = ["OUTCOMES", "READ_ONLY_COMMANDS", "RedisProbe", "guarded"]
+__all__ = ["OUTCOMES", "READ_ONLY_COMMANDS", "RedisProbe", "RedisUrlProbe", "guarded"]
 
 C = TypeVar("C", bound="redis.Redis | redis.asyncio.Redis | redis.cluster.RedisCluster | redis.asyncio.RedisCluster")
 

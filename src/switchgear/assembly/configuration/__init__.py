@@ -5,6 +5,8 @@ sections   the models of the file's tables
 checking   what pydantic finds, in plain words
 problems   everything that is wrong, with file, key and what to write
 remotes    connectors and dependencies
+depending  dependencies whose health is known
+probing    how they are probed; `probe_making` makes the probes
 guarding   guard tables
 headers    header values by reference
 tooling    tools

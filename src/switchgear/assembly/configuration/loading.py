@@ -131,7 +131,7 @@ def _configuration(
         if name not in TOP_LEVEL:
             problems.unknown((name,), TOP_LEVEL)
     operations = _operations(raw.get("timeouts", {}), problems)
-    remotes = remotes_of(raw, operations, problems)
+    remotes = remotes_of(raw, operations, folder, problems)
     tools = ToolReader(remotes, operations, folder, problems).read(raw)
     check_lookups(tools, problems)
     check_reverts(tools, problems)
@@ -145,6 +145,7 @@ def _configuration(
         operations=operations,
         connections=remotes.connections,
         guards=remotes.guards,
+        dependencies=tuple(remotes.watched),
         tools=tools,
         approvals=approvals,
         budgets=budgets,

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from switchgear.assembly.configuration.guarding import DEFAULT_GUARD, policy_keys
 from switchgear.assembly.configuration.loading import OVERRIDES, SECTIONS
+from switchgear.assembly.configuration.probing import PROBES
 from switchgear.assembly.configuration.problems import shown
 from switchgear.assembly.configuration.sections import (
     ApprovalTable,
@@ -57,6 +58,7 @@ def configuration_reference() -> str:
         _section("[connectors.NAME.revoke_sessions]", RevokeSessionsTable),
         _section('[connectors.NAME], kind = "function"', FunctionConnectorTable),
         _section("[dependencies.NAME]", DependencyTable),
+        *(_section(f'[dependencies.NAME.probe], kind = "{kind}"', table) for kind, table in PROBES.items()),
         _section("[connectors.NAME.guard] and [dependencies.NAME.guard]", GuardTable),
         _guards(),
         _section('[tools."NAME"]', ToolTable),

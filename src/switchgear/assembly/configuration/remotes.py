@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from switchgear.assembly.configuration.checking import checked
+from switchgear.assembly.configuration.depending import DeclaredDependency, dependency_of
 from switchgear.assembly.configuration.guarding import GuardOptions, guard_options
 from switchgear.assembly.configuration.headers import headers_of
 from switchgear.assembly.configuration.problems import Part, Problems, dotted, shown, suggestion
@@ -45,17 +47,21 @@ Connection = HttpConnection | ScimConnection | FunctionConnection
 class Remotes:
     """What tools may lean on: connections by name, guards by dependency, and every name that was declared.
 
-    `broken` holds declared connectors that could not be read, so that their tools are not blamed.
+    `watched` holds the dependencies whose health is known. `broken` holds declared connectors that could not be read,
+    so that their tools are not blamed.
     """
 
     connections: dict[str, Connection] = field(default_factory=dict)
     guards: dict[str, GuardOptions] = field(default_factory=dict)
     declared: set[str] = field(default_factory=set)
+    watched: list[DeclaredDependency] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
 
 
-def remotes_of(raw: Mapping[str, Any], operations: Mapping[str, Operation], problems: Problems) -> Remotes:
-    """Read ``[connectors.…]`` and ``[dependencies.…]``."""
+def remotes_of(
+    raw: Mapping[str, Any], operations: Mapping[str, Operation], folder: Path, problems: Problems
+) -> Remotes:
+    """Read ``[connectors.…]`` and ``[dependencies.…]``. Paths and modules of probes count from `folder`."""
     remotes = Remotes()
     for name, table in named_tables(raw, "connectors", problems).items():
         remotes.declared.add(name)
@@ -69,6 +75,8 @@ def remotes_of(raw: Mapping[str, Any], operations: Mapping[str, Operation], prob
         found = checked(DependencyTable, table, ("dependencies", name), problems)
         if found is not None:
             _guard(name, found.guard, ("dependencies", name, "guard"), remotes, problems)
+            watched = dependency_of(name, found, folder, problems)
+            remotes.watched += [] if watched is None else [watched]
     return remotes
 
 

@@ -266,8 +266,42 @@ class FunctionConnectorTable(Section):
 
 
 class DependencyTable(Section):
-    """Something that tools require, other than a connector."""
+    """Something that tools require. With a `kind` its health is known: by what calls say, and by a probe.
 
+    A connector gets both by a table of its name here. A destructive tool runs only while all that it requires is
+    healthy by fresh evidence.
+    """
+
+    kind: Literal["http", "tcp", "unix_socket", "redis", "nats", "sql", "function", "disk", "memory"] | None = Field(
+        None, json_schema_extra={"write": 'kind = "redis"'}
+    )
+    """What it is; decides what its probe asks. By default its health is not known."""
+    critical: bool = False
+    """Whether people must be told at once when it fails."""
+    down_after: int = Field(3, ge=1, le=100)
+    """Observations in a row without a right answer that make it unhealthy."""
+    up_after: int = Field(2, ge=2, le=100)
+    """Right answers in a row that make it healthy."""
+    freshness: float = Field(30.0, gt=0)
+    """After so long a right answer says nothing any more. Longer than a probe may come late."""
+    probe_every: float = Field(10.0, gt=0)
+    """The time between probes."""
+    probe_timeout: float = Field(2.0, gt=0)
+    """How long a probe may take."""
+    backoff_max: float = Field(60.0, gt=0)
+    """The most between probes while it is unhealthy."""
+    jitter: float = Field(0.1, ge=0, lt=1)
+    """The share by which the time between probes varies."""
+    degraded_after: float | None = Field(None, gt=0)
+    """A right answer that took longer counts as slow. By default slowness does not count."""
+    degraded_rate: float = Field(0.3, gt=0, le=1)
+    """The share of slow or missing answers among the latest ten that makes it degraded."""
+    flap_changes: int = Field(6, ge=1, le=100)
+    """So many changes of state within `flap_window` are not flapping yet."""
+    flap_window: float = Field(300.0, gt=0)
+    """What `flap_changes` are counted in."""
+    probe: dict[str, Any] | Literal[False] | None = Field(None, json_schema_extra={"write": "probe = false"})
+    """What its probe asks; see below. `false`: only calls say how it stands, and without calls nothing is known."""
     guard: dict[str, Any] | None = None
     """Its guard; see below."""
 

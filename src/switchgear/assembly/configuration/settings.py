@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from switchgear.assembly.configuration.depending import DeclaredDependency
 from switchgear.assembly.configuration.guarding import DEFAULT_GUARD, GuardOptions
 from switchgear.assembly.configuration.problems import Part, Problem, dotted
 from switchgear.assembly.configuration.remotes import Connection, FunctionConnection
@@ -38,7 +39,7 @@ class Configuration:
     """Everything that a file, the environment and the defaults say.
 
     `source` is the file's name, empty without one. `guards` holds dependencies with a guard of their own; ask
-    `guard_of`. `operations` is the table of timeouts.
+    `guard_of`. `dependencies` are those whose health is known. `operations` is the table of timeouts.
     """
 
     source: str
@@ -53,6 +54,7 @@ class Configuration:
     operations: Mapping[str, Operation]
     connections: Mapping[str, Connection]
     guards: Mapping[str, GuardOptions]
+    dependencies: tuple[DeclaredDependency, ...]
     tools: tuple[DeclaredTool, ...]
     approvals: tuple[ApprovalRule, ...]
     budgets: Budgets
@@ -76,6 +78,9 @@ class Configuration:
             if not isinstance(connection, FunctionConnection):
                 remote = connection.http if isinstance(connection, ScimConnection) else connection
                 yield from _references(("connectors", name, "headers"), remote.headers)
+        for watched in self.dependencies:
+            secrets = {} if watched.probe is None else watched.probe.secrets
+            yield from _references(("dependencies", watched.dependency.name, "probe"), secrets)
         for declared in self.tools:
             if isinstance(declared.means, HttpOperation):
                 yield from _references(("tools", declared.tool.name, "headers"), declared.means.headers)

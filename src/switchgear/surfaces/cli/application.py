@@ -21,6 +21,7 @@ from switchgear.surfaces.cli import (
     breakers,
     budgets,
     deadletters,
+    dependencies,
     intents,
     kill,
     lab,
@@ -73,6 +74,7 @@ app.add_typer(deadletters.app, name="deadletters", rich_help_panel=_WORK)
 app.add_typer(sagas.app, name="sagas", rich_help_panel=_WORK)
 app.add_typer(time_boxes.app, name="time-boxes", rich_help_panel=_WORK)
 app.command("breakers", epilog=breakers.EXAMPLES, rich_help_panel=_WORK)(breakers.breakers)
+app.command("dependencies", epilog=dependencies.EXAMPLES, rich_help_panel=_WORK)(dependencies.dependencies)
 app.add_typer(kill.app, name="kill", rich_help_panel=_WORK)
 app.command("budget", epilog=budgets.EXAMPLES, rich_help_panel=_WORK)(budgets.budget)
 app.add_typer(tools.app, name="tools", rich_help_panel=_WORK)

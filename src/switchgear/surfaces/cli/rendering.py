@@ -32,6 +32,11 @@ STATE_STYLES: Mapping[str, str] = {
     "closed": "green",
     "open": "bold red",
     "half_open": "yellow",
+    "healthy": "green",
+    "degraded": "yellow",
+    "recovering": "yellow",
+    "unhealthy": "bold red",
+    "unknown": "bold red",
 }
 
 _WIDE = 120
@@ -159,7 +164,20 @@ def _quoted(value: object) -> str:
 
 _QUOTED_MAX = 80
 _TELLING = (
-    *("step", "how", "attempt", "mode", "verdict", "result", "cause", "refusal", "code", "wait", "retry_after"),
+    *(
+        "step",
+        "how",
+        "attempt",
+        "mode",
+        "verdict",
+        "result",
+        "cause",
+        "refusal",
+        "code",
+        "before",
+        "wait",
+        "retry_after",
+    ),
     *("tool", "target", "count", "intent", "by", "resolved_by", "proposed_by", "requested_by", "channel"),
 )
 """Facts that are shown beside an event, in this order."""

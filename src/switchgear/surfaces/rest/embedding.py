@@ -17,10 +17,11 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from switchgear.assembly.gear import Switchgear
-from switchgear.control.health_report import Component, Status, health_report
+from switchgear.control.health_views import health_view
 from switchgear.control.readiness import ReadinessView
 from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.core.errors import Denied, OptionError
+from switchgear.health.report import Component, Status
 from switchgear.surfaces.rest import health
 from switchgear.surfaces.rest.headers import Verifier
 from switchgear.surfaces.rest.problems import problem_response
@@ -125,4 +126,4 @@ def _gear(app: Starlette) -> Switchgear | None:
 
 def _report_closed() -> Response:
     closed = Component(name="gear", measurement="state", status=Status.FAIL, public=True, value=_CLOSED)
-    return health.report_answer(health_report([closed], at=SYSTEM_CLOCK.time(), whole=False))
+    return health.report_answer(health_view([closed], at=SYSTEM_CLOCK.time(), whole=False))

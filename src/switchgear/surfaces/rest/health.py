@@ -13,10 +13,11 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from switchgear.control.health_report import MEDIA_TYPE, HealthReport, Status
+from switchgear.control.health_views import HealthReport
 from switchgear.control.readiness import ReadinessView
 from switchgear.control.use_cases import Control
 from switchgear.core.scope import Principal
+from switchgear.health.report import MEDIA_TYPE, Status
 from switchgear.surfaces.rest.exchange import json_response
 from switchgear.surfaces.rest.headers import Verifier, bearer_token
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from switchgear.control.health_report import MEDIA_TYPE as HEALTH_MEDIA_TYPE
-from switchgear.control.health_report import HealthReport
+from switchgear.control.health_views import HealthReport
 from switchgear.control.readiness import ReadinessView
 from switchgear.core.codes import FACTS, Code
+from switchgear.health.report import MEDIA_TYPE as HEALTH_MEDIA_TYPE
 from switchgear.surfaces.rest.exchange import LINES_MEDIA_TYPE
 from switchgear.surfaces.rest.operation import Operation
 from switchgear.surfaces.rest.operations import OPERATIONS

@@ -94,7 +94,7 @@ def test_a_connector_without_a_guard_gets_the_default_one(tmp_path: Path) -> Non
     assert breaker is not None
     assert bulkhead is not None
     assert (breaker.failure_rate, breaker.minimum_calls, breaker.window) == (0.5, 10, 30.0)
-    assert (breaker.cooldown, breaker.ramp, bulkhead.limit) == (15.0, 10.0, 32)
+    assert (breaker.cooldown, breaker.ramp, bulkhead.limit) == (15.0, 10.0, 64)
 
 
 def test_guard_tables_become_options(tmp_path: Path) -> None:

@@ -13,24 +13,22 @@ from switchgear.core.errors import OptionError
 from switchgear.core.ids import IdSource, created_at
 
 
+STEP_BITS = 24
+
+
 class Drawn(random.Random):
     """Draws what it is told to, and notes how much was asked for."""
 
     def __init__(self, bits: int, steps: int = 0) -> None:
         """Answer with these."""
         super().__init__(0)
-        self.asked: list[tuple[str, int]] = []
+        self.asked: list[int] = []
         self._bits, self._steps = bits, steps
 
     def getrandbits(self, k: int) -> int:
-        """Return the bits."""
-        self.asked.append(("bits", k))
-        return self._bits
-
-    def randrange(self, start: int, stop: int | None = None, step: int = 1) -> int:
-        """Return the step."""
-        self.asked.append(("range", start))
-        return self._steps
+        """Return the bits of an id, or of a step."""
+        self.asked.append(k)
+        return self._steps if k == STEP_BITS else self._bits
 
 
 def test_an_id_is_twelve_digits_of_milliseconds_and_twenty_of_randomness() -> None:
@@ -38,7 +36,7 @@ def test_an_id_is_twelve_digits_of_milliseconds_and_twenty_of_randomness() -> No
     drawn = Drawn(bits=2**79 - 1)
     source = IdSource(VirtualClock(wall=1_700_000_000.123), drawn)
     assert source.next("int") == f"int_{1_700_000_000_123:012x}7{'f' * 19}"
-    assert drawn.asked == [("bits", 79)]
+    assert drawn.asked == [79]
 
 
 def test_ids_of_one_millisecond_rise_by_random_steps() -> None:
@@ -47,7 +45,7 @@ def test_ids_of_one_millisecond_rise_by_random_steps() -> None:
     source = IdSource(VirtualClock(wall=1_700_000_000.0), drawn)
     first, second = source.next("a"), source.next("b")
     assert int(second.removeprefix("b_"), 16) - int(first.removeprefix("a_"), 16) == 1
-    assert drawn.asked == [("bits", 79), ("range", 2**24)]
+    assert drawn.asked == [79, STEP_BITS]
 
 
 def test_the_first_id_of_an_empty_clock_is_one_above_nothing() -> None:

@@ -16,19 +16,21 @@ from tools.reference.codes import codes_page
 from tools.reference.events import events_page
 from tools.reference.health import health_page
 from tools.reference.library import library_page
+from tools.reference.runbooks import runbook_pages
 from tools.reference.timeouts import timeouts_page
 
-FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+FOLDER = Path(__file__).resolve().parents[1] / "docs"
 
 PAGES: Mapping[str, Callable[[], str]] = {
-    "cli.md": cli_reference,
-    "codes.md": codes_page,
-    "configuration.md": configuration_reference,
-    "events.md": events_page,
-    "health.md": health_page,
-    "library.md": library_page,
-    "rest.md": rest_reference,
-    "timeouts.md": timeouts_page,
+    "reference/cli.md": cli_reference,
+    "reference/codes.md": codes_page,
+    "reference/configuration.md": configuration_reference,
+    "reference/events.md": events_page,
+    "reference/health.md": health_page,
+    "reference/library.md": library_page,
+    "reference/rest.md": rest_reference,
+    "reference/timeouts.md": timeouts_page,
+    **{f"runbooks/{name}": make for name, make in runbook_pages().items()},
 }
 
 
@@ -39,9 +41,9 @@ def stale_pages(folder: Path = FOLDER) -> list[str]:
 
 def write_pages(folder: Path = FOLDER) -> list[str]:
     """Write the stale pages and return their names."""
-    folder.mkdir(parents=True, exist_ok=True)
     stale = stale_pages(folder)
     for name in stale:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(PAGES[name](), encoding="utf-8")
     return stale
 
@@ -51,13 +53,13 @@ def main(arguments: Sequence[str]) -> int:
     if arguments == ["--check"]:
         stale = stale_pages()
         for name in stale:
-            print(f"docs/reference/{name} is stale: run `make docs`")
+            print(f"docs/{name} is stale: run `make docs`")
         return 1 if stale else 0
     if arguments:
         print("usage: python -m tools.generate_docs [--check]")
         return 2
     for name in write_pages():
-        print(f"wrote docs/reference/{name}")
+        print(f"wrote docs/{name}")
     return 0
 
 

@@ -26,7 +26,8 @@ from switchgear.surfaces.cli.application import app
 from switchgear.surfaces.rest import openapi_document
 from tools.generate_docs import PAGES, main, stale_pages, write_pages
 
-REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+REFERENCE = DOCS / "reference"
 
 
 def _page(name: str) -> str:
@@ -36,16 +37,16 @@ def _page(name: str) -> str:
 @pytest.mark.parametrize("name", PAGES)
 def test_generated_pages_are_current(name: str) -> None:
     """A generated page says what the code says now: `make docs` has been run."""
-    assert _page(name) == PAGES[name]()
+    assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name]()
 
 
 def test_a_stale_page_is_named(tmp_path: Path) -> None:
     """A page that was edited by hand, or is missing, is found and written again."""
     write_pages(tmp_path)
     assert stale_pages(tmp_path) == []
-    (tmp_path / "codes.md").write_text("edited", encoding="utf-8")
-    (tmp_path / "events.md").unlink()
-    assert stale_pages(tmp_path) == ["codes.md", "events.md"]
+    (tmp_path / "reference" / "codes.md").write_text("edited", encoding="utf-8")
+    (tmp_path / "reference" / "events.md").unlink()
+    assert stale_pages(tmp_path) == ["reference/codes.md", "reference/events.md"]
 
 
 def test_the_generator_refuses_what_it_does_not_know() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from switchgear.core.codes import FACTS, Code, ExitCode
+from switchgear.runbooks import page_of
 from tools.reference.markdown import GENERATED, page, table
 
 _HEAD = f"""# Failure codes
@@ -44,6 +45,7 @@ def _details() -> Iterator[str]:
         facts = FACTS[code]
         yield f"## {code}\n"
         yield f"{facts.meaning} {facts.advice}\n"
+        yield f"What to do, step by step: [runbook](../runbooks/{page_of(code)}.md).\n"
         yield f"Decision `{facts.decision}`, HTTP status {facts.http_status}, exit code {int(facts.exit_code)}.\n"
 
 

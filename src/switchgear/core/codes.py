@@ -153,7 +153,9 @@ FACTS: dict[Code, CodeFacts] = {
         "The queue has reached its maximum.", 503, "Wait for retry_after; look at what drains it too slowly."
     ),
     Code.QUEUE_EXPIRED: _defer(
-        "The request waited in the queue longer than allowed.", 503, "Send it again later, with the same key."
+        "The request waited in the queue longer than allowed.",
+        503,
+        "Send it again later; an action that was on record has ended, so run it anew or use a new key.",
     ),
     Code.BULKHEAD_FULL: _defer(
         "All places for concurrent calls of this dependency are taken.",

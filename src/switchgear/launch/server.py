@@ -49,7 +49,8 @@ async def embed(place: Place) -> AsyncIterator[str]:
         log_to_standard_error(gear.configuration)
         tell_of_recovery(gear.recovered)
         verifier, host, port = _development(gear.configuration, place)
-        traffic = Traffic(limits_of(gear.configuration))
+        limits, documentation = limits_of(gear.configuration), gear.configuration.server.documentation
+        traffic = Traffic(limits, documentation=documentation)
         app = create_app(gear.control, verifier, traffic=traffic)
         await gear.control.readiness.self_test.run()
         address: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -220,3 +220,14 @@ def test_values_of_headers_are_never_shown(tmp_path: Path) -> None:
     """A header's value may be a secret, also a wrong one."""
     text = HTTP + 'headers = { A = "s3cret\\n", B = { evn = "s3cret" } }'
     assert "s3cret" not in repr(_problems(tmp_path, text))
+
+
+def test_where_the_pages_are_published_is_an_address(tmp_path: Path) -> None:
+    """Every problem carries it, so what is no web address, or has a fragment of its own, is refused at once."""
+    for wrong in ("docs.example.com", "ftp://docs.example.com", "https://docs.example.com/#top", "https://a b"):
+        (problem,) = _problems(tmp_path, f'[server]\ndocumentation = "{wrong}"')
+        assert problem.key == "server.documentation"
+    file = tmp_path / "right.toml"
+    file.write_text('[server]\ndocumentation = "https://docs.example.com/switchgear"', encoding="utf-8")
+    assert load(file, environment={}).server.documentation == "https://docs.example.com/switchgear"
+    assert default(environment={}).server.documentation is None

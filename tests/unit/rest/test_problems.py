@@ -19,7 +19,7 @@ from switchgear.core.errors import (
     StoreError,
     SwitchgearError,
 )
-from switchgear.surfaces.rest.problems import MalformedRequest, malformed, problem_response
+from switchgear.surfaces.rest.problems import MalformedRequest, malformed, problem_document, problem_response
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 MEMBERS = {
@@ -58,6 +58,13 @@ def test_every_code_is_a_whole_problem(code: Code) -> None:
     assert document["type"] == f"urn:switchgear:code:{code}"
     assert document["instance"] == f"urn:switchgear:trace:{TRACE}"
     assert (document["code"], document["decision"]) == (code, FACTS[code].decision)
+
+
+def test_the_type_is_the_address_of_the_runbook_where_it_is_published() -> None:
+    """RFC 9457 §3.1.1: a type that is an address leads to a page for people; the code stays what programs compare."""
+    document = problem_document(RateLimited(code=Code.RATE_LIMITED_TENANT), TRACE, "https://docs.example.com")
+    assert document["type"] == "https://docs.example.com/runbooks/rate-limited#rate_limited_tenant"
+    assert document["code"] == Code.RATE_LIMITED_TENANT
 
 
 def test_law_8_the_facts_of_a_refusal_arrive() -> None:

@@ -56,6 +56,13 @@ class ServerSettings(Section):
     """How long a request's body may take to arrive."""
     keep_alive: float = Field(15.0, gt=0)
     """How long an idle connection stays open."""
+    documentation: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s#?]+$",
+        json_schema_extra={"write": 'documentation = "https://docs.example.com/switchgear"'},
+    )
+    """Where the pages of `docs/` are published. The `type` of a problem then is the address of its runbook, such as
+    `…/runbooks/circuit-open`. By default it is a name, `urn:switchgear:code:CIRCUIT_OPEN`, for `switchgear explain`."""
 
 
 class EngineSettings(Section):

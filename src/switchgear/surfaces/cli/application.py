@@ -22,6 +22,7 @@ from switchgear.surfaces.cli import (
     budgets,
     deadletters,
     dependencies,
+    explaining,
     intents,
     kill,
     lab,
@@ -73,6 +74,7 @@ intents.app.command("resolve", epilog=resolving.RESOLVE_EXAMPLES)(resolving.reso
 app.add_typer(deadletters.app, name="deadletters", rich_help_panel=_WORK)
 app.add_typer(sagas.app, name="sagas", rich_help_panel=_WORK)
 app.add_typer(time_boxes.app, name="time-boxes", rich_help_panel=_WORK)
+app.command("explain", epilog=explaining.EXAMPLES, rich_help_panel=_WORK)(explaining.explain)
 app.command("breakers", epilog=breakers.EXAMPLES, rich_help_panel=_WORK)(breakers.breakers)
 app.command("dependencies", epilog=dependencies.EXAMPLES, rich_help_panel=_WORK)(dependencies.dependencies)
 app.add_typer(kill.app, name="kill", rich_help_panel=_WORK)

@@ -14,8 +14,8 @@ from typing import Any
 
 from switchgear.core.codes import FACTS, Code, ExitCode
 from switchgear.core.errors import OptionError, SwitchgearError
+from switchgear.core.problems import problem_type
 
-PROBLEM_TYPE = "urn:switchgear:code:"
 INTERRUPTED = 130
 _ADVICE = {
     Code.TENANT_UNAUTHENTICATED: "Run `switchgear token --tenant NAME --save` where the server's configuration is,"
@@ -108,7 +108,7 @@ def failure_to_reach(detail: str, *, where: str, advice: str) -> CommandFailure:
 
 def _head(code: Code, status: int) -> dict[str, Any]:
     return {
-        "type": f"{PROBLEM_TYPE}{code}",
+        "type": problem_type(code),
         "title": FACTS[code].meaning,
         "status": status,
         "code": str(code),

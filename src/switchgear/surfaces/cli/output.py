@@ -18,6 +18,7 @@ from switchgear.surfaces.cli.failures import CommandFailure
 from switchgear.surfaces.cli.rendering import span
 
 _PIPE_WIDTH = 160
+_CODES = frozenset(Code)
 
 
 class Output:
@@ -47,7 +48,7 @@ class Output:
         if self.as_json:
             sys.stderr.write(json.dumps(failure.document(), ensure_ascii=False, indent=2, default=str) + "\n")
         else:
-            _draw_failure(self._errors, failure)
+            draw_failure(self._errors, failure)
 
 
 def console_on(*, stderr: bool) -> Console:
@@ -58,7 +59,8 @@ def console_on(*, stderr: bool) -> Console:
     return console
 
 
-def _draw_failure(console: Console, failure: CommandFailure) -> None:
+def draw_failure(console: Console, failure: CommandFailure) -> None:
+    """Print what happened, where, what to do next and where to read on, for people."""
     problem = failure.problem
     code = problem.get("code") or (f"HTTP {problem['status']}" if problem.get("status") else "")
     detail = problem.get("detail") or problem.get("title") or "It failed."
@@ -89,6 +91,7 @@ def _particulars(failure: CommandFailure) -> list[tuple[str, str]]:
         ("what", dependency),
         ("when", "" if retry_after is None else f"try again in {span(float(retry_after))}"),
         ("next", failure.advice),
+        ("see", f"switchgear explain {problem['code']}" if problem.get("code") in _CODES else ""),
         ("trace", str(problem.get("trace") or "")),
     )
     return [(name, value) for name, value in rows if value]

@@ -47,7 +47,7 @@ def _assembled(control: Control, verifier: Verifier, traffic: Traffic) -> FastAP
         endpoint = _endpoint(operation, control, verifier, traffic)
         app.add_api_route(operation.path, endpoint, methods=[operation.method], response_model=None)
     _add_health(app, control, verifier, traffic)
-    app.add_exception_handler(HTTPException, _routing_problem)
+    app.add_exception_handler(HTTPException, _routing_problems(traffic.documentation))
     app.add_middleware(Edge, traffic=traffic)
     return app
 
@@ -91,13 +91,18 @@ def _add_health(app: FastAPI, control: Control, verifier: Verifier, traffic: Tra
         app.add_api_route(path, endpoint, methods=["GET"], response_model=None)
 
 
-async def _routing_problem(request: Request, error: Exception) -> Response:
-    """Answer what no route took: an unknown path, or a method that this path does not have."""
-    note = note_of(request.scope)
-    note.code = str(code_of(error))
-    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        error = HTTPException(error.status_code, "this path does not have that method", {"Allow": _allowed(request)})
-    return problem_response(error, note.trace.trace_id)
+def _routing_problems(documentation: str | None) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return what answers where no route took it: an unknown path, or a method that this path does not have."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        note = note_of(request.scope)
+        note.code = str(code_of(error))
+        if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = {"Allow": _allowed(request)}
+            error = HTTPException(error.status_code, "this path does not have that method", allowed)
+        return problem_response(error, note.trace.trace_id, documentation)
+
+    return answer
 
 
 def _allowed(request: Request) -> str:

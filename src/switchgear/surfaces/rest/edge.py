@@ -56,7 +56,8 @@ class Edge:
                 _log_defect(error, note)
             if note.status is not None:
                 raise  # too late for an answer: the server breaks off, so that nobody takes half for whole
-            await problem_response(error, note.trace.trace_id)(scope, receive, send)
+            answer = problem_response(error, note.trace.trace_id, self._traffic.documentation)
+            await answer(scope, receive, send)
 
     def _check_head(self, scope: Scope) -> None:
         """Bound the head of a request that arrived at once; the protocol bounds one that arrives in pieces."""

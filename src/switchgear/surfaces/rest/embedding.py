@@ -112,7 +112,8 @@ def add_health_routes(app: Starlette, *, verifier: Verifier | None = None) -> No
         try:
             caller = health.caller_of(request.headers, verifier)
         except Denied as refusal:
-            return problem_response(refusal, trace_of(request.headers.get("traceparent")).trace_id)
+            trace = trace_of(request.headers.get("traceparent"))
+            return problem_response(refusal, trace.trace_id, gear.configuration.server.documentation)
         return await health.report(gear.control, caller, stopping=gear.stopping)
 
     for path, endpoint in (("/livez", live), ("/readyz", ready), ("/healthz", report)):

@@ -173,7 +173,7 @@ def _problem_schema() -> dict[str, Any]:
         "required": ["where", "message"],
     }
     members = {
-        "type": {"type": "string", "format": "uri"},
+        "type": {"type": "string", "format": "uri", "description": "Leads to the runbook of the code."},
         "title": text,
         "status": {"type": "integer"},
         "detail": text,

@@ -17,8 +17,9 @@ from starlette.responses import Response
 
 from switchgear.core.codes import FACTS, Code
 from switchgear.core.errors import Denied, Invalid, Rejected, SwitchgearError
-from switchgear.core.problems import MEDIA_TYPE, detail_of, problem_members, problem_type, retry_after_text
+from switchgear.core.problems import MEDIA_TYPE, detail_of, problem_members, retry_after_text
 from switchgear.core.problems import is_defect as is_own_defect
+from switchgear.runbooks import address_of
 
 __all__ = [
     "MEDIA_TYPE",
@@ -30,7 +31,6 @@ __all__ = [
     "malformed",
     "problem_document",
     "problem_response",
-    "problem_type",
 ]
 
 _REALM = 'Bearer realm="switchgear"'
@@ -72,8 +72,11 @@ def is_defect(error: Exception) -> bool:
     return is_own_defect(error) if isinstance(error, SwitchgearError) else code_of(error) is Code.INTERNAL
 
 
-def problem_document(error: Exception, trace_id: str) -> dict[str, Any]:
-    """Return the problem document of any error, with every member always present."""
+def problem_document(error: Exception, trace_id: str, documentation: str | None = None) -> dict[str, Any]:
+    """Return the problem document of any error, with every member always present.
+
+    `documentation` is where the pages are published that ``type`` leads to; None where they are not.
+    """
     code = code_of(error)
     own = error.facts() if isinstance(error, SwitchgearError) else {}
     members = problem_members(
@@ -84,12 +87,12 @@ def problem_document(error: Exception, trace_id: str) -> dict[str, Any]:
         instance=f"urn:switchgear:trace:{trace_id}",
     )
     errors = list(error.errors) if isinstance(error, MalformedRequest) else []
-    return {**members, "trace": trace_id, "errors": errors}
+    return {**members, "type": address_of(code, documentation), "trace": trace_id, "errors": errors}
 
 
-def problem_response(error: Exception, trace_id: str) -> Response:
-    """Return the response that tells the caller about `error`."""
-    document = problem_document(error, trace_id)
+def problem_response(error: Exception, trace_id: str, documentation: str | None = None) -> Response:
+    """Return the response that tells the caller about `error`; `documentation` as for `problem_document`."""
+    document = problem_document(error, trace_id, documentation)
     headers = {**_headers_of(error), **_retry_after(document["retry_after"])}
     return Response(
         msgspec.json.encode(document), status_code=document["status"], headers=headers, media_type=MEDIA_TYPE

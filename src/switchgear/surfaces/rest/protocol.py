@@ -22,6 +22,7 @@ class BoundedProtocol(H11Protocol):
     """One connection. A class of its own for each server is made by `protocol_with`."""
 
     header_timeout = RestLimits().header_timeout
+    documentation: str | None = None
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn does
@@ -42,7 +43,7 @@ class BoundedProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are no HTTP, and close."""
         trace = trace_of(None)
-        document = problem_document(MalformedRequest(msg), trace.trace_id)
+        document = problem_document(MalformedRequest(msg), trace.trace_id, self.documentation)
         content = msgspec.json.encode(document)
         head = h11.Response(
             status_code=HTTPStatus.BAD_REQUEST,
@@ -75,6 +76,7 @@ class BoundedProtocol(H11Protocol):
             self.transport.close()
 
 
-def protocol_with(limits: RestLimits) -> type[asyncio.Protocol]:
-    """Return the protocol class of a server with `limits`."""
-    return type("BoundedProtocol", (BoundedProtocol,), {"header_timeout": limits.header_timeout})
+def protocol_with(limits: RestLimits, documentation: str | None = None) -> type[asyncio.Protocol]:
+    """Return the protocol class of a server with `limits`, whose pages are published at `documentation`."""
+    own = {"header_timeout": limits.header_timeout, "documentation": documentation}
+    return type("BoundedProtocol", (BoundedProtocol,), own)

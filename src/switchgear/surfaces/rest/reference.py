@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from switchgear.core.codes import Code
+from switchgear.runbooks import address_of
 from switchgear.surfaces.rest.openapi import BODY_STATUSES, openapi_document, refusals_of
 from switchgear.surfaces.rest.operation import Operation
 from switchgear.surfaces.rest.operations import OPERATIONS
-from switchgear.surfaces.rest.problems import MEDIA_TYPE, problem_type
+from switchgear.surfaces.rest.problems import MEDIA_TYPE
 from switchgear.surfaces.rest.queries import Choice, Query, Whole
 
 _HEAD = f"""# REST
@@ -28,7 +29,9 @@ The machine-readable form is served at `/openapi.json`. How to use it step by st
 - Unknown query parameters are refused.
 - Send `traceparent` (W3C Trace Context) to continue a trace. Every answer carries `traceparent`.
 - Errors are `{MEDIA_TYPE}` (RFC 9457). `type` is a URI for each code, such as
-  `{problem_type(Code.CIRCUIT_OPEN)}`. Every problem has `code`, `policy`, `dependency`, `state`,
+  `{address_of(Code.CIRCUIT_OPEN)}`. It leads to the [runbook](../runbooks/circuit-open.md) of the code:
+  `switchgear explain` takes it as it is, and with `[server] documentation` it is the address of that page. Programs
+  compare `code`, which never changes. Every problem has `code`, `policy`, `dependency`, `state`,
   `retry_after` (seconds or null), `decision` (`reject` or `defer`), `advice`, `trace` and `errors` (what is
   wrong where). The [code page](codes.md) explains each code.
 - `Retry-After` is sent, in whole seconds rounded up, whenever `retry_after` is known.

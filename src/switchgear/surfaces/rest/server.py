@@ -55,7 +55,7 @@ async def run_server(
     owner closes it. Raises `OptionError` when the address cannot be bound.
     """
     limits = limits or limits_of(gear.configuration)
-    traffic = Traffic(limits)
+    traffic = Traffic(limits, documentation=gear.configuration.server.documentation)
     app = create_app(gear.control, verifier, traffic=traffic)
     await gear.control.readiness.self_test.run()
     supervision = Supervision(gear, traffic, notifier)
@@ -100,7 +100,7 @@ async def serve(
 
     Return whether it stopped in order. Raises `OptionError` when the address cannot be bound.
     """
-    server = _Server(_configured(app, traffic.limits))
+    server = _Server(_configured(app, traffic))
     with _listen(host, port) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await first_of(server.wait_started(), _ended(serving))
@@ -135,10 +135,11 @@ class _Server(uvicorn.Server):
         self.force_exit = now
 
 
-def _configured(app: ASGIApp, limits: RestLimits) -> uvicorn.Config:
+def _configured(app: ASGIApp, traffic: Traffic) -> uvicorn.Config:
+    limits = traffic.limits
     return uvicorn.Config(
         app,
-        http=protocol_with(limits),
+        http=protocol_with(limits, traffic.documentation),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -26,9 +26,10 @@ T = TypeVar("T")
 class Traffic:
     """Counts against `RestLimits`, and the two steps of stopping. Belongs to one event loop."""
 
-    def __init__(self, limits: RestLimits) -> None:
-        """Start idle and running."""
+    def __init__(self, limits: RestLimits, *, documentation: str | None = None) -> None:
+        """Start idle and running. `documentation` is where refusals send people; None when nothing is published."""
         self.limits = limits
+        self.documentation = documentation
         self.working = 0
         self.waiting = 0
         self._waiting_of: Counter[str] = Counter()

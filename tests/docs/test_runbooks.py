@@ -1,0 +1,105 @@
+"""The runbooks as pages: an example from each surface, and no command that is not there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from switchgear.core.codes import FACTS, Code
+from switchgear.core.errors import SwitchgearError
+from switchgear.runbooks import PAGES, SECTIONS, page_of
+from switchgear.surfaces.cli.application import app
+from switchgear.surfaces.cli.failures import failure_of_error
+from switchgear.surfaces.rest.problems import problem_document
+from tests.docs.snippets import ROOT, snippets_of
+from tools.reference.runbook_examples import Refusals, examples
+
+FOLDER = ROOT / "docs" / "runbooks"
+_COMMAND = re.compile(r"`(switchgear [^`]+)`|^(switchgear .+)$", re.MULTILINE)
+
+
+def _text(name: str) -> str:
+    return (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_every_code_has_a_page() -> None:
+    """A new code lands with its runbook, or not at all."""
+    assert {path.stem for path in FOLDER.glob("*.md")} == {*PAGES, "index"}
+    index = _text("index")
+    assert [code for code in Code if f"`{code}`" not in index] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_has_every_section(name: str) -> None:
+    """The skeleton is the same on every page, and every code of a family is named."""
+    lines = _text(name).splitlines()
+    assert [line[3:] for line in lines if line.startswith("## ")] == list(SECTIONS)
+    assert [code for code in PAGES[name] if code not in _text(name)] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_surface_is_shown(name: str) -> None:
+    """Whoever sees a code anywhere recognises it on the page: Python, REST, command line, ledger."""
+    example = examples()[name]
+    code = example.error.code
+    assert page_of(code) == name
+    text = _text(name)
+    assert f"{type(example.error).__name__}: {example.error}" in text
+    assert f"exit code {int(FACTS[code].exit_code)}:\n" in text
+    assert f"  see switchgear explain {code}\n" in text
+    (document, *_) = [*map(json.loads, _json(name)), None]
+    assert (document is not None) is example.served
+    if document is not None:
+        assert (document["code"], document["type"]) == (code, f"urn:switchgear:code:{code}")
+    assert "In the ledger:" in text
+
+
+def test_what_the_ledger_keeps_names_the_code() -> None:
+    """Law 8: the ledger holds the refusal under the same code as the caller was told."""
+    for example in examples().values():
+        if isinstance(example.recorded, Refusals):
+            assert example.recorded.facts["code"] == example.error.code
+        elif not isinstance(example.recorded, str):
+            assert example.error.code in {change.facts.get("code") for change in example.recorded}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_command_is_one(name: str) -> None:
+    """Nobody types at night what the command line does not have: neither a command nor an option."""
+    root = typer.main.get_command(app)
+    for found in _COMMAND.finditer(_text(name)):
+        words = shlex.split((found[1] or found[2]).replace("\n", " "))[1:]
+        assert _unknown(root, words) == [], found[0]
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_one_wording_a_code(code: Code) -> None:
+    """Where nothing more is said, Python, REST and the command line say what the code table says, word for word."""
+    error = SwitchgearError(code=code)
+    facts = FACTS[code]
+    document, failure = problem_document(error, "0" * 32), failure_of_error(error)
+    assert str(error) == f"{code}: {facts.meaning}"
+    assert (document["title"], document["detail"], document["advice"]) == (facts.meaning, facts.meaning, facts.advice)
+    told = failure.document()
+    assert (told["title"], told["detail"], told["advice"]) == (facts.meaning, facts.meaning, facts.advice)
+
+
+def _json(name: str) -> Iterator[str]:
+    yield from (found.source for found in snippets_of(FOLDER / f"{name}.md") if found.language == "json")
+
+
+def _unknown(command: Any, words: list[str]) -> list[str]:  # noqa: ANN401 - the framework's command types are private
+    """Return the words of a command line that are neither a command, an option, nor what one of them takes."""
+    children = getattr(command, "commands", {})
+    if words and words[0] in children:
+        return _unknown(children[words[0]], words[1:])
+    if children and not command.invoke_without_command and (not words or words[0] != "--version"):
+        return words or ["a command"]
+    options = {option for parameter in command.params for option in parameter.opts}
+    return [word for word in words if word.startswith("--") and word not in options]

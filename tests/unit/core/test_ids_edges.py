@@ -12,7 +12,6 @@ from switchgear.core.deadline import Deadline, current_deadline, deadline
 from switchgear.core.errors import OptionError
 from switchgear.core.ids import IdSource, created_at
 
-
 STEP_BITS = 24
 
 

@@ -88,7 +88,7 @@ def _is_options(thing: type) -> bool:
 
 
 def _members(name: str, owner: type) -> Iterator[str]:
-    for member, raw in vars(owner).items():
+    for member, raw in _own(owner):
         thing = inspect.unwrap(raw.__func__) if isinstance(raw, (staticmethod, classmethod)) else raw
         if member.startswith("_") or member in _PLUMBING:
             continue
@@ -99,6 +99,13 @@ def _members(name: str, owner: type) -> Iterator[str]:
             yield f"{_prose(thing)}\n"
         elif isinstance(thing, property):
             yield f"#### {name}.{member}\n\n{_prose(thing)}\n"
+
+
+def _own(owner: type) -> Iterator[tuple[str, Any]]:
+    """Yield what a class has: of its private bases first, which nobody else reads of, then of itself."""
+    for base in reversed(owner.__mro__):
+        if base is owner or (base.__name__.startswith("_") and base.__module__ == owner.__module__):
+            yield from vars(base).items()
 
 
 def _call(name: str, thing: Any) -> str:  # noqa: ANN401 - as above

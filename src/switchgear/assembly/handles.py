@@ -6,6 +6,7 @@ Everything goes through `control`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 from switchgear.control.intent_views import IntentView
 from switchgear.control.ledger_views import EventPage, EventView
@@ -22,28 +23,39 @@ RESULT_TIMEOUT = 60.0
 """How long a result is waited for unless the caller says otherwise, in seconds."""
 
 
-class IntentHandle:
-    """An intent as last seen. `refresh` and `result` look again."""
+_View = TypeVar("_View", bound=IntentView | SagaView)
 
-    def __init__(self, control: Control, principal: Principal, view: IntentView) -> None:
+
+class _Handle(Generic[_View]):
+    """What handles have in common: something on record, as it was last seen."""
+
+    def __init__(self, control: Control, principal: Principal, view: _View) -> None:
         """Show `view` until looked at again."""
         self._control = control
         self._principal = principal
-        self.view = view
+        self.view: _View = view
 
     def __repr__(self) -> str:
-        """Show id, tool and state."""
-        return f"<IntentHandle {self.id} {self.view.tool} {self.state}>"
+        """Show id and state."""
+        return f"<{type(self).__name__} {self.id} {self.state}>"
 
     @property
     def id(self) -> str:
-        """The intent's id."""
+        """The id that it is found by."""
         return self.view.id
 
     @property
     def state(self) -> str:
         """The state when last looked at."""
         return self.view.state
+
+
+class IntentHandle(_Handle[IntentView]):
+    """An intent as last seen. `refresh` and `result` look again."""
+
+    def __repr__(self) -> str:
+        """Show id, tool and state."""
+        return f"<IntentHandle {self.id} {self.view.tool} {self.state}>"
 
     async def refresh(self) -> IntentView:
         """Look again and return what is seen."""
@@ -137,28 +149,8 @@ class IntentHandle:
         return await _every(lambda after: self._control.intents.events(self._principal, self.id, after=after))
 
 
-class SagaHandle:
+class SagaHandle(_Handle[SagaView]):
     """A saga as last seen. `refresh` and `result` look again."""
-
-    def __init__(self, control: Control, principal: Principal, view: SagaView) -> None:
-        """Show `view` until looked at again."""
-        self._control = control
-        self._principal = principal
-        self.view = view
-
-    def __repr__(self) -> str:
-        """Show id and state."""
-        return f"<SagaHandle {self.id} {self.state}>"
-
-    @property
-    def id(self) -> str:
-        """The saga's id."""
-        return self.view.id
-
-    @property
-    def state(self) -> str:
-        """The state when last looked at."""
-        return self.view.state
 
     async def refresh(self) -> SagaView:
         """Look again and return what is seen."""

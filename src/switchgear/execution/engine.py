@@ -117,14 +117,7 @@ class Engine:
         lease = Lease(ids.next("eng"), limits.leases, clock)
         self._clock = clock
         self.registry = Registry()
-        self.queue = FairQueue(
-            places_max=limits.queue_max,
-            tenant_max=limits.queue_tenant_max,
-            lane_places=limits.lane_places,
-            age_max=limits.queue_age_max,
-            share=limits.share,
-            shares=limits.shares,
-        )
+        self.queue = _queue_of(limits)
         self.recorder = Recorder(store, clock=clock, ids=ids, owner=lease.owner, encoder=sources.encoder, lease=lease)
         parts = Parts(store, self.recorder, self.registry, self.queue, clock, ids, sources.rng)
         self.refusals = Refusals(store, clock=clock, ids=ids, encoder=sources.encoder)
@@ -454,3 +447,14 @@ class Engine:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.defect = f"{type(error).__name__}: {error}"
             _log.critical("a loop of the engine has ended", exc_info=error)
+
+
+def _queue_of(limits: EngineLimits) -> FairQueue:
+    return FairQueue(
+        places_max=limits.queue_max,
+        tenant_max=limits.queue_tenant_max,
+        lane_places=limits.lane_places,
+        age_max=limits.queue_age_max,
+        share=limits.share,
+        shares=limits.shares,
+    )

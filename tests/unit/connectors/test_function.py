@@ -261,17 +261,18 @@ async def test_a_cancellation_at_the_deadline_still_gives_a_result(connector: Fu
 
 async def test_a_blocking_function_that_is_late_is_abandoned_and_counted(connector: FunctionConnector) -> None:
     """A thread cannot be stopped: the attempt is uncertain, its place stays taken until it ends."""
-    clock, started, release = VirtualClock(), threading.Event(), threading.Event()
+    clock, begun, release = VirtualClock(), threading.Semaphore(0), threading.Event()
 
     def function(call: object) -> None:
-        started.set()
+        begun.release()
         release.wait(30)
 
     connector.register("tool", function)
     first = asyncio.create_task(connector.execute(call_of(seconds=1.0, clock=clock)))
     second = asyncio.create_task(connector.execute(call_of(seconds=1.0, clock=clock)))
     third = asyncio.create_task(connector.execute(call_of(seconds=1.0, clock=clock)))
-    await asyncio.to_thread(started.wait, 30)
+    for _ in ("both", "threads"):  # one that has not begun is refused, since nothing of it has left
+        assert await asyncio.to_thread(begun.acquire, timeout=30)
     fourth = await connector.execute(call_of(seconds=1.0, clock=clock))
     await clock.elapse(1.0)
     try:

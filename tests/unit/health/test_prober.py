@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -98,6 +100,26 @@ def test_from_start_to_outage_and_back(seed: int | None) -> None:
         await clock.sleep_async(19.5)
         assert board.standing("redis").vouches
         await _stop(prober, task)
+
+    _simulate(main, seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_probe_comes_later_than_its_interval_and_jitter(seed: int) -> None:
+    """Looking whether time has changed something moves no probe: one that was late would let what is well go stale."""
+
+    async def main(clock: SimulatedClock) -> None:
+        options = Dependency("redis", kind="redis", jitter=0.5, probe_every=1.0, probe_timeout=0.4, freshness=2.0)
+        board, remote = HealthBoard([options], clock=clock, random=Random(seed)), Remote(clock)
+        changes: list[Health] = []
+        board.subscribe(lambda event: changes.append(event.after))
+        prober = Prober(board, {"redis": remote.probe})
+        task = asyncio.create_task(prober.run())
+        await clock.sleep_async(300.0)
+        await _stop(prober, task)
+        gaps = [later - sooner for sooner, later in pairwise(remote.asked)]
+        assert max(gaps) <= 1.5 + 1e-9
+        assert changes == [Health.RECOVERING, Health.HEALTHY]
 
     _simulate(main, seed=seed)
 

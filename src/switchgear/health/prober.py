@@ -182,6 +182,7 @@ class Prober:
         try:
             await over.wait()
         except asyncio.CancelledError:
+            task.add_done_callback(_retrieve)
             task.cancel()
             raise
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
@@ -300,6 +301,22 @@ def test_closing_leaves_nothing() -> None:
         assert len(asyncio.all_tasks()) == 1
 
     _simulate(main)
+
+
+def test_what_a_probe_says_after_the_end_is_nobodys_problem(caplog: pytest.LogCaptureFixture) -> None:
+    """A probe that ignores being cancelled, and fails once its prober is gone, is not complained of."""
+
+    async def main(clock: SimulatedClock) -> None:
+        _, remote, prober = _scene(clock)
+        remote.seconds, remote.deaf, remote.error = 5.0, True, ConnectionResetError()
+        task = asyncio.create_task(prober.run())
+        await clock.sleep_async(1.0)
+        await _stop(prober, task)
+        await clock.sleep_async(60.0)
+        gc.collect()
+
+    _simulate(main)
+    assert "never retrieved" not in caplog.text
 
 
 def test_one_dependency_has_one_probe() -> None:

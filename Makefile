@@ -24,7 +24,7 @@ SLOW_TESTS = $(filter-out $(FAST_TESTS),$(patsubst %/,%,$(wildcard tests/*/)))
 PYTEST = $(BIN)/python -m pytest
 AT_ONCE = -n 2
 
-.PHONY: help sync demo check test coverage mutants soak bench docs docs-check format lint types layers fast-tests constraints clean distclean
+.PHONY: help sync demo check test coverage mutants soak drills bench docs docs-check format lint types layers fast-tests constraints clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ mutants: .venv/.synced ## change one thing at a time in core and policies; what 
 
 soak: .venv/.synced ## kill -9 the engine 200 times and judge what is left (ARGS="--rounds 20 --seed 7")
 	$(BIN)/python -m tools.kill_rounds $(ARGS)
+
+drills: .venv/.synced ## break what destructive operations rest on 1,000 times, and judge what was destroyed (ARGS="--runs 100 --seed 7")
+	$(BIN)/python -m tools.outage_drills $(ARGS)
 
 bench: .venv-bench/.synced ## this project beside its peers, in one run
 	$(BENCH_BIN)/python -m benchmarks $(ARGS)

@@ -110,6 +110,7 @@ class HealthBoard:
         at = now - max(0.0, age)
         evidence = Evidence(Polarity(polarity), Source(source), at, detail, seconds, failed)
         with slot.mutex:
+            slot.draw = self._draw()
             self._keep(slot, slot.machine.observe(evidence, now), now)
         self._teller.tell()
 
@@ -207,7 +208,6 @@ class HealthBoard:
 
     def _keep(self, slot: _Slot, changes: tuple[Change, ...], now: float) -> None:
         """Keep the events of what changed, under the mutex of the slot so that they stay in order."""
-        slot.draw = self._draw()
         self._plan(slot, now)
         epoch = self._clock.time() - now
         for change in changes:

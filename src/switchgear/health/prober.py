@@ -125,9 +125,10 @@ class Prober:
         for watch in tuple(self._watches):
             watch.tick()
         self._follow()
+        changes_in = self._board.elapse()  # first: what has fallen silent is asked in this turn
         if self.leads:
             self._start_due()
-        return min(_LOOK_EVERY_SECONDS, self._board.elapse(), self._idle_seconds())
+        return min(_LOOK_EVERY_SECONDS, changes_in, self._idle_seconds())
 
     def _start_due(self) -> None:
         due = sorted((self._board.probe_in(name), name) for name in self._probes if name not in self._running)
@@ -181,6 +182,7 @@ class Prober:
         try:
             await over.wait()
         except asyncio.CancelledError:
+            task.add_done_callback(_retrieve)
             task.cancel()
             raise
         finally:

@@ -1,8 +1,8 @@
 """When a dependency is probed next. Pure: moments, the breaker's state and the random draw are arguments.
 
-Traffic that succeeds saves the probe. While it recovers, or is in doubt, probes come quickly, so that it is decided
-within one probe interval. While it is unhealthy they back off, and come no later than the end of the breaker's
-cooldown, since that is when calls are let in again.
+Traffic that succeeds saves the probe. While it recovers, from an outage or from being slow, or is in doubt, probes come
+quickly, so that it is decided within one probe interval. While it is unhealthy they back off, and come no later than
+the end of the breaker's cooldown, since that is when calls are let in again.
 """
 
 from __future__ import annotations
@@ -47,9 +47,14 @@ def next_probe(machine: HealthMachine, breaker: BreakerView, now: float, draw: f
 
 
 def _is_urgent(machine: HealthMachine) -> bool:
-    """Return whether an answer would decide something: nobody knows, it recovers, or there is a doubt to look into."""
+    """Return whether an answer would decide something.
+
+    Nobody knows, it recovers, it is degraded and has begun to answer quickly again, or there is a doubt to look into.
+    """
     probes, calls = machine.line(Source.PROBE), machine.line(Source.CALL)
     if machine.state is Health.UNKNOWN or probes.state is Health.RECOVERING or probes.bad:
+        return True
+    if probes.state is Health.DEGRADED and probes.quick:
         return True
     return 0 < calls.bad < machine.dependency.down_after and probes.seen_at < calls.seen_at
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -98,6 +101,26 @@ def test_from_start_to_outage_and_back(seed: int | None) -> None:
         await clock.sleep_async(19.5)
         assert board.standing("redis").vouches
         await _stop(prober, task)
+
+    _simulate(main, seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_probe_comes_later_than_its_interval_and_jitter(seed: int) -> None:
+    """Looking whether time has changed something moves no probe: one that was late would let what is well go stale."""
+
+    async def main(clock: SimulatedClock) -> None:
+        options = Dependency("redis", kind="redis", jitter=0.5, probe_every=1.0, probe_timeout=0.4, freshness=2.0)
+        board, remote = HealthBoard([options], clock=clock, random=Random(seed)), Remote(clock)
+        changes: list[Health] = []
+        board.subscribe(lambda event: changes.append(event.after))
+        prober = Prober(board, {"redis": remote.probe})
+        task = asyncio.create_task(prober.run())
+        await clock.sleep_async(300.0)
+        await _stop(prober, task)
+        gaps = [later - sooner for sooner, later in pairwise(remote.asked)]
+        assert max(gaps) <= 1.5 + 1e-9
+        assert changes == [Health.RECOVERING, Health.HEALTHY]
 
     _simulate(main, seed=seed)
 
@@ -278,6 +301,22 @@ def test_closing_leaves_nothing() -> None:
         assert len(asyncio.all_tasks()) == 1
 
     _simulate(main)
+
+
+def test_what_a_probe_says_after_the_end_is_nobodys_problem(caplog: pytest.LogCaptureFixture) -> None:
+    """A probe that ignores being cancelled, and fails once its prober is gone, is not complained of."""
+
+    async def main(clock: SimulatedClock) -> None:
+        _, remote, prober = _scene(clock)
+        remote.seconds, remote.deaf, remote.error = 5.0, True, ConnectionResetError()
+        task = asyncio.create_task(prober.run())
+        await clock.sleep_async(1.0)
+        await _stop(prober, task)
+        await clock.sleep_async(60.0)
+        gc.collect()
+
+    _simulate(main)
+    assert "never retrieved" not in caplog.text
 
 
 def test_one_dependency_has_one_probe() -> None:

@@ -102,3 +102,13 @@ def test_the_wait_varies_within_its_bound(probes: str, least: float, most: float
     """Processes that started together drift apart, and none waits longer than the maximum."""
     assert _wait(probes, draw=0.0) == pytest.approx(least) or probes == "-" * 99
     assert _wait(probes, draw=0.999999) == pytest.approx(most, abs=1e-3)
+
+
+def test_what_was_slow_and_is_quick_again_is_decided_soon() -> None:
+    """Coming back from degraded takes one probe interval and a few quick looks, as coming back from an outage does."""
+    machine = HealthMachine(Dependency("redis", kind="redis", degraded_after=0.5), 0.0)
+    waits = []
+    for now, seconds in enumerate([0.1, 0.1, 1.0, 1.0, 1.0, 0.1, 0.1], start=1):
+        machine.observe(Evidence(Polarity.POSITIVE, Source.PROBE, now, seconds=seconds), now)
+        waits.append((str(machine.state), next_probe(machine, NO_BREAKER, now, MIDDLE) - now))
+    assert waits[4:] == [("degraded", 10.0), ("degraded", 1.0), ("healthy", 10.0)]

@@ -7,13 +7,15 @@ from typing import cast
 
 import pytest
 
+from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
 from switchgear.core.errors import Invalid, QueueFull, RateLimited
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.engine import EngineLimits
-from switchgear.execution.intent import Change
+from switchgear.execution.intent import Change, Intent
+from switchgear.execution.outcomes import Outcomes
 from switchgear.execution.refold import Refold
 from switchgear.execution.transitions import Kind, State
 from switchgear.gates.tenants import TenantLimits
@@ -343,3 +345,17 @@ async def test_law_4_a_doubt_that_could_only_wait_for_its_deadline_is_named_at_o
         intent = await rig.submit()
         await rig.clock.elapse(2.0)
         assert (await rig.engine.intent("acme", intent.id)).state is State.IN_DOUBT
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 1e300, -1.0])
+async def test_law_1_whoever_waits_for_ever_waits_for_a_bounded_time(seconds: float) -> None:
+    """Endless is as long as anybody may wait; what is no time is none. Neither is an error of Python's."""
+    outcomes: Outcomes[Intent] = Outcomes(SYSTEM_CLOCK)
+    async with running() as rig:
+        rig.tool()
+        done = await rig.settled(await rig.submit())
+    waiting = asyncio.ensure_future(outcomes.wait(done.id, seconds))
+    await asyncio.sleep(0)
+    assert waiting.done() is not (seconds > 0)
+    outcomes.announce(done)
+    assert await waiting is (done if seconds > 0 else None)

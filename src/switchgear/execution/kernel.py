@@ -145,7 +145,7 @@ class Kernel:
             return None  # it queues, and is refused there with all that follows
         finally:
             if cleared is None:
-                self._queue.done(ticket)
+                self._queue.call_off(ticket)
         self._departing += 1
         change = Change(Kind.DISPATCHED, self._dispatch_facts(intent, registered, conditions))
         return Departure(change, conditions, registered, ticket, cleared[1])
@@ -162,7 +162,7 @@ class Kernel:
         if unsure:
             self._unsent.add(departure.ticket.intent_id)
         departure.permits.refund()
-        self._queue.done(departure.ticket)
+        self._queue.call_off(departure.ticket)
         self._wake.set()
 
     def never_left(self, intent: Intent) -> bool:

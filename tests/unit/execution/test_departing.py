@@ -16,6 +16,7 @@ from switchgear.execution.admission import Lately, Submission
 from switchgear.execution.contract import Call, Result, Succeeded, Tool
 from switchgear.execution.engine import EngineLimits
 from switchgear.execution.intent import Intent
+from switchgear.execution.shares import Share
 from switchgear.execution.transitions import State
 from switchgear.gates.budget_names import HELD, USED
 from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest, Stage
@@ -374,6 +375,18 @@ async def test_what_lands_after_the_end_of_an_engine_is_found_by_the_next_one() 
     assert (await second.intent("acme", row.key)).state is State.IN_DOUBT
     await _passed(clock, second.stop(0.0))
     await store.close()
+
+
+async def test_what_was_called_off_has_cost_its_tenant_nothing() -> None:
+    """SEMANTICS §5: calls that never left are refunded, here of the tenant's rate: the next one leaves at once."""
+    async with running(limits=EngineLimits(share=Share(rate=1.0))) as rig:
+        rig.tool()
+        await _begun(rig)
+        rig.store.plan = ["down"]
+        with pytest.raises(StoreError):
+            await rig.submit(key="k1")
+        assert (await rig.submit(key="k2")).state is State.DISPATCHED
+        assert (await rig.submit(key="k3")).state is State.READY
 
 
 async def _passed(clock: VirtualClock, work: Coroutine[object, object, object]) -> None:

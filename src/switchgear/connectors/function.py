@@ -53,6 +53,8 @@ class _Function:
     @classmethod
     def of(cls, function: Callable[..., Any]) -> _Function:
         """Look at `function` once. Raises `OptionError` when it cannot be a tool."""
+        if _yields(function):
+            raise OptionError(f"{name_of(function)} yields: to call it does nothing yet; return what it has done")
         named = [one for one in parameters_of(function) if one.kind is not one.VAR_KEYWORD]
         needed = frozenset(one.name for one in named if one.default is one.empty)
         known = frozenset(one.name for one in named)
@@ -115,7 +117,9 @@ class FunctionConnector:
 
 async def _in_loop(run: Callable[..., Any], call: Call) -> Result:
     try:
-        return _succeeded(await bounded(call.deadline, run(call, **call.arguments)))
+        value = await bounded(call.deadline, run(call, **call.arguments))
+        _check_done(run, value)
+        return _succeeded(value)
     except DeadlinePassed:
         return Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "the function did not end in its time")
     except asyncio.CancelledError:
@@ -193,12 +197,19 @@ def _fill(future: Future[Result], run: Callable[..., Any], call: Call) -> None:
 def _outcome(run: Callable[..., Any], call: Call) -> Result:
     try:
         value = run(call, **call.arguments)
-        if inspect.isawaitable(value):
-            _discard(value)
-            raise TypeError(f"{name_of(run)} returned an awaitable; write it with async def")  # noqa: TRY301 - it is a failure of the function like any other
+        _check_done(run, value)
         return _succeeded(value)
     except BaseException as error:  # noqa: BLE001 - outermost driver: nothing may leave a thread but a result
         return failure_of(error)
+
+
+def _check_done(run: Callable[..., Any], value: object) -> None:
+    """Raise `TypeError` for a value that is work still to be done: nobody would do it, and it is no success."""
+    if inspect.isawaitable(value):
+        _discard(value)
+        raise TypeError(f"{name_of(run)} returned an awaitable; write it with async def, and await there")
+    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+        raise TypeError(f"{name_of(run)} returned a generator that nobody runs; return what it has done")
 
 
 def _succeeded(value: object) -> Succeeded:
@@ -263,11 +274,20 @@ def _text(error: SwitchgearError) -> str:
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
+    return any(map(inspect.iscoroutinefunction, _called(function)))
+
+
+def _yields(function: Callable[..., Any]) -> bool:
+    called = _called(function)
+    return any(map(inspect.isgeneratorfunction, called)) or any(map(inspect.isasyncgenfunction, called))
+
+
+def _called(function: Callable[..., Any]) -> tuple[Any, Any]:
+    """Return what is called in the end, behind partials, and the method by which it is if it is an object."""
     target: Any = function
     while isinstance(target, functools.partial):
         target = target.func
-    method = getattr(type(target), "__call__", None)  # noqa: B004 - the method itself is wanted, not whether it is there
-    return inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(method)
+    return target, getattr(type(target), "__call__", None)  # noqa: B004 - the method itself is wanted, not whether it is there
 
 
 def _we_are_cancelled() -> bool:

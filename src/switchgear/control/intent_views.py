@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from switchgear.execution.intent import Approval, Intent, Resolution
+from switchgear.execution.owning import owned
 from switchgear.execution.transitions import State
 
 PausedFor = Callable[[str, str], str | None]
@@ -106,7 +107,7 @@ def intent_view(intent: Intent, paused_for: PausedFor, *, replayed: bool = False
         state=str(intent.state),
         effect=str(intent.effect),
         key=intent.key,
-        arguments=intent.arguments,
+        arguments=owned(intent.arguments),
         attempts=intent.attempt,
         attempts_max=intent.attempts_max,
         created_at=intent.created_at,

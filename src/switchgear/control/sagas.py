@@ -13,6 +13,7 @@ from switchgear.control.permissions import Permissions
 from switchgear.core.errors import Invalid
 from switchgear.core.scope import Principal
 from switchgear.execution.engine import Engine
+from switchgear.execution.owning import owned
 from switchgear.execution.sagas.book import SAGAS, saga_of
 from switchgear.execution.sagas.decide import How
 from switchgear.execution.sagas.definition import StepDefinition
@@ -196,9 +197,9 @@ def _step_view(step: Step) -> StepView:
         name=step.name,
         tool=step.tool,
         phase=str(step.phase),
-        arguments=step.arguments,
+        arguments=owned(step.arguments),
         compensate=step.compensate,
-        undo=step.undo,
+        undo=None if step.undo is None else owned(step.undo),
         pivot=step.pivot,
         intent=step.intent,
         compensation=step.compensation,

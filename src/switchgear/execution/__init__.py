@@ -4,6 +4,7 @@ contract    what a tool and its connector promise: Tool, Call, Result, Connector
 intent      the record, its states and the one table of transitions
 decide      what follows from a result, an interruption, a cancel: pure
 arguments   JSON Schema of a tool's arguments
+owning      copies of arguments that nobody else can change: pure
 queue       the bounded fair queue: pure
 recorder    changes become events and a row in one conditional append
 admission   the door: keys, gates, a place, the ledger

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ from switchgear.execution.contract import Tool
 from switchgear.execution.departing import Departure, Departures
 from switchgear.execution.gating import admission_request, also_of
 from switchgear.execution.intent import Change, Intent
+from switchgear.execution.owning import owned
 from switchgear.execution.parts import ACTOR, Parts
 from switchgear.execution.recorder import KEYS, Birth, Draft, ExceededError, KeyRecord, StaleError, key_name
 from switchgear.execution.refusals import Refusals
@@ -142,6 +143,7 @@ class Admission:
             raise Overloaded(code=Code.SHUTTING_DOWN, policy="lifecycle", state="stopping", retry_after=1.0)
         tool = self._tool(submission.tool)
         key = _checked_key(tool, submission.key)
+        submission = replace(submission, arguments=_owned_arguments(submission.arguments))
         payload = _checked_arguments(tool, submission.arguments)
         checked_time_box(tool, submission.time_box, self._registry)
         checked_priority(submission.priority)
@@ -166,14 +168,17 @@ class Admission:
                 waited_for.set()
 
     async def _bind_unmet(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
-        """Take a key to be free until the ledger says otherwise. Whatever refuses it, a repeat is answered."""
+        """Take a key to be free until the ledger says otherwise. Whatever refuses it, a repeat is answered.
+
+        So it is while nothing can be written; but what may just have been written is not called a repeat.
+        """
         try:
             return await self._accept(submission, tool, payload, NEVER_BOUND)
         except StaleError:
             return await self._bind(submission, tool, payload, name)
-        except Rejected:
+        except (Rejected, StoreError):
             found = await self._found(submission, payload, name)
-            if not isinstance(found, Intent):
+            if not isinstance(found, Intent) or found.id in self.unacknowledged:
                 raise
             return Admitted(found, replayed=True)
 
@@ -232,7 +237,7 @@ class Admission:
         self._queue.reserve(intent_id, scope.tenant)
         try:
             facts = self._facts(intent_id, submission, tool, payload) | key.facts_of(payload)
-            draft = self._recorder.draft(Birth(facts, {"arguments": dict(submission.arguments)}))
+            draft = self._recorder.draft(Birth(facts, {"arguments": submission.arguments}))
             conditions, changes = self._passed(draft.born, tool)
             departure = self._departures.departure(draft.intent) if at_once and not changes else None
             if departure is not None:
@@ -346,9 +351,20 @@ def _checked_key(tool: Tool, key: str | None) -> str | None:
         if tool.needs_key:
             raise Invalid(code=Code.IDEMPOTENCY_KEY_REQUIRED, policy="idempotency")
         return None
-    if not 1 <= len(key) <= KEY_CHARACTERS_MAX or not key.isprintable():
+    given: object = key
+    if not isinstance(given, str) or not 1 <= len(key) <= KEY_CHARACTERS_MAX or not key.isprintable():
         raise Invalid(f"an idempotency key has 1 to {KEY_CHARACTERS_MAX} printable characters", policy="idempotency")
     return key
+
+
+def _owned_arguments(arguments: object) -> dict[str, Any]:
+    """Return a copy that its caller cannot change any more."""
+    if not isinstance(arguments, Mapping):
+        raise Invalid(f"arguments are an object, not {type(arguments).__name__}", policy="arguments")
+    try:
+        return owned(arguments)
+    except RecursionError:
+        raise Invalid("the arguments are nested too deep", policy="arguments") from None
 
 
 def _checked_arguments(tool: Tool, arguments: Mapping[str, Any]) -> str:

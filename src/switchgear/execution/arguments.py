@@ -1,8 +1,9 @@
 """Holds an intent's arguments against the JSON Schema of its tool, before anything is recorded.
 
 Validators are made once per contract and kept, at most `VALIDATORS_MAX` pairs: a compiled one that says quickly
-whether arguments fit, and one that finds the words when they do not, and has the last word. Nothing is ever fetched:
-a schema refers to itself only.
+whether arguments fit, and one that finds the words when they do not, and has the last word. Where the two read a
+keyword differently there is only the second, so never does one accept what the other refuses. Nothing is ever
+fetched: a schema refers to itself only.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from switchgear.execution.contract import Tool
 PROBLEMS_MAX = 5
 """The most problems that one refusal names."""
 VALIDATORS_MAX = 1_024
+_READ_DIFFERENTLY = frozenset({"pattern", "patternProperties", "multipleOf"})
+"""Keywords by which the two validators differ: in what an expression matches, and in parts of a fraction."""
 _TEXT_MAX = 200
 _Pair = tuple[jsonschema_rs.Draft202012Validator | None, Validator]
 _validators: dict[str, _Pair] = {}
@@ -73,10 +76,12 @@ def _validators_of(contract: str, schema: Mapping[str, Any]) -> _Pair:
 
 def _compiled(schema: Mapping[str, Any]) -> _Pair:
     wording = Draft202012Validator(dict(schema), registry=Registry())  # an empty registry fetches nothing
+    if not _READ_DIFFERENTLY.isdisjoint(_names(schema)):
+        return None, wording
     try:
         return jsonschema_rs.Draft202012Validator(dict(schema), offline=True), wording
     except (ValueError, jsonschema_rs.ReferencingError):
-        return None, wording  # such as a regular expression that only the other one knows
+        return None, wording
 
 
 def _dangling(schema: Mapping[str, Any]) -> list[str]:
@@ -102,6 +107,17 @@ def _references(part: object) -> Iterator[str]:
     elif isinstance(part, (list, tuple)):
         for item in part:
             yield from _references(item)
+
+
+def _names(part: object) -> Iterator[str]:
+    """Return every name in a schema, keywords and others: an argument of such a name only costs speed."""
+    if isinstance(part, Mapping):
+        yield from part
+        for value in part.values():
+            yield from _names(value)
+    elif isinstance(part, (list, tuple)):
+        for item in part:
+            yield from _names(item)
 
 
 def _worded(problem: ValidationError | SchemaError) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import isfinite
 
 import msgspec
 
@@ -135,6 +136,8 @@ def recordable(result: object) -> Result:
         case Succeeded():
             problem = unfit(result.value)
             return replace(result, value={"unrecorded": problem}) if problem else result
+        case Refused() | Uncertain() if problem := _garbled(result):
+            return Uncertain(Code.INTERNAL, f"the connector returned a result that is none: {problem}")
         case Refused() | Uncertain():
             return replace(result, message=_bounded(result.message))
         case _:
@@ -151,6 +154,18 @@ def unfit(value: object) -> str:
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         return _bounded(f"the value does not fit into JSON: {error}")
     return f"the value takes {size} bytes as JSON, and {VALUE_BYTES_MAX} is the most" if size > VALUE_BYTES_MAX else ""
+
+
+def _garbled(result: Refused | Uncertain) -> str:
+    """Return which member of a result is not what the contract says, in words; empty when all are."""
+    wanted: dict[str, type] = {"code": Code, "message": str, "verdict": Verdict}
+    for name, kind in wanted.items():
+        if not isinstance(getattr(result, name), kind):
+            return f"its {name} is no {kind.__name__}"
+    wish: object = result.retry_after
+    if wish is not None and not (isinstance(wish, (int, float)) and isfinite(wish)):
+        return "its retry_after is no number of seconds"
+    return ""
 
 
 async def _attempt(connector: Connector, call: Call, may_leave: Callable[[], bool]) -> Result:

@@ -86,11 +86,13 @@ def repeat_in_doubt(
     cut_off = intent.interruptions if interruptions is None else interruptions
     if not _repeatable(intent) or intent.cancel_requested or cut_off > INTERRUPTIONS_MAX:
         return ()
-    if intent.attempt >= intent.attempts_max + cut_off or moment.now >= intent.deadline_at:
+    if intent.attempt >= intent.attempts_max + cut_off:
         return ()
     if intent.effect is Effect.KEYED and not _remembered(intent, moment.now, moment.now, moment.unsure):
         return ()
     wait = backoff.wait(intent.attempt, moment.draw)
+    if moment.now + wait >= intent.deadline_at:
+        return ()  # it would only wait for its deadline, and be in doubt then
     return (_retry(intent, Code.IN_DOUBT, wait, moment.now),)
 
 

@@ -15,6 +15,7 @@ from switchgear.core.clock import Clock, VirtualClock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, DeadlineExceeded, Denied, StoreError, SwitchgearError
 from switchgear.core.ids import IdSource
+from switchgear.core.scope import PLATFORM_TENANT
 from switchgear.execution import decide
 from switchgear.execution.admission import Admission, Admitted, Submission
 from switchgear.execution.bounded import within
@@ -208,8 +209,13 @@ class Engine:
         return await self.recover()
 
     async def recover(self) -> Recovered:
-        """Read open intents back, and begin with overdue reverts. Called once, before anything is submitted."""
+        """Read open intents back, and begin with overdue reverts. Called once, before anything is submitted.
+
+        What an engine before this one has handed in on the same store, and was cut off from, is settled first: it
+        would land behind the reading, and nobody would look after it. Raises `StoreError` when that cannot be known.
+        """
         await self.leases.join()
+        await self.recorder.fence(PLATFORM_TENANT)
         await self.time_boxes.recover()
         recovered = await self._recovery.run()
         await self.sagas.recover()
@@ -426,8 +432,8 @@ class Engine:
         now = self.recorder.live.get(before.id)
         if now is None or self.admission.unacknowledged.pop(before.id, None) is None:
             return
-        if before.state in WAITING and before.state is not State.READY:  # else it was queued when it was announced
-            self._queue_again(now)
+        if self.kernel.never_left(now) or (before.state in WAITING and before.state is not State.READY):
+            self._queue_again(now)  # anything else was queued when it was announced
 
     def _queue_again(self, now: Intent) -> None:
         """Queue what is ready, or never left. One that is queued already gets a second ticket, which does no harm."""

@@ -26,6 +26,7 @@ from switchgear.execution.departing import Departure, may_leave_at_once
 from switchgear.execution.gating import HOLDING, also_of, dispatch_request
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.lines import SHEDDABLE, Ticket
+from switchgear.execution.owning import owned
 from switchgear.execution.parts import ACTOR, Parts
 from switchgear.execution.permits import Permits, admit, speaks_for_one_tenant
 from switchgear.execution.recorder import ExceededError, StaleError
@@ -144,7 +145,7 @@ class Kernel:
             return None  # it queues, and is refused there with all that follows
         finally:
             if cleared is None:
-                self._queue.done(ticket)
+                self._queue.call_off(ticket)
         self._departing += 1
         change = Change(Kind.DISPATCHED, self._dispatch_facts(intent, registered, conditions))
         return Departure(change, conditions, registered, ticket, cleared[1])
@@ -161,7 +162,7 @@ class Kernel:
         if unsure:
             self._unsent.add(departure.ticket.intent_id)
         departure.permits.refund()
-        self._queue.done(departure.ticket)
+        self._queue.call_off(departure.ticket)
         self._wake.set()
 
     def never_left(self, intent: Intent) -> bool:
@@ -289,7 +290,7 @@ class Kernel:
 
     async def _advance_ready(self, intent: Intent, ticket: Ticket) -> None:
         registered = self._parts.registry.get(intent.tool)
-        if intent.deadline_at <= self._clock.time():
+        if self._too_late(intent):
             await self._settle(intent, decide.expiry(intent))
         elif registered is None:
             await self._settle(intent, (decide.hold(_unregistered(intent)),))
@@ -320,11 +321,11 @@ class Kernel:
     async def _carry_on(self, dispatched: Intent, registered: Registered, permits: Permits) -> None:
         """Make the attempt that is on record as dispatched, and record what it came to.
 
-        Where the engine stopped or was fenced while the ledger took its time, or the remote may forget the key, it
-        never leaves.
+        Where the engine stopped or was fenced while the ledger took its time, or the deadline passed, or the remote
+        may forget the key, it never leaves.
         """
-        stays = self.attempts.closed or self._no_repeat(dispatched, registered) is not None
-        result = None if stays else await self._make(dispatched, registered, permits)
+        late = self._too_late(dispatched) or self._no_repeat(dispatched, registered) is not None
+        result = None if self.attempts.closed or late else await self._make(dispatched, registered, permits)
         if result is None:
             permits.refund()
             self._unsent.add(dispatched.id)
@@ -332,6 +333,9 @@ class Kernel:
             self._unsent.discard(dispatched.id)
             return
         await self._conclude(dispatched, registered, result)
+
+    def _too_late(self, intent: Intent) -> bool:
+        return intent.deadline_at <= self._clock.time()
 
     def _no_repeat(self, intent: Intent, registered: Registered) -> tuple[Change, ...] | None:
         return decide.no_repeat(intent, registered.tool, *self._parts.watch.read())
@@ -505,7 +509,7 @@ def _call(intent: Intent, deadline: Deadline) -> Call:
         tenant=intent.tenant,
         account=intent.account,
         actor=intent.actor,
-        arguments=intent.arguments,
+        arguments=owned(intent.arguments),
         idempotency_key=intent.downstream_key,
         attempt=intent.attempt,
         deadline=deadline,

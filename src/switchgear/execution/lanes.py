@@ -141,6 +141,12 @@ class Lane:
             self._paces.charge(line.tenant, line.rate, now)
         return True
 
+    def refund(self, ticket: Ticket) -> None:
+        """Take back what `take_at_once` charged for a ticket."""
+        line = self.lines[ticket.tenant]
+        if line.rate is not None:
+            self._paces.refund(line.tenant, line.rate)
+
     def take_safe(self, now: float, places: Container[str]) -> Ticket | None:
         """Return a safe ticket of one of the first lines, None when there is none."""
         for line in islice(self.lines.values(), PROBES_LOOK_MAX if self.waiting > self.unsafe else 0):

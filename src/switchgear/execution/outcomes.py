@@ -10,6 +10,9 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import Overloaded
 from switchgear.guard.expiry import Armed, Timers
 
+WAIT_MAX = 31 * 86_400.0
+"""The longest that anybody waits, in seconds: who wants to wait for ever asks again."""
+
 
 class Named(Protocol):
     """What can be waited for."""
@@ -42,8 +45,12 @@ class Outcomes(Generic[T]):
     async def wait(self, name: str, seconds: float) -> T | None:
         """Return what has the id `name` once it is announced as settled, or None after `seconds`.
 
+        More than `WAIT_MAX` seconds are that many, and what is no number of them above 0 is none.
+
         Raises `Overloaded` when too many wait already.
         """
+        if not seconds > 0:
+            return None
         if self._count >= self._waiters_max:
             raise Overloaded(
                 "too many callers wait for outcomes",
@@ -55,7 +62,7 @@ class Outcomes(Generic[T]):
         line = self._waiting.setdefault(name, [])
         line.append(waiter)
         self._count += 1
-        armed = Armed(self._timers, self._clock.monotonic() + seconds)
+        armed = Armed(self._timers, self._clock.monotonic() + min(seconds, WAIT_MAX))
         try:
             return await waiter
         except asyncio.CancelledError:

@@ -190,8 +190,9 @@ class FairQueue:
         return None
 
     def take_at_once(self, ticket: Ticket, now: float) -> bool:
-        """Let a ticket pass that was never queued, if it is due and nothing waits in its lane; `done` ends its running.
+        """Let a ticket pass that was never queued, if it is due and nothing waits in its lane.
 
+        `done` ends its running, or `call_off` when it did not leave after all.
         Return False when it has to queue.
         """
         if ticket.due > now:
@@ -199,6 +200,11 @@ class FairQueue:
         lane = self._lanes.get(ticket.lane) or self._lane(ticket.lane)
         line = lane.lines.get(ticket.tenant) or self._line(lane, ticket.tenant)
         return lane.take_at_once(line, now)
+
+    def call_off(self, ticket: Ticket) -> None:
+        """Give back what `take_at_once` gave to a ticket that did not leave: it has cost its tenant nothing."""
+        self._lanes[ticket.lane].refund(ticket)
+        self.done(ticket)
 
     def done(self, ticket: Ticket) -> None:
         """Give back the place that `take` or `take_at_once` gave to a ticket."""

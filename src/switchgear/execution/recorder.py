@@ -350,10 +350,17 @@ class Recorder:
 
         The writer takes appends in order, so an empty one that commits proves that all before it are settled.
         """
-        fence = await self._store.append(Append(self._ids.next("apd"), tenant, ()))
+        await self.fence(tenant)
+        return await self.reload(tenant, intent_id)
+
+    async def fence(self, tenant: str) -> None:
+        """Return once all is settled that was handed in before: it is on record by then, or it never will be.
+
+        Raises `StoreError` when the ledger does not acknowledge.
+        """
+        fence = await self._append(Append(self._ids.next("apd"), tenant, ()), "")
         if not isinstance(fence, Committed):
             raise StoreError("the ledger does not acknowledge", code=Code.TIMEOUT_JOURNAL_APPEND)
-        return await self.reload(tenant, intent_id)
 
     async def bound_key(self, tenant: str, name: str) -> tuple[KeyRecord, int] | None:
         """Return what a key is bound to and the version of that record, or None when it is free."""

@@ -34,4 +34,6 @@ def checked_start(not_before: float | None, delay: float | None, now: float, lif
 def checked_priority(priority: str | None) -> None:
     """Raise `Invalid` when there is no such class."""
     if priority is not None and priority not in PRIORITIES:
-        raise Invalid(f"there is no priority {priority[:50]!r}; write one of {', '.join(PRIORITIES)}", policy="queue")
+        raise Invalid(
+            f"there is no priority {str(priority)[:50]!r}; write one of {', '.join(PRIORITIES)}", policy="queue"
+        )

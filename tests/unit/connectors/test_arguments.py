@@ -74,3 +74,23 @@ def test_a_schema_may_refer_to_itself() -> None:
     assert schema_problems(schema) == []
     with pytest.raises(Invalid, match="/a"):
         validate(_tool(schema), {"a": "x"})
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"pattern": "^\\D+$"}, "٣"),
+        ({"pattern": "^\\S+$"}, "a\x85b"),
+        ({"pattern": "^[^\\d]+$"}, "٣"),
+        ({"not": {"pattern": "^\\w+$"}}, "é"),
+        ({"not": {"pattern": "^a$"}}, "a\n"),
+        ({"patternProperties": {"\\d": False}}, {"٣": 1}),
+        ({"propertyNames": {"pattern": "^\\W$"}}, {"ß": 1}),
+        ({"multipleOf": 0.1}, 0.3),
+        ({"allOf": [{"not": {"multipleOf": 0.3}}]}, 2**53 - 1),
+    ],
+)
+def test_what_one_validator_refuses_no_other_lets_in(schema: dict[str, Any], value: object) -> None:
+    """The quick check decides only where both read a schema alike: not in expressions, not in parts of a fraction."""
+    with pytest.raises(Invalid):
+        validate(_tool({"properties": {"v": schema}}), {"v": value})

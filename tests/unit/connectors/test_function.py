@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -333,3 +334,56 @@ def _waiting_for(event: asyncio.Event) -> Callable[..., Any]:
         await event.wait()
 
     return function
+
+
+def _lazy(_call: object) -> Iterator[int]:
+    """Do nothing until somebody asks for the first item."""
+    yield 1
+
+
+async def _lazy_in_loop(_call: object) -> AsyncIterator[int]:
+    """Do nothing until somebody asks for the first item."""
+    yield 1
+
+
+class _LazyObject:
+    def __call__(self, _call: object) -> Iterator[int]:
+        """Do nothing until somebody asks for the first item."""
+        yield 1
+
+
+@pytest.mark.parametrize("function", [_lazy, _lazy_in_loop, functools.partial(_lazy), _LazyObject()], ids=repr)
+def test_a_function_that_yields_is_no_tool(connector: FunctionConnector, function: Callable[..., Any]) -> None:
+    """To call it does nothing, and that would be on record as a success."""
+    with pytest.raises(OptionError, match="yields"):
+        connector.register("crm.lazy", function)
+
+
+async def _work(_call: object) -> None:
+    """Do it, if anybody waits."""
+
+
+async def _hands_on(call: object) -> object:
+    """Forget to await."""
+    return _work(call)
+
+
+def _hands_on_items(call: object) -> object:
+    """Forget to take the items."""
+    return _lazy(call)
+
+
+def _hands_on_later_items(call: object) -> object:
+    """Forget them as well."""
+    return _lazy_in_loop(call)
+
+
+@pytest.mark.parametrize("function", [_hands_on, _hands_on_items, _hands_on_later_items])
+async def test_work_that_is_still_to_be_done_is_no_success(
+    connector: FunctionConnector, function: Callable[..., Any]
+) -> None:
+    """What came back is known to nobody to have happened."""
+    connector.register("crm.hands_on", function)
+    result = await connector.execute(call_of("crm.hands_on"))
+    assert isinstance(result, Uncertain)
+    assert "TypeError" in result.message

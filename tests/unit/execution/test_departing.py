@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 
+from switchgear.core.clock import VirtualClock
 from switchgear.core.effects import Effect
 from switchgear.core.errors import RateLimited, StoreError
 from switchgear.execution.admission import Lately, Submission
-from switchgear.execution.contract import Call, Result, Succeeded
+from switchgear.execution.contract import Call, Result, Succeeded, Tool
 from switchgear.execution.engine import EngineLimits
 from switchgear.execution.intent import Intent
+from switchgear.execution.shares import Share
 from switchgear.execution.transitions import State
 from switchgear.gates.budget_names import HELD, USED
 from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest, Stage
 from switchgear.gates.tenants import TenantLimits
 from switchgear.guard import Guard
+from switchgear.ledger.chain import seal
 from switchgear.ledger.events import read
 from switchgear.policies.breaker import Breaker
-from switchgear.storage.abilities import Append, Count, Expect, Write
-from tests.unit.execution.rig import ACME, Rig, hang, running
+from switchgear.storage.abilities import Append, Appended, Count, Expect, Write
+from switchgear.testing import Fate, FaultyStore, StoreFaults
+from tests.unit.execution.rig import ACME, Flaky, Rig, Script, engine_on, hang, running
 
 
 async def _begun(rig: Rig) -> None:
@@ -282,3 +288,110 @@ def test_keys_that_were_met_are_bounded() -> None:
     new = [lately.is_new(("acme", key)) for key in ("a", "b", "a", "c", "b", "a")]
     assert new == [True, True, False, True, False, True]
     assert len(lately) == 2
+
+
+async def test_a_deadline_that_passes_while_the_ledger_takes_its_time_lets_nothing_leave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Law 1: nothing starts that cannot finish inside what remains; so it is not in doubt either."""
+    async with running() as rig:
+        rig.tool(effect=Effect.OPAQUE)
+        await _begun(rig)
+        append = rig.store.append
+
+        async def slow(sent: Append) -> Appended:
+            await rig.clock.sleep_async(5.0)
+            return await append(sent)
+
+        monkeypatch.setattr(rig.store, "append", slow)
+        wish = Submission(scope=ACME, tool="crm.update", arguments={}, key="k1", lifetime=2.0)
+        submitting = asyncio.ensure_future(rig.engine.submit(wish))
+        await rig.clock.elapse(60.0)
+        ended = await rig.engine.intent("acme", submitting.result().intent.id)
+        assert (ended.state, rig.script.calls) == (State.EXPIRED, [])
+
+
+async def test_two_who_cancel_what_was_never_acknowledged_do_not_strand_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Law 4: a dispatch that never left is settled, also when the loser of a race has looked at it first."""
+    async with running() as rig:
+        rig.tool()
+        await _begun(rig)
+        rig.store.plan = ["late", "lost", "lost"]
+        with pytest.raises(StoreError):
+            await rig.submit(a=1)
+        append, both, count = rig.store.append, asyncio.Event(), [0]
+
+        async def together(sent: Append) -> Appended:
+            count[0] += 1
+            if count[0] == 2:
+                both.set()
+            await both.wait()
+            return await append(sent)
+
+        monkeypatch.setattr(rig.store, "append", together)  # both are decided before either is written
+        found = await _only(rig)
+        people = ("person:ada", "person:kim")
+        await asyncio.gather(*(rig.engine.cancel("acme", found.id, reason="no", actor=who) for who in people))
+        await rig.clock.elapse(30.0)
+        ended = await rig.engine.intent("acme", found.id)
+        assert (ended.state, rig.script.calls) == (State.CANCELLED, [])
+
+
+@pytest.mark.parametrize("fate", ["down", "full"])
+async def test_a_repeat_is_answered_while_nothing_can_be_written(fate: str) -> None:
+    """A full disk hides no outcome, also not when its key was met long ago or by an engine before this one."""
+    async with running() as rig:
+        rig.tool()
+        first = await rig.settled(await rig.submit(a=1))
+        rig.engine.admission.lately = Lately()
+        rig.store.plan = [fate, fate]
+        again = await rig.submit(a=1)
+        assert (again.id, again.value) == (first.id, "done")
+        with pytest.raises(StoreError):
+            await rig.submit(key="k2", a=1)
+
+
+async def test_what_lands_after_the_end_of_an_engine_is_found_by_the_next_one() -> None:
+    """Law 4: a dispatch that was cut off with its engine is in doubt, also when its record was still on its way."""
+    clock = VirtualClock()
+    store = FaultyStore(seal, clock=clock, faults=StoreFaults(slow_seconds=(4.0, 4.0)))
+    first = engine_on(cast("Flaky", store), clock, guards={})
+    first.registry.register(Tool(name="crm.update", requires=("crm",)), Script())
+    first.start()
+    await clock.elapse(0.0)
+    store.plan = [Fate.SLOW]
+    wish = Submission(scope=ACME, tool="crm.update", arguments={}, key="k1")
+    submitting = asyncio.ensure_future(first.submit(wish))
+    await clock.elapse(0.0)
+    await _passed(clock, first.stop(0.0))
+    assert isinstance(submitting.exception(), StoreError)
+    assert store.in_flight
+    second = engine_on(cast("Flaky", store), clock, guards={}, seed=2)
+    second.registry.register(Tool(name="crm.update", requires=("crm",)), Script())
+    await _passed(clock, second.recover())
+    (row,) = await store.page("intent", "acme", facet=None, before=None, limit=9)
+    assert (await second.intent("acme", row.key)).state is State.IN_DOUBT
+    await _passed(clock, second.stop(0.0))
+    await store.close()
+
+
+async def test_what_was_called_off_has_cost_its_tenant_nothing() -> None:
+    """SEMANTICS §5: calls that never left are refunded, here of the tenant's rate: the next one leaves at once."""
+    async with running(limits=EngineLimits(share=Share(rate=1.0))) as rig:
+        rig.tool()
+        await _begun(rig)
+        rig.store.plan = ["down"]
+        with pytest.raises(StoreError):
+            await rig.submit(key="k1")
+        assert (await rig.submit(key="k2")).state is State.DISPATCHED
+        assert (await rig.submit(key="k3")).state is State.READY
+
+
+async def _passed(clock: VirtualClock, work: Coroutine[object, object, object]) -> None:
+    """Let time pass until `work` has ended."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        await clock.elapse(0.1)
+    await task

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import pytest
 
+from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
 from switchgear.core.errors import Invalid, QueueFull, RateLimited
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.engine import EngineLimits
-from switchgear.execution.intent import Change
+from switchgear.execution.intent import Change, Intent
+from switchgear.execution.outcomes import Outcomes
 from switchgear.execution.refold import Refold
 from switchgear.execution.transitions import Kind, State
 from switchgear.gates.tenants import TenantLimits
@@ -301,3 +304,58 @@ async def test_a_release_that_nobody_acknowledged_is_found_and_carried_out() -> 
         rig.store.plan = ["late", "lost", "lost"]
         rig.tool()
         assert (await rig.settled(intent)).state is State.SUCCEEDED
+
+
+_ODD_CODE = cast("Code", "NO_SUCH_CODE")
+_ODD_WISH = cast("float", "soon")
+
+
+@pytest.mark.parametrize("effect", [Effect.OPAQUE, Effect.KEYED, Effect.READ_ONLY])
+@pytest.mark.parametrize(
+    "result",
+    [
+        Refused(_ODD_CODE, "", retryable=False, verdict=Verdict.SUCCESS),
+        Refused(Code.TOOL_FAILED, "no", retryable=True, verdict=Verdict.SUCCESS, retry_after=_ODD_WISH),
+        Refused(Code.TOOL_FAILED, "no", retryable=True, verdict=Verdict.SUCCESS, retry_after=float("nan")),
+        Refused(Code.TOOL_FAILED, cast("str", None), retryable=True, verdict=Verdict.SUCCESS),
+        Uncertain(_ODD_CODE, "lost"),
+        Uncertain(Code.IN_DOUBT, "lost", retry_after=float("inf")),
+        Uncertain(Code.IN_DOUBT, "lost", cast("Verdict", "bad")),
+    ],
+    ids=["code", "wish", "nan", "message", "doubtful code", "endless wish", "verdict"],
+)
+async def test_law_4_a_result_that_says_something_else_is_doubt_and_strands_nothing(
+    result: Result, effect: Effect
+) -> None:
+    """A connector that does not keep its contract cannot leave an action dispatched for ever, named by nobody."""
+    async with running() as rig:
+        rig.tool(effect=effect)
+        rig.script.answers = [result] * 9
+        intent = await rig.settled(await rig.submit())
+        assert intent.state is (State.IN_DOUBT if effect.writes else State.FAILED)
+        assert "a result that is none" in intent.message
+        assert rig.engine.kernel.in_flight == 0
+
+
+async def test_law_4_a_doubt_that_could_only_wait_for_its_deadline_is_named_at_once() -> None:
+    """A remote that asks for an hour, of an action that has a minute, hides no doubt behind a retry."""
+    async with running() as rig:
+        rig.tool(lifetime=60.0)
+        rig.script.answers = [Uncertain(Code.DEPENDENCY_FAILED, "lost", retry_after=3_600.0)]
+        intent = await rig.submit()
+        await rig.clock.elapse(2.0)
+        assert (await rig.engine.intent("acme", intent.id)).state is State.IN_DOUBT
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 1e300, -1.0])
+async def test_law_1_whoever_waits_for_ever_waits_for_a_bounded_time(seconds: float) -> None:
+    """Endless is as long as anybody may wait; what is no time is none. Neither is an error of Python's."""
+    outcomes: Outcomes[Intent] = Outcomes(SYSTEM_CLOCK)
+    async with running() as rig:
+        rig.tool()
+        done = await rig.settled(await rig.submit())
+    waiting = asyncio.ensure_future(outcomes.wait(done.id, seconds))
+    await asyncio.sleep(0)
+    assert waiting.done() is not (seconds > 0)
+    outcomes.announce(done)
+    assert await waiting is (done if seconds > 0 else None)

@@ -179,7 +179,7 @@ async def test_no_crash_lets_a_repeat_undo_a_later_action(
     """Two actions on one resource, in every order of their appends, with a crash after each of them."""
     clock, remote = VirtualClock(), Contacts(set(lose))
     store = Flaky(await open_store("memory://", seal=seal, clock=clock))
-    engine = await begin(Dying(store, appends), clock, remote, 1)
+    engine = await begin(Dying(store, 1 + appends), clock, remote, 1)  # the first is that of its start
     rig = Rig(engine, store, clock, Script(), {})
     submitting = []
     for name in ("ada", "bea"):

@@ -17,6 +17,7 @@ from switchgear.core.scope import checked_name
 from switchgear.execution.admission import ARGUMENTS_BYTES_MAX
 from switchgear.execution.arguments import validate
 from switchgear.execution.contract import Tool
+from switchgear.execution.owning import owned
 from switchgear.execution.registry import Registry
 from switchgear.execution.sagas.references import references
 from switchgear.execution.sagas.saga import Step
@@ -122,9 +123,9 @@ def _step(given: Sequence[StepDefinition], position: int, tool: Tool, registry: 
         name=one.label,
         tool=tool.name,
         contract=tool.contract,
-        arguments=dict(one.arguments),
+        arguments=owned(one.arguments),
         compensate=tool.compensate,
-        undo=None if one.undo is None else dict(one.undo),
+        undo=None if one.undo is None else owned(one.undo),
         pivot=one.pivot,
     )
 

@@ -95,7 +95,8 @@ class Door:
     async def _found(self, wish: SagaSubmission, definition: Definition, key: str) -> Saga | int:
         """Return the saga that the key is bound to, or the version at which it is free to be bound.
 
-        Raises `Conflict` (IDEMPOTENCY_CONFLICT) when it is bound to other steps.
+        Raises `Conflict` (IDEMPOTENCY_CONFLICT) when it is bound to other steps, `StoreError` (LEDGER_CORRUPT) when it
+        is bound to a saga that is gone: then nobody can tell, and it is not free.
         """
         tenant = wish.scope.tenant
         bound = await self._book.bound(tenant, key_name(wish.scope.account, key))
@@ -103,7 +104,9 @@ class Door:
             return 0
         record, version = bound
         saga = await self._book.get(tenant, record.intent_id)
-        if saga is None or _forgotten(saga, *self._parts.watch.read()):
+        if saga is None:
+            raise StoreError(f"the key is bound to {record.intent_id}, which is gone", code=Code.LEDGER_CORRUPT)
+        if _forgotten(saga, *self._parts.watch.read()):
             return version
         return _same_steps(saga, record, definition)
 

@@ -17,7 +17,9 @@ from switchgear.core.scope import Scope
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Tool, Uncertain
 from switchgear.execution.engine import Decided, EngineLimits
 from switchgear.execution.intent import Intent
+from switchgear.execution.recorder import KeyRecord, encoded_key
 from switchgear.execution.resolving import Finding, Says
+from switchgear.execution.sagas.book import SAGA_KEYS, key_name
 from switchgear.execution.sagas.decide import How
 from switchgear.execution.sagas.definition import StepDefinition
 from switchgear.execution.sagas.door import COUNTED_AS, AdmittedSaga, SagaSubmission
@@ -25,6 +27,7 @@ from switchgear.execution.sagas.saga import Saga
 from switchgear.execution.sagas.transitions import Phase, SagaState
 from switchgear.gates.gate import NO_CONDITIONS, ApprovalNeeded, Conditions, GateRequest, Stage
 from switchgear.ledger.events import read
+from switchgear.storage.abilities import Append, Write
 from tests.turns import turns
 from tests.unit.execution.rig import ACME, GLOBEX, Rig, engine_on, hang, running
 
@@ -529,3 +532,15 @@ async def test_who_submitted_the_saga_asked_for_its_steps_and_for_what_undoes_th
         intent = await rig.engine.intent("acme", str(stuck.steps[0].compensation))
         asked_by = cast("Mapping[str, Any]", await rig.engine.consents._asked_by(intent))  # noqa: SLF001 - who, not how
         assert set(asked_by) == {"switchgear", ACME.actor}
+
+
+async def test_a_key_whose_saga_is_gone_is_not_free() -> None:
+    """Fail closed: nobody can tell whether its steps were done."""
+    async with running() as rig:
+        prepared(rig)
+        name = key_name(ACME.account, "k")
+        record = encoded_key(KeyRecord("sga_" + "0" * 32, "d"))
+        await rig.store.append(Append("apd_1", "acme", (), (Write(SAGA_KEYS, name, 0, record),)))
+        with pytest.raises(StoreError) as refusal:
+            await submit(rig, RESERVE, SEND)
+        assert refusal.value.code is Code.LEDGER_CORRUPT

@@ -21,6 +21,7 @@ PINNED := pyproject.toml constraints.txt
 CODE = $(wildcard src tests tools examples benchmarks)
 FAST_TESTS = $(wildcard tests/unit tests/property tests/packaging)
 SLOW_TESTS = $(filter-out $(FAST_TESTS),$(patsubst %/,%,$(wildcard tests/*/)))
+SPEED_TEST = tests/integration/test_speed.py
 PYTEST = $(BIN)/python -m pytest
 AT_ONCE = -n 2
 
@@ -37,7 +38,8 @@ check: format lint types layers docs-check fast-tests ## format, lint, types, la
 
 test: .venv/.synced ## every test, real servers included (ARGS="-k breaker")
 	$(PYTEST) $(AT_ONCE) $(FAST_TESTS) $(ARGS) || test $$? = 5 # 5: none of them was asked for
-	$(PYTEST) $(SLOW_TESTS) $(ARGS) || test $$? = 5
+	$(PYTEST) $(AT_ONCE) --dist loadfile $(SLOW_TESTS) $(ARGS) --ignore=$(SPEED_TEST) || test $$? = 5
+	$(PYTEST) $(SPEED_TEST) $(ARGS) || test $$? = 5 # by itself: it measures
 
 coverage: .venv/.synced ## unit and property tests with the lines and branches they miss
 	$(BIN)/coverage run -m pytest $(FAST_TESTS) -m "not packaging"

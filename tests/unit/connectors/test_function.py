@@ -352,7 +352,11 @@ class _LazyObject:
         yield 1
 
 
-@pytest.mark.parametrize("function", [_lazy, _lazy_in_loop, functools.partial(_lazy), _LazyObject()], ids=repr)
+@pytest.mark.parametrize(
+    "function",
+    [_lazy, _lazy_in_loop, functools.partial(_lazy), _LazyObject()],
+    ids=["function", "in the loop", "partial", "object"],
+)
 def test_a_function_that_yields_is_no_tool(connector: FunctionConnector, function: Callable[..., Any]) -> None:
     """To call it does nothing, and that would be on record as a success."""
     with pytest.raises(OptionError, match="yields"):

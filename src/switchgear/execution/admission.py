@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -143,7 +143,7 @@ class Admission:
             raise Overloaded(code=Code.SHUTTING_DOWN, policy="lifecycle", state="stopping", retry_after=1.0)
         tool = self._tool(submission.tool)
         key = _checked_key(tool, submission.key)
-        submission = replace(submission, arguments=_owned_arguments(submission.arguments))
+        submission = msgspec.structs.replace(submission, arguments=_owned_arguments(submission.arguments))
         payload = _checked_arguments(tool, submission.arguments)
         checked_time_box(tool, submission.time_box, self._registry)
         checked_priority(submission.priority)

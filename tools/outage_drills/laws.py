@@ -13,7 +13,7 @@ from switchgear.health.evidence import Source
 from switchgear.health.standing import Health
 from tools.outage_drills.facts import Changed, Effect, Facts, Observation, Outage, Refusal, Span
 from tools.outage_drills.faults import BOUND_SECONDS_MAX, QUICK_SECONDS_MAX
-from tools.outage_drills.lines import Lines, worst_run
+from tools.outage_drills.lines import ROUNDING_SECONDS, Lines, worst_run
 
 END_SECONDS = 1.0
 """How long a prober waits for a probe that it has cancelled."""
@@ -21,7 +21,6 @@ Law = Callable[[Facts], Sequence[str]]
 TICK_SECONDS = 1.0
 """How often a prober looks at the traffic, at the latest."""
 _GAP_MAX = 1.5
-_EPSILON = 1e-6
 _DOUBLINGS_MAX = 3
 _DOWN = {Health.UNHEALTHY, Health.UNKNOWN}
 
@@ -83,7 +82,7 @@ def unnoticed(facts: Facts) -> list[str]:
         for one in effects
         if _rests_on(one, outage)
         for bound in (blind_seconds(outage, facts, one.at),)
-        if one.at >= outage.begin + bound + _EPSILON and not _is_told_by_calls(outage, one, facts)
+        if one.at >= outage.begin + bound + ROUNDING_SECONDS and not _is_told_by_calls(outage, one, facts)
     ]
 
 
@@ -115,7 +114,7 @@ def unreasoned(facts: Facts) -> list[str]:
         for one in facts.effects
         for words in (
             "" if one.confirmed else "the reason was inferred",
-            "" if one.at - one.asked <= facts.reason_max_age + _EPSILON else "the reason was stale",
+            "" if one.at - one.asked <= facts.reason_max_age + ROUNDING_SECONDS else "the reason was stale",
             "" if facts.died.get(one.victim, inf) <= one.at else "the victim lives",
         )
         if words
@@ -185,7 +184,7 @@ def late(facts: Facts) -> list[str]:
     return [
         f"{_outage(outage)} was over at {outage.end:.3f}, and felt for {seconds:.3f} s where {bound:.3f} s are enough"
         for outage, seconds, bound in repairs(facts)
-        if seconds > bound + _EPSILON
+        if seconds > bound + ROUNDING_SECONDS
     ]
 
 
@@ -257,7 +256,7 @@ def _is_well(one: Refusal, facts: Facts, felt: Sequence[tuple[Outage, float]]) -
     patience = max(before, default=_from_nothing(name, facts))
     spans = [*facts.blind, *(span for held, span in facts.held if held == name)]
     recovered = 2 * _from_nothing(name, facts)
-    return one.at > patience + _EPSILON and not any(span.meets(one.at - recovered, one.at) for span in spans)
+    return one.at > patience + ROUNDING_SECONDS and not any(span.meets(one.at - recovered, one.at) for span in spans)
 
 
 def _from_nothing(name: str, facts: Facts) -> float:

@@ -13,6 +13,9 @@ from switchgear.health.dependency import Dependency
 from switchgear.health.evidence import Source
 from tools.outage_drills.facts import Happening, Observation
 
+ROUNDING_SECONDS = 1e-6
+"""Moments that are closer than this are one: who computes them otherwise rounds otherwise."""
+
 
 @dataclass(slots=True)
 class Line:
@@ -27,9 +30,9 @@ class Line:
 
     def take(self, one: Observation, options: Dependency) -> None:
         """Count an observation. One that is older than another, or too old, says nothing."""
-        if one.received - self.positive_at >= options.freshness:
+        if one.received - self.positive_at >= options.freshness + ROUNDING_SECONDS:
             self.good, self.relied = 0, False
-        if one.received - self.seen_at >= options.freshness:
+        if one.received - self.seen_at >= options.freshness - ROUNDING_SECONDS:
             self.bad, self.was_down = 0, False
         if one.at < self.seen_at or one.received - one.at >= options.freshness:
             return
@@ -51,11 +54,11 @@ class Line:
 
     def speaks_against(self, now: float, options: Dependency) -> bool:
         """Return whether its youngest word is a doubt, or it has been down and is not back yet."""
-        return (self.bad > 0 or self.was_down) and now - self.seen_at < options.freshness
+        return (self.bad > 0 or self.was_down) and now - self.seen_at < options.freshness - ROUNDING_SECONDS
 
     def speaks_for(self, now: float, options: Dependency) -> bool:
         """Return whether it was right often enough, and lately."""
-        return self.relied and self.bad == 0 and now - self.positive_at < options.freshness
+        return self.relied and self.bad == 0 and now - self.positive_at < options.freshness + ROUNDING_SECONDS
 
 
 @dataclass(slots=True)

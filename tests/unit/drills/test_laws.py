@@ -12,6 +12,7 @@ from switchgear.health.evidence import Source
 from switchgear.health.standing import Health
 from tools.outage_drills import laws
 from tools.outage_drills.facts import Changed, Effect, Facts, Happening, Observation, Outage, Refusal, Span
+from tools.outage_drills.lines import Line
 
 REDIS = Dependency("redis", kind="redis", jitter=0.0, down_after=2, probe_every=2.0, probe_timeout=1.0, freshness=10.0)
 OUTAGE = Outage("redis", "reset", 100.0, 120.0, breaks=True)
@@ -78,7 +79,7 @@ BREAKS: dict[str, tuple[Callable[[Facts], Sequence[str]], Facts]] = {
     ),
     "an effect before there is evidence": (laws.unfounded, facts(WELL[0], effect(90.5))),
     "an effect on one lucky answer": (laws.unfounded, facts(*WELL, *DOWN, BACK[0], effect(121.1))),
-    "an effect on what went stale": (laws.unfounded, facts(*WELL, effect(99.0 + REDIS.freshness))),
+    "an effect on what went stale": (laws.unfounded, facts(*WELL, effect(99.01 + REDIS.freshness))),
     "an effect while calls fail": (
         laws.unfounded,
         facts(*WELL, seen(99.2, positive=False, source=Source.CALL), effect(99.3)),
@@ -129,3 +130,11 @@ def test_how_long_an_outage_may_go_unnoticed() -> None:
 def test_a_slow_machine_loosens_no_freshness() -> None:
     """Slack is for what is promised: right answers are too old at the same moment on every machine."""
     assert laws.blind_seconds(OUTAGE, facts(slack=60.0), 103.0) == REDIS.freshness
+
+
+def test_moments_that_only_rounding_parts_are_one() -> None:
+    """Who fell silent in the moment of the next answer has fallen silent, however the sum was rounded."""
+    line = Line(bad=2, was_down=True, seen_at=13.215189349704579)
+    options = replace(REDIS, freshness=1.9949999999999999, probe_every=0.5, probe_timeout=0.5)
+    line.take(Observation("redis", Source.CALL, positive=True, at=14.7, received=15.210189349704578), options)
+    assert not line.was_down

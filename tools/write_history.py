@@ -67,6 +67,15 @@ SAMPLES: Mapping[Kind, tuple[Mapping[str, Any], Mapping[str, Any] | None]] = {
     Kind.RETRY_SCHEDULED: ({"attempt": 1, "code": "IN_DOUBT", "wait": 0.25, "not_before": 1_700_000_002.0}, None),
     Kind.DEFERRED: ({"code": "CIRCUIT_OPEN", "dependency": "crm", "waiting_for": "CIRCUIT_OPEN"}, None),
     Kind.HELD: ({"code": "TOOL_UNREGISTERED", "waiting_for": "TOOL_UNREGISTERED"}, None),
+    Kind.FORCED: (
+        {
+            "by": "user:b",
+            "until": 1_700_000_300.0,
+            "contract": "0" * 64,
+            "overrode": [{"dependency": "crm", "state": "unhealthy"}],
+        },
+        {"reason": "checked by hand"},
+    ),
     Kind.FAILED: ({"code": "RETRY_EXHAUSTED"}, {"message": "three attempts"}),
     Kind.CANCEL_REQUESTED: ({"by": "user:a", "cancel_requested": True}, {"reason": "not needed"}),
     Kind.CANCELLED: ({"code": "CANCELLED", "by": "user:a"}, {"message": "not needed"}),

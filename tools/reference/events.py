@@ -40,6 +40,8 @@ _MEANINGS: Mapping[Kind, str] = {
     Kind.REJECTED: "Somebody said no.",
     Kind.HELD: "Something stands in its way. Names the code.",
     Kind.RELEASED: "What stood in its way has changed.",
+    Kind.FORCED: "A person let its next attempt leave although a dependency does not vouch. Names who, until when, and "
+    "what it overrides.",
     Kind.DEFERRED: "A guard or gate asked to come back later.",
     Kind.DISPATCHED: "The next attempt is about to leave. Names attempt and owner.",
     Kind.SUCCEEDED: "The attempt happened.",

@@ -14,6 +14,7 @@ from switchgear.assembly.acting import Acting, PlatformActing
 from switchgear.assembly.backups import check_is_no_backup, folder_of, store_folder
 from switchgear.assembly.configuration import Configuration, default, load
 from switchgear.assembly.dependencies import DependencyKeeping, DependencyOptions
+from switchgear.assembly.destruction import check_declared
 from switchgear.assembly.guards import GuardPool
 from switchgear.assembly.kill_switches import KillSwitching
 from switchgear.assembly.ledger_keeping import LedgerKeeper
@@ -35,6 +36,7 @@ from switchgear.core.ids import IdSource
 from switchgear.core.scope import PLATFORM_TENANT, Principal
 from switchgear.execution.budget_keeper import BudgetKeeper
 from switchgear.execution.contract import Connector, Tool
+from switchgear.execution.destruction import Destruction
 from switchgear.execution.doubts import DoubtOptions
 from switchgear.execution.engine import Engine, EngineLimits, Sources
 from switchgear.execution.lookups import check_lookup
@@ -52,7 +54,7 @@ from switchgear.gates.restoring.keeper import RestoreKeeper
 from switchgear.gates.tenants import TenantLimits
 from switchgear.health.board import HealthBoard
 from switchgear.health.dependency import Dependency, Kind
-from switchgear.health.inventory import operations
+from switchgear.health.inventory import OperationRecord, operations
 from switchgear.health.modes import Modes
 from switchgear.health.probe import Probe
 from switchgear.ledger.chain import seal
@@ -123,6 +125,8 @@ class Switchgear:
         )
         self._contracts = ContractKeeper(ContractBook(), store, clock=clock, ids=self._ids, encoder=self._encoder)
         self._restores = RestoreKeeper(RestoreBook(), store, clock=clock, ids=self._ids, encoder=self._encoder)
+        self._begun = False
+        self.destruction = Destruction(self.health, self._kill_switching.gate, clock=clock)
         self.engine = self._engine(rng)
         self.engine.run_beside(self._contracts.run)
         self._dependencies.join(self.engine, self._transitions)
@@ -131,7 +135,7 @@ class Switchgear:
             engine=self.engine,
             store=store,
             guards=self.guards.all,
-            dependencies=Dependencies(self.engine, self.health, operations),
+            dependencies=Dependencies(self.engine, self.health, self._destructive),
             kill_switches=self._kill_switching.join(self.engine),
             budgets=Budgets(self._budget_keeper, store),
             contracts=self._contracts,
@@ -140,6 +144,7 @@ class Switchgear:
                 self.engine
             ),
             monitoring=_monitoring(configuration, clock),
+            single_operator=configuration.kill_switches.single_operator,
         )
         self.control.health.include(lambda: dependency_parts(self.health.standings()))
         join_self_test(self.control, self.engine, self._kill_switching)
@@ -205,6 +210,7 @@ class Switchgear:
                 arguments_schema=schema if schema is not None else schema_of(function),
                 **options,
             )
+            self._check_vouched(tool)
             tool = self._with_lookup(tool, lookup)
             self._functions.register(name, function)
             self.register(tool, self._functions)
@@ -215,10 +221,13 @@ class Switchgear:
     def register(self, tool: Tool, connector: Connector) -> None:
         """Register a tool whose attempts `connector` makes.
 
-        Raises `OptionError` when its name is taken, or when its lookup is no read-only tool that is registered.
+        Raises `OptionError` when its name is taken, when its lookup is no read-only tool that is registered, and in a
+        gear that runs when it is destructive and requires a dependency that nobody declared.
         """
         check_lookup(self.engine.registry, tool)
+        self._check_vouched(tool)
         self.engine.registry.register(tool, connector)
+        self.destruction.register(tool)
         self._contracts.book.register(tool.name, tool.contract, tool.version)
         for dependency in tool.requires:
             self.guards.of(dependency)
@@ -253,7 +262,11 @@ class Switchgear:
         return PlatformActing(self.control, Principal(PLATFORM_TENANT, actor, frozenset(), frozenset(PERMISSIONS)))
 
     async def run_until_idle(self, timeout: float = 60.0) -> None:
-        """Return once nothing is ready or running. Raises `DeadlineExceeded` after `timeout` seconds."""
+        """Return once nothing is ready or running. Raises `DeadlineExceeded` after `timeout` seconds.
+
+        Raises `OptionError` for a destructive tool that requires a dependency which nobody declared.
+        """
+        self._check_declared()
         await self.engine.run_until_idle(timeout)
 
     async def drain(self, grace: float | None = None) -> None:
@@ -269,6 +282,8 @@ class Switchgear:
         for tool, connector in sorted(built, key=lambda one: one[0].lookup is not None):  # what looks up comes first
             self._adopt(connector)
             self.register(tool, connector)
+        if start:
+            self._check_declared()
         await self._kill_switching.begin()
         await self._budget_keeper.load()
         await self._contracts.load()
@@ -290,6 +305,19 @@ class Switchgear:
             closing.push_async_callback(self._budget_keeper.stop)
             if not self.stopping:
                 closing.push_async_callback(self.drain)
+
+    def _destructive(self) -> tuple[OperationRecord, ...]:
+        """Return every destructive operation: functions of the process, and tools of this gear."""
+        return (*operations(), *self.destruction.inventory.records())
+
+    def _check_declared(self) -> None:
+        """From now on every dependency is known that a destructive tool requires. Raises `OptionError`."""
+        check_declared(self.engine.registry, self.health.names)
+        self._begun = True
+
+    def _check_vouched(self, tool: Tool) -> None:
+        if self._begun:
+            check_declared([tool], self.health.names)
 
     def _with_lookup(self, tool: Tool, lookup: str | Callable[..., Any] | None) -> Tool:
         """Return `tool` with its lookup, which is registered as a tool of its own when it is a function."""
@@ -334,7 +362,16 @@ class Switchgear:
                 budget,
                 approval,
             ),
-            dispatch_gates=(stop, restored, changed, RequiredDependencies(self.guards.of), budget, approval),
+            dispatch_gates=(
+                stop,
+                restored,
+                changed,
+                self.destruction.gate,
+                RequiredDependencies(self.guards.of),
+                budget,
+                approval,
+            ),
+            destruction=self.destruction,
             limits=EngineLimits(
                 slots=settings.slots,
                 queue_max=settings.queue_max,

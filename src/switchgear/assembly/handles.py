@@ -124,6 +124,15 @@ class IntentHandle(_Handle[IntentView]):
         )
         return self.view
 
+    async def force(self, *, reason: str, seconds: float) -> IntentView:
+        """Let it leave once within `seconds` (at most 3,600), whatever dependency does not vouch for it now.
+
+        For what the destructive gate holds. Raises `Denied` for agents and for whoever asked for it, `Conflict` when
+        the gate does not hold it, `Invalid` for the reason or the seconds.
+        """
+        self.view = await self._control.forced.force(self._principal, self.id, reason=reason, seconds=seconds)
+        return self.view
+
     async def replay(self, *, mode: str, reason: str, wait: float = 0.0) -> ReplayView:
         """Look at it again (`verify`), let it go on (`resume`), or do what has no effect now anew (`re-execute`).
 

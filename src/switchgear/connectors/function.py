@@ -24,6 +24,7 @@ from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.core.codes import Code
 from switchgear.core.errors import (
     DeadlineExceeded,
+    DestructiveBlocked,
     InDoubt,
     NotApplied,
     OptionError,
@@ -196,6 +197,7 @@ def _fill(future: Future[Result], run: Callable[..., Any], call: Call) -> None:
 
 def _outcome(run: Callable[..., Any], call: Call) -> Result:
     try:
+        call.check_leaving()  # it may have waited long for its thread
         value = run(call, **call.arguments)
         _check_done(run, value)
         return _succeeded(value)
@@ -245,6 +247,11 @@ def _rejected(error: Rejected) -> Result:
     return Refused(error.code, _text(error), error.decision == "defer", Verdict.IGNORED, error.retry_after)
 
 
+def _blocked(error: DestructiveBlocked) -> Result:
+    """Return what a refusal of the destructive gate says: nothing was done, unless items were done before it."""
+    return Uncertain(error.code, _text(error), Verdict.IGNORED) if error.done else _rejected(error)
+
+
 def _late(error: DeadlineExceeded) -> Result:
     if error.sent:
         return Uncertain(error.code, _text(error))
@@ -261,6 +268,7 @@ def _unreachable(error: ConnectionRefusedError) -> Result:
 
 FAILURES: Mapping[type[Exception], Callable[..., Result]] = {
     NotApplied: _not_applied,
+    DestructiveBlocked: _blocked,
     Rejected: _rejected,
     DeadlineExceeded: _late,
     InDoubt: _doubtful,

@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
-from switchgear.execution.intent import Approval, Intent, Resolution
+from switchgear.execution.intent import Approval, Hindrance, Intent, Resolution
 from switchgear.execution.owning import owned
 from switchgear.execution.transitions import State
+from switchgear.gates.destructive.force import Force
 
 PausedFor = Callable[[str, str], str | None]
 """Says for which code the dependency of a tool is paused now, for all or for one tenant; None when it is not."""
@@ -43,6 +44,33 @@ class ResolutionView:
     at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HindranceView:
+    """What refused an intent for now, `since` when in seconds since the epoch.
+
+    `retry_after` is seconds from then; None when nobody knows.
+    """
+
+    policy: str
+    dependency: str
+    state: str
+    retry_after: float | None
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForceView:
+    """A person's word that it may leave once although the dependencies in `overrode` do not vouch.
+
+    `until` is in seconds since the epoch. `used` says that an attempt has left under it.
+    """
+
+    by: str
+    until: float
+    overrode: list[str]
+    used: bool
+
+
 class IntentView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An intent as its tenant may see it."""
 
@@ -65,6 +93,10 @@ class IntentView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     message: str
     waiting_for: str | None
     """Why it does not run now: a code such as CIRCUIT_OPEN, TOOL_UNREGISTERED; None when nothing holds it."""
+    hindrance: HindranceView | None
+    """What stands in its way while it is held or deferred; None when nothing does."""
+    force: ForceView | None
+    """Who lets it leave although a dependency does not vouch; None when nobody does."""
     cancel_requested: bool
     final: bool
     ended: str | None
@@ -118,6 +150,8 @@ def intent_view(intent: Intent, paused_for: PausedFor, *, replayed: bool = False
         code=intent.code,
         message=intent.message,
         waiting_for=_waiting_for(intent, paused_for),
+        hindrance=_hindrance_view(intent.hindrance),
+        force=_force_view(intent.force),
         cancel_requested=intent.cancel_requested,
         final=intent.final,
         ended=None if intent.ended is None else str(intent.ended),
@@ -154,6 +188,25 @@ def _approval_view(approval: Approval | None) -> ApprovalView | None:
         granted_by=[grant.by for grant in approval.granted],
         used=approval.used,
     )
+
+
+def _hindrance_view(found: Hindrance | None) -> HindranceView | None:
+    if found is None:
+        return None
+    return HindranceView(
+        policy=found.policy,
+        dependency=found.dependency,
+        state=found.state,
+        retry_after=found.retry_after,
+        since=found.since,
+    )
+
+
+def _force_view(force: Force | None) -> ForceView | None:
+    if force is None:
+        return None
+    overrode = [one.dependency for one in force.overrode]
+    return ForceView(by=force.by, until=force.until, overrode=overrode, used=force.used)
 
 
 def _resolution_view(resolution: Resolution | None) -> ResolutionView | None:

@@ -17,6 +17,7 @@ from switchgear.control.budgets import Budgets
 from switchgear.control.dead_letters import DeadLetters
 from switchgear.control.dependencies import Dependencies
 from switchgear.control.doubts import Doubts
+from switchgear.control.forcing import ForcedIntents
 from switchgear.control.health import Health, Monitoring
 from switchgear.control.intents import Intents
 from switchgear.control.kill_switches import KillSwitches
@@ -41,6 +42,7 @@ class Control:
     intents: Intents
     approvals: Approvals
     doubts: Doubts
+    forced: ForcedIntents
     dead_letters: DeadLetters
     replays: Replays
     time_boxes: TimeBoxes
@@ -70,13 +72,18 @@ class Control:
         backups: Backups,
         contracts: ContractKeeper,
         monitoring: Monitoring,
+        single_operator: bool = False,
     ) -> Self:
-        """Return the use cases of one engine, its store and its guards. `monitoring` measures the machine."""
+        """Return the use cases of one engine, its store and its guards. `monitoring` measures the machine.
+
+        `single_operator` says that one person may do what else takes two.
+        """
         readiness = Readiness(engine, store, kill_switches)
         return cls(
             intents=Intents(engine, store),
             approvals=Approvals(engine),
             doubts=Doubts(engine),
+            forced=ForcedIntents(engine, single_operator=single_operator),
             dead_letters=DeadLetters(engine, store),
             replays=Replays(engine, store),
             time_boxes=TimeBoxes(engine, store),

@@ -29,12 +29,18 @@ class Consents:
 
         Raises `Denied` when it cannot be told who asked for the intent, `Invalid` for a reason that is too long.
         """
-        asked_by = await self._asked_by(intent)
-        at = self._parts.clock.time()
-        return Word(by=by, channel=channel, asked_by=asked_by, at=at, digest=digest, reason=reason)
+        asked_by = await self.askers(intent)
+        return Word(by=by, channel=channel, asked_by=asked_by, at=self.now(), digest=digest, reason=reason)
 
-    async def _asked_by(self, intent: Intent) -> frozenset[str]:
-        """Return who asked for an intent: its actor, and those of everything that it serves."""
+    def now(self) -> float:
+        """Return when a word is said that is said now, in seconds since the epoch."""
+        return self._parts.clock.time()
+
+    async def askers(self, intent: Intent) -> frozenset[str]:
+        """Return who asked for an intent: its actor, and those of everything that it serves.
+
+        Raises `Denied` when that cannot be told.
+        """
         names = {intent.actor}
         parent = intent.parent
         for _ in range(ANCESTORS_MAX):

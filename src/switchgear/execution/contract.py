@@ -19,6 +19,9 @@ from switchgear.core.effects import Effect
 from switchgear.core.errors import Invalid, OptionError
 from switchgear.core.outcome import Verdict
 from switchgear.core.scope import checked_name
+from switchgear.health.findings import Confirmed
+from switchgear.health.obstacles import Kind, Obstacle
+from switchgear.health.permit import Permit
 
 _DAY = 86_400.0
 
@@ -132,10 +135,21 @@ def _check_name(kind: str, name: object) -> None:
         raise OptionError(f"{error.message}; not {name!r}") from None
 
 
+class PermitSource(Protocol):
+    """Gives the permits of one attempt."""
+
+    def permit(self, because: Confirmed[Any]) -> Permit:
+        """Return the permit of a block that destroys something because of what was confirmed."""
+
+    def check_leaving(self) -> None:
+        """Raise `DestructiveBlocked` unless the attempt may still leave."""
+
+
 class Call(msgspec.Struct, frozen=True):
     """One attempt, as the connector sees it. `idempotency_key` is the same for every attempt of one intent.
 
     `about` is the idempotency key of the action that this one looks up, reverts or compensates; None for others.
+    `permits` is there for attempts of destructive tools, and used by `destructive`.
     """
 
     intent_id: str
@@ -150,6 +164,27 @@ class Call(msgspec.Struct, frozen=True):
     trace: str
     purpose: str | None = None
     about: str | None = None
+    permits: PermitSource | None = None
+
+    def destructive(self, *, because: Confirmed[Any]) -> Permit:
+        """Return the permit for what the tool destroys item by item, for ``with``.
+
+        The gate is asked when the block begins, before each item of ``permit.each(items)``, and by ``permit.check()``:
+        every dependency that the tool requires vouches, no kill switch freezes it, and `because` is a `Confirmed` of at
+        most 30 seconds. Raises `DestructiveBlocked` when it may not, and always in a tool that is not marked
+        ``destructive=True``.
+        """
+        if self.permits is None:
+            raise Obstacle(Kind.UNMARKED, state="missing").refusal(self.tool, 0)
+        return self.permits.permit(because)
+
+    def check_leaving(self) -> None:
+        """Ask the gate again, for connectors: after a wait for a place or a connection, before the first byte leaves.
+
+        Raises `DestructiveBlocked` for what is destructive and may not leave any more.
+        """
+        if self.permits is not None:
+            self.permits.check_leaving()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,9 +55,18 @@ class Backoff:
         return draw * min(self.cap, self.base * 2.0 ** min(attempt - 1, 63))
 
 
-def after_result(intent: Intent, backoff: Backoff, result: Result, moment: Moment) -> tuple[Change, ...]:
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """An attempt that was stopped here, because of `code`, before anything of it left. It is not counted as one."""
+
+    code: Code
+
+
+def after_result(intent: Intent, backoff: Backoff, result: Result | Unsent, moment: Moment) -> tuple[Change, ...]:
     """Return what to record of an attempt that ended with `result`."""
     match result:
+        case Unsent():
+            return after_unsent(intent, moment, result.code)
         case Succeeded():
             return (Change(Kind.SUCCEEDED, {}, {"value": result.value}),)
         case Uncertain(code=Code.SHUTTING_DOWN):
@@ -96,9 +105,9 @@ def repeat_in_doubt(
     return (_retry(intent, Code.IN_DOUBT, wait, moment.now),)
 
 
-def after_unsent(intent: Intent, moment: Moment) -> tuple[Change, ...]:
-    """Return what to record of a dispatch that was recorded but whose call was never made."""
-    code = str(Code.LEDGER_UNAVAILABLE)
+def after_unsent(intent: Intent, moment: Moment, why: Code = Code.LEDGER_UNAVAILABLE) -> tuple[Change, ...]:
+    """Return what to record of a dispatch that was recorded but whose call was never made, because of `why`."""
+    code = str(why)
     if intent.cancel_requested and intent.unresolved:
         return (_doubt(intent, Code.CANCELLED, "cancelled; an earlier attempt may have been applied"),)
     kept = {KEPT: True} if intent.unresolved else {}
@@ -158,6 +167,8 @@ def hold(refusal: Rejected) -> Change:
         "dependency": refusal.dependency,
         "waiting_for": code,
     }
+    if refusal.state:
+        facts["state"] = refusal.state
     if refusal.retry_after is not None:
         facts["retry_after"] = refusal.retry_after
     return Change(Kind.HELD, facts, {"message": refusal.message} if refusal.message else None)
@@ -177,6 +188,7 @@ def deferral(refusal: Rejected, wait: float, now: float) -> Change:
         "code": str(refusal.code),
         "policy": refusal.policy,
         "dependency": refusal.dependency,
+        "state": refusal.state,
         "retry_after": refusal.retry_after,
         "waiting_for": str(refusal.code),
         "wait": wait,

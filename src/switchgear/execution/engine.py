@@ -20,7 +20,9 @@ from switchgear.execution import decide
 from switchgear.execution.admission import Admission, Admitted, Submission
 from switchgear.execution.bounded import within
 from switchgear.execution.consenting import Consents
+from switchgear.execution.contract import Tool
 from switchgear.execution.dead_letters import DeadLetters
+from switchgear.execution.destruction import Destruction
 from switchgear.execution.detached import Detached
 from switchgear.execution.doubts import DoubtOptions, Doubts
 from switchgear.execution.family import Family
@@ -44,6 +46,7 @@ from switchgear.execution.thawing import Thawed, Thawing
 from switchgear.execution.time_boxes.driver import TimeBoxes
 from switchgear.execution.transitions import ANSWERED, WAITING, State
 from switchgear.gates.gate import Gate
+from switchgear.health.obstacles import Obstacle
 from switchgear.ledger.events import EventEncoder
 from switchgear.storage.abilities import Conflicted, Store
 
@@ -101,7 +104,7 @@ Decision = Callable[[Intent], Decided]
 class Engine:
     """Accepts, carries out and answers for intents on one store."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one parameter a part of the engine
         self,
         *,
         store: Store,
@@ -112,8 +115,9 @@ class Engine:
         limits: EngineLimits,
         sources: Sources,
         doubts: DoubtOptions | None = None,
+        destruction: Destruction | None = None,
     ) -> None:
-        """Put the parts together; nothing runs yet."""
+        """Put the parts together; nothing runs yet. The gate of `destruction` stands among `dispatch_gates`."""
         clock, ids = sources.clock, sources.ids
         lease = Lease(ids.next("eng"), limits.leases, clock)
         self._clock = clock
@@ -125,7 +129,12 @@ class Engine:
         self.outcomes: Outcomes[Intent] = Outcomes(clock)
         self.time_boxes = TimeBoxes(parts, sources.encoder)
         self.kernel = Kernel(
-            parts, gates=dispatch_gates, guard_of=guard_of, own_guard_of=own_guard_of, slots=limits.slots
+            parts,
+            gates=dispatch_gates,
+            guard_of=guard_of,
+            own_guard_of=own_guard_of,
+            destruction=destruction,
+            slots=limits.slots,
         )
         self.admission = Admission(
             parts,
@@ -168,6 +177,10 @@ class Engine:
         self.recorder.subscribe(self.doubts.note)
         self.recorder.subscribe(self.time_boxes.note)
         self.recorder.accompany(self.time_boxes.desk)
+        self.destruction = destruction
+        """What is asked about destructive tools and what became of them; None where no gate is."""
+        if destruction is not None:
+            self.recorder.subscribe(destruction.note)
 
     def keep_fresh(self, space: str, refresh: Refresh) -> None:
         """Have `refresh` read again what a gate relies on in `space`, when an append finds it changed."""
@@ -337,6 +350,12 @@ class Engine:
             return Decided(changes)
 
         return await self.change(tenant, intent_id, decision, actor=actor)
+
+    def hindering(self, tool: Tool | None) -> tuple[Obstacle, ...]:
+        """Return what stands in the way of a destructive tool now: each dependency that does not vouch for it."""
+        if tool is None or not tool.destructive or self.destruction is None:
+            return ()
+        return self.destruction.gate.obstacles(tool.requires)
 
     def lane_paused_for(self, tool: str, tenant: str | None = None) -> str | None:
         """Return the code for which the tool's dependency is paused now, or the `tenant` is there; None when not."""

@@ -8,6 +8,8 @@ from typing import Any
 from switchgear.execution.contract import Tool
 from switchgear.execution.intent import Intent
 from switchgear.execution.recorder import NOTHING_ELSE, Also
+from switchgear.execution.transitions import State
+from switchgear.gates.destructive.force import Force
 from switchgear.gates.gate import NO_CONDITIONS, Conditions, Consent, GateRequest, Stage
 
 HOLDING = frozenset(
@@ -71,6 +73,7 @@ def dispatch_request(intent: Intent, tool: Tool, now: float) -> GateRequest:
         consent=_consent(intent),
         purpose=intent.purpose,
         undo=intent.undo,
+        force=_force(intent),
     )
 
 
@@ -82,6 +85,12 @@ def also_of(conditions: Conditions, later: Conditions = NO_CONDITIONS) -> Also:
     if conditions is NO_CONDITIONS:
         return NOTHING_ELSE
     return Also(expects=conditions.expects, counts=conditions.counts)
+
+
+def _force(intent: Intent) -> Force | None:
+    """Return the force that speaks for the next dispatch, or for the one that is on record and has not left yet."""
+    force = intent.force
+    return force if force is not None and force.used is (intent.state is State.DISPATCHED) else None
 
 
 def _consent(intent: Intent) -> Consent | None:

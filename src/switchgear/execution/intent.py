@@ -14,6 +14,7 @@ import msgspec
 from switchgear.core.effects import Effect
 from switchgear.execution.reservation import settles
 from switchgear.execution.transitions import DOUBTFUL, FINAL, SETTLED, TRANSITIONS, WAITING, Kind, State
+from switchgear.gates.destructive.force import Force, Overridden
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -53,6 +54,19 @@ class Resolution(msgspec.Struct, frozen=True):
     at: float
 
 
+class Hindrance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What refused an intent for now, in the facts of every refusal, `since` when in seconds since the epoch.
+
+    `retry_after` is seconds from then, None when nobody knows.
+    """
+
+    policy: str
+    dependency: str
+    state: str
+    since: float
+    retry_after: float | None = None
+
+
 class Replay(msgspec.Struct, frozen=True, omit_defaults=True):
     """The newest replay of an intent: who asked, in which mode, when, and its trace.
 
@@ -83,7 +97,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     how many seconds away `not_before` was when it was set. `time_box` is how many seconds it holds before the tool
     `undo` reverts it; None means for good. `restored` says that it went into doubt since the store came from a backup,
     and has forgotten what happened afterwards. `ended` is what a dead letter had come to. No `priority`
-    means critical.
+    means critical. `hindrance` is what holds or defers it. `force` is a person's word that overrides it once.
     """
 
     id: str
@@ -125,6 +139,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     waiting_for: str | None = None
     code: str | None = None
     message: str = ""
+    hindrance: Hindrance | None = None
+    force: Force | None = None
     value: Any = None
     approval: Approval | None = None
     resolution: Resolution | None = None
@@ -187,8 +203,17 @@ class IllegalTransitionError(Exception):
     """A defect: the table does not allow this event in this state."""
 
 
-_CLEARED: Mapping[str, Any] = {"not_before": None, "wait": None, "waiting_for": None, "code": None, "message": ""}
-_NESTED = frozenset({"approval", "resolution", "replay", "ended", "state", "version", "id", "tenant"})
+_CLEARED: Mapping[str, Any] = {
+    "not_before": None,
+    "wait": None,
+    "waiting_for": None,
+    "code": None,
+    "message": "",
+    "hindrance": None,
+}
+_NESTED = frozenset(
+    {"approval", "resolution", "replay", "ended", "state", "version", "id", "tenant", "hindrance", "force"}
+)
 _FIELDS = frozenset(Intent.__struct_fields__) - _NESTED
 
 
@@ -262,10 +287,24 @@ def _scheduled(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # no
 
 
 def _sent(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
-    """Return the use of an approval: a dispatch that names it consumes it."""
-    if intent.approval is None or facts.get("approval") != intent.approval.digest:
-        return {}
-    return {"approval": msgspec.structs.replace(intent.approval, used=True)}
+    """Return the use of an approval and of a force: a dispatch that names one consumes it; no force outlasts it."""
+    used: dict[str, Any] = {}
+    if intent.force is not None:
+        used["force"] = msgspec.structs.replace(intent.force, used=True) if "forced" in facts else None
+    if intent.approval is not None and facts.get("approval") == intent.approval.digest:
+        used["approval"] = msgspec.structs.replace(intent.approval, used=True)
+    return used
+
+
+def _hindered(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+    """Return what refused it for now. Events of earlier releases may name less."""
+    named = {name: facts.get(name) or "" for name in ("policy", "dependency", "state")}
+    return {"hindrance": Hindrance(since=at, retry_after=facts.get("retry_after"), **named)}
+
+
+def _forced(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+    overrode = msgspec.convert(facts["overrode"], tuple[Overridden, ...])
+    return {"force": Force(facts["by"], at, facts["until"], facts["contract"], overrode)}
 
 
 def _proposed(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
@@ -290,7 +329,7 @@ def _dead(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: A
 
 
 def _again(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
-    return {**_known(intent, facts, at), "ended": None, "cancel_requested": False, "approval": None}
+    return {**_known(intent, facts, at), "ended": None, "cancel_requested": False, "approval": None, "force": None}
 
 
 def _anew(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
@@ -318,6 +357,9 @@ _FOLDS: Mapping[Kind, Callable[[Intent, Facts, float], dict[str, Any]]] = {
     Kind.APPROVAL_GIVEN: _given,
     Kind.APPROVAL_WITHDRAWN: _withdrawn,
     Kind.APPROVED: _scheduled,
+    Kind.HELD: _hindered,
+    Kind.DEFERRED: _hindered,
+    Kind.FORCED: _forced,
     Kind.DISPATCHED: _sent,
     Kind.RESOLUTION_PROPOSED: _proposed,
     Kind.IN_DOUBT: _in_doubt,

@@ -21,8 +21,9 @@ from switchgear.execution.attempt import Attempts
 from switchgear.execution.bounded import within
 from switchgear.execution.consent import approval_request
 from switchgear.execution.contract import Call, Result, Uncertain
-from switchgear.execution.decide import Backoff
+from switchgear.execution.decide import Backoff, Unsent
 from switchgear.execution.departing import Departure, may_leave_at_once
+from switchgear.execution.destruction import AttemptPermits, Destruction
 from switchgear.execution.gating import HOLDING, also_of, dispatch_request
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.lines import SHEDDABLE, Ticket
@@ -70,9 +71,11 @@ class Kernel:
         gates: Sequence[Gate],
         guard_of: GuardOf,
         own_guard_of: OwnGuardOf = no_own_guard,
+        destruction: Destruction | None = None,
         slots: int,
     ) -> None:
         """Work with the parts of one engine."""
+        self._destruction = destruction
         self._parts = parts
         self._recorder = parts.recorder
         self._queue = parts.queue
@@ -321,21 +324,35 @@ class Kernel:
     async def _carry_on(self, dispatched: Intent, registered: Registered, permits: Permits) -> None:
         """Make the attempt that is on record as dispatched, and record what it came to.
 
-        Where the engine stopped or was fenced while the ledger took its time, or the deadline passed, or the remote
-        may forget the key, it never leaves.
+        Where something has come in its way since, or the engine was fenced, it never leaves.
         """
-        late = self._too_late(dispatched) or self._no_repeat(dispatched, registered) is not None
-        result = None if self.attempts.closed or late else await self._make(dispatched, registered, permits)
+        why = self._hindrance(dispatched, registered)
+        result = await self._make(dispatched, registered, permits) if why is None else None
         if result is None:
             permits.refund()
             self._unsent.add(dispatched.id)
-            await self._settle(dispatched, decide.after_unsent(dispatched, self._parts.moment()))
+            unsent = decide.after_unsent(dispatched, self._parts.moment(), why or Code.LEDGER_UNAVAILABLE)
+            await self._settle(dispatched, unsent)
             self._unsent.discard(dispatched.id)
             return
         await self._conclude(dispatched, registered, result)
 
     def _too_late(self, intent: Intent) -> bool:
         return intent.deadline_at <= self._clock.time()
+
+    def _hindrance(self, dispatched: Intent, registered: Registered) -> Code | None:
+        """Return why what is on record as dispatched must not leave now; None when it may.
+
+        While the ledger took its time the engine may have stopped, the deadline passed, a remote forgotten the key, a
+        dependency failed.
+        """
+        late = self._too_late(dispatched) or self._no_repeat(dispatched, registered) is not None
+        if self.attempts.closed or late:
+            return Code.LEDGER_UNAVAILABLE
+        if self._destruction is None or not registered.tool.destructive:
+            return None
+        refusal = self._destruction.refusal(dispatch_request(dispatched, registered.tool, self._clock.time()))
+        return None if refusal is None else refusal.code
 
     def _no_repeat(self, intent: Intent, registered: Registered) -> tuple[Change, ...] | None:
         return decide.no_repeat(intent, registered.tool, *self._parts.watch.read())
@@ -377,14 +394,14 @@ class Kernel:
             facts["reserved"] = dict(conditions.reserved)
         return facts
 
-    async def _make(self, intent: Intent, registered: Registered, permits: Permits) -> Result | None:
-        """Make an attempt, and return what came of it; None when it never left."""
+    async def _make(self, intent: Intent, registered: Registered, permits: Permits) -> Result | Unsent | None:
         guard = self._guard_of(registered.tool.dependency)
         limit = min(registered.tool.timeout, guard.timeout_seconds or registered.tool.timeout)
         left = intent.deadline_at - self._clock.time()
         deadline = Deadline(self._clock.monotonic() + min(limit, max(left, 0.0)), self._clock)
         try:
-            ended = await self.attempts.run(registered.connector, _call(intent, deadline))
+            allowed = self._permits(intent, registered)
+            ended = await self.attempts.run(registered.connector, _call(intent, deadline, allowed))
             if ended.unsent:
                 permits.refund()
                 return None
@@ -392,7 +409,13 @@ class Kernel:
         finally:
             permits.ignore()  # of no effect once they are settled: only an attempt that was torn off is not
         self._resume(guard, intent.tenant)
-        return ended.result
+        return ended.result if allowed is None else allowed.judged(ended.result)
+
+    def _permits(self, intent: Intent, registered: Registered) -> AttemptPermits | None:
+        """Return what lets an attempt destroy item by item; None for a tool that is not destructive."""
+        if self._destruction is None or not registered.tool.destructive:
+            return None
+        return self._destruction.permits(dispatch_request(intent, registered.tool, self._clock.time()))
 
     def _resume(self, guard: Guard, tenant: str) -> None:
         """Let go on what waited for the verdict of a probe that has ended: it need not wait for the clock."""
@@ -405,7 +428,7 @@ class Kernel:
         if own is not None and own.state != "open":
             self._queue.resume(guard.name, reason, tenant=tenant)
 
-    async def _conclude(self, intent: Intent, registered: Registered, result: Result) -> None:
+    async def _conclude(self, intent: Intent, registered: Registered, result: Result | Unsent) -> None:
         """Record what an attempt came to, however long the ledger takes: until then the attempt holds its slot."""
         backoff, current = Backoff.of(registered.tool), intent
         while _still_carries(current, intent) and self._lease.lost is None:
@@ -502,7 +525,7 @@ async def _all_ended(tasks: set[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks)
 
 
-def _call(intent: Intent, deadline: Deadline) -> Call:
+def _call(intent: Intent, deadline: Deadline, permits: AttemptPermits | None) -> Call:
     return Call(
         intent_id=intent.id,
         tool=intent.tool,
@@ -516,4 +539,5 @@ def _call(intent: Intent, deadline: Deadline) -> Call:
         trace=intent.trace_now,
         purpose=intent.purpose,
         about=intent.about,
+        permits=permits,
     )

@@ -86,7 +86,7 @@ class Sweeper:
                 obstacle = self._obstacle(intent, asked)
                 if obstacle is None and not self._may_go(intent):
                     continue
-                if obstacle is None or obstacle.code != intent.code:
+                if obstacle is None or _differs(obstacle, intent):
                     due.append((intent, obstacle))
                     moved += 1
         return due
@@ -99,7 +99,8 @@ class Sweeper:
     def _obstacle(self, intent: Intent, asked: dict[_Alike, Rejected | None]) -> Rejected | None:
         """Return what holds an intent now; those that are alike are asked about once a look."""
         whose = (intent.tenant, intent.account, intent.actor)
-        alike = (*whose, intent.tool, intent.contract, intent.purpose, intent.undo)
+        forced = None if intent.force is None else intent.id
+        alike = (*whose, intent.tool, intent.contract, intent.purpose, intent.undo, forced)
         if alike not in asked:
             asked[alike] = self._kernel.obstacle(intent)
         return asked[alike]
@@ -135,3 +136,9 @@ class Sweeper:
         if intent.state is not State.HELD:
             return ()
         return (Change(Kind.RELEASED) if obstacle is None else decide.hold(obstacle),)
+
+
+def _differs(obstacle: Rejected, intent: Intent) -> bool:
+    """Return whether something else holds an intent than its record says: for another reason, or another dependency."""
+    known = intent.hindrance
+    return obstacle.code != intent.code or (known is not None and known.dependency != obstacle.dependency)

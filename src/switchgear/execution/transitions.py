@@ -45,6 +45,7 @@ class Kind(StrEnum):
     REJECTED = "intent.rejected"
     HELD = "intent.held"
     RELEASED = "intent.released"
+    FORCED = "intent.forced"
     DEFERRED = "intent.deferred"
     DISPATCHED = "intent.dispatched"
     SUCCEEDED = "intent.succeeded"
@@ -114,6 +115,7 @@ TRANSITIONS: Mapping[Kind, tuple[frozenset[State], State | None]] = {
     Kind.REJECTED: (frozenset({State.PENDING_APPROVAL}), State.REJECTED),
     Kind.HELD: (frozenset({State.READY, State.HELD}), State.HELD),
     Kind.RELEASED: (frozenset({State.HELD}), State.READY),
+    Kind.FORCED: (frozenset({State.HELD}), State.READY),
     Kind.DEFERRED: (frozenset({State.READY}), State.READY),
     Kind.DISPATCHED: (frozenset({State.READY}), State.DISPATCHED),
     Kind.SUCCEEDED: (frozenset({State.DISPATCHED, State.RECONCILING, State.NEEDS_OPERATOR}), State.SUCCEEDED),

@@ -16,6 +16,7 @@ import msgspec
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
 from switchgear.core.errors import Rejected
+from switchgear.gates.destructive.force import Force
 from switchgear.storage.abilities import Count, Expect
 
 
@@ -48,7 +49,8 @@ class GateRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     its arguments. `at` is now, in seconds since the epoch. `deadline_at` is when the intent expires. `agreed` is the
     contract that the intent was accepted or last dispatched under, None at admission. `reserved` says
     that its cost was charged to budgets by an earlier attempt. `purpose` says what it does for another intent. `undo`
-    is the tool that reverts it at the end of its time-box, None when it has none.
+    is the tool that reverts it at the end of its time-box, None when it has none. `force` is a person's word that it
+    may leave although a dependency does not vouch.
     """
 
     stage: Stage
@@ -71,6 +73,7 @@ class GateRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reserved: bool = False
     purpose: str | None = None
     undo: str | None = None
+    force: Force | None = None
 
     @property
     def connector(self) -> str:

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     """What stands in the way, in the order in which the gate looks."""
 
     NO_GATE = "no_gate"
+    UNMARKED = "unmarked"
     SWITCH_ACTIVE = "switch_active"
     SWITCH_UNREADABLE = "switch_unreadable"
     STANDING_UNREADABLE = "standing_unreadable"
@@ -47,6 +48,12 @@ TABLE: dict[Kind, Row] = {
         "destructive",
         "reject",
         "no gate is installed in this process; write gate.install() where it starts",
+    ),
+    Kind.UNMARKED: Row(
+        Code.DESTRUCTIVE_BLOCKED,
+        "destructive",
+        "reject",
+        "its tool is not marked as destructive; write gear.tool(..., destructive=True)",
     ),
     Kind.SWITCH_ACTIVE: Row(Code.KILL_SWITCH_ACTIVE, "kill_switch", "reject", "the kill switch is on"),
     Kind.SWITCH_UNREADABLE: Row(

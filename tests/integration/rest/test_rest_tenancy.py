@@ -25,6 +25,7 @@ BODIES = {
     "rejectIntent": {"reason": "because"},
     "withdrawApproval": {},
     "resolveIntent": {"verdict": "applied", "evidence": "seen"},
+    "forceIntent": {"reason": "because", "seconds": 60},
     "requeueDeadLetters": {},
     "discardDeadLetter": {"reason": "because"},
     "replayIntent": {"mode": "verify", "reason": "because"},

@@ -165,6 +165,7 @@ async def test_law_9_a_tenant_sees_where_it_stands_and_not_why(gear: Switchgear,
 async def test_law_9_functions_of_the_process_are_the_platforms(gear: Switchgear) -> None:
     """Tenants see the destructive tools, which are the same for all; the rest tells what others did."""
     PROCESS.register("tests.sessions.delete", ("redis",), "tests")
+    gear.dependency(Dependency("crm", kind="function"))
 
     @gear.tool("crm.purge", destructive=True)
     async def purge(_call: Call) -> None:

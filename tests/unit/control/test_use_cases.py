@@ -101,6 +101,10 @@ USE_CASES: dict[str, tuple[str, UseCase]] = {
         "intents:resolve",
         lambda control, who: control.doubts.resolve(who, MISSING, verdict="applied", evidence="seen"),
     ),
+    "forced.force": (
+        "destructive:force",
+        lambda control, who: control.forced.force(who, MISSING, reason="because", seconds=60.0),
+    ),
     "dead_letters.list": ("deadletters:read", lambda control, who: control.dead_letters.list(who)),
     "dead_letters.requeue": ("deadletters:requeue", lambda control, who: control.dead_letters.requeue(who, MISSING)),
     "dead_letters.requeue_all": ("deadletters:requeue", lambda control, who: control.dead_letters.requeue_all(who)),

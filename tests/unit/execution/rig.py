@@ -19,12 +19,14 @@ from switchgear.core.ids import IdSource
 from switchgear.core.scope import Scope
 from switchgear.execution.admission import Submission
 from switchgear.execution.contract import Call, Result, Succeeded, Tool
+from switchgear.execution.destruction import Destruction
 from switchgear.execution.doubts import DoubtOptions
 from switchgear.execution.engine import Engine, EngineLimits, Sources
 from switchgear.execution.intent import Intent
-from switchgear.gates.gate import Gate
+from switchgear.gates.gate import Gate, GateRequest
 from switchgear.gates.required import RequiredDependencies
 from switchgear.guard import Guard
+from switchgear.health.standing import Health, Standing, Standings
 from switchgear.ledger.chain import seal
 from switchgear.ledger.events import EventEncoder, read
 from switchgear.storage.abilities import Append, Appended, Committed, Store, Unknown
@@ -33,6 +35,43 @@ from switchgear.storage.opening import open_store
 Answer = Result | BaseException | Callable[[Call], Awaitable[Result]]
 ACME = Scope("acme", "main", "service:orders")
 GLOBEX = Scope("globex", "main", "service:orders")
+
+
+@dataclass
+class Board:
+    """Where dependencies stand, as told: what is not in `states` is healthy. A state that is an error is raised."""
+
+    states: dict[str, Health | Exception] = field(default_factory=dict)
+    asked: int = 0
+    red_from: int | None = None
+    """From the how many-th question on everything is unhealthy."""
+
+    def standing(self, name: str, /) -> Standing:
+        """Return where `name` stands."""
+        self.asked += 1
+        state = self.states.get(name, Health.HEALTHY)
+        if self.red_from is not None and self.asked >= self.red_from:
+            state = Health.UNHEALTHY
+        if isinstance(state, Exception):
+            raise state
+        return Standing(name=name, state=state, critical=True, age=1.0, since=4.0, reason="a secret", retry_after=7.5)
+
+
+class NoStops:
+    """Kill switches that stop nothing, or everything once `on` is true, or cannot be read while it is an error."""
+
+    def __init__(self) -> None:
+        """Begin with none on."""
+        self.on: bool | Exception = False
+
+    def frozen(self, _request: GateRequest) -> bool:
+        """Say what was told."""
+        if isinstance(self.on, Exception):
+            raise self.on
+        return self.on
+
+
+NO_STOPS = NoStops()
 
 
 @dataclass
@@ -84,6 +123,8 @@ class Rig:
         """Register a tool on the script."""
         tool = Tool(name=name, effect=effect, requires=requires, **options)
         self.engine.registry.register(tool, self.script)
+        if self.engine.destruction is not None:
+            self.engine.destruction.register(tool)
         return tool
 
     async def submit(
@@ -109,7 +150,7 @@ class Rig:
         return [read(entry).type.removeprefix("intent.") for entry in entries]
 
 
-def engine_on(
+def engine_on(  # noqa: PLR0913 - one parameter a part of the rig
     store: Flaky,
     clock: VirtualClock,
     *,
@@ -118,9 +159,12 @@ def engine_on(
     dispatch_gates: tuple[Gate, ...] = (),
     limits: EngineLimits | None = None,
     doubts: DoubtOptions | None = None,
+    standings: Standings | None = None,
     seed: int = 1,
 ) -> Engine:
-    """Return an engine on `store`; nothing runs yet."""
+    """Return an engine on `store`; nothing runs yet. With `standings`, what is destructive is gated by them."""
+    destruction = None if standings is None else Destruction(standings, NO_STOPS, clock=clock)
+    destructive = () if destruction is None else (destruction.gate,)
 
     def guard_of(name: str) -> Guard:
         return guards.setdefault(name, Guard(name, clock=clock))
@@ -135,10 +179,11 @@ def engine_on(
         guard_of=guard_of,
         own_guard_of=own_guard_of,
         admission_gates=gates,
-        dispatch_gates=(RequiredDependencies(guard_of), *dispatch_gates),
+        dispatch_gates=(*destructive, RequiredDependencies(guard_of), *dispatch_gates),
         limits=limits or EngineLimits(),
         sources=Sources(clock, IdSource(clock, rng), rng, EventEncoder(rng.randbytes)),
         doubts=doubts,
+        destruction=destruction,
     )
 
 
@@ -151,6 +196,7 @@ async def running(
     limits: EngineLimits | None = None,
     doubts: DoubtOptions | None = None,
     clock: VirtualClock | None = None,
+    standings: Standings | None = None,
     start: bool = True,
 ) -> AsyncIterator[Rig]:
     """Run an engine on a fresh memory store."""
@@ -158,7 +204,14 @@ async def running(
     store = Flaky(await open_store("memory://", seal=seal, clock=clock))
     pool = guards if guards is not None else {}
     engine = engine_on(
-        store, clock, guards=pool, gates=gates, dispatch_gates=dispatch_gates, limits=limits, doubts=doubts
+        store,
+        clock,
+        guards=pool,
+        gates=gates,
+        dispatch_gates=dispatch_gates,
+        limits=limits,
+        doubts=doubts,
+        standings=standings,
     )
     if start:
         engine.start()

@@ -18,6 +18,7 @@ NEEDED: dict[Kind, dict[str, Any]] = {
     Kind.APPROVAL_GIVEN: {"by": "person:ann", "channel": "cli"},
     Kind.APPROVAL_WITHDRAWN: {"by": "person:ann"},
     Kind.RESOLUTION_PROPOSED: {"verdict": "applied", "by": "person:ann"},
+    Kind.FORCED: {"by": "person:ann", "until": 9.0, "contract": "c", "overrode": [{"dependency": "d", "state": "s"}]},
     Kind.REPLAY_STARTED: {"mode": "verify", "requested_by": "person:ann", "replay_trace": "t"},
     Kind.REPLAY_COMPLETED: {"result": "verified"},
     Kind.REPLAY_FAILED: {"cause": "gate"},

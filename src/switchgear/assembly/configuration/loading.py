@@ -28,6 +28,7 @@ from switchgear.assembly.configuration.sections import (
 )
 from switchgear.assembly.configuration.settings import Configuration
 from switchgear.assembly.configuration.tooling import ToolReader
+from switchgear.assembly.configuration.vouching import check_vouching
 from switchgear.connectors.credentials import Credentials
 from switchgear.core.errors import OptionError
 from switchgear.core.operations import OPERATIONS, Operation, operations_with
@@ -135,6 +136,7 @@ def _configuration(
     tools = ToolReader(remotes, operations, folder, problems).read(raw)
     check_lookups(tools, problems)
     check_reverts(tools, problems)
+    check_vouching(tools, {watched.dependency.name for watched in remotes.watched}, problems)
     sections = {name: _section(model, raw, name, problems) for name, model in SECTIONS.items()}
     approvals = approval_rules(raw, problems)
     budgets = budgets_of(raw, problems)

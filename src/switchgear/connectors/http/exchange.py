@@ -20,7 +20,7 @@ from switchgear.connectors.http.specification import HttpConnection, HttpOperati
 from switchgear.connectors.values import brief
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
-from switchgear.core.errors import Denied, Invalid, OptionError
+from switchgear.core.errors import Denied, DestructiveBlocked, Invalid, OptionError
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Refused, Result
 
@@ -74,11 +74,16 @@ class Exchange:
     async def _attempt(self, operation: HttpOperation, prepared: Prepared, call: Call) -> Reply:
         if call.deadline.remaining() <= 0:
             return Reply(TOO_LATE)
-        progress = _Progress()
+        progress = _Progress(call)
         try:
             answer = await bounded(call.deadline, self._request(prepared, progress))
         except DeadlinePassed:
             return Reply(late(left=progress.left, connecting=progress.connecting))
+        except DestructiveBlocked as error:
+            held = Refused(
+                error.code, brief(error.message), retryable=True, verdict=Verdict.IGNORED, retry_after=error.retry_after
+            )
+            return Reply(held)
         except Denied as error:
             return Reply(not_sent(error.code, error.message))
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -102,11 +107,15 @@ class Exchange:
 
 
 class _Progress:
-    """Watches the connection: whether we are on our way there, and whether a byte of the request may have left."""
+    """Watches the connection: whether we are on our way there, and whether a byte of the request may have left.
 
-    __slots__ = ("connecting", "left")
+    Before the first byte it asks whether what is destructive may still leave: there was a wait for the connection.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_call", "connecting", "left")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self.connecting = False
         self.left = False
 
@@ -114,6 +123,7 @@ class _Progress:
         if event.startswith("connection.") and event.endswith(".started"):
             self.connecting = True
         elif event.endswith("send_request_headers.started"):
+            self._call.check_leaving()
             self.left = True
 
 

@@ -131,16 +131,27 @@ class KillSwitchGate:
 
         Raises `Rejected`: KILL_SWITCH_ACTIVE, or KILL_SWITCH_UNREADABLE when nobody can tell.
         """
+        found = self._strictest(request)
+        if found is not None and (found.mode is Mode.FREEZE or request.stage is Stage.ADMISSION):
+            raise _active(found)
+        return self._conditions.get(request.tenant) or self._conditions_of(request.tenant)
+
+    def frozen(self, request: GateRequest) -> bool:
+        """Return whether a switch freezes an attempt that has left already. Safe from any thread: it keeps nothing.
+
+        Raises `Rejected` (KILL_SWITCH_UNREADABLE) when nobody can tell.
+        """
+        found = self._strictest(request)
+        return found is not None and found.mode is Mode.FREEZE
+
+    def _strictest(self, request: GateRequest) -> Switch | None:
+        """Return the strictest switch that covers `request`. Raises `Rejected` when nobody can tell."""
         tenant = request.tenant
         if self._closed or self._stale_after is not None or self.broken:
             self._check_readable(tenant)
         found = self._platform.strictest(request)
         own = self._scopes.get(tenant)
-        if own is not None:
-            found = _stricter(found, own.strictest(request))
-        if found is not None and (found.mode is Mode.FREEZE or request.stage is Stage.ADMISSION):
-            raise _active(found)
-        return self._conditions.get(tenant) or self._conditions_of(tenant)
+        return found if own is None else _stricter(found, own.strictest(request))
 
     def _check_readable(self, tenant: str) -> None:
         if not self.readable_for(tenant):

@@ -23,6 +23,7 @@ from switchgear.surfaces.cli import (
     deadletters,
     dependencies,
     explaining,
+    forcing,
     intents,
     kill,
     lab,
@@ -68,6 +69,7 @@ app.add_typer(intents.app, name="intents", rich_help_panel=_WORK)
 intents.app.command("approve", epilog=approving.APPROVE_EXAMPLES)(approving.approve)
 intents.app.command("reject", epilog=approving.REJECT_EXAMPLES)(approving.reject)
 intents.app.command("withdraw", epilog=approving.WITHDRAW_EXAMPLES)(approving.withdraw)
+intents.app.command("force", epilog=forcing.EXAMPLES)(forcing.force)
 intents.app.command("replay", epilog=replaying.EXAMPLES)(replaying.replay)
 intents.app.command("doubts", epilog=resolving.DOUBTS_EXAMPLES)(resolving.doubts)
 intents.app.command("resolve", epilog=resolving.RESOLVE_EXAMPLES)(resolving.resolve)

@@ -22,7 +22,7 @@ from switchgear.surfaces.cli.asking import (
     get_entries,
     post,
 )
-from switchgear.surfaces.cli.rendering import Column, View, draw_events, draw_more, moment, styled, table, times
+from switchgear.surfaces.cli.rendering import Column, View, draw_events, draw_more, moment, span, styled, table, times
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 
 app = typer.Typer(no_args_is_help=True, help="Look at actions, and cancel them.")
@@ -141,7 +141,8 @@ def _rows(intent: View) -> list[tuple[str, str]]:
         ("in doubt", _since(intent)),
         ("proposed", _proposed(intent)),
         ("ended", escape(intent.get("ended") or "")),
-        ("waits for", escape(intent.get("waiting_for") or "")),
+        ("waits for", _waits_for(intent)),
+        ("forced", _forced(intent.get("force"))),
         *_approval_rows(intent.get("approval")),
         ("not before", _moment_of_day(intent.get("not_before"))),
         ("created", _moment_of_day(intent["created_at"])),
@@ -158,6 +159,28 @@ def _approval_rows(approval: View | None) -> list[tuple[str, str]]:
     stands = f"{len(approval['granted_by'])} of {approval['quorum']}{who}, rule {escape(approval['rule'])}"
     until = "" if approval["used"] else f", until {_moment_of_day(approval['expires_at'])}"
     return [("approval", f"{stands}{until}"), ("digest", approval["digest"])]
+
+
+def _waits_for(intent: View) -> str:
+    """Return what holds an intent, in the facts of every refusal: code, dependency, its state, and when to look."""
+    hindrance = intent.get("hindrance") or {}
+    where = " ".join(escape(hindrance[name]) for name in ("dependency", "state") if hindrance.get(name))
+    again = hindrance.get("retry_after")
+    since = _moment_of_day(hindrance.get("since"))
+    said = [
+        escape(intent.get("waiting_for") or ""),
+        f"({where})" if where else "",
+        f"since {since}" if since else "",
+        "" if again is None else f"and looked at again {span(again)} later",
+    ]
+    return " ".join(part for part in said if part) if said[0] else ""
+
+
+def _forced(force: View | None) -> str:
+    if force is None:
+        return ""
+    until = "used" if force["used"] else f"until {_moment_of_day(force['until'])}"
+    return f"by {escape(force['by'])} over {', '.join(map(escape, force['overrode']))}, {until}"
 
 
 def _word_on(events: Sequence[View]) -> View | None:

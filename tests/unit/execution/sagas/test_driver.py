@@ -530,7 +530,7 @@ async def test_who_submitted_the_saga_asked_for_its_steps_and_for_what_undoes_th
         prepared(rig, send=[NEVER], release=[NEVER])
         stuck = await after(rig, (await submit(rig, RESERVE, SEND)).saga)
         intent = await rig.engine.intent("acme", str(stuck.steps[0].compensation))
-        asked_by = cast("Mapping[str, Any]", await rig.engine.consents._asked_by(intent))  # noqa: SLF001 - who, not how
+        asked_by = cast("Mapping[str, Any]", await rig.engine.consents.askers(intent))
         assert set(asked_by) == {"switchgear", ACME.actor}
 
 

@@ -1,0 +1,35 @@
+"""The command `intents force`: a person lets a held destructive action leave once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from switchgear.core.codes import ExitCode
+from switchgear.surfaces.cli.intents import IntentId, draw_intent, path_of
+from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
+
+EXAMPLES = examples(
+    "switchgear intents list --state held",
+    'switchgear intents force int_0190b6… --reason "redis is replaced; sessions checked by hand" --for 300',
+)
+
+
+def force(
+    intent: IntentId,
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it goes on record.")],
+    seconds: Annotated[float, typer.Option("--for", metavar="SECONDS", help="How long it is good for, at most 3600.")],
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """Let a destructive action that is held leave once, whatever dependency does not vouch for it now.
+
+    It is recorded with what it overrides. A kill switch is never overridden.
+    """
+    with session(url, token, as_json=as_json) as opened:
+        view = opened.client.post(path_of(intent, "/force"), {"reason": reason, "seconds": seconds})
+        opened.output.answer(view, lambda console: draw_intent(console, view))
+    return ExitCode.OK

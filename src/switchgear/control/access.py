@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +32,8 @@ ALGORITHMS = ("EdDSA", "ES256", "RS256")
 """Every algorithm that can be allowed. Shared secrets and ``none`` are not among them."""
 TOKEN_LIMIT_BYTES = 8192
 """The longest token that is looked at."""
+TOKENS_REMEMBERED_MAX = 1024
+"""How many verified tokens one verifier remembers; beyond that it forgets the one not used for longest."""
 LEEWAY_MAX = 300.0
 """The largest difference between clocks that can be forgiven, in seconds."""
 
@@ -38,6 +41,7 @@ _RSA_BITS_MIN = 2048
 _FORBIDDEN_HEADERS = ("jku", "x5u", "jwk", "x5c", "crit")
 _TYPES = ("JWT", "AT+JWT")
 _REQUIRED_CLAIMS = ("iss", "aud", "exp")
+_BEGINNINGS = ("nbf", "iat")
 _SEPARATORS = re.compile(r"[,\s]+")
 
 
@@ -97,10 +101,24 @@ class ClaimNames:
             raise OptionError("every claim needs a name")
 
 
-class TokenVerifier:
-    """Turns a bearer token into a `Principal`, or refuses it. Keeps no state; safe for concurrent use."""
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """What a token says that was verified. Times are seconds since the epoch; `begins` has them by claim."""
 
-    __slots__ = ("_algorithms", "_audience", "_clock", "_issuers", "_leeway", "_names")
+    expires: float
+    begins: Mapping[str, float]
+    principal: Principal
+
+
+class TokenVerifier:
+    """Turns a bearer token into a `Principal`, or refuses it. Safe for concurrent use.
+
+    What was verified once is remembered with the whole token it was read from, `TOKENS_REMEMBERED_MAX` of them: keys,
+    audience and names of a verifier never change, so the same text always says the same. Times are looked at on
+    every use. What was refused is not remembered.
+    """
+
+    __slots__ = ("_algorithms", "_audience", "_clock", "_issuers", "_leeway", "_names", "_read_once")
 
     def __init__(
         self,
@@ -131,6 +149,12 @@ class TokenVerifier:
         self._algorithms = frozenset(algorithms)
         self._names = names or ClaimNames()
         self._clock = clock
+        self._read_once = lru_cache(maxsize=TOKENS_REMEMBERED_MAX)(self._read)
+
+    @property
+    def remembered(self) -> int:
+        """Return how many tokens are remembered, 0 to `TOKENS_REMEMBERED_MAX`."""
+        return self._read_once.cache_info().currsize
 
     def verify(self, token: str) -> Principal:
         """Return whom `token` speaks for.
@@ -140,14 +164,19 @@ class TokenVerifier:
         """
         if len(token) > TOKEN_LIMIT_BYTES or not token.isascii():
             raise _refused(f"a token is ASCII text of at most {TOKEN_LIMIT_BYTES} bytes")
+        verified = self._read_once(token)
+        self._check_times(verified)
+        return verified.principal
+
+    def _read(self, token: str) -> _Verified:
         try:
             claims = self._claims(token)
         except jwt.PyJWTError as error:
             raise _refused(_explained(error)) from None
         except (ValueError, TypeError, RecursionError):
             raise _refused("the token cannot be read") from None
-        self._check_times(claims)
-        return self._principal(claims)
+        begins = {name: _moment(claims, name) for name in _BEGINNINGS if name in claims}
+        return _Verified(_moment(claims, "exp"), MappingProxyType(begins), self._principal(claims))
 
     def _claims(self, token: str) -> dict[str, Any]:
         unverified = jwt.decode_complete(token, options={"verify_signature": False})
@@ -186,12 +215,12 @@ class TokenVerifier:
             raise _refused("the token names a key that its issuer does not have")
         return key
 
-    def _check_times(self, claims: Mapping[str, Any]) -> None:
+    def _check_times(self, verified: _Verified) -> None:
         now = self._clock.time()
-        if _moment(claims, "exp") + self._leeway <= now:
+        if verified.expires + self._leeway <= now:
             raise _refused("the token has expired")
-        for name in ("nbf", "iat"):
-            if name in claims and _moment(claims, name) - self._leeway > now:
+        for name, moment in verified.begins.items():
+            if moment - self._leeway > now:
                 raise _refused(f"the token is not valid yet ({name})")
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:

@@ -20,6 +20,7 @@ EXIT_WITHOUT_GEAR = 11
 
 _GEAR = (
     "fastapi",
+    "httptools",
     "httpx2",
     "jsonschema",
     "jwt",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from switchgear.surfaces.rest import Traffic
@@ -18,6 +21,32 @@ async def test_every_request_is_one_line(client: Clients) -> None:
     assert (line["method"], line["route"], line["status"]) == ("POST", "/v1/intents", 202)
     assert (line["tenant"], line["trace"]) == ("acme", response.json()["trace"])
     assert line["duration_ms"] > 0
+
+
+async def test_a_line_that_nobody_wants_is_not_made(client: Clients) -> None:
+    """At level warning the access line of a request reaches no processor, so it costs nothing."""
+    before, made = structlog.get_config(), []
+
+    def note(_logger: object, name: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        made.append(name)
+        return line
+
+    wrapper = structlog.make_filtering_bound_logger(logging.WARNING)
+    structlog.configure(processors=[note, structlog.processors.KeyValueRenderer()], wrapper_class=wrapper)
+    try:
+        assert (await client().get("/v1/tools")).status_code == 200
+    finally:
+        structlog.configure(**before)
+    assert made == []
+
+
+async def test_every_answer_has_the_headers_of_the_edge_once(client: Clients) -> None:
+    """Trace, no sniffing, no storing: each stands once in an answer, refused or not."""
+    for path, status in (("/livez", 200), ("/v1/tools", 200), ("/nowhere", 404)):
+        response = await client().get(path)
+        names = [name for name, _ in response.headers.multi_items()]
+        assert response.status_code == status
+        assert [names.count(name) for name in ("traceparent", "x-content-type-options", "cache-control")] == [1, 1, 1]
 
 
 async def test_refusals_are_lines_with_their_code(client: Clients) -> None:

@@ -181,6 +181,7 @@ async def test_a_malformed_query_is_refused(client: Clients, path: str, where: s
         ("DELETE", "/v1/intents", 405, "INVALID_ARGUMENT"),
         ("PUT", "/v1/tools", 405, "INVALID_ARGUMENT"),
         ("TRACE", "/livez", 405, "INVALID_ARGUMENT"),
+        ("OPTIONS", "/v1/intents", 405, "INVALID_ARGUMENT"),
     ],
 )
 async def test_what_is_not_there_is_a_problem(client: Clients, method: str, path: str, status: int, code: str) -> None:
@@ -195,6 +196,13 @@ async def test_a_wrong_method_is_told_the_right_ones(client: Clients) -> None:
     """RFC 9110 §15.5.6: 405 lists every method of the path."""
     refused = await client().delete("/v1/intents")
     assert refused.headers["allow"] == "GET, POST"
+
+
+@pytest.mark.parametrize("path", ["/livez", "/v1/tools"])
+async def test_a_method_that_the_document_does_not_have_is_refused(client: Clients, path: str) -> None:
+    """What can be asked is what the document says: HEAD is not answered beside GET, and 405 names GET alone."""
+    refused = await client().head(path)
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
 
 
 async def test_an_unknown_tool_is_404(client: Clients) -> None:

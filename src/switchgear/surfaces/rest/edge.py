@@ -6,12 +6,12 @@ It knows no route and reads no body. One line a request goes to the log: no bodi
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 from traceback import format_exception
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from switchgear.surfaces.rest.exchange import SELF_TEST, Note, attach_note
@@ -30,19 +30,20 @@ class Edge:
         """Stand in front of `app` and count in `traffic`."""
         self._app = app
         self._traffic = traffic
+        self._log = _LOG.bind()  # once: a line that is not written should cost nothing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the ASGI server."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        note = Note(trace_of(Headers(scope=scope).get("traceparent")))
+        note = Note(trace_of(_traceparent(scope)))
         attach_note(scope, note)
         started = time.perf_counter()
         try:
             await self._serve(scope, receive, _Noting(send, note), note)
         finally:
-            _log(scope, note, time.perf_counter() - started)
+            self._tell(scope, note, time.perf_counter() - started)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, note: Note) -> None:
         # The broad except: this is the outermost driver of the surface, and every error gets its answer here.
@@ -69,6 +70,19 @@ class Edge:
                 status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
             )
 
+    def _tell(self, scope: Scope, note: Note, seconds: float) -> None:
+        tell = self._log.debug if scope.get(SELF_TEST) else self._log.info
+        tell(
+            "request",
+            method=scope["method"],
+            route=note.route,
+            status=note.status,
+            code=note.code,
+            tenant=note.tenant,
+            trace=note.trace.trace_id,
+            duration_ms=round(seconds * 1000, 3),
+        )
+
     def _place(self, scope: Scope) -> AbstractContextManager[None]:
         uncounted = scope["path"] in _HEALTH or scope.get(SELF_TEST)
         return nullcontext() if uncounted else self._traffic.place()
@@ -86,28 +100,21 @@ class _Noting:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._note.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["traceparent"] = self._note.trace.header
-            headers["x-content-type-options"] = "nosniff"
-            headers.setdefault("cache-control", "no-store")
+            message = {**message, "headers": [*message.get("headers", ()), *self._added(message)]}
         await self._send(message)
+
+    def _added(self, message: Message) -> Iterator[tuple[bytes, bytes]]:
+        yield b"traceparent", self._note.trace.header.encode()
+        yield b"x-content-type-options", b"nosniff"
+        if not any(name == b"cache-control" for name, _ in message.get("headers", ())):
+            yield b"cache-control", b"no-store"
+
+
+def _traceparent(scope: Scope) -> str | None:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
 
 
 def _log_defect(error: Exception, note: Note) -> None:
     """Log the traceback as text. A renderer given the exception itself might show variables, and so a token."""
     text = "".join(format_exception(error))
     _LOG.error("request failed", trace=note.trace.trace_id, route=note.route, exception=text)
-
-
-def _log(scope: Scope, note: Note, seconds: float) -> None:
-    tell = _LOG.debug if scope.get(SELF_TEST) else _LOG.info
-    tell(
-        "request",
-        method=scope["method"],
-        route=note.route,
-        status=note.status,
-        code=note.code,
-        tenant=note.tenant,
-        trace=note.trace.trace_id,
-        duration_ms=round(seconds * 1000, 3),
-    )

@@ -149,7 +149,6 @@ def _configured(app: ASGIApp, traffic: Traffic) -> uvicorn.Config:
         limit_concurrency=limits.connections_max,
         timeout_keep_alive=math.ceil(limits.keep_alive),
         timeout_graceful_shutdown=_CLOSE_SECONDS,
-        h11_max_incomplete_event_size=limits.header_limit_bytes,
     )
 
 

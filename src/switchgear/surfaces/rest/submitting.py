@@ -20,7 +20,7 @@ from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.headers import CORRELATION_HEADER, correlation, idempotency_key, wished_wait
 from switchgear.surfaces.rest.json_body import read_body
 from switchgear.surfaces.rest.operation import Header, Operation
-from switchgear.surfaces.rest.races import first_of, wait_disconnected
+from switchgear.surfaces.rest.races import while_wanted
 
 _LOG = structlog.get_logger("switchgear.rest")
 
@@ -93,11 +93,8 @@ async def _waited(exchange: Exchange, accepted: IntentView, seconds: int) -> Int
         if not granted:
             return None
         try:
-            return await first_of(
-                exchange.control.intents.wait(exchange.principal, accepted.id, seconds),
-                wait_disconnected(exchange.request),
-                exchange.traffic.wait_stopping(),
-            )
+            outcome = exchange.control.intents.wait(exchange.principal, accepted.id, seconds)
+            return await while_wanted(outcome, exchange.request, exchange.traffic)
         except SwitchgearError as error:
             _LOG.warning("wait ended early", intent=accepted.id, code=str(error.code))
             return None

@@ -30,14 +30,11 @@ def trace_of(traceparent: str | None) -> Trace:
     """
     found = _TRACEPARENT.match(traceparent or "")
     if found is None or not _allowed(found):
-        return Trace(secrets.token_hex(16), _span_id(), "01")
-    return Trace(found[2], _span_id(), found[4])
+        drawn = secrets.token_hex(24)
+        return Trace(drawn[:32], drawn[32:], "01")
+    return Trace(found[2], secrets.token_hex(8), found[4])
 
 
 def _allowed(found: re.Match[str]) -> bool:
     known = found["version"] != "ff" and not (found["version"] == "00" and found["more"])
     return known and any(digit != "0" for digit in found[2]) and any(digit != "0" for digit in found[3])
-
-
-def _span_id() -> str:
-    return secrets.token_hex(8)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -36,6 +36,7 @@ class Traffic:
         self._detached: set[asyncio.Task[Any]] = set()
         self._stopping = asyncio.Event()
         self._stop_now = asyncio.Event()
+        self._at_stop: set[Callable[[], None]] = set()
 
     @property
     def stopping(self) -> bool:
@@ -44,7 +45,23 @@ class Traffic:
 
     def stop(self) -> None:
         """Ask for a graceful stop; asked a second time, for a stop at once."""
-        (self._stop_now if self.stopping else self._stopping).set()
+        if self.stopping:
+            self._stop_now.set()
+            return
+        self._stopping.set()
+        for call in tuple(self._at_stop):
+            call()
+
+    @contextmanager
+    def at_stop(self, call: Callable[[], None]) -> Iterator[None]:
+        """Call `call` when a stop is asked for while the block runs; at once when one was asked for before."""
+        self._at_stop.add(call)
+        try:
+            if self.stopping:
+                call()
+            yield
+        finally:
+            self._at_stop.discard(call)
 
     async def wait_stopping(self) -> None:
         """Return once a stop was asked for."""

@@ -13,6 +13,8 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -37,8 +39,8 @@ _KEY_WITHOUT_A_FILE = Path("switchgear.development-key")
 
 def serve(place: Place, ready: Callable[[str], None]) -> int:
     """Serve until a signal; return 0 when it stopped in order, 1 when a second signal cut that short."""
-    with ending_in_time() as recorded:
-        return asyncio.run(_serve(place, ready, recorded))
+    with ending_in_time() as recorded, asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(_serve(place, ready, recorded))
 
 
 @asynccontextmanager
@@ -75,6 +77,14 @@ def issue_token(configuration: Path | None, grant: Grant) -> str:
         seconds=grant.seconds,
         audience=settings.access.audience,
     )
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes the fast event loop; None, for the usual one, where that does not exist (Windows)."""
+    if find_spec("uvloop") is None:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
+    return factory
 
 
 def log_to_standard_error(configuration: Configuration) -> None:

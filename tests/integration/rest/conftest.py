@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import httpx2
 import pytest
+import uvloop
 from fastapi import FastAPI
 
 from switchgear.assembly.gear import Switchgear
@@ -14,6 +16,14 @@ from switchgear.control.development_issuer import DevelopmentIssuer
 from switchgear.control.use_cases import PERMISSIONS
 from switchgear.surfaces.rest import RestLimits, Traffic, create_app
 from tests.integration.rest.support import Clients, Tokens, Upstream, register_tools
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run what is about connections on the loop of the standard library and on that of `switchgear up`."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if item.path.stem in ("test_rest_protocol", "test_rest_server"):
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
 
 
 @pytest.fixture

@@ -53,7 +53,9 @@ class Witness:
 
 
 @given(OBSERVATIONS, st.sampled_from([0.0, 1.0, 29.0, 30.0, 1_000.0]))
-def test_only_fresh_right_answers_vouch(observed: list[tuple[float, Source, Polarity, float]], rest: float) -> None:
+def test_law_5_only_fresh_right_answers_vouch(
+    observed: list[tuple[float, Source, Polarity, float]], rest: float
+) -> None:
     """Silence, errors, stale answers and people never authorise: whatever came before, and at every moment since."""
     machine, witness, now = HealthMachine(REDIS, 0.0), Witness(), 0.0
     for wait, source, polarity, seconds in observed:

@@ -14,7 +14,7 @@ DRILLS = 60
 SEEDS = 1_000_000
 
 
-def test_nothing_is_destroyed_on_what_is_not_known_to_be_well() -> None:
+def test_law_5_nothing_is_destroyed_on_what_is_not_known_to_be_well() -> None:
     """Whatever breaks and whenever: no effect that the judge forbids, and none held back or changed without a cause."""
     seed = random.SystemRandom().randrange(SEEDS)
     report = Report(Wish(DRILLS, 0, seed))

@@ -272,7 +272,7 @@ STARTS_NOTHING = frozenset(
 
 
 @pytest.mark.parametrize("name", ROWS)
-async def test_no_path_of_the_gear_reaches_its_effect_with_the_gate_red(name: str, tmp_path: Path) -> None:
+async def test_law_5_no_path_of_the_gear_reaches_its_effect_with_the_gate_red(name: str, tmp_path: Path) -> None:
     """Law 5: while a required dependency does not vouch, nothing is destroyed, whichever way an intent came."""
     async with scene(tmp_path, red=True) as made:
         await ROWS[name].story(made)
@@ -456,7 +456,7 @@ LIBRARY: dict[str, tuple[Callable[[Library], Awaitable[None]], str]] = {
 
 
 @pytest.mark.parametrize("name", LIBRARY)
-async def test_no_path_of_the_library_reaches_its_effect_with_the_gate_red(name: str) -> None:
+async def test_law_5_no_path_of_the_library_reaches_its_effect_with_the_gate_red(name: str) -> None:
     """The same for functions and blocks; with the gate green each of them does it."""
     story, _ = LIBRARY[name]
     green, red = Library(red=False), Library(red=True)

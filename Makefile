@@ -22,6 +22,9 @@ CODE = $(wildcard src tests tools examples benchmarks)
 FAST_TESTS = $(wildcard tests/unit tests/property tests/packaging)
 SLOW_TESTS = $(filter-out $(FAST_TESTS),$(patsubst %/,%,$(wildcard tests/*/)))
 SPEED_TEST = tests/integration/test_speed.py
+# Whether these have just passed, in `make check`, and nothing has changed since.
+PASSED = $(if $(ARGS),,$(shell test -f .cache/fast-tests && ! find $(CODE) docs *.md $(PINNED) -type f ! -name '*.pyc' \
+	-newer .cache/fast-tests | grep -q . && echo yes))
 PYTEST = $(BIN)/python -m pytest
 AT_ONCE = -n 2
 
@@ -37,7 +40,7 @@ demo: .venv/.gear ## show it protecting real traffic (ARGS="--seconds 10")
 check: format lint types layers docs-check fast-tests ## format, lint, types, layers, docs, unit and property tests
 
 test: .venv/.synced ## every test, real servers included (ARGS="-k breaker")
-	$(PYTEST) $(AT_ONCE) $(FAST_TESTS) $(ARGS) || test $$? = 5 # 5: none of them was asked for
+	$(PYTEST) $(AT_ONCE) $(FAST_TESTS) $(if $(PASSED),-m packaging) $(ARGS) || test $$? = 5 # 5: none of them was asked for
 	$(PYTEST) $(AT_ONCE) --dist loadfile $(SLOW_TESTS) $(ARGS) --ignore=$(SPEED_TEST) || test $$? = 5
 	$(PYTEST) $(SPEED_TEST) $(ARGS) || test $$? = 5 # by itself: it measures
 
@@ -78,6 +81,7 @@ layers: .venv/.synced
 
 fast-tests: .venv/.synced
 	$(PYTEST) $(AT_ONCE) $(FAST_TESTS) -m "not packaging" $(ARGS)
+	$(if $(ARGS),,@touch .cache/fast-tests)
 
 # Environments. A stamp is older than what it was made from only when there is something to do.
 .venv/.synced: $(PINNED) tools/find-python | $(UV)

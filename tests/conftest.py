@@ -4,6 +4,7 @@ Profiles: `default` for people; `ci` (chosen when the variable CI is set) tries 
 Every failing example is printed as a blob that `@reproduce_failure` takes.
 """
 
+import gc
 import os
 from pathlib import Path
 
@@ -20,3 +21,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_collection_finish() -> None:
+    """Set aside what is there before the first test, so that no collection of garbage looks through all of it."""
+    gc.collect()
+    gc.freeze()

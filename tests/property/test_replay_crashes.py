@@ -94,7 +94,7 @@ class Life:
         rig = Rig(engine, cast("Flaky", inner), self.clock, Script(), {})
         self.intent_id = (await rig.settled(await rig.submit("crm.order"))).id
         await self.end()
-        mortal = Mortal(inner, 1 + dies_at, lands=lands)  # the first is that of its start
+        mortal = Mortal(inner, dies_at, lands=lands)
         engine = await self.begin(cast("Store", mortal))
         await self.ask(engine)
         died = mortal.dead.is_set()

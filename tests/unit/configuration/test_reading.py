@@ -211,6 +211,22 @@ def test_credentials_that_cannot_be_read_are_warned_of(tmp_path: Path) -> None:
     assert default(environment={}).warnings() == []
 
 
+@pytest.mark.parametrize(
+    ("requires", "all_of_them"),
+    [("", ("crm",)), ('requires = ["idp"]', ("crm", "idp")), ('requires = ["idp", "crm"]', ("crm", "idp"))],
+)
+def test_what_carries_a_tool_out_is_the_first_that_it_requires(
+    tmp_path: Path, requires: str, all_of_them: tuple[str, ...]
+) -> None:
+    """Law 5: the answers of one remote are no evidence of another's health, in whatever order they are named."""
+    loaded = _loaded(
+        tmp_path,
+        '[connectors.crm]\nkind = "http"\nbase_url = "https://a"\n[dependencies.idp]\nkind = "http"\nprobe = false\n'
+        f'[tools."crm.a"]\nconnector = "crm"\nmethod = "GET"\npath = "/"\n{requires}\n',
+    )
+    assert loaded.tools[0].tool.requires == all_of_them
+
+
 async def test_the_template_works_as_it_is(tmp_path: Path) -> None:
     """What `init` writes loads, and its function tool runs."""
     loaded = _loaded(tmp_path, configuration_template())

@@ -354,8 +354,9 @@ class ToolTable(Section):
     effect: Literal["read_only", "keyed", "natural", "reconcilable", "opaque"] = "opaque"
     """What running it twice would do; decides what happens in doubt. `keyed`: the remote honours our key."""
     requires: list[str] = Field(default=[], json_schema_extra={"write": 'requires = ["crm"]'})
-    """Dependencies it needs; its attempts go through the guard of the first. By default the connector, or for a
-    function without one the part of its name before the first dot."""
+    """Dependencies it needs. The connector is always the first of them: its attempts go through the guard of the first,
+    and what comes of them is evidence of its health alone. For a function without a connector that is the first that
+    is named here, by default the part of the tool's name before the first dot."""
     arguments: dict[str, Any] | None = None
     """JSON Schema 2020-12 of its arguments. By default a function's signature; any object for HTTP."""
     version: str = Field("1", json_schema_extra={"write": 'version = "1"'})

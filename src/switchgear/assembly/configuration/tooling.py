@@ -223,7 +223,7 @@ class ToolReader:
         try:
             return Tool(
                 name=name,
-                requires=tuple(table.requires) or (table.connector or name.partition(".")[0],),
+                requires=_required(name, table),
                 effect=brought.effect if brought else Effect(table.effect),
                 description=table.description or (brought.description if brought else ""),
                 version=table.version,
@@ -302,3 +302,9 @@ def _outcomes(table: OutcomesTable) -> Outcomes:
         in_doubt=tuple(table.in_doubt),
         retryable=tuple(table.retryable),
     )
+
+
+def _required(name: str, table: ToolTable) -> tuple[str, ...]:
+    """Return what a tool depends on, first what carries it out: its guard, and its health, are what attempts go by."""
+    first = table.connector or (table.requires[0] if table.requires else name.partition(".")[0])
+    return (first, *(other for other in table.requires if other != first))

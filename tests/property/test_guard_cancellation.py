@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import inspect
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Iterator, Coroutine
 from contextlib import aclosing, nullcontext, suppress
 from typing import Any
 
@@ -28,6 +28,15 @@ from switchgear import (
 from switchgear.guard.expiry import Timers
 from switchgear.testing import VirtualClock
 from tests.turns import turns
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _set_aside() -> Iterator[None]:
+    """Spare what other tests have left: each example collects garbage, and would look through all of it."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def make(clock: VirtualClock) -> Guard:

@@ -11,8 +11,8 @@ from benchmarks.durable.driver import Figures
 from benchmarks.durable.runner import DurableResult
 from benchmarks.hand_written import LIBRARY as BY_HAND
 
-THROUGHPUT_GOAL = 2000.0
-LATENCY_GOAL_MS = 30.0
+THROUGHPUT_GOAL = 5000.0
+LATENCY_GOAL_MS = 15.0
 _SUMMARY = ("row", "ours", "best peer", "best peer that threads may share", "our goal")
 _ENGINES = ("engine", "burst /s", "64 in flight /s", "p50", "p99", "1 in flight p50", "syncs an action", "effects")
 

@@ -170,17 +170,21 @@ class Engine:
         self._started = False
         self.defect: str | None = None
         """What ended one of the engine's own loops, None while all of them run."""
+        self.destruction = destruction
+        """What is asked about destructive tools and what became of them; None where no gate is."""
         lease.tell(self._right_changed)
+        self._listen()
+
+    def _listen(self) -> None:
+        """Have every part hear of what is durably recorded, in this order."""
         self.recorder.tell_losses(self._let_go)
         self.recorder.subscribe(self._announce)
         self.recorder.subscribe(self.family.note)
         self.recorder.subscribe(self.doubts.note)
         self.recorder.subscribe(self.time_boxes.note)
         self.recorder.accompany(self.time_boxes.desk)
-        self.destruction = destruction
-        """What is asked about destructive tools and what became of them; None where no gate is."""
-        if destruction is not None:
-            self.recorder.subscribe(destruction.note)
+        if self.destruction is not None:
+            self.recorder.subscribe(self.destruction.note)
 
     def keep_fresh(self, space: str, refresh: Refresh) -> None:
         """Have `refresh` read again what a gate relies on in `space`, when an append finds it changed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring
 
 from switchgear.core.errors import Invalid
@@ -17,6 +17,7 @@ _EXACT_INTEGER_MAX = 2**53 - 1
 _DEPTH_MAX = 64
 _PLAIN_DIGITS_MAX = 21
 _PLAIN_ZEROS_MAX = 6
+_WORDS = {None: "null", True: "true", False: "false"}
 
 
 def canonical_json(value: object) -> bytes:
@@ -24,8 +25,10 @@ def canonical_json(value: object) -> bytes:
 
     Raises `Invalid` when the value has no canonical form or is nested deeper than 64 levels.
     """
+    pieces: list[str] = []
+    _write(value, 0, pieces)
     try:
-        return "".join(_pieces(value, 0)).encode("utf-8")
+        return "".join(pieces).encode("utf-8")
     except UnicodeEncodeError:
         raise Invalid("text contains a lone surrogate, which JSON cannot carry") from None
 
@@ -35,51 +38,57 @@ def digest(value: object) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-def _pieces(value: object, depth: int) -> Iterator[str]:
+def _write(value: object, depth: int, pieces: list[str]) -> None:
+    """Add the canonical text of `value` to `pieces`."""
     if isinstance(value, str):
-        yield encode_basestring(value)
+        pieces.append(encode_basestring(value))
     elif value is None or isinstance(value, bool):
-        yield {None: "null", True: "true", False: "false"}[value]
+        pieces.append(_WORDS[value])
     elif isinstance(value, int):
-        yield _integer(value)
+        pieces.append(_integer(value))
     elif isinstance(value, float):
-        yield _number(value)
-    else:
-        yield from _container(value, depth)
-
-
-def _container(value: object, depth: int) -> Iterator[str]:
-    if depth >= _DEPTH_MAX:
+        pieces.append(_number(value))
+    elif depth >= _DEPTH_MAX:
         raise Invalid(f"nested deeper than {_DEPTH_MAX} levels")
-    if isinstance(value, Mapping):
-        yield from _members(value, depth)
+    elif isinstance(value, Mapping):
+        _write_members(value, depth + 1, pieces)
     elif isinstance(value, (list, tuple)):
-        yield "["
-        for index, item in enumerate(value):
-            yield "," if index else ""
-            yield from _pieces(item, depth + 1)
-        yield "]"
+        _write_items(value, depth + 1, pieces)
     else:
         raise Invalid(f"{type(value).__name__} is not a JSON type")
 
 
-def _members(value: Mapping[object, object], depth: int) -> Iterator[str]:
-    yield "{"
-    for index, (key, item) in enumerate(sorted(map(_text_keyed, value.items()), key=_utf16_of_key)):
-        yield f"{',' if index else ''}{encode_basestring(key)}:"
-        yield from _pieces(item, depth + 1)
-    yield "}"
+def _write_items(values: Sequence[object], depth: int, pieces: list[str]) -> None:
+    opening = "["
+    for value in values:
+        pieces.append(opening)
+        _write(value, depth, pieces)
+        opening = ","
+    pieces.append("]" if values else "[]")
 
 
-def _text_keyed(member: tuple[object, object]) -> tuple[str, object]:
-    key, item = member
-    if not isinstance(key, str):
-        raise Invalid(f"object keys must be text, not {type(key).__name__}")
-    return key, item
+def _write_members(members: Mapping[object, object], depth: int, pieces: list[str]) -> None:
+    opening = "{"
+    for key in _in_order(members):
+        pieces.append(f"{opening}{encode_basestring(key)}:")
+        _write(members[key], depth, pieces)
+        opening = ","
+    pieces.append("}" if members else "{}")
 
 
-def _utf16_of_key(member: tuple[str, object]) -> bytes:
-    return member[0].encode("utf-16-be")
+def _in_order(members: Mapping[object, object]) -> list[str]:
+    """Return the keys by their UTF-16 code units; for ASCII that is the order of text."""
+    keys: list[str] = []
+    for key in members:
+        if not isinstance(key, str):
+            raise Invalid(f"object keys must be text, not {type(key).__name__}")
+        keys.append(key)
+    keys.sort(key=None if "".join(keys).isascii() else _utf16)
+    return keys
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be", "surrogatepass")
 
 
 def _integer(value: int) -> str:

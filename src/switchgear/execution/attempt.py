@@ -77,7 +77,7 @@ class Attempts:
         self._clock = clock
         self._timers = Timers(clock)
         self._may_leave = may_leave
-        self._running: set[asyncio.Task[Result]] = set()
+        self._running: dict[asyncio.Task[Result], asyncio.Future[None]] = {}
         self._cut_off: set[asyncio.Task[Result]] = set()
         self.closed = False
         self.counts = AttemptCounts()
@@ -86,9 +86,8 @@ class Attempts:
         """Make one attempt and return what is known of it, at the latest a grace after its deadline."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
-        task = loop.create_task(_attempt(connector, call, self._may_leave))
-        self._running.add(task)
-        task.add_done_callback(lambda _: _resolve(ended))
+        task = loop.create_task(_attempt(connector, call, self._may_leave, ended))
+        self._running[task] = ended
         overdue = self._timers.expiries().watch(
             call.deadline.moment_on(self._clock), _Overdue(self._expire, task, ended)
         )
@@ -99,20 +98,20 @@ class Attempts:
             raise
         finally:
             overdue.forget()
-            self._running.discard(task)
+            del self._running[task]
         return self._ended(task, Code.TIMEOUT_REVERT if call.purpose == REVERT else Code.TIMEOUT_INTENT_EXECUTE)
 
     def cut_off(self) -> None:
         """Cancel every running attempt, and let none begin any more: this process is ending."""
         self.closed = True
-        for task in list(self._running):
+        for task, ended in list(self._running.items()):
             self._cut_off.add(task)
-            task.cancel()
+            _cancel(task, ended)
 
     def _expire(self, task: asyncio.Task[Result], ended: asyncio.Future[None]) -> None:
         if not task.done():
             self.counts.timed_out += 1
-            task.cancel()
+            _cancel(task, ended)
             self._clock.call_at(self._clock.monotonic() + CANCEL_GRACE, lambda: _resolve(ended))
 
     def _ended(self, task: asyncio.Task[Result], too_late: Code) -> Ended:
@@ -168,16 +167,27 @@ def _garbled(result: Refused | Uncertain) -> str:
     return ""
 
 
-async def _attempt(connector: Connector, call: Call, may_leave: Callable[[], bool]) -> Result:
+async def _attempt(
+    connector: Connector, call: Call, may_leave: Callable[[], bool], ended: asyncio.Future[None]
+) -> Result:
+    """Make one attempt, and resolve `ended` when it ends: at once, with no turn of the loop between."""
     CURRENT.set(call.deadline)
-    if not may_leave() or call.deadline.remaining() <= 0:
-        return _UNSENT  # this process stood still meanwhile: what was checked before may hold no longer
     try:
+        if not may_leave() or call.deadline.remaining() <= 0:
+            return _UNSENT  # this process stood still meanwhile: what was checked before may hold no longer
         return recordable(await connector.execute(call))
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001 - outermost driver: whatever is raised, something may have left
         return Uncertain(Code.DEPENDENCY_FAILED, _described(error))
+    finally:
+        _resolve(ended)
+
+
+def _cancel(task: asyncio.Task[Result], ended: asyncio.Future[None]) -> None:
+    """Cancel an attempt. One that has not begun ends without having run."""
+    task.add_done_callback(lambda _: _resolve(ended))
+    task.cancel()
 
 
 def _described(error: BaseException) -> str:

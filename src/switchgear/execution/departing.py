@@ -37,8 +37,8 @@ class Departures(Protocol):
     def departure(self, intent: Intent) -> Departure | None:
         """Clear a new intent; None when it has to queue. Then comes one of the other two, without fail."""
 
-    def take_over(self, intent: Intent, departure: Departure) -> None:
-        """Carry an intent on that is on record as dispatched."""
+    async def carry(self, intent: Intent, departure: Departure) -> None:
+        """Carry an intent on that is on record as dispatched, in the task that awaits this right after."""
 
     def call_off(self, departure: Departure, *, unsure: bool) -> None:
         """Give everything back: it never left. `unsure` says that it may be on record as dispatched all the same."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
@@ -15,35 +15,62 @@ from switchgear.execution.bounded import within
 T = TypeVar("T")
 
 
+class Answer(Generic[T]):
+    """What somebody waits for. Whoever works on it gives it once, and may go on with what follows from it."""
+
+    __slots__ = ("_future", "_tasks")
+
+    def __init__(self, future: asyncio.Future[T], tasks: dict[asyncio.Task[None], Answer[Any]]) -> None:
+        """Answer through `future`; the task that does so is one of `tasks` until then."""
+        self._future = future
+        self._tasks = tasks
+
+    def give(self, value: T) -> None:
+        """Answer with `value`: from here on the work is its own, and the engine that stops does not wait for it."""
+        self._tasks.pop(_running(), None)
+        if not self._future.done():
+            self._future.set_result(value)
+
+    def fail(self, error: Exception) -> None:
+        """Answer with an error. Once somebody was answered, or nobody waits any more, it is told to nobody."""
+        if not self._future.done():
+            self._future.set_exception(error)
+
+
+Work = Callable[[Answer[T]], Coroutine[Any, Any, None]]
+"""Begins what ends by giving an answer, or goes on after it."""
+
+
 class Detached:
     """Work that its callers only wait for. One per engine."""
 
     def __init__(self) -> None:
         """Start with nothing under way."""
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[None], Answer[Any]] = {}
 
-    async def finished(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what `work` comes to. A caller that goes away only stops waiting.
+    async def finished(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return what `work` comes to at its end, as `answered` does."""
+        return await self.answered(partial(_to_its_end, work))
 
-        Raises `StoreError` (TIMEOUT_JOURNAL_APPEND) when the engine stops before it is known.
+    async def answered(self, work: Work[T]) -> T:
+        """Return the answer of `work`, which goes on in a task of its own. A caller that goes away only stops waiting.
+
+        Raises what `work` raises before it has answered, and `StoreError` (TIMEOUT_JOURNAL_APPEND) when the engine
+        stops before.
         """
         loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
-        task = loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._ended, ended))
-        await ended
-        if task.cancelled():
-            message = "the engine stopped before the ledger acknowledged; repeat with the same key"
-            raise StoreError(message, code=Code.TIMEOUT_JOURNAL_APPEND)
-        return task.result()
+        future: asyncio.Future[T] = loop.create_future()
+        answer = Answer(future, self._tasks)
+        self._tasks[loop.create_task(self._work(work, answer))] = answer
+        return await future
 
-    def _ended(self, ended: asyncio.Future[None], task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not ended.done():
-            ended.set_result(None)
-        elif not task.cancelled():
-            task.exception()  # nobody waits for it any more; what went wrong is on record or was refused
+    async def _work(self, work: Work[T], answer: Answer[T]) -> None:
+        try:
+            await work(answer)
+        except Exception as error:  # noqa: BLE001 - outermost driver: whoever waits for the answer is told
+            answer.fail(error)
+        finally:
+            self._tasks.pop(_running(), None)
 
     async def wait(self, clock: Clock, seconds: float) -> None:
         """Let what is under way end within `seconds`."""
@@ -51,12 +78,25 @@ class Detached:
             await within(clock, seconds, _all_done(set(self._tasks)))
 
     async def cancel(self) -> None:
-        """Cut off whatever is still under way."""
-        tasks = list(self._tasks)
-        for task in tasks:
+        """Cut off whatever is still under way, and tell those who wait for it."""
+        cut_off = dict(self._tasks)
+        for task in cut_off:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*cut_off, return_exceptions=True)
+        message = "the engine stopped before the ledger acknowledged; repeat with the same key"
+        for answer in cut_off.values():
+            answer.fail(StoreError(message, code=Code.TIMEOUT_JOURNAL_APPEND))
 
 
-async def _all_done(tasks: set[asyncio.Task[Any]]) -> None:
+async def _to_its_end(work: Callable[[], Coroutine[Any, Any, T]], answer: Answer[T]) -> None:
+    answer.give(await work())
+
+
+def _running() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None, "an answer is given by the task that works on it"
+    return task
+
+
+async def _all_done(tasks: set[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks)

@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from switchgear.core.clock import Clock, VirtualClock
 from switchgear.core.codes import Code
@@ -23,7 +24,7 @@ from switchgear.execution.consenting import Consents
 from switchgear.execution.contract import Tool
 from switchgear.execution.dead_letters import DeadLetters
 from switchgear.execution.destruction import Destruction
-from switchgear.execution.detached import Detached
+from switchgear.execution.detached import Answer, Detached
 from switchgear.execution.doubts import DoubtOptions, Doubts
 from switchgear.execution.family import Family
 from switchgear.execution.intent import Change, Intent
@@ -275,15 +276,16 @@ class Engine:
 
         A caller that goes away only stops waiting: what was begun is finished.
         """
-        return await self._detached.finished(self._submit(submission))
+        return await self._detached.answered(partial(self._submit, submission))
 
-    async def _submit(self, submission: Submission) -> Admitted:
+    async def _submit(self, submission: Submission, answer: Answer[Admitted]) -> None:
+        """Accept a submission, and once that is acknowledged carry it on in this task if it leaves at once."""
         admitted = await self.admission.submit(submission)
-        if admitted.departure is not None:
-            self.kernel.take_over(admitted.intent, admitted.departure)
-        elif not admitted.replayed and admitted.intent.state is State.READY:
+        if not admitted.replayed and admitted.intent.state is State.READY:
             self.kernel.enqueue(admitted.intent)
-        return admitted
+        answer.give(admitted)
+        if admitted.departure is not None:
+            await self.kernel.carry(admitted.intent, admitted.departure)
 
     async def intent(self, tenant: str, intent_id: str) -> Intent:
         """Return an intent of this tenant. Raises `Denied` (NOT_FOUND) when there is none."""

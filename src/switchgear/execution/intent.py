@@ -215,6 +215,7 @@ _NESTED = frozenset(
     {"approval", "resolution", "replay", "ended", "state", "version", "id", "tenant", "hindrance", "force"}
 )
 _FIELDS = frozenset(Intent.__struct_fields__) - _NESTED
+_NOTHING: Mapping[str, Any] = {}
 
 
 def evolve(intent: Intent, change: Change, at: float) -> Intent:
@@ -228,13 +229,12 @@ def evolve(intent: Intent, change: Change, at: float) -> Intent:
     allowed, target = TRANSITIONS[kind]
     if intent.state not in allowed:
         raise IllegalTransitionError(f"{kind} is not allowed in {intent.state} ({intent.id})")
-    known = not intent.unresolved and not change.facts.get("restored")
-    if kind is Kind.IN_DOUBT and intent.state in WAITING and known:
+    if kind is Kind.IN_DOUBT and intent.state in WAITING and not (intent.unresolved or change.facts.get("restored")):
         raise IllegalTransitionError(f"{intent.id} is {intent.state} and no attempt of it is in doubt")
     fields: dict[str, Any] = {} if target is None else dict(_CLEARED)
-    fields.update(_named_fields(change.facts))
-    if change.payload is not None:
-        fields.update(_named_fields(change.payload))
+    for named in (change.facts, change.payload or _NOTHING):
+        for name in _FIELDS.intersection(named):
+            fields[name] = named[name]
     fold = _FOLDS.get(kind)
     if fold is not None:
         fields.update(fold(intent, change.facts, at))
@@ -252,12 +252,9 @@ def birth(facts: Mapping[str, Any], payload: Mapping[str, Any], at: float) -> In
 
 
 def accepted(facts: Mapping[str, Any], payload: Mapping[str, Any], at: float) -> Intent:
-    """Return the ready intent that an `accepted` event makes."""
-    return evolve(birth(facts, payload, at), Change(Kind.ACCEPTED), at)
-
-
-def _named_fields(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in data.items() if name in _FIELDS}
+    """Return the ready intent that an `accepted` event makes: `birth`, and what `evolve` makes of that, at once."""
+    born = {**facts, **payload, "created_at": at, "updated_at": at, "state": TRANSITIONS[Kind.ACCEPTED][1]}
+    return msgspec.convert(born, Intent)
 
 
 Facts = Mapping[str, Any]

@@ -153,11 +153,14 @@ class Kernel:
         change = Change(Kind.DISPATCHED, self._dispatch_facts(intent, registered, conditions))
         return Departure(change, conditions, registered, ticket, cleared[1])
 
-    def take_over(self, intent: Intent, departure: Departure) -> None:
-        """Carry an intent on that is on record as dispatched."""
+    async def carry(self, intent: Intent, departure: Departure) -> None:
+        """Carry an intent on that is on record as dispatched, in the task that awaits this right after."""
         self._departing -= 1
         self.idle.clear()
-        self._start(departure.ticket, partial(self._carry_on, intent, departure.registered, departure.permits))
+        task = asyncio.current_task()
+        assert task is not None, "an intent is carried by a task"
+        self._carrying[intent.id] = task
+        await self._carry(departure.ticket, partial(self._carry_on, intent, departure.registered, departure.permits))
 
     def call_off(self, departure: Departure, *, unsure: bool) -> None:
         """Give everything back: it never left. `unsure` says that it may be on record as dispatched all the same."""

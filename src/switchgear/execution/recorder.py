@@ -6,11 +6,11 @@ acknowledgement is settled here: the same append is sent again, and a conflict i
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from json.encoder import encode_basestring
 from typing import Any, Protocol
 
 import msgspec
@@ -162,7 +162,7 @@ class ExceededError(Exception):
 
 def key_name(account: str, tool: str, key: str) -> str:
     """Return the row key of an idempotency key."""
-    return json.dumps([account, tool, key], ensure_ascii=False, separators=(",", ":"))
+    return f"[{encode_basestring(account)},{encode_basestring(tool)},{encode_basestring(key)}]"
 
 
 def intent_of(row: Row) -> Intent:

@@ -23,7 +23,7 @@ COUNTER_MAX = 2**63 - 1
 BYTES_MAX = 4 * 1024 * 1024
 """Most bytes of one body, one payload, or one row's value."""
 
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def check_append(append: Append) -> None:
@@ -38,14 +38,17 @@ def check_append(append: Append) -> None:
         raise Invalid(f"an append has at most {EVENTS_MAX} events, rows, conditions, counts and erasures; split it")
     if len(writes) > 1 and len({(write.space, write.key) for write in writes}) < len(writes):
         raise Invalid("an append writes each row once; keep the last write of each")
-    names = [append.id, append.tenant]
+    names, sizes = [append.id, append.tenant], [0]
     for event in events:
-        _check_size(event.body)
-        _check_size(event.payload)
+        sizes.append(len(event.body))
+        if event.payload is not None:
+            sizes.append(len(event.payload))
         names.append(event.stream)
     for write in writes:
-        _check_size(write.value)
+        sizes.append(len(write.value))
         names += (write.space, write.key, write.facet)
+    if max(sizes) > BYTES_MAX:
+        raise Invalid(f"a body, payload or value has at most {BYTES_MAX} bytes", code=Code.PAYLOAD_TOO_LARGE)
     for expect in expects:
         names += (expect.space, expect.tenant, expect.key)
     if append.counts:
@@ -70,14 +73,10 @@ def _check_removals(append: Append) -> None:
         raise Invalid("what is removed ends at a sequence of 0 to 2**63 - 1")
 
 
-def _check_size(part: bytes | None) -> None:
-    if part is not None and len(part) > BYTES_MAX:
-        raise Invalid(f"a body, payload or value has at most {BYTES_MAX} bytes", code=Code.PAYLOAD_TOO_LARGE)
-
-
 def check_names(*names: str) -> None:
     """Raise `Invalid` when a name holds NUL or a lone surrogate, which no text column can carry."""
-    if _UNSTORABLE.search("".join(names)):
+    text = "".join(names)
+    if "\0" in text or not (text.isascii() or _SURROGATE.search(text) is None):
         raise Invalid("a name in a store cannot hold NUL or a lone surrogate")
 
 

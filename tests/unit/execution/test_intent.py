@@ -9,7 +9,16 @@ import msgspec
 import pytest
 
 from switchgear.core.effects import Effect
-from switchgear.execution.intent import Approval, Change, IllegalTransitionError, Intent, Replay, birth, evolve
+from switchgear.execution.intent import (
+    Approval,
+    Change,
+    IllegalTransitionError,
+    Intent,
+    Replay,
+    accepted,
+    birth,
+    evolve,
+)
 from switchgear.execution.transitions import FINAL, LIVE, OPEN, TRANSITIONS, Kind, State
 
 ASKED: dict[str, Any] = {"rule": "r", "quorum": 1, "digest": "d", "nonce": "n", "expires_at": 9.0}
@@ -26,25 +35,35 @@ NEEDED: dict[Kind, dict[str, Any]] = {
 """Facts that an event cannot do without."""
 
 
+FACTS: dict[str, Any] = {
+    "id": "int_" + "0" * 32,
+    "tenant": "acme",
+    "account": "main",
+    "actor": "service:orders",
+    "tool": "crm.update",
+    "effect": "keyed",
+    "contract": "c",
+    "digest": "d",
+    "key": "k",
+    "attempts_max": 3,
+    "key_retention": 60.0,
+    "deadline_at": 1000.0,
+    "trace": "",
+    "correlation": "",
+}
+"""What an intent is accepted with."""
+
+
 def intent(**fields: object) -> Intent:
     """Return an intent in `proposed`, changed by `fields`."""
-    facts = {
-        "id": "int_" + "0" * 32,
-        "tenant": "acme",
-        "account": "main",
-        "actor": "service:orders",
-        "tool": "crm.update",
-        "effect": "keyed",
-        "contract": "c",
-        "digest": "d",
-        "key": "k",
-        "attempts_max": 3,
-        "key_retention": 60.0,
-        "deadline_at": 1000.0,
-        "trace": "",
-        "correlation": "",
-    }
-    return msgspec.structs.replace(birth(facts, {"arguments": {"a": 1}}, 1.0), **fields)
+    return msgspec.structs.replace(birth(FACTS, {"arguments": {"a": 1}}, 1.0), **fields)
+
+
+@pytest.mark.parametrize("more", [{}, {"not_before": 9.0, "wait": 8.0}, {"priority": "sheddable", "destructive": True}])
+def test_an_acceptance_is_folded_at_once_as_it_is_event_by_event(more: dict[str, Any]) -> None:
+    """The shortcut for new intents and the fold over their events never differ."""
+    facts, payload = {**FACTS, **more}, {"arguments": {"a": 1}}
+    assert accepted(facts, payload, 1.0) == evolve(birth(facts, payload, 1.0), Change(Kind.ACCEPTED), 1.0)
 
 
 @pytest.mark.parametrize(("kind", "state"), list(itertools.product(Kind, State)))

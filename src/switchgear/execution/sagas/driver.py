@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Invalid, Rejected, StoreError
@@ -70,7 +71,7 @@ class Sagas:
 
         A caller that goes away only stops waiting, here and below: what was begun is finished.
         """
-        return await self._detached.finished(self._door.submit(wish))
+        return await self._detached.finished(partial(self._door.submit, wish))
 
     async def saga(self, tenant: str, saga_id: str) -> Saga:
         """Return a saga of this tenant. Raises `Denied` (NOT_FOUND) when there is none."""
@@ -96,11 +97,11 @@ class Sagas:
 
         Raises `Denied` (NOT_FOUND), and `Conflict` when the saga has ended otherwise or its pivot has happened.
         """
-        return await self._detached.finished(self._cancel(tenant, saga_id, reason, actor))
+        return await self._detached.finished(partial(self._cancel, tenant, saga_id, reason, actor))
 
     async def resume(self, tenant: str, saga_id: str, how: How, *, reason: str, actor: str) -> Saga:
         """Let a stuck saga go on as a person says. Raises `Denied` (NOT_FOUND), and as `decide.resumption` does."""
-        return await self._detached.finished(self._resume(tenant, saga_id, how, reason, actor))
+        return await self._detached.finished(partial(self._resume, tenant, saga_id, how, reason, actor))
 
     async def _cancel(self, tenant: str, saga_id: str, reason: str, actor: str) -> Saga:
         for _ in range(_TRIES_MAX):

@@ -1,0 +1,59 @@
+"""One attempt: it always comes back with a result, whoever cancels it, and when."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from switchgear.core.clock import VirtualClock
+from switchgear.core.codes import Code
+from switchgear.core.deadline import Deadline
+from switchgear.execution.attempt import Attempts, Ended
+from switchgear.execution.contract import Call, Result, Uncertain
+from tests.unit.execution.rig import Script, hang
+
+
+def _call(clock: VirtualClock, seconds: float = 5.0) -> Call:
+    deadline = Deadline(clock.monotonic() + seconds, clock)
+    return Call("int_1", "crm.update", "acme", "main", "service:a", {}, "int_1", 1, deadline, "")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_stop_cuts_off_an_attempt_that_has_begun_or_not(*, begun: bool) -> None:
+    """Whoever carries it is never left waiting, and what may have left is uncertain."""
+    clock, script = VirtualClock(), Script([hang])
+    attempts = Attempts(clock)
+    running = asyncio.ensure_future(attempts.run(script, _call(clock)))
+    await asyncio.sleep(0)
+    if begun:
+        await asyncio.sleep(0)
+        assert script.calls
+    attempts.cut_off()
+    ended = await asyncio.wait_for(running, 5.0)
+    assert ended == Ended(Uncertain(Code.SHUTTING_DOWN, ended.result.message, ended.result.verdict))  # type: ignore[union-attr] # uncertain
+
+
+async def test_an_attempt_that_cancels_itself_is_uncertain_at_once() -> None:
+    """A tool that raises a cancellation of its own does not make its carrier wait for the deadline."""
+    clock = VirtualClock()
+
+    async def cancels(_call: Call) -> Result:
+        raise asyncio.CancelledError
+
+    ended = await asyncio.wait_for(Attempts(clock).run(Script([cancels]), _call(clock)), 5.0)
+    assert isinstance(ended.result, Uncertain)
+    assert clock.monotonic() == VirtualClock().monotonic()
+
+
+async def test_whoever_carries_an_attempt_takes_it_along() -> None:
+    """A carrier that is torn off leaves no attempt behind that goes on alone."""
+    clock, script = VirtualClock(), Script([hang])
+    carrier = asyncio.ensure_future(Attempts(clock).run(script, _call(clock)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    before = len(asyncio.all_tasks())
+    carrier.cancel()
+    await asyncio.gather(carrier, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == before - 2

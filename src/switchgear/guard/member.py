@@ -129,7 +129,7 @@ class Member:
         if self.depth or self.retired:
             return
         passing = (breaker is None or breaker.passing) and (places is None or not places.waiting)
-        if passing and not self.news and self.plan.allows_straight:
+        if passing and not self.news and self.plan.passes:
             self.straight_plan = self.plan
 
     @property

@@ -13,12 +13,13 @@ from types import TracebackType
 
 from switchgear.core.deadline import CURRENT
 from switchgear.core.outcome import Verdict
+from switchgear.guard import passing
 from switchgear.guard.admission import enter, enter_async
 from switchgear.guard.attempts import cut_off, settle_cut, settle_error
 from switchgear.guard.bounding import Bound, deadline_in
 from switchgear.guard.expiry import Armed
 from switchgear.guard.holding import Back, Hold
-from switchgear.guard.member import Member, Ticket
+from switchgear.guard.member import Member
 from switchgear.guard.plan import Plan
 from switchgear.guard.terms import Terms
 from switchgear.policies.refusal import Refusal
@@ -33,9 +34,9 @@ class Permit:
 
     __slots__ = ("_ends", "_hold")
 
-    def __init__(self, member: Member, ticket: Ticket, terms: Terms, ends: float) -> None:
-        """Start now. Made by a guard, not by users. `ends` is the caller's deadline."""
-        self._hold = Hold.of(member, terms, ticket, member.plan.monotonic())
+    def __init__(self, hold: Hold, ends: float) -> None:
+        """Settle what `hold` holds. Made by a guard, not by users. `ends` is the caller's deadline."""
+        self._hold = hold
         self._ends = ends
 
     @property
@@ -45,7 +46,10 @@ class Permit:
 
     def succeed(self) -> None:
         """Say that the dependency did its work."""
-        self._settle(Verdict.SUCCESS)
+        hold = self._hold
+        now = hold.member.plan.monotonic()
+        if not passing.succeeded(hold, now):
+            hold.settle(Verdict.SUCCESS, now - hold.since, now)
 
     def fail(self, error: BaseException | None = None, *, slow: bool = False) -> None:
         """Say that the dependency failed. With an `error`, ``on=`` and ``ignore=`` of the breaker judge it.
@@ -82,6 +86,8 @@ class Permit:
         return self._hold.member.plan
 
     def _settle(self, verdict: Verdict, *, slow: bool = False, back: Back = "nothing") -> None:
+        if not self._hold.held:
+            return
         now = self._plan.monotonic()
         self._hold.settle(verdict, inf if slow else now - self._hold.since, now, back=back)
 
@@ -94,8 +100,7 @@ class BodyPermit(Permit):
     def __init__(self, hold: Hold, ends: float) -> None:
         """Start now, with what `hold` holds."""
         hold.since = hold.member.plan.monotonic()
-        self._hold = hold
-        self._ends = ends
+        super().__init__(hold, ends)
         self._said: Callable[[], None] | None = None
 
     @property
@@ -141,14 +146,14 @@ def permit_now(member: Member, terms: Terms) -> Permit:
     try:
         plan = member.plan
         now = plan.monotonic()
-        refusal = hold.admit(now)
-        if refusal is not None:
-            raise hold.member.refuse(refusal, now)
-        if hold.member.news:
-            hold.member.deliver()
+        if not passing.admitted(hold, now):
+            refusal = hold.admit(now)
+            if refusal is not None:
+                raise hold.member.refuse(refusal, now)
+            if hold.member.news:
+                hold.member.deliver()
         scope = CURRENT.get()
-        ends = inf if scope is None else scope.moment_on(plan.clock)
-        permit = Permit(hold.member, hold.ticket, terms, ends)
+        permit = Permit(hold, inf if scope is None else scope.moment_on(plan.clock))
         return permit
     finally:
         if permit is None:

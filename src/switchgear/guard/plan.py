@@ -44,9 +44,10 @@ class Plan:
 
     `timers` lead to the deadlines of the running loop. `timeout_seconds` and `slow_after` are infinite when not
     asked for. A call may wait `wait_max` seconds for its turn in the rate limit, and among `queue` others for a place.
-    `allows_straight` says that drivers may pass the mutex by, and `refuses_at_once` that an open breaker is the end
-    of a call. `born` is the monotonic second at which the plan was made. `successor` gives the member that a key has
-    now. `dropped` holds calls that their callers dropped at a moment when they could not be settled.
+    `passes` says that permits may pass the mutex by, `allows_straight` that drivers may as well, and `refuses_at_once`
+    that an open breaker is the end of a call. `born` is the monotonic second at which the plan was made. `successor`
+    gives the member that a key has now. `dropped` holds calls that their callers dropped at a moment when they could
+    not be settled.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Plan:
     queue: int = field(init=False)
     born: float = field(init=False)
     tenants: int = field(init=False)
+    passes: bool = field(init=False)
     allows_straight: bool = field(init=False)
     refuses_at_once: bool = field(init=False)
     monotonic: Callable[[], float] = field(init=False)
@@ -110,8 +112,8 @@ class Plan:
         self.born = self.monotonic()
         warms_up = self.rate_limit is not None and self.rate_limit.warm_up > 0
         self.tenants = 1 if self.breaker is None else self.breaker.tenants
-        in_general = warms_up or self.shedding is not None or self.tenants > 1
-        self.allows_straight = ONE_THREAD_AT_A_TIME and not in_general
+        self.passes = ONE_THREAD_AT_A_TIME and not warms_up and self.shedding is None
+        self.allows_straight = self.passes and self.tenants == 1
         self.refuses_at_once = self.retry is None and not self.dry_run and not _observes(self.breaker)
 
         self.injector = None if self.faults is None else Injector(self.faults, self.clock, self.timeout_seconds)

@@ -8,7 +8,8 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import CodeType
+from dataclasses import replace
+from types import CodeType, ModuleType
 from typing import Any
 
 import pytest
@@ -16,9 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchgear import Breaker, Bulkhead, CircuitOpen, Guard, RateLimit, Rejected, Retry, Timeout
+from switchgear.guard import Permit, passing, straight
 from switchgear.guard import plan as plans
-from switchgear.guard import straight
+from switchgear.guard.holding import Hold
 from switchgear.guard.member import Member
+from switchgear.guard.plan import Plan
 from switchgear.guard.specialise import bound_driver, straight_driver
 from switchgear.guard.terms import Terms
 from switchgear.policies.breaker import BreakerMachine
@@ -50,12 +53,12 @@ def driver(policies: dict[str, Any], *, asynchronous: bool, bound: bool) -> Any:
     return straight_driver(member.plan, asynchronous=asynchronous)
 
 
-def sections(code: CodeType) -> list[tuple[int, int]]:
+def sections(code: CodeType, module: ModuleType = straight) -> list[tuple[int, int]]:
     """Return first and last line of each marked section."""
-    lines = inspect.getsource(straight).splitlines()
+    lines = inspect.getsource(module).splitlines()
     begins = [number for number, line in enumerate(lines, 1) if line.strip().startswith("# straight section")]
     ends = [number for number, line in enumerate(lines, 1) if line.strip() == "# end of section"]
-    assert code.co_filename == inspect.getsourcefile(straight)
+    assert code.co_filename == inspect.getsourcefile(module)
     return list(zip(begins, ends, strict=True))
 
 
@@ -145,6 +148,29 @@ def test_no_interrupt_can_come_between_the_way_in_and_the_try(
     assert [each.opname for each in way if each.opname.startswith(SWITCHING)] == []
 
 
+@pytest.mark.parametrize("function", [passing.admitted, passing.succeeded])
+def test_no_other_thread_can_come_into_a_section_of_a_permit(function: Callable[..., bool]) -> None:
+    """As above, for what lets permits in and takes their success: whatever is returned, nobody came in between."""
+    first = inspect.getsourcelines(function)[1]
+    last = first + len(inspect.getsourcelines(function)[0])
+    (section,) = [each for each in sections(function.__code__, passing) if first <= each[0] <= last]
+    inside = [each for each in _lined(function.__code__) if section[0] <= each[0] <= section[1]]
+    assert len(inside) > 20
+    assert [each.opname for _, each in inside if each.opname.startswith(SWITCHING)] == []
+    for name in {each.argval for _, each in inside if each.opname in {"LOAD_ATTR", "STORE_ATTR"}}:
+        found = [inspect.getattr_static(kind, name) for kind in (*STATE, Hold, Plan) if hasattr(kind, name)]
+        assert found or name in {"per_second", "full_level", "limit", "rate_limit"}  # plain fields of options
+        assert all(inspect.ismemberdescriptor(slot) for slot in found if not isinstance(slot, float))
+
+
+def _lined(code: CodeType) -> Iterator[tuple[int, dis.Instruction]]:
+    """Yield every instruction with its line."""
+    line = 0
+    for instruction in dis.get_instructions(code):
+        line = instruction.starts_line or line
+        yield line, instruction
+
+
 def test_the_check_of_sections_can_fail() -> None:
     """A call on the way through is seen."""
     code = compile("a = 1\nb = abs(a)\nc = b\nd = c\n", "x", "exec")
@@ -160,6 +186,18 @@ class World:
             patch.setattr(plans, "ONE_THREAD_AT_A_TIME", not in_general)
             self.guard = Guard("api", clock=self.clock, random=random.Random(7), **policies)
         self.decorated = self.guard(self.act)
+        self.permits: list[Permit] = []
+        self.error: type[Exception] | None = None
+
+    def settle(self) -> None:
+        """Settle the oldest permit that is held."""
+        if not self.permits:
+            return
+        permit = self.permits.pop(0)
+        if self.error is None:
+            permit.succeed()
+        else:
+            permit.fail(self.error("down"))
 
     def act(self, seconds: float, error: type[Exception] | None) -> str:
         """Be the dependency: take time, then fail or not."""
@@ -178,9 +216,12 @@ class World:
             "call": lambda: self.guard.using(cost=cost).call(self.act, seconds, error),
             "decorated": lambda: self.decorated(seconds, error),
             "async": lambda: asyncio.run(self._await(self.guard.using(cost=cost).call(self.act_async, seconds, error))),
-            "permit": lambda: self.guard.permit_nowait().succeed(),
+            "permit": lambda: self.guard.permit_nowait(cost=cost, tenant=f"t{cost}").succeed(),
+            "held": lambda: self.permits.append(self.guard.permit_nowait(cost=cost, tenant=f"t{seconds}")),
+            "settle": self.settle,
             "pass": lambda: self.clock.advance(seconds),
         }
+        self.error = error
         try:
             end: object = ways[how]()
         except Rejected as refused:
@@ -199,7 +240,7 @@ class World:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["call", "decorated", "async", "permit", "pass"]),
+        st.sampled_from(["call", "decorated", "async", "permit", "held", "settle", "pass"]),
         st.sampled_from([0.0, 0.1, 0.5, 3.0, 11.0]),
         st.sampled_from([None, None, None, OSError, ValueError]),
         st.sampled_from([0.0, 1.0, 2.0, 4.0]),
@@ -209,10 +250,14 @@ STEPS = st.lists(
 
 
 @settings(max_examples=120, deadline=None)
-@given(steps=STEPS, number=st.integers(0, len(SETS) - 1), retried=st.booleans())
-def test_straight_drivers_do_what_the_machines_say(*, steps: list[Any], number: int, retried: bool) -> None:
+@given(steps=STEPS, number=st.integers(0, len(SETS) - 1), retried=st.booleans(), tenants=st.integers(1, 2))
+def test_straight_drivers_do_what_the_machines_say(
+    *, steps: list[Any], number: int, retried: bool, tenants: int
+) -> None:
     """Whatever is called in whatever order, results, refusals and statistics are those of the general drivers."""
     policies = {name: policy for name, policy in SETS[number].items() if name != "timeout"}
+    if "breaker" in policies:
+        policies["breaker"] = replace(policies["breaker"], tenants=tenants)
     if retried:
         policies["retry"] = Retry(attempts=2, on=OSError, backoff="constant", base=0.2)
     quick, general = World(policies, in_general=False), World(policies, in_general=True)
@@ -255,7 +300,12 @@ def test_eight_threads_count_exactly() -> None:
     def calls(number: int) -> None:
         for turn in range(2_000):
             try:
-                guard.call(work if turn % 10 else failing)
+                if turn % 3:
+                    guard.call(work if turn % 10 else failing)
+                else:
+                    permit = guard.permit_nowait()
+                    work()
+                    permit.succeed()
                 made[number] += 1
             except Rejected:
                 refused[number] += 1

@@ -123,3 +123,20 @@ def test_a_number_of_tenants_that_cannot_be_is_refused() -> None:
     """Options are checked at birth."""
     with pytest.raises(OptionError, match="tenants"):
         Breaker(tenants=0)
+
+
+def test_a_success_that_is_no_news_is_not_heard_again() -> None:
+    """Within a hundredth of the time looked back on, one more success changes nothing; a failure always does."""
+    evidence = Evidence(100.0)
+    assert not evidence.knows("a", 0.0)
+    evidence.hear("a", Verdict.SUCCESS, 0.0)
+    assert evidence.knows("a", 0.99)
+    assert not evidence.knows("a", 1.0)
+    assert not evidence.knows("b", 0.0)
+    evidence.hear("a", Verdict.SUCCESS, 0.99)
+    evidence.hear("b", Verdict.FAILURE, 50.0)
+    assert not evidence.suffices(2, 99.5)
+    assert evidence.suffices(2, 100.5)  # what `a` did at 0.0 is over, and that of 0.99 was no news
+    evidence.hear("a", Verdict.FAILURE, 0.99)
+    assert evidence.suffices(2, 100.5)
+    assert evidence.suffices(2, 100.98)

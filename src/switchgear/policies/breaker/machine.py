@@ -108,6 +108,10 @@ class BreakerMachine:
             return
         self.move(move, now, draw)
 
+    def knows(self, tenant: str | None, now: float) -> bool:
+        """Return whether a success of `tenant` is no news: it need not be heard as evidence."""
+        return self._evidence is None or self._evidence.knows(tenant, now)
+
     def reconfigure(self, options: Breaker, now: float) -> None:
         """Go on under other options, keeping what is remembered and how long an open phase lasts.
 

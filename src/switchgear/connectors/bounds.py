@@ -28,13 +28,13 @@ class DeadlinePassed(Exception):
     """The deadline of the attempt passed before it ended."""
 
 
-async def bounded(deadline: Deadline, work: Awaitable[_T]) -> _T:
-    """Await `work`, at the latest until `deadline`.
+async def bounded(deadline: Deadline, work: Awaitable[_T], timers: Timers | None = None) -> _T:
+    """Await `work`, at the latest until `deadline`. `timers` are those of its clock, for who is in a hurry.
 
     Raises `DeadlinePassed` once the deadline has passed, also when somebody else watches the same deadline and
     cancels us at the same moment. Any other cancellation, and the work's own errors, pass unchanged.
     """
-    armed = Armed(Timers(deadline.clock), deadline.expires_at)
+    armed = Armed(timers or Timers(deadline.clock), deadline.expires_at)
     try:
         return await work
     except asyncio.CancelledError:

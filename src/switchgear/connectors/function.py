@@ -20,7 +20,7 @@ from typing import Any
 from switchgear.connectors.bounds import TOO_LATE, DeadlinePassed, bounded
 from switchgear.connectors.signatures import load, name_of, parameters_of, schema_of
 from switchgear.connectors.values import OWN_MESSAGE_MAX, as_json, brief, brief_error, recordable, unrecorded
-from switchgear.core.clock import SYSTEM_CLOCK
+from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import (
     DeadlineExceeded,
@@ -34,6 +34,8 @@ from switchgear.core.errors import (
 )
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
+from switchgear.guard.callables import PLAIN
+from switchgear.guard.expiry import Timers
 from switchgear.guard.workers import start_in_worker
 
 __all__ = ["FAILURES", "FunctionConnector", "failure_of", "load", "schema_of"]
@@ -82,6 +84,7 @@ class FunctionConnector:
             raise OptionError("a function connector needs threads_max and waiting_max of at least 1")
         self._functions: dict[str, _Function] = {}
         self._threads = _Threads(threads_max, waiting_max)
+        self._timers: tuple[Clock, Timers] | None = None
 
     @property
     def abandoned(self) -> int:
@@ -108,17 +111,23 @@ class FunctionConnector:
         if call.deadline.remaining() <= 0:
             return TOO_LATE
         if function.is_async:
-            return await _in_loop(function.run, call)
+            return await _in_loop(function.run, call, self._timers_of(call.deadline.clock))
         return await self._threads.run(function.run, call)
+
+    def _timers_of(self, clock: Clock) -> Timers:
+        known = self._timers
+        if known is None or known[0] is not clock:
+            known = self._timers = (clock, Timers(clock))
+        return known[1]
 
     async def close(self) -> None:
         """Take no more work. Threads that still run are not waited for."""
         self._threads.close()
 
 
-async def _in_loop(run: Callable[..., Any], call: Call) -> Result:
+async def _in_loop(run: Callable[..., Any], call: Call, timers: Timers) -> Result:
     try:
-        value = await bounded(call.deadline, run(call, **call.arguments))
+        value = await bounded(call.deadline, run(call, **call.arguments), timers)
         _check_done(run, value)
         return _succeeded(value)
     except DeadlinePassed:
@@ -207,6 +216,8 @@ def _outcome(run: Callable[..., Any], call: Call) -> Result:
 
 def _check_done(run: Callable[..., Any], value: object) -> None:
     """Raise `TypeError` for a value that is work still to be done: nobody would do it, and it is no success."""
+    if value.__class__ in PLAIN:
+        return
     if inspect.isawaitable(value):
         _discard(value)
         raise TypeError(f"{name_of(run)} returned an awaitable; write it with async def, and await there")

@@ -6,7 +6,6 @@ acknowledgement is settled here: the same append is sent again, and a conflict i
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -219,7 +218,7 @@ class Recorder:
         self._watchers: list[CountWatcher] = []
         self._companions: list[Companion] = []
         self._losses: list[Callable[[str], None]] = []
-        self._under_way: Counter[str] = Counter()
+        self._under_way: dict[str, int] = {}
         self._newest: dict[str, int] = {}
 
     def subscribe(self, listener: Callable[[Intent], None]) -> None:
@@ -268,9 +267,12 @@ class Recorder:
         if draft.intent.purpose is not None:
             self._check_awake()
         intent, events, writes = self._born(draft, changes, actor, key_version)
-        with self._following(intent.id):
+        self._follow(intent.id)
+        try:
             await self._commit((intent.tenant, intent.id), events, writes, also)
             return self._keep(intent)
+        finally:
+            self._follow_no_more(intent.id)
 
     async def record(
         self, intent: Intent, changes: Sequence[Change], *, actor: str, also: Also = NOTHING_ELSE
@@ -296,11 +298,14 @@ class Recorder:
         events = [self._event(intent, change, now, actor) for change in changes]
         writes = [Write(INTENTS, intent.id, intent.version, _encode(after), after.state)]
         children = self._all_born(also.births, now, events, writes)
-        with self._following(after.id):
+        self._follow(after.id)
+        try:
             await self._commit((after.tenant, after.id), events, writes, also, counts)
             for child in children:
                 self._keep(child)
             return self._keep(after)
+        finally:
+            self._follow_no_more(after.id)
 
     async def bear(self, tenant: str, stream: str, also: Also) -> None:
         """Record what changes no intent: events of `stream`, rows, and the intents that are born with them.
@@ -333,17 +338,22 @@ class Recorder:
 
     async def reload(self, tenant: str, intent_id: str) -> Intent | None:
         """Return an intent as the store has it. A change that had not been acknowledged is announced now."""
-        with self._following(intent_id):
+        self._follow(intent_id)
+        try:
             row = await self._store.get(INTENTS, tenant, intent_id)
-            if row is None:
-                return None
-            read, known = intent_of(row), self.live.get(intent_id)
-            if known is not None and known.version > read.version:
-                return known
-            if self._rests(read):
-                return read
-            unheard_of = read.state in LIVE if known is None else known.version < read.version
-            return self._keep(read, announce=unheard_of)
+            return None if row is None else self._learn(intent_of(row))
+        finally:
+            self._follow_no_more(intent_id)
+
+    def _learn(self, read: Intent) -> Intent:
+        """Return the newer of an intent as it was `read` and as it is known."""
+        known = self.live.get(read.id)
+        if known is not None and known.version > read.version:
+            return known
+        if self._rests(read):
+            return read
+        unheard_of = read.state in LIVE if known is None else known.version < read.version
+        return self._keep(read, announce=unheard_of)
 
     async def settled_fate(self, tenant: str, intent_id: str) -> Intent | None:
         """Return an intent whose acceptance was never acknowledged, or None: it is not on record and never will be.
@@ -408,20 +418,21 @@ class Recorder:
         if self.rests_before is not None and not _thawing.get():
             raise pending()
 
-    @contextmanager
-    def _following(self, intent_id: str) -> Iterator[None]:
+    def _follow(self, intent_id: str) -> None:
         """Remember the newest version of an intent while answers about it are under way: they may overtake each other.
 
-        What comes late is older than what is known by then, and must not take its place.
+        What comes late is older than what is known by then, and must not take its place. `_follow_no_more` ends it.
         """
-        self._under_way[intent_id] += 1
-        try:
-            yield
-        finally:
-            self._under_way[intent_id] -= 1
-            if not self._under_way[intent_id]:
-                del self._under_way[intent_id]
-                self._newest.pop(intent_id, None)
+        under_way = self._under_way
+        under_way[intent_id] = under_way.get(intent_id, 0) + 1
+
+    def _follow_no_more(self, intent_id: str) -> None:
+        under_way = self._under_way
+        left = under_way.pop(intent_id) - 1
+        if left:
+            under_way[intent_id] = left
+        else:
+            self._newest.pop(intent_id, None)
 
     def _keep(self, intent: Intent, *, announce: bool = True) -> Intent:
         if self._rests(intent) or self._newest.get(intent.id, 0) > intent.version:

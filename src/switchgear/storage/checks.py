@@ -33,21 +33,19 @@ def check_append(append: Append) -> None:
     when a count or sequence is out of range, or when there are more than 1,000 events, rows, conditions, counts or
     erasures; with PAYLOAD_TOO_LARGE when a body, payload or value is above 4 MiB.
     """
-    events, writes, expects = append.events, append.writes, append.expects
+    events, writes, expects, largest = append.events, append.writes, append.expects, 0
     if max(len(events), len(writes), len(expects), len(append.counts), len(append.erases)) > EVENTS_MAX:
         raise Invalid(f"an append has at most {EVENTS_MAX} events, rows, conditions, counts and erasures; split it")
     if len(writes) > 1 and len({(write.space, write.key) for write in writes}) < len(writes):
         raise Invalid("an append writes each row once; keep the last write of each")
-    names, sizes = [append.id, append.tenant], [0]
+    names = [append.id, append.tenant]
     for event in events:
-        sizes.append(len(event.body))
-        if event.payload is not None:
-            sizes.append(len(event.payload))
         names.append(event.stream)
+        largest = max(largest, len(event.body), 0 if event.payload is None else len(event.payload))
     for write in writes:
-        sizes.append(len(write.value))
         names += (write.space, write.key, write.facet)
-    if max(sizes) > BYTES_MAX:
+        largest = max(largest, len(write.value))
+    if largest > BYTES_MAX:
         raise Invalid(f"a body, payload or value has at most {BYTES_MAX} bytes", code=Code.PAYLOAD_TOO_LARGE)
     for expect in expects:
         names += (expect.space, expect.tenant, expect.key)

@@ -7,7 +7,7 @@ returns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from switchgear.core.errors import Invalid
@@ -98,18 +98,16 @@ def plan(
 
 
 def _conflict(append: Append, versions: dict[RowKey, int]) -> Conflicted | None:
-    for space, tenant, key, expected in _conditions(append):
-        found = versions.get((space, tenant, key), 0)
-        if found != expected:
-            return Conflicted(space, tenant, key, expected, found)
-    return None
-
-
-def _conditions(append: Append) -> Iterator[tuple[str, str, str, int]]:
     for expect in append.expects:
-        yield expect.space, expect.tenant, expect.key, expect.version
+        found = versions.get((expect.space, expect.tenant, expect.key), 0)
+        if found != expect.version:
+            return Conflicted(expect.space, expect.tenant, expect.key, expect.version, found)
+    tenant = append.tenant
     for write in append.writes:
-        yield write.space, append.tenant, write.key, write.expected
+        found = versions.get((write.space, tenant, write.key), 0)
+        if found != write.expected:
+            return Conflicted(write.space, tenant, write.key, write.expected, found)
+    return None
 
 
 def _refused_count(append: Append, counters: dict[RowKey, int]) -> Exceeded | Invalid | None:

@@ -89,17 +89,17 @@ class Drivers:
         through = self._through_async if kind == ASYNC else self._through
         return bound_driver(member, terms, function, through, asynchronous=kind == ASYNC)
 
-    def _through(self, *call: Any) -> Any:  # noqa: ANN401 - a call as drivers take it, and what it gives
+    def _through(self, *call: Any) -> Any:
         """Make a blocking call of a function that was bound before, by the plan of now."""
         return (drive if self._is_plain else self.drive)(*call)
 
-    def _through_async(self, *call: Any) -> Any:  # noqa: ANN401 - as above
+    def _through_async(self, *call: Any) -> Any:
         """Make a call of an async function that was bound before, by the plan of now."""
         return (drive_async if self._is_plain else self.drive_async)(*call)
 
 
 def _faulty(inner: Driver, injector: Injector) -> Driver:
-    def drive_faulty(member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> Any:  # noqa: ANN401 - what the call returns
+    def drive_faulty(member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> Any:
         return inner(member, terms, injector.around(terms, function), args, kwargs)
 
     return drive_faulty

@@ -6,13 +6,13 @@ do, and whoever else calls `observe`.
 
 from __future__ import annotations
 
-import os
 import random as randomness
 from collections.abc import Callable, Iterable
 from math import inf
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.errors import OptionError
+from switchgear.guard.jitter import JITTER
 from switchgear.guard.mutexes import new_mutex
 from switchgear.health.dependency import Dependency
 from switchgear.health.evidence import Evidence, Polarity, Source
@@ -24,8 +24,6 @@ from switchgear.health.telling import HealthChanged, Listener, Teller
 DEPENDENCIES_MAX = 1_000
 """Dependencies of one board at most."""
 _READ_AGAIN_SECONDS = 0.01
-_RANDOM = randomness.Random()  # noqa: S311 - jitter needs no secrecy
-os.register_at_fork(after_in_child=_RANDOM.seed)
 
 
 class HealthBoard:
@@ -48,7 +46,7 @@ class HealthBoard:
     ) -> None:
         """Declare `dependencies`. Nothing is known of them yet."""
         self._clock = clock
-        self._draw = (random or _RANDOM).random
+        self._draw = (random or JITTER).random
         self._mutex = new_mutex()
         self._slots: dict[str, _Slot] = {}
         self._teller = Teller()

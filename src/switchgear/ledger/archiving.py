@@ -99,7 +99,7 @@ class Archivist:
                 last = entry.seq
         return last
 
-    async def archive(self, scope: Scope, *, last_seq: int, hash: str, sha256: str) -> Segment:  # noqa: A002 - as in Segment
+    async def archive(self, scope: Scope, *, last_seq: int, hash: str, sha256: str) -> Segment:
         """Record that the entries up to `last_seq` are in a segment, in the name of `scope`, and let them go.
 
         `hash` is the hash of the last of them and `sha256` the digest of the file, both in hex: proof that the caller

@@ -121,7 +121,7 @@ class RedisProbe:
         raise AssertionError("a blocking client gave something to wait for")
 
 
-async def _awaited(reply: Any) -> object:  # noqa: ANN401 - a reply of the client, not yet there
+async def _awaited(reply: Any) -> object:
     return await reply
 
 

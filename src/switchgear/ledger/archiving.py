@@ -22,6 +22,7 @@ from switchgear.core.scope import Scope
 from switchgear.ledger.appending import append_surely
 from switchgear.ledger.events import EventEncoder, Recorded
 from switchgear.ledger.folding import PAGE_ENTRIES
+from switchgear.ledger.values import read_value
 from switchgear.storage.abilities import Append, Committed, Conflicted, Store, Write
 
 ARCHIVED = "ledger.archived"
@@ -161,9 +162,4 @@ async def _row(store: Store, tenant: str) -> tuple[Segment | None, int]:
     row = await store.get(SPACE, tenant, NEWEST)
     if row is None:
         return None, 0
-    try:
-        return _decode(row.value), row.version
-    except msgspec.DecodeError as error:
-        raise StoreError(
-            f"the newest segment of tenant {tenant!r} cannot be read: {error}", code=Code.LEDGER_CORRUPT
-        ) from error
+    return read_value(_decode, row.value, "the newest segment of tenant {!r}", tenant), row.version

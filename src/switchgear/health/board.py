@@ -20,6 +20,7 @@ from switchgear.health.machine import Change, HealthMachine
 from switchgear.health.schedule import NO_BREAKER, BreakerView, next_probe
 from switchgear.health.standing import Health, Standing
 from switchgear.health.telling import HealthChanged, Listener, Teller
+from switchgear.health.waiting import Wait
 
 DEPENDENCIES_MAX = 1_000
 """Dependencies of one board at most."""
@@ -130,6 +131,28 @@ class HealthBoard:
     def standings(self) -> tuple[Standing, ...]:
         """Return where all stand, sorted by name, as `standing` does."""
         return tuple(self.standing(name) for name in self.names)
+
+    def wait_until(self, name: str, state: Health | str = Health.HEALTHY, *, timeout: float) -> Standing:
+        """Block this thread until `name` is in `state`, and return where it stands then.
+
+        timeout  seconds, above 0; the deadline in force bounds it too.
+
+        Raises `DeadlineExceeded`, which says where it stands instead, and `OptionError` for a name that was not
+        declared.
+        """
+        self._slot(name)
+        with Wait(self, name, state, timeout) as wait:
+            while (seconds := wait.step()) > 0:
+                wait.bell.wait(self._clock, seconds)
+            return wait.standing
+
+    async def wait_until_async(self, name: str, state: Health | str = Health.HEALTHY, *, timeout: float) -> Standing:
+        """Suspend this task until `name` is in `state`, as `wait_until` does."""
+        self._slot(name)
+        with Wait(self, name, state, timeout) as wait:
+            while (seconds := wait.step()) > 0:
+                await wait.bell.wait_async(self._clock, seconds)
+            return wait.standing
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Tell `listener` of every `HealthChanged`. Return the function that ends it.

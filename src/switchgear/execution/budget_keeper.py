@@ -20,6 +20,7 @@ from switchgear.core.scope import PLATFORM_TENANT, Scope
 from switchgear.gates.budget import Budget, Budgets
 from switchgear.gates.budget_book import BudgetBook
 from switchgear.gates.budget_names import COSTS, USED, Period, counter_name
+from switchgear.ledger.appending import append_record
 from switchgear.ledger.events import EventEncoder
 from switchgear.ledger.values import read_value
 from switchgear.storage.abilities import Append, Committed, Conflicted, Count, Exceeded, Row, Store, Write
@@ -121,9 +122,8 @@ class BudgetKeeper:
         """Record in the platform's chain that `actor` has read across tenants. Raises `StoreError`."""
         scope, now = Scope(PLATFORM_TENANT, "platform", actor), self._clock.time()
         event = self._encoder.encode("platform.budgets_read", stream="budgets", scope=scope, at=now, facts=facts)
-        outcome = await self._store.append(Append(self._ids.next("apd"), PLATFORM_TENANT, (event,)))
-        if not isinstance(outcome, Committed):
-            raise StoreError("the ledger did not acknowledge that budgets of every tenant are read")
+        problem = "the ledger did not acknowledge that budgets of every tenant are read"
+        await append_record(self._store, Append(self._ids.next("apd"), PLATFORM_TENANT, (event,)), problem)
 
     async def tend(self) -> None:
         """Read what has to be read, and raise the alarms that are due. Raises `StoreError`; the rest waits."""

@@ -15,7 +15,7 @@ from switchgear.adapters.nats.link import abort
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.errors import OptionError
 from switchgear.health.evidence import Polarity
-from switchgear.health.probe import ProbeFailed, described
+from switchgear.health.probe import ProbeFailed, as_probe_error, polarity_in
 from switchgear.health.probes.bounding import require_timeout, within
 
 try:
@@ -139,12 +139,8 @@ class NatsProbe:
 
 def polarity_of_nats(error: Exception) -> Polarity:
     """Return what an error of the client says to a probe."""
-    return next((POLARITIES[kind] for kind in type(error).__mro__ if kind in POLARITIES), Polarity.NEGATIVE)
+    return polarity_in(POLARITIES, error)
 
 
 def _translated(error: Exception) -> Exception:
-    """Return the error in the words of probes."""
-    if polarity_of_nats(error) is Polarity.NEGATIVE:
-        return ProbeFailed(described(error))
-    late = isinstance(error, TimeoutError)
-    return TimeoutError(described(error)) if late else ConnectionError(described(error))
+    return as_probe_error(error, polarity_of_nats(error), late=isinstance(error, TimeoutError))

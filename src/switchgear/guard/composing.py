@@ -40,15 +40,16 @@ class Drivers:
         """Put them together for `plan`; `other` are their counterparts."""
         self._is_within = is_within
         self._other = other
-        self._put_together(plan)
+        self.put_together(plan)
 
     def take(self, plan: Plan) -> None:
         """Put the drivers together anew, and their counterparts, for another plan."""
-        self._put_together(plan)
+        self.put_together(plan)
         if self._other is not None:
-            self._other._put_together(plan)  # noqa: SLF001 - of this very class
+            self._other.put_together(plan)
 
-    def _put_together(self, plan: Plan) -> None:
+    def put_together(self, plan: Plan) -> None:
+        """Put the drivers together for `plan`, without their counterparts."""
         self._plan = plan
         layers = (plan.injector, plan.hedge, plan.fallback, plan.deadline)
         self._is_plain = all(layer is None for layer in layers)

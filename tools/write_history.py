@@ -147,7 +147,7 @@ class _History:
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
-        rng = random.Random(1)  # noqa: S311 - made up, so that the same code writes the same bytes
+        rng = random.Random(1)
         self.ids = IdSource(self.clock, rng)
         self.encoder = EventEncoder(rng.randbytes)
         self.store = MemoryStore(seal)

@@ -17,7 +17,7 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +33,9 @@ from switchgear.health import (
     Dependency,
     DestructiveGate,
     Finding,
-    HealthBoard,
+    HealthWatch,
     Modes,
     Poller,
-    Prober,
-    TrafficWatch,
     Witness,
 )
 from switchgear.health.probes import UnixSocketProbe
@@ -61,24 +59,14 @@ class Dependencies:
 
     def __init__(self, settings: Settings) -> None:
         """Prepare; nothing is opened."""
-        self.board = HealthBoard(_declared(name, settings) for name in BOTH)
-        guards = {name: _guard(name, settings) for name in BOTH}
-        self.redis = guarded(_redis(settings), guards[REDIS])
-        self.api = AsyncUnixClient(settings.api_socket, guards[API_SOCKET])
+        redis_guard, api_guard = _guard(REDIS, settings), _guard(API_SOCKET, settings)
+        self.redis = guarded(_redis(settings), redis_guard)
+        self.api = AsyncUnixClient(settings.api_socket, api_guard)
         self._probing = _redis(settings)  # a probe has a client of its own, without a guard
-        self.prober = Prober(
-            self.board,
-            {
-                REDIS: RedisProbe(self._probing, timeout=settings.timeout),
-                API_SOCKET: UnixSocketProbe(
-                    settings.api_socket,
-                    request={"op": "status"},
-                    says=lambda answer: answer == {"well": True},
-                    timeout=settings.timeout,
-                ),
-            },
-            watches=[TrafficWatch(self.board, guard) for guard in guards.values()],
-        )
+        self.health = HealthWatch()
+        redis_probe = RedisProbe(self._probing, timeout=settings.timeout)
+        self.health.dependency(_declared(REDIS, settings), guard=redis_guard, probe=redis_probe)
+        self.health.dependency(_declared(API_SOCKET, settings), guard=api_guard, probe=_api_probe(settings))
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -91,7 +79,7 @@ class Janitor:
 
     def __init__(self, dependencies: Dependencies, settings: Settings) -> None:
         """Prepare its witnesses and its gate."""
-        board = dependencies.board
+        board = dependencies.health.board
         self._redis, self._api = dependencies.redis, dependencies.api
         self._runner_says = Witness(API_SOCKET, board, timeout=settings.timeout)
         self._redis_says = Witness(REDIS, board, timeout=settings.timeout)
@@ -166,15 +154,12 @@ async def run(settings: Settings) -> None:
     """Clean until SIGTERM or Ctrl-C."""
     dependencies = Dependencies(settings)
     janitor = Janitor(dependencies, settings)
-    modes = Modes(dependencies.board)
+    modes = dependencies.health.modes
     poller = modes.register("sessions.clean", depends_on=BOTH, every=settings.every, ramp=settings.ramp)
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-        stack.push_async_callback(dependencies.aclose)
+    async with aclosing(dependencies), dependencies.health:
         _stop_by_signal(modes)
-        tasks.create_task(dependencies.prober.run())
         async for _ in poller:
             await janitor.clean(poller)
-        dependencies.prober.close()
 
 
 def say(line: str) -> None:
@@ -204,6 +189,15 @@ def _declared(name: str, settings: Settings) -> Dependency:
         probe_timeout=settings.timeout,
         backoff_max=4 * settings.probe_every,
         freshness=4 * settings.probe_every + settings.timeout,
+    )
+
+
+def _api_probe(settings: Settings) -> UnixSocketProbe:
+    return UnixSocketProbe(
+        settings.api_socket,
+        request={"op": "status"},
+        says=lambda answer: answer == {"well": True},
+        timeout=settings.timeout,
     )
 
 

@@ -33,7 +33,7 @@ USER_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:User"
 class _Quiet(WSGIRequestHandler):
     """Writes no line for each request."""
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is that of the parent
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 

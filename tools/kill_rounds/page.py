@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 import sqlite3
-import time
 from collections.abc import Iterable
 from importlib.resources import files
-from os import cpu_count
-from pathlib import Path
 from string import Template
 
 from tools.kill_rounds import laws
 from tools.kill_rounds.rounds import Report
+from tools.machine import machine_line
 
 TEMPLATE = "page.md"
 
@@ -23,7 +20,12 @@ def page_of(report: Report) -> str:
     broken = (
         "none." if not report.broken else "\n\n" + "\n".join(f"- {words}" for words in laws.in_words(report.broken))
     )
-    return template.substitute(table=_table(report), broken=broken, machine=_machine(), seed=report.wish.seed)
+    return template.substitute(
+        table=_table(report),
+        broken=broken,
+        machine=f"{machine_line()}, SQLite {sqlite3.sqlite_version}",
+        seed=report.wish.seed,
+    )
 
 
 def _table(report: Report) -> str:
@@ -52,18 +54,3 @@ def _rows(counts: Iterable[tuple[str, object]]) -> Iterable[str]:
     yield "|---|---:|"
     for what, count in counts:
         yield f"| {what} | {f'{count:,}' if isinstance(count, int) else count} |"
-
-
-def _machine() -> str:
-    day = time.strftime("%Y-%m-%d", time.gmtime())
-    system = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{day}: {_processor()}, {cpu_count()} cores, {system}, {python}, SQLite {sqlite3.sqlite_version}"
-
-
-def _processor() -> str:
-    """Return what the system calls its processor."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

@@ -247,7 +247,7 @@ async def run_rounds(wish: Wish, progress: Progress = lambda _number, _run: None
     Raises `RuntimeError` when an engine does not start: that is a verdict of its own.
     """
     began, done = time.monotonic(), 0
-    rng = random.Random(wish.seed)  # noqa: S311 - moments and actions, not secrets; seeded to be repeatable
+    rng = random.Random(wish.seed)
     async with _running(wish, rng) as run:
         while done < wish.rounds and time.monotonic() - began < wish.seconds_max:
             await run.round(Round.drawn(rng))
@@ -261,6 +261,6 @@ async def run_rounds(wish: Wish, progress: Progress = lambda _number, _run: None
 async def _running(wish: Wish, rng: random.Random) -> AsyncIterator[Run]:
     """Start the remote, and prepare everything else. Inside, a run can go on; outside, no process is left."""
     async with scene(wish.folder, seed=wish.seed) as made:
-        dice, record = random.Random(rng.random()), wish.folder / "acknowledged.jsonl"  # noqa: S311 - as above
+        dice, record = random.Random(rng.random()), wish.folder / "acknowledged.jsonl"
         callers = Callers(made.tokens, dice, record, made.client)
         yield Run(wish, made.engine, callers, RemoteLog(made.log))

@@ -181,7 +181,7 @@ def _response(status: int, answer: dict[str, Any]) -> bytes:
 
 
 async def _serve_until_input_ends(log: Path, seed: int, *, calm: bool) -> None:
-    remote = Remote(Log(log), random.Random(seed), calm)  # noqa: S311 - faults, not secrets; seeded to be repeatable
+    remote = Remote(Log(log), random.Random(seed), calm)
     server = await asyncio.start_server(Connections(remote.serve), "127.0.0.1", 0, limit=_HEAD_BYTES_MAX)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()

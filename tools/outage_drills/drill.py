@@ -68,7 +68,7 @@ class Drill:
 
     def rng(self, purpose: str) -> Random:
         """Return what draws for one purpose."""
-        return Random(f"{self.plan.seed} {purpose}")  # noqa: S311 - faults, not secrets; seeded to be repeatable
+        return Random(f"{self.plan.seed} {purpose}")
 
     def _scripted(self, name: str) -> Scripted:
         outages = [outage for outage in self.plan.outages if outage.dependency == name]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import statistics
-import time
 from collections.abc import Iterable
 from importlib.resources import files
-from os import cpu_count
-from pathlib import Path
 from string import Template
 
+from tools.machine import machine_line
 from tools.outage_drills import laws
 from tools.outage_drills.faults import FAULTS
 from tools.outage_drills.paths import PATHS
@@ -31,7 +28,7 @@ def page_of(report: Report | None) -> str:
 def _last_run(report: Report) -> str:
     broken = list(laws.in_words(report.broken))
     words = "none." if not broken else "\n\n" + "\n".join(f"- {one}" for one in broken)
-    parts = [f"Measured on {_machine()}. Seed {report.wish.seed}.", _table(report), f"Laws that broke: {words}"]
+    parts = [f"Measured on {machine_line()}. Seed {report.wish.seed}.", _table(report), f"Laws that broke: {words}"]
     if report.repairs:
         parts += ["From a repair until healthy, with real servers:", _repairs(report)]
     return "\n\n".join(parts)
@@ -90,18 +87,3 @@ def _fault_rows() -> Iterable[str]:
 
 def _paths() -> str:
     return "\n".join(f"- {name}" for name in PATHS)
-
-
-def _machine() -> str:
-    day = time.strftime("%Y-%m-%d", time.gmtime())
-    system = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{day}: {_processor()}, {cpu_count()} cores, {system}, {python}"
-
-
-def _processor() -> str:
-    """Return what the system calls its processor."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

@@ -62,7 +62,7 @@ class Plan:
     @classmethod
     def drawn(cls, seed: int) -> Plan:
         """Draw a plan."""
-        draws = _Draws(Random(f"plan {seed}"))  # noqa: S311 - faults, not secrets; seeded to be repeatable
+        draws = _Draws(Random(f"plan {seed}"))
         dependencies = draws.dependencies()
         names = [one.name for one in dependencies]
         calls_every = {name: draws.rng.uniform(0.3, 1.5) for name in names if draws.happens(0.4)}

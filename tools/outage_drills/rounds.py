@@ -169,7 +169,7 @@ async def run_rounds(
     Raises `TimeoutError` when a server does not come back, `RuntimeError` when one does not start.
     """
     ends = time.monotonic() + seconds_max
-    rng = Random(seed)  # noqa: S311 - faults, not secrets; seeded to be repeatable
+    rng = Random(seed)
     async with remotes(folder, seed=seed, timeout=_OPTIONS.probe_timeout) as started:
         rounds = Rounds(started, rng)
         async with rounds.running():

@@ -100,7 +100,7 @@ Progress = Callable[[int, Tally], None]
 
 def seeds(wish: Wish) -> Iterator[int]:
     """Yield the seeds of drills without end. The first is that of the wish, so that one drill can be repeated alone."""
-    rng = Random(wish.seed)  # noqa: S311 - faults, not secrets; seeded to be repeatable
+    rng = Random(wish.seed)
     yield wish.seed
     while True:
         yield rng.randrange(_SEEDS)
@@ -124,7 +124,7 @@ async def run_real(
     wish: Wish, report: Report, folder: Path, progress: Callable[[int, str], None] = lambda _number, _fault: None
 ) -> None:
     """Carry out the rounds that are wished for, into `report`: every fault in turn, in an order that is drawn."""
-    rng = Random(wish.seed)  # noqa: S311 - as above
+    rng = Random(wish.seed)
     faults = [
         fault for _ in range(0, wish.rounds, len(ON_THE_WIRE)) for fault in rng.sample(ON_THE_WIRE, len(ON_THE_WIRE))
     ]

@@ -71,11 +71,11 @@ class Gate:
         self,
         function: Callable[..., Any],
         /,
-        *args: Any,  # noqa: ANN401 - what the client's function takes
+        *args: Any,
         effect: Effect,
         operation: str,
-        **kwargs: Any,  # noqa: ANN401 - as above
-    ) -> Any:  # noqa: ANN401 - what the client's function returns
+        **kwargs: Any,
+    ) -> Any:
         """Make a blocking call. Its `effect` says whether it may be retried, `operation` what reports call it.
 
         Raises the client's own errors, and those of the guard.
@@ -90,11 +90,11 @@ class Gate:
         self,
         function: Callable[..., Awaitable[Any]],
         /,
-        *args: Any,  # noqa: ANN401 - what the client's function takes
+        *args: Any,
         effect: Effect,
         operation: str,
-        **kwargs: Any,  # noqa: ANN401 - as above
-    ) -> Any:  # noqa: ANN401 - what the client's function returns
+        **kwargs: Any,
+    ) -> Any:
         """Make an asynchronous call, as `call` does."""
         try:
             result = await self._view(effect, operation).call(self._attempt_async, function, args, kwargs)

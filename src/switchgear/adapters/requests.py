@@ -88,10 +88,10 @@ class GuardedAdapter(BaseAdapter):
     def send(
         self,
         request: requests.PreparedRequest,
-        stream: bool = False,  # noqa: FBT001, FBT002 - the signature of the client's adapters
-        timeout: Any = None,  # noqa: ANN401 - seconds, a pair of them, or a Timeout of urllib3
-        verify: bool | str = True,  # noqa: FBT001, FBT002 - as above
-        cert: Any = None,  # noqa: ANN401 - as above
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Send one request through the guard.
@@ -132,7 +132,7 @@ def row_of(error: Exception) -> Row:
     return row_in(ROWS, error) if inner is None else ROWS[inner]
 
 
-def narrowed(timeout: Any, seconds: float | None) -> Any:  # noqa: ANN401 - what the client takes as a timeout
+def narrowed(timeout: Any, seconds: float | None) -> Any:
     """Return the client's `timeout` with each wait cut to `seconds`."""
     if seconds is None:
         return timeout
@@ -144,11 +144,11 @@ def narrowed(timeout: Any, seconds: float | None) -> Any:  # noqa: ANN401 - what
     return (_least(connect, seconds), _least(read, seconds))
 
 
-def _least(given: Any, seconds: float) -> float:  # noqa: ANN401 - seconds, None, or a mark for the default
+def _least(given: Any, seconds: float) -> float:
     return min(given, seconds) if isinstance(given, int | float) else seconds
 
 
-def _give_back(response: requests.Response, timeout: Any) -> None:  # noqa: ANN401 - as `narrowed`
+def _give_back(response: requests.Response, timeout: Any) -> None:
     """Let the reading of the body wait as long as the caller said. Not known to a connection that ends with it."""
     read = _read_seconds(timeout)
     sock = getattr(getattr(response.raw, "connection", None), "sock", None)
@@ -156,7 +156,7 @@ def _give_back(response: requests.Response, timeout: Any) -> None:  # noqa: ANN4
         sock.settimeout(read)
 
 
-def _read_seconds(timeout: Any) -> Any:  # noqa: ANN401 - as `narrowed`
+def _read_seconds(timeout: Any) -> Any:
     if not isinstance(timeout, urllib3.Timeout):
         return timeout[1] if isinstance(timeout, tuple) else timeout
     try:

@@ -85,6 +85,14 @@ class ToolOptions(TypedDict, total=False):
     revert: str
 
 
+class _Recording(TypedDict):
+    """What everything that records is given: whose time, whose ids, and how an event becomes an entry."""
+
+    clock: Clock
+    ids: IdSource
+    encoder: EventEncoder
+
+
 class Switchgear:
     """A gear: store, engine, guards and tools behind one face. Made by `Switchgear.open`."""
 
@@ -99,7 +107,8 @@ class Switchgear:
         self._functions = FunctionConnector()
         self._connectors: list[Connector] = [self._functions]
         self.guards = GuardPool(configuration.guards, clock, rng)
-        self._transitions = TransitionLog(store, clock=clock, ids=self._ids, encoder=self._encoder)
+        recording: _Recording = {"clock": clock, "ids": self._ids, "encoder": self._encoder}
+        self._transitions = TransitionLog(store, **recording)
         self.guards.subscribe(self._transitions.note)
         self.health = HealthBoard(clock=clock, random=rng)
         """Where every declared dependency stands."""
@@ -107,24 +116,10 @@ class Switchgear:
         """Pollers and background loops that follow the dependencies."""
         self._dependencies = DependencyKeeping(self.health, self.modes, self.guards)
         self._budget_book = BudgetBook()
-        self._budget_keeper = BudgetKeeper(
-            configuration.budgets,
-            self._budget_book,
-            store=store,
-            clock=clock,
-            ids=self._ids,
-            encoder=self._encoder,
-        )
-        self._kill_switching = KillSwitching(
-            configuration.kill_switches,
-            store,
-            configuration.store.url,
-            clock=clock,
-            ids=self._ids,
-            encoder=self._encoder,
-        )
-        self._contracts = ContractKeeper(ContractBook(), store, clock=clock, ids=self._ids, encoder=self._encoder)
-        self._restores = RestoreKeeper(RestoreBook(), store, clock=clock, ids=self._ids, encoder=self._encoder)
+        self._budget_keeper = BudgetKeeper(configuration.budgets, self._budget_book, store=store, **recording)
+        self._kill_switching = KillSwitching(configuration.kill_switches, store, configuration.store.url, **recording)
+        self._contracts = ContractKeeper(ContractBook(), store, **recording)
+        self._restores = RestoreKeeper(RestoreBook(), store, **recording)
         self._begun = False
         self.destruction = Destruction(self.health, self._kill_switching.gate, clock=clock)
         self.engine = self._engine(rng)
@@ -140,9 +135,7 @@ class Switchgear:
             budgets=Budgets(self._budget_keeper, store),
             contracts=self._contracts,
             backups=Backups(self.engine, store, self._restores, folder=folder_of(configuration.store), clock=clock),
-            keeping=LedgerKeeper(configuration.ledger, store, clock=clock, ids=self._ids, encoder=self._encoder).join(
-                self.engine
-            ),
+            keeping=LedgerKeeper(configuration.ledger, store, **recording).join(self.engine),
             monitoring=_monitoring(configuration, clock),
             single_operator=configuration.kill_switches.single_operator,
         )

@@ -16,6 +16,7 @@ from switchgear.core.errors import SwitchgearError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import PLATFORM_TENANT, Scope
 from switchgear.health.telling import HealthChanged
+from switchgear.ledger.appending import append_record
 from switchgear.ledger.events import EventEncoder
 from switchgear.storage.abilities import Append, Store
 
@@ -95,7 +96,8 @@ class TransitionLog:
                 facts = {**facts, "dropped_before": dropped}
             event = self._encoder.encode(kind, stream=stream, scope=_SCOPE, at=at, facts=facts, payload=payload)
             try:
-                await self._store.append(Append(self._ids.next("apd"), PLATFORM_TENANT, (event,)))
+                append = Append(self._ids.next("apd"), PLATFORM_TENANT, (event,))
+                await append_record(self._store, append, "the ledger did not acknowledge it")
             except SwitchgearError as error:
                 self._dropped += 1 + dropped
                 _log.warning("transition %s of %s was not recorded: %s", kind, stream, error)

@@ -160,7 +160,7 @@ class LedgerKeeping:
         principal.require("ledger:archive")
         return _encoded(export_lines(self._store, principal.tenant, last_seq=last_seq))
 
-    async def archive(self, principal: Principal, *, last_seq: int, hash: str, sha256: str) -> SegmentView:  # noqa: A002 - as the view says
+    async def archive(self, principal: Principal, *, last_seq: int, hash: str, sha256: str) -> SegmentView:
         """Let the entries up to `last_seq` go, whose segment the caller has: its last hash and its file's digest.
 
         The chain is signed anew where this server has a key. Raises `Invalid` for what is no digest, `Conflict`

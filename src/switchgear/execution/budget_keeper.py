@@ -20,8 +20,10 @@ from switchgear.core.scope import PLATFORM_TENANT, Scope
 from switchgear.gates.budget import Budget, Budgets
 from switchgear.gates.budget_book import BudgetBook
 from switchgear.gates.budget_names import COSTS, USED, Period, counter_name
+from switchgear.ledger.appending import append_record
 from switchgear.ledger.events import EventEncoder
-from switchgear.storage.abilities import Append, Committed, Conflicted, Count, Exceeded, Store, Write
+from switchgear.ledger.values import read_value
+from switchgear.storage.abilities import Append, Committed, Conflicted, Count, Exceeded, Row, Store, Write
 
 _log = logging.getLogger("switchgear.budgets")
 
@@ -120,9 +122,8 @@ class BudgetKeeper:
         """Record in the platform's chain that `actor` has read across tenants. Raises `StoreError`."""
         scope, now = Scope(PLATFORM_TENANT, "platform", actor), self._clock.time()
         event = self._encoder.encode("platform.budgets_read", stream="budgets", scope=scope, at=now, facts=facts)
-        outcome = await self._store.append(Append(self._ids.next("apd"), PLATFORM_TENANT, (event,)))
-        if not isinstance(outcome, Committed):
-            raise StoreError("the ledger did not acknowledge that budgets of every tenant are read")
+        problem = "the ledger did not acknowledge that budgets of every tenant are read"
+        await append_record(self._store, Append(self._ids.next("apd"), PLATFORM_TENANT, (event,)), problem)
 
     async def tend(self) -> None:
         """Read what has to be read, and raise the alarms that are due. Raises `StoreError`; the rest waits."""
@@ -213,7 +214,7 @@ class BudgetKeeper:
         tenant, key = place
         budget = self.budgets.named(tenant, counter_name(key).budget)
         row = await self._store.get(ALARMS, tenant, key)
-        before = 0 if row is None else msgspec.json.decode(row.value, type=_Raised).level
+        before = 0 if row is None else _raised(row)
         if budget is not None and before < level:
             append = self._append(place, budget, range(before + 1, level + 1), 0 if row is None else row.version)
             outcome = await self._store.append(append)
@@ -245,3 +246,15 @@ class BudgetKeeper:
         )
         raised = msgspec.json.encode(_Raised(levels[-1]))
         return Append(self._ids.next("apd"), tenant, events, (Write(ALARMS, key, version, raised),))
+
+
+_decode = msgspec.json.Decoder(_Raised).decode
+
+
+def _raised(row: Row) -> int:
+    """Return how far alarms have gone. Where nobody can tell, none was raised: one too many is better than none."""
+    try:
+        return read_value(_decode, row.value, "the alarms of budget {}", row.key).level
+    except StoreError as error:
+        _log.error("tenant %s: %s; they are raised again", row.tenant, error)
+        return 0

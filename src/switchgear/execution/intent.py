@@ -278,12 +278,12 @@ def _withdrawn(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     return {**_scheduled(intent, facts, at), "approval": msgspec.structs.replace(intent.approval, granted=granted)}
 
 
-def _scheduled(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+def _scheduled(intent: Intent, _facts: Facts, _at: float) -> dict[str, Any]:
     """Return the schedule of an intent that has not left yet: neither acceptance nor approval ends it."""
     return {"not_before": intent.not_before, "wait": intent.wait}
 
 
-def _sent(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+def _sent(intent: Intent, facts: Facts, _at: float) -> dict[str, Any]:
     """Return the use of an approval and of a force: a dispatch that names one consumes it; no force outlasts it."""
     used: dict[str, Any] = {}
     if intent.force is not None:
@@ -293,26 +293,26 @@ def _sent(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: A
     return used
 
 
-def _hindered(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+def _hindered(_intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     """Return what refused it for now. Events of earlier releases may name less."""
     named = {name: facts.get(name) or "" for name in ("policy", "dependency", "state")}
     return {"hindrance": Hindrance(since=at, retry_after=facts.get("retry_after"), **named)}
 
 
-def _forced(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+def _forced(_intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     overrode = msgspec.convert(facts["overrode"], tuple[Overridden, ...])
     return {"force": Force(facts["by"], at, facts["until"], facts["contract"], overrode)}
 
 
-def _proposed(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+def _proposed(_intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     return {"resolution": Resolution(facts["verdict"], facts["by"], at)}
 
 
-def _in_doubt(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+def _in_doubt(intent: Intent, _facts: Facts, at: float) -> dict[str, Any]:
     return {"doubt_since": intent.doubt_since if intent.doubt_since is not None else at, "lookup": None}
 
 
-def _known(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+def _known(_intent: Intent, _facts: Facts, _at: float) -> dict[str, Any]:
     return {"doubt_since": None, "lookup": None, "resolution": None}
 
 
@@ -321,7 +321,7 @@ def _settled_as_not_applied(intent: Intent, facts: Facts, at: float) -> dict[str
     return {**_known(intent, facts, at), "doubtful": False} if intent.state in DOUBTFUL else {}
 
 
-def _dead(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+def _dead(intent: Intent, _facts: Facts, _at: float) -> dict[str, Any]:
     return {"ended": intent.state, "code": intent.code, "message": intent.message}
 
 
@@ -341,7 +341,7 @@ def _replay_begun(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     return {"replay": Replay(facts["mode"], facts["requested_by"], at, facts["replay_trace"])}
 
 
-def _replay_ended(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:  # noqa: ARG001 - one shape for all folds
+def _replay_ended(intent: Intent, facts: Facts, _at: float) -> dict[str, Any]:
     if intent.replay is None or not intent.replaying:
         raise IllegalTransitionError(f"no replay of {intent.id} is under way, so none can end")
     ended = {name: facts[name] for name in ("result", "cause", "refusal") if name in facts}

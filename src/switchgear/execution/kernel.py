@@ -18,7 +18,7 @@ from switchgear.core.deadline import Deadline
 from switchgear.core.errors import Rejected, StoreError
 from switchgear.execution import decide
 from switchgear.execution.attempt import Attempts
-from switchgear.execution.bounded import within
+from switchgear.execution.bounded import within, woken
 from switchgear.execution.consent import approval_request
 from switchgear.execution.contract import Call, Result, Uncertain
 from switchgear.execution.decide import Backoff, Unsent
@@ -193,7 +193,7 @@ class Kernel:
                 if not self._lease.fenced:
                     self._start_what_may_run()
                 self._tell_idleness()
-                await self._sleep_until_something_changes()
+                await woken(self._clock, self._wake, self._next_moment())
         finally:
             self._running = False
 
@@ -240,14 +240,8 @@ class Kernel:
     def _probing(self, lane: str) -> bool:
         return lane != UNREGISTERED and self._guard_of(lane).state != "closed"
 
-    async def _sleep_until_something_changes(self) -> None:
-        moment = None if self._lease.fenced else self._queue.next_moment(self._clock.monotonic())
-        timer = self._clock.call_at(moment, self._wake.set) if moment is not None else None
-        try:
-            await self._wake.wait()
-        finally:
-            if timer is not None:
-                timer.cancel()
+    def _next_moment(self) -> float | None:
+        return None if self._lease.fenced else self._queue.next_moment(self._clock.monotonic())
 
     async def _carry(self, ticket: Ticket, work: Work) -> None:
         try:

@@ -27,6 +27,7 @@ from switchgear.execution.reservation import settlement
 from switchgear.execution.transitions import LIVE, Kind
 from switchgear.gates.restoring.gate import pending
 from switchgear.ledger.events import Context, EventEncoder
+from switchgear.ledger.values import read_value
 from switchgear.storage.abilities import (
     Append,
     Appended,
@@ -166,10 +167,7 @@ def key_name(account: str, tool: str, key: str) -> str:
 
 def intent_of(row: Row) -> Intent:
     """Return the intent that a row holds. Raises `StoreError` (LEDGER_CORRUPT) when it cannot be read."""
-    try:
-        return _decode_intent(row.value)
-    except msgspec.MsgspecError as error:
-        raise StoreError(f"the row of {row.key} cannot be read: {error}", code=Code.LEDGER_CORRUPT) from error
+    return read_value(_decode_intent, row.value, "the row of {}", row.key)
 
 
 def encoded(intent: Intent) -> bytes:
@@ -179,10 +177,7 @@ def encoded(intent: Intent) -> bytes:
 
 def key_of(row: Row) -> KeyRecord:
     """Return what the row of a key says. Raises `StoreError` (LEDGER_CORRUPT) when it cannot be read."""
-    try:
-        return _decode_key(row.value)
-    except msgspec.MsgspecError as error:
-        raise StoreError("the row of an idempotency key cannot be read", code=Code.LEDGER_CORRUPT) from error
+    return read_value(_decode_key, row.value, "the row of an idempotency key")
 
 
 def encoded_key(record: KeyRecord) -> bytes:

@@ -64,7 +64,7 @@ def refuse_awaitable(function: Callable[..., object], result: object) -> NoRetur
     )
 
 
-def _inspect(function: Any) -> Kind:  # noqa: ANN401 - whatever somebody wants called
+def _inspect(function: Any) -> Kind:
     while isinstance(function, functools.partial):
         function = function.func
     if not callable(function):
@@ -81,7 +81,7 @@ def _inspect(function: Any) -> Kind:  # noqa: ANN401 - whatever somebody wants c
     return BLOCKING
 
 
-def _is_marked(function: Any) -> bool:  # noqa: ANN401 - a generator function of whatever shape
+def _is_marked(function: Any) -> bool:
     """Return whether what a generator function returns can be awaited: it was marked by `types.coroutine`."""
     while isinstance(function, functools.partial):
         function = function.func

@@ -40,15 +40,16 @@ class Drivers:
         """Put them together for `plan`; `other` are their counterparts."""
         self._is_within = is_within
         self._other = other
-        self._put_together(plan)
+        self.put_together(plan)
 
     def take(self, plan: Plan) -> None:
         """Put the drivers together anew, and their counterparts, for another plan."""
-        self._put_together(plan)
+        self.put_together(plan)
         if self._other is not None:
-            self._other._put_together(plan)  # noqa: SLF001 - of this very class
+            self._other.put_together(plan)
 
-    def _put_together(self, plan: Plan) -> None:
+    def put_together(self, plan: Plan) -> None:
+        """Put the drivers together for `plan`, without their counterparts."""
         self._plan = plan
         layers = (plan.injector, plan.hedge, plan.fallback, plan.deadline)
         self._is_plain = all(layer is None for layer in layers)
@@ -89,17 +90,17 @@ class Drivers:
         through = self._through_async if kind == ASYNC else self._through
         return bound_driver(member, terms, function, through, asynchronous=kind == ASYNC)
 
-    def _through(self, *call: Any) -> Any:  # noqa: ANN401 - a call as drivers take it, and what it gives
+    def _through(self, *call: Any) -> Any:
         """Make a blocking call of a function that was bound before, by the plan of now."""
         return (drive if self._is_plain else self.drive)(*call)
 
-    def _through_async(self, *call: Any) -> Any:  # noqa: ANN401 - as above
+    def _through_async(self, *call: Any) -> Any:
         """Make a call of an async function that was bound before, by the plan of now."""
         return (drive_async if self._is_plain else self.drive_async)(*call)
 
 
 def _faulty(inner: Driver, injector: Injector) -> Driver:
-    def drive_faulty(member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> Any:  # noqa: ANN401 - what the call returns
+    def drive_faulty(member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> Any:
         return inner(member, terms, injector.around(terms, function), args, kwargs)
 
     return drive_faulty

@@ -38,7 +38,7 @@ async def drive_async(
     args: Arguments,
     kwargs: Keywords,
     tries: Tries | None = None,
-) -> Any:  # noqa: ANN401 - what the call returns
+) -> Any:
     """Make a guarded call of an async function; after a failed attempt, with the `tries` it has made."""
     plan = member.plan
     while True:
@@ -85,7 +85,7 @@ def drive(
     args: Arguments,
     kwargs: Keywords,
     tries: Tries | None = None,
-) -> Any:  # noqa: ANN401 - what the call returns
+) -> Any:
     """Make a guarded call of a blocking function, as `drive_async` does."""
     plan = member.plan
     while True:
@@ -133,7 +133,7 @@ async def again_async(
     function: Callable[..., Coroutine[Any, Any, Any]],
     args: Arguments,
     kwargs: Keywords,
-) -> Any:  # noqa: ANN401 - what the call returns
+) -> Any:
     """Go on with a call of an async function, `delay` seconds after an attempt."""
     await member.plan.clock.sleep_async(delay)
     tries.again()
@@ -148,7 +148,7 @@ def again(
     function: Callable[..., Any],
     args: Arguments,
     kwargs: Keywords,
-) -> Any:  # noqa: ANN401 - what the call returns
+) -> Any:
     """Go on with a call of a blocking function, `delay` seconds after an attempt."""
     member.plan.clock.sleep(delay)
     tries.again()

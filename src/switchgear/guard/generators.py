@@ -26,7 +26,7 @@ StreamOf = Callable[[Arguments, Keywords], Stream]
 def guarded_generator(function: Callable[..., Source], stream_of: StreamOf) -> Callable[..., Source]:
     """Return `function`, a generator function, guarded. `stream_of` opens the books for the arguments of a call."""
 
-    def generate(*args: Any, **kwargs: Any) -> Source:  # noqa: ANN401 - whatever the function takes
+    def generate(*args: Any, **kwargs: Any) -> Source:
         stream = stream_of(args, kwargs)
         source: Source | None = None
         move: tuple[Callable[[Any], Any], Any] | None = None
@@ -57,7 +57,7 @@ def guarded_generator(function: Callable[..., Source], stream_of: StreamOf) -> C
 def guarded_async_generator(function: Callable[..., AsyncSource], stream_of: StreamOf) -> Callable[..., AsyncSource]:
     """Return `function`, an async generator function, guarded, as `guarded_generator` does."""
 
-    async def generate(*args: Any, **kwargs: Any) -> AsyncSource:  # noqa: ANN401 - whatever the function takes
+    async def generate(*args: Any, **kwargs: Any) -> AsyncSource:
         stream = stream_of(args, kwargs)
         source: AsyncSource | None = None
         move: tuple[Callable[[Any], Any], Any] | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import random as randomness
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from switchgear.core.errors import OptionError
 from switchgear.guard.callables import ASYNC, ASYNC_GENERATOR, BLOCKING, GENERATOR, kind_of
 from switchgear.guard.composing import Drivers
 from switchgear.guard.generators import guarded_async_generator, guarded_generator
+from switchgear.guard.jitter import JITTER
 from switchgear.guard.keys import OVERFLOW_KEY, Keys
 from switchgear.guard.member import Member
 from switchgear.guard.meter import Listener, Statistics
@@ -46,8 +46,6 @@ KeyBy = str | Callable[..., str]
 
 _FAULTS = 'Faults(Fault("latency", rate=0.1, seconds=1.0))'
 _KINDS = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
-_RANDOM = randomness.Random()  # noqa: S311 - jitter needs no secrecy
-os.register_at_fork(after_in_child=_RANDOM.seed)
 
 
 class Changes(TypedDict, total=False):
@@ -135,7 +133,7 @@ class Guard:
             dry_run=dry_run,
             keys_max=keys_max,
             clock=clock,
-            random=random or _RANDOM,
+            random=random or JITTER,
         )
         self._member = Member(plan, None, plan.mutexes[0])
         self._keys: Keys | None = Keys(plan)
@@ -159,12 +157,12 @@ class Guard:
         if function.__class__ is FunctionType:  # what is most common is asked first, and in line
             flags = function.__code__.co_flags & _KINDS
             if flags == CO_COROUTINE:
-                return drivers.drive_async(self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return] # as said above
+                return drivers.drive_async(self._member, self._terms, function, args, kwargs)
             if not flags and not function.__dict__:
-                return drivers.drive(self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return] # as said above
-        return drivers.of_kind[kind_of(function)](self._member, self._terms, function, args, kwargs)  # type: ignore[no-any-return] # as said above
+                return drivers.drive(self._member, self._terms, function, args, kwargs)
+        return drivers.of_kind[kind_of(function)](self._member, self._terms, function, args, kwargs)
 
-    def outcome(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - see above
+    def outcome(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Call `function` as `call` does, and return how it ended as a `CallOutcome`: value or error, and its source.
 
         An async function gives an awaitable of it. Raises only what is no `Exception`, and `TypeError` for generators.
@@ -458,10 +456,10 @@ def _wrapped(
     only one guard to find.
     """
 
-    async def call_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
+    async def call_async(*args: Any, **kwargs: Any) -> Any:
         return await cast("Any", guard_of(args, kwargs).call(cast("Any", function), *args, **kwargs))
 
-    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
+    def call(*args: Any, **kwargs: Any) -> Any:
         return guard_of(args, kwargs).call(cast("Any", function), *args, **kwargs)
 
     def stream_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Stream:
@@ -486,7 +484,7 @@ def _key_reader(function: Callable[..., object], key_by: KeyBy) -> Callable[...,
     if key_by not in parameters.parameters:
         raise OptionError(f"decorate(key_by={key_by!r}) names no parameter of {function!r}")
 
-    def read(*args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - whatever the function takes
+    def read(*args: Any, **kwargs: Any) -> str:
         bound = parameters.bind(*args, **kwargs)
         bound.apply_defaults()
         return cast("str", bound.arguments[key_by])

@@ -95,7 +95,7 @@ def _after(faults: tuple[Fault, ...], result: object) -> object:
 
 def _blocking(injector: Injector, terms: Terms, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def faulty(*args: Any, **kwargs: Any) -> object:  # noqa: ANN401 - whatever the function takes
+    def faulty(*args: Any, **kwargs: Any) -> object:
         faults = injector.choose(terms, function)
         injector.before(faults)
         return _after(faults, function(*args, **kwargs))
@@ -105,7 +105,7 @@ def _blocking(injector: Injector, terms: Terms, function: Callable[..., Any]) ->
 
 def _asynchronous(injector: Injector, terms: Terms, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    async def faulty(*args: Any, **kwargs: Any) -> object:  # noqa: ANN401 - whatever the function takes
+    async def faulty(*args: Any, **kwargs: Any) -> object:
         faults = injector.choose(terms, function)
         await injector.before_async(faults)
         return _after(faults, await function(*args, **kwargs))
@@ -115,7 +115,7 @@ def _asynchronous(injector: Injector, terms: Terms, function: Callable[..., Any]
 
 def _generator(injector: Injector, terms: Terms, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def faulty(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
+    def faulty(*args: Any, **kwargs: Any) -> Any:
         injector.before(injector.choose(terms, function))
         return (yield from function(*args, **kwargs))
 
@@ -124,7 +124,7 @@ def _generator(injector: Injector, terms: Terms, function: Callable[..., Any]) -
 
 def _async_generator(injector: Injector, terms: Terms, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    async def faulty(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
+    async def faulty(*args: Any, **kwargs: Any) -> Any:
         await injector.before_async(injector.choose(terms, function))
         source = function(*args, **kwargs)
         move: Callable[[Any], Any] = source.asend

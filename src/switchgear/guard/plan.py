@@ -118,7 +118,7 @@ class Plan:
 
         self.injector = None if self.faults is None else Injector(self.faults, self.clock, self.timeout_seconds)
 
-    def changed(self, **changes: Any) -> Plan:  # noqa: ANN401 - each policy has a type of its own
+    def changed(self, **changes: Any) -> Plan:
         """Return this plan with other policies, and the same listeners, log and switch of faults.
 
         Raises `OptionError` for options that cannot work, and for taking in or dropping what holds places: calls that

@@ -174,7 +174,7 @@ def _option(key: str, value: object, place: Place) -> object:
     raise place.at(key).error("there is no such key", nearest(key, (*VALUES, *POLICIES)))
 
 
-def _timeout(value: Any, place: Place) -> Timeout:  # noqa: ANN401 - whatever a file says
+def _timeout(value: Any, place: Place) -> Timeout:
     try:
         require_seconds("Guard(timeout)", value, example=10.0)
     except OptionError as error:

@@ -142,7 +142,9 @@ class _Specialise(ast.NodeTransformer):
         """Make a blocking function of an asynchronous one, and one that takes the arguments of the call itself."""
         self.generic_visit(node)
         if self._switches[_BOUND]:
-            node.args = ast.parse(_BOUND_ARGUMENTS, mode="eval").body.args  # type: ignore[attr-defined] # a lambda
+            taken = ast.parse(_BOUND_ARGUMENTS, mode="eval").body
+            assert isinstance(taken, ast.Lambda)
+            node.args = taken.args
         if self._switches["ASYNC"]:
             return node
         return ast.copy_location(

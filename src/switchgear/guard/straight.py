@@ -12,7 +12,7 @@ Everything else goes to the general drivers of `switchgear.guard.drivers`, which
 a refusal, a wait, an error, a retry, a breaker that is not closed. They are the oracle of these here.
 """
 
-# ruff: noqa: ANN401, ARG001, BLE001, C901, FURB136, PLR0911, PLR0912, PLR0915
+# ruff: noqa: ARG001, BLE001, C901, FURB136, PLR0911, PLR0912, PLR0915
 # One frame without calls is the whole point, so the template is long; a driver made of it has some twenty statements.
 # mypy: disable-error-code="possibly-undefined"
 # What a switch defines is only used where the same switch is on, which no type checker can see.

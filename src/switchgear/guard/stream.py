@@ -199,7 +199,7 @@ class Step:
         if (when := self._when()) < inf:
             self._armed = Armed(self._stream.member.plan.timers, when)
 
-    def run(self, source: Source, call: Callable[[Any], Any], value: object) -> Any:  # noqa: ANN401 - an item
+    def run(self, source: Source, call: Callable[[Any], Any], value: object) -> Any:
         """Make the step in this thread, or, when it is bounded, in a worker."""
         when, stream = self._when(), self._stream
         member, ticket = stream.member, stream.hold.ticket

@@ -58,7 +58,7 @@ class Terms:
         own = self.deadline_seconds
         return longest if own is None else own if longest is None else min(own, longest)
 
-    def narrowed(self, **changes: Any) -> Terms:  # noqa: ANN401 - each term has a type of its own
+    def narrowed(self, **changes: Any) -> Terms:
         """Return these terms with what `changes` says; None leaves a term as it is. A deadline only tightens.
 
         Raises `OptionError` for terms that cannot be.

@@ -108,7 +108,7 @@ class Job:
         if left:
             self._when_ended()
 
-    def make(self, clock: Clock, expires_at: float) -> Any:  # noqa: ANN401 - what the call returns
+    def make(self, clock: Clock, expires_at: float) -> Any:
         """Have the call made in a worker and wait for it until `expires_at`; return or raise what it did.
 
         Raises `OutOfTime` when it still runs then, or turns out to have ended later, or an interrupt ends the waiting;

@@ -5,11 +5,13 @@ What is known
     standing      where a dependency stands, in words that every surface shows
     dependency    what a process relies on, and how much must be seen before it is believed: options
     transitions   the one table of how that changes; `line` has the rules of one source, `machine` of all together
-    board         every dependency of a process, from any thread; `telling` is its events and log lines
+    board         every dependency of a process, from any thread; `telling` is its events and log lines, `waiting` how
+                  to wait for a state
 Where it comes from
     traffic       what calls through a guard say
     probe         what a probe is, and what its errors say; `probes` has real ones that need the standard library only
     prober        carries probes out; `schedule` says when, `prober_lease` which of several processes
+    watching      board, traffic, probes and pollers of a program, put together
 What may be destroyed
     findings      what came of asking a dependency: confirmed by a witness, or only inferred
     obstacles     what can stand in the way of a destructive operation, and the one wording of each
@@ -43,6 +45,7 @@ from switchgear.health.report import Component, health_report
 from switchgear.health.standing import Health, Standing, Standings
 from switchgear.health.telling import HealthChanged
 from switchgear.health.traffic import TrafficWatch
+from switchgear.health.watching import HealthWatch
 
 __all__ = [
     "OPERATIONS_MAX",
@@ -58,6 +61,7 @@ __all__ = [
     "Health",
     "HealthBoard",
     "HealthChanged",
+    "HealthWatch",
     "Inference",
     "Inferred",
     "Inventory",

@@ -6,13 +6,13 @@ do, and whoever else calls `observe`.
 
 from __future__ import annotations
 
-import os
 import random as randomness
 from collections.abc import Callable, Iterable
 from math import inf
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.errors import OptionError
+from switchgear.guard.jitter import JITTER
 from switchgear.guard.mutexes import new_mutex
 from switchgear.health.dependency import Dependency
 from switchgear.health.evidence import Evidence, Polarity, Source
@@ -20,12 +20,11 @@ from switchgear.health.machine import Change, HealthMachine
 from switchgear.health.schedule import NO_BREAKER, BreakerView, next_probe
 from switchgear.health.standing import Health, Standing
 from switchgear.health.telling import HealthChanged, Listener, Teller
+from switchgear.health.waiting import Wait
 
 DEPENDENCIES_MAX = 1_000
 """Dependencies of one board at most."""
 _READ_AGAIN_SECONDS = 0.01
-_RANDOM = randomness.Random()  # noqa: S311 - jitter needs no secrecy
-os.register_at_fork(after_in_child=_RANDOM.seed)
 
 
 class HealthBoard:
@@ -48,7 +47,7 @@ class HealthBoard:
     ) -> None:
         """Declare `dependencies`. Nothing is known of them yet."""
         self._clock = clock
-        self._draw = (random or _RANDOM).random
+        self._draw = (random or JITTER).random
         self._mutex = new_mutex()
         self._slots: dict[str, _Slot] = {}
         self._teller = Teller()
@@ -132,6 +131,28 @@ class HealthBoard:
     def standings(self) -> tuple[Standing, ...]:
         """Return where all stand, sorted by name, as `standing` does."""
         return tuple(self.standing(name) for name in self.names)
+
+    def wait_until(self, name: str, state: Health | str = Health.HEALTHY, *, timeout: float) -> Standing:
+        """Block this thread until `name` is in `state`, and return where it stands then.
+
+        timeout  seconds, above 0; the deadline in force bounds it too.
+
+        Raises `DeadlineExceeded`, which says where it stands instead, and `OptionError` for a name that was not
+        declared.
+        """
+        self._slot(name)
+        with Wait(self, name, state, timeout) as wait:
+            while (seconds := wait.step()) > 0:
+                wait.bell.wait(self._clock, seconds)
+            return wait.standing
+
+    async def wait_until_async(self, name: str, state: Health | str = Health.HEALTHY, *, timeout: float) -> Standing:
+        """Suspend this task until `name` is in `state`, as `wait_until` does."""
+        self._slot(name)
+        with Wait(self, name, state, timeout) as wait:
+            while (seconds := wait.step()) > 0:
+                await wait.bell.wait_async(self._clock, seconds)
+            return wait.standing
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Tell `listener` of every `HealthChanged`. Return the function that ends it.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
 from switchgear.core.clock import SYSTEM_CLOCK
@@ -96,7 +96,7 @@ def destructive(
     a blocking function that returns an awaitable or a generator is a `TypeError` at its call.
     """
 
-    def mark(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - `Marking` says it
+    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
         return _marked(function, Door(function, requires, operation, gate))
 
     return cast("Marking", mark)
@@ -146,16 +146,16 @@ def _place_of_reason(function: Callable[..., Any]) -> tuple[int, str]:
     )
 
 
-def _marked(function: Any, door: Door) -> Any:  # noqa: ANN401 - a function of whatever kind
+def _marked(function: Callable[..., Any], door: Door) -> Callable[..., Any]:
     """Return `function` behind `door`, staying of its kind."""
 
-    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
+    def call(*args: Any, **kwargs: Any) -> object:
         door.enter(args, kwargs)
         result = function(*args, **kwargs)
         refuse_lazy(function, result)
         return result
 
-    async def call_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
+    async def call_async(*args: Any, **kwargs: Any) -> object:
         door.enter(args, kwargs)
         return await function(*args, **kwargs)
 
@@ -165,16 +165,15 @@ def _marked(function: Any, door: Door) -> Any:  # noqa: ANN401 - a function of w
         GENERATOR: _generator(function, door),
         ASYNC_GENERATOR: _async_generator(function, door),
     }
-    marked: Any = functools.update_wrapper(makers[kind_of(function)], function)
-    marked.operation = door.operation.name
-    marked.check = door.check
+    marked = functools.update_wrapper(makers[kind_of(function)], function)
+    vars(marked).update(operation=door.operation.name, check=door.check)
     return marked
 
 
 def _generator(function: Callable[..., Any], door: Door) -> Callable[..., Any]:
     """Return a generator function that asks before each step."""
 
-    def generate(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
+    def generate(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         reason = door.enter(args, kwargs)
         source = function(*args, **kwargs)
         step, given, done = source.send, None, 0
@@ -202,7 +201,7 @@ def _generator(function: Callable[..., Any], door: Door) -> Callable[..., Any]:
 def _async_generator(function: Callable[..., Any], door: Door) -> Callable[..., Any]:
     """Return an async generator function that asks before each step."""
 
-    async def generate(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
+    async def generate(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         reason = door.enter(args, kwargs)
         source = function(*args, **kwargs)
         step, given, done = source.asend, None, 0

@@ -48,6 +48,15 @@ class Inference(StrEnum):
     """It replied and said so, but does not stand where its word can be relied on."""
 
 
+_WORDS: Mapping[Inference, str] = {
+    Inference.TIMEOUT: "nothing came back in time",
+    Inference.SILENCE: "nothing came back",
+    Inference.ERROR: "an error came back",
+    Inference.NEGATIVE: "its reply does not say so",
+    Inference.UNREADABLE: "its reply could not be read",
+    Inference.UNVOUCHED: "it said so, but its word cannot be relied on now",
+}
+
 _WHY: tuple[tuple[type[Exception], Inference], ...] = (
     (TimeoutError, Inference.TIMEOUT),
     (ConnectionError, Inference.SILENCE),
@@ -119,12 +128,17 @@ class Inferred:
     source  the name of the dependency that was asked.
     error   the name of the type of the error, where there was one.
 
-    Neither true nor false, as `Confirmed`.
+    Neither true nor false, as `Confirmed`. ``str(finding)`` says it to people.
     """
 
     why: Inference
     source: str
     error: str = ""
+
+    def __str__(self) -> str:
+        """Say who confirms nothing, and why."""
+        error = f" ({self.error})" if self.error else ""
+        return f"{self.source} confirms nothing: {_WORDS[self.why]}{error}"
 
     def __bool__(self) -> NoReturn:
         """Raise `TypeError`, as `Confirmed` does."""

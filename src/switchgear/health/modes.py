@@ -5,7 +5,6 @@ Each loop registers, and takes its turns from its poller. How fast it may go is 
 
 from __future__ import annotations
 
-import os
 import random as randomness
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Self
 
 from switchgear.core.clock import Clock
 from switchgear.core.errors import OptionError
+from switchgear.guard.jitter import JITTER
 from switchgear.guard.mutexes import new_mutex
 from switchgear.health.bell import Bell
 from switchgear.health.board import HealthBoard
@@ -25,8 +25,6 @@ from switchgear.policies.checks import refused
 POLLERS_MAX = 1_000
 """Pollers that are registered at once at most."""
 _WRITE = 'modes.register("sessions.sync", depends_on=("redis",), every=5.0)'
-_RANDOM = randomness.Random()  # noqa: S311 - jitter needs no secrecy
-os.register_at_fork(after_in_child=_RANDOM.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class Modes:
     def __init__(self, board: HealthBoard, *, random: randomness.Random | None = None) -> None:
         """Start without pollers."""
         self._board = board
-        self._draw = (random or _RANDOM).random
+        self._draw = (random or JITTER).random
         self._mutex = new_mutex()
         self._pollers: dict[str, Poller] = {}
         self._closed = False

@@ -9,7 +9,7 @@ What may not live here: when a probe runs, and what becomes of its verdict.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from switchgear.core.codes import Code
@@ -52,6 +52,18 @@ def polarity_of(error: BaseException) -> Polarity:
     own, after which nothing was asked. NEGATIVE for `ProbeFailed`, and for anything that nobody expected.
     """
     return Polarity.ABSENT if isinstance(error, (OSError, Rejected)) else Polarity.NEGATIVE
+
+
+def polarity_in(table: Mapping[type[Exception], Polarity], error: Exception) -> Polarity:
+    """Return what `table` says of an error of a client, by its nearest parent class; NEGATIVE where it has none."""
+    return next((table[kind] for kind in type(error).__mro__ if kind in table), Polarity.NEGATIVE)
+
+
+def as_probe_error(error: Exception, polarity: Polarity, *, late: bool) -> Exception:
+    """Return an error of a client as a probe raises it. `late` says whether it is a timeout of the client."""
+    if polarity is Polarity.NEGATIVE:
+        return ProbeFailed(described(error))
+    return TimeoutError(described(error)) if late else ConnectionError(described(error))
 
 
 def described(error: BaseException) -> str:

@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run(argv: Sequence[str]) -> int:
-    from switchgear.surfaces.cli.application import run  # noqa: PLC0415 - needs the extra: see the top
-    from switchgear.surfaces.cli.services import Services  # noqa: PLC0415 - as above
+    from switchgear.surfaces.cli.application import run
+    from switchgear.surfaces.cli.services import Services
 
     services = Services(
         serve=lambda place, ready: int(_server().serve(place, ready)),
@@ -58,6 +58,6 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def _server() -> ModuleType:
-    from switchgear.launch import server  # noqa: PLC0415 - needs the extra and is slow: see the top
+    from switchgear.launch import server
 
     return server

@@ -13,6 +13,7 @@ archiving    old entries leave as a segment, and the chain stays whole
 erasure      payloads go, and the chain stays valid
 appending    appends of this room whose fate has to be known
 reasons      how long a reason may be that goes on record
+values       what the value of a row says, or that it cannot be read
 
 What may not live here: the meaning of an event of an intent (execution supplies it), any product of storage, any
 decision about work.

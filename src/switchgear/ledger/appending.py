@@ -1,4 +1,4 @@
-"""Appends of the ledger's own housekeeping, whose fate has to be known: checkpoint, erasure, archive.
+"""Appends beside the life of intents: those whose fate has to be known, and those that are a mere record.
 
 Not for intents: execution has its own recorder, which also decides again.
 """
@@ -30,3 +30,14 @@ async def append_surely(journal: Journal, append: Append) -> Committed | Conflic
     if isinstance(outcome, Committed | Conflicted):
         return outcome
     raise StoreError(f"the ledger does not acknowledge: {outcome}", code=Code.TIMEOUT_JOURNAL_APPEND)
+
+
+async def append_record(journal: Journal, append: Append, problem: str) -> None:
+    """Append once what only records, and may be missing or there twice: no row goes with it.
+
+    Raises `StoreError`: whatever the store raises, and TIMEOUT_JOURNAL_APPEND with `problem`, words for people, when it
+    is not known to be kept.
+    """
+    outcome = await journal.append(append)
+    if not isinstance(outcome, Committed):
+        raise StoreError(problem, code=Code.TIMEOUT_JOURNAL_APPEND)

@@ -22,6 +22,7 @@ from switchgear.core.scope import Scope
 from switchgear.ledger.appending import append_surely
 from switchgear.ledger.events import EventEncoder, Recorded
 from switchgear.ledger.folding import PAGE_ENTRIES
+from switchgear.ledger.values import read_value
 from switchgear.storage.abilities import Append, Committed, Conflicted, Store, Write
 
 ARCHIVED = "ledger.archived"
@@ -99,7 +100,7 @@ class Archivist:
                 last = entry.seq
         return last
 
-    async def archive(self, scope: Scope, *, last_seq: int, hash: str, sha256: str) -> Segment:  # noqa: A002 - as in Segment
+    async def archive(self, scope: Scope, *, last_seq: int, hash: str, sha256: str) -> Segment:
         """Record that the entries up to `last_seq` are in a segment, in the name of `scope`, and let them go.
 
         `hash` is the hash of the last of them and `sha256` the digest of the file, both in hex: proof that the caller
@@ -161,9 +162,4 @@ async def _row(store: Store, tenant: str) -> tuple[Segment | None, int]:
     row = await store.get(SPACE, tenant, NEWEST)
     if row is None:
         return None, 0
-    try:
-        return _decode(row.value), row.version
-    except msgspec.DecodeError as error:
-        raise StoreError(
-            f"the newest segment of tenant {tenant!r} cannot be read: {error}", code=Code.LEDGER_CORRUPT
-        ) from error
+    return read_value(_decode, row.value, "the newest segment of tenant {!r}", tenant), row.version

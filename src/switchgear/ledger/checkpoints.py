@@ -18,8 +18,7 @@ from dataclasses import dataclass
 import msgspec
 
 from switchgear.core.clock import Clock
-from switchgear.core.codes import Code
-from switchgear.core.errors import Invalid, OptionError, StoreError, SwitchgearError
+from switchgear.core.errors import Invalid, OptionError, SwitchgearError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import Scope
 from switchgear.ledger.appending import append_surely
@@ -27,6 +26,7 @@ from switchgear.ledger.chain import HASH_BYTES
 from switchgear.ledger.events import EventEncoder
 from switchgear.ledger.keys import SigningKey, VerifyingKey, signer_of
 from switchgear.ledger.notes import read_note
+from switchgear.ledger.values import read_value
 from switchgear.storage.abilities import Append, Conflicted, Head, Rows, Store, Write
 
 CHECKPOINT = "ledger.checkpoint"
@@ -241,9 +241,4 @@ async def _row(rows: Rows, tenant: str) -> tuple[Stored | None, int]:
     row = await rows.get(SPACE, tenant, NEWEST)
     if row is None:
         return None, 0
-    try:
-        return _decode(row.value), row.version
-    except msgspec.DecodeError as error:
-        raise StoreError(
-            f"the newest checkpoint of tenant {tenant!r} cannot be read: {error}", code=Code.LEDGER_CORRUPT
-        ) from error
+    return read_value(_decode, row.value, "the newest checkpoint of tenant {!r}", tenant), row.version

@@ -102,7 +102,7 @@ class EventEncoder:
 
     def encode(
         self,
-        type: str,  # noqa: A002 - the field's word, and the name of the member
+        type: str,
         *,
         stream: str,
         scope: Scope,

@@ -486,8 +486,9 @@ def follow(chain: Chain, export: Export) -> None:
     fed = 0
     for item in export.items():
         if isinstance(item, Entry) and export.tenant != chain.tenant:
-            item = BadError(f"entry {item.seq} is of tenant {export.tenant!r}")  # noqa: PLW2901 - read as bad from here
-        chain.take(item)
+            chain.take(BadError(f"entry {item.seq} is of tenant {export.tenant!r}"))
+        else:
+            chain.take(item)
         fed += 1
     chain.end(export.head)
     if not chain.problems and export.count != fed:

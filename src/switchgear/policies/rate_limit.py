@@ -144,12 +144,13 @@ class RateLimitMachine:
 class WarmingMachine(RateLimitMachine):
     """The meter of a limit with a warm-up: how warm it was, as well."""
 
-    __slots__ = ("_warmth",)
+    __slots__ = ("warmth",)
 
     def __init__(self, options: RateLimit) -> None:
         """Start empty and cold."""
         super().__init__(options)
-        self._warmth = 0.0
+        self.warmth = 0.0
+        """As of `updated`, in seconds; see the top of this module."""
 
     def charge(self, now: float, cost: float) -> float:
         """Take `cost` if it fits now, as `RateLimitMachine.charge` does."""
@@ -157,7 +158,7 @@ class WarmingMachine(RateLimitMachine):
         level, warmth = self._at(now)
         after = level + cost
         if after <= options.full_level:
-            self.amount, self._warmth, self.updated = after, warmth, now
+            self.amount, self.warmth, self.updated = after, warmth, now
             return 0.0
         return inf if cost > options.bucket else self._seconds_to_drain(after - options.bucket, warmth)
 
@@ -165,7 +166,7 @@ class WarmingMachine(RateLimitMachine):
         """Take `cost` ahead of its time, as `RateLimitMachine.reserve` does."""
         wait = self.charge(now, cost)
         if 0.0 < wait <= wait_max:
-            level, self._warmth = self._at(now)
+            level, self.warmth = self._at(now)
             self.amount, self.updated = level + cost, now
         return wait
 
@@ -173,7 +174,7 @@ class WarmingMachine(RateLimitMachine):
         """Return the machine to go on with, as warm as this one where it can be."""
         machine = super().under(options, now)
         if isinstance(machine, WarmingMachine):
-            machine._warmth = min(self._at(now)[1], options.warm_up)  # noqa: SLF001 - of this very class
+            machine.warmth = min(self._at(now)[1], options.warm_up)
         return machine
 
     def is_clean(self, now: float) -> bool:
@@ -187,11 +188,11 @@ class WarmingMachine(RateLimitMachine):
     def _at(self, now: float) -> tuple[float, float]:
         """Return level and warmth at `now`."""
         passed = now - self.updated
-        in_use = self._seconds_to_drain(self.amount, self._warmth)
-        warmth = min(self._warmth + min(passed, in_use), self.options.warm_up)
+        in_use = self._seconds_to_drain(self.amount, self.warmth)
+        warmth = min(self.warmth + min(passed, in_use), self.options.warm_up)
         if passed >= in_use:
             return 0.0, max(0.0, warmth - (passed - in_use))
-        return max(0.0, self.amount - self._drained(passed, self._warmth)), warmth
+        return max(0.0, self.amount - self._drained(passed, self.warmth)), warmth
 
     def _drained(self, seconds: float, warmth: float) -> float:
         """Return what drains in so many seconds of use."""

@@ -42,8 +42,8 @@ async def open_memory(
     url: str,
     *,
     seal: Seal,
-    clock: Clock = SYSTEM_CLOCK,  # noqa: ARG001 - every adapter is opened alike; this one never waits
-    timeouts: Mapping[str, Operation] = OPERATIONS,  # noqa: ARG001 - as clock
+    clock: Clock = SYSTEM_CLOCK,
+    timeouts: Mapping[str, Operation] = OPERATIONS,
 ) -> Store:
     """Open a new, empty store for ``memory://``.
 
@@ -173,8 +173,8 @@ class MemoryStore:
         self,
         path: Path,
         *,
-        created_at: float,  # noqa: ARG002 - as every store is asked
-        progress: Callable[[Progress], None] | None = None,  # noqa: ARG002 - as above
+        created_at: float,
+        progress: Callable[[Progress], None] | None = None,
     ) -> Manifest:
         """Raise `Invalid`: there is nothing that could be brought back."""
         self._open()

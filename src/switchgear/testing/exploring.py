@@ -10,7 +10,8 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from functools import partial
+from typing import Any, Generic, Literal, TypeVar
 
 from switchgear.testing.errors import SimulationError
 from switchgear.testing.frames import place_of
@@ -112,27 +113,28 @@ def _explore(
         return runner.run(_Trial(point, moment).run(make_call, check))
 
 
-class _Watched:
+class _Watched(Generic[R]):
     """An awaitable that drives a coroutine and tells of each of its suspensions just before it happens."""
 
-    def __init__(self, call: Call[Any], suspended: Callable[[int, asyncio.Future[Any] | None], object]) -> None:
+    def __init__(self, call: Call[R], suspended: Callable[[int, asyncio.Future[Any] | None], object]) -> None:
         """Tell `suspended` the number, from 1, and what is waited for: a future, or None for a mere turn."""
         self.call = call
         self.suspensions = 0
         self._suspended = suspended
 
-    async def run(self) -> Any:  # noqa: ANN401 - what the call returns
+    async def run(self) -> R:
         """Drive the call to its end."""
         return await self
 
-    def __await__(self) -> Generator[Any, Any, Any]:
+    def __await__(self) -> Generator[Any, Any, R]:
         """Pass on what the coroutine waits for, unseen by it and by the task."""
-        resume: Callable[[], Any] = lambda: self.call.send(None)  # noqa: E731 - the first of the ways to go on
+        resume: Callable[[], Any] = partial(self.call.send, None)
         while True:
             try:
                 future = resume()
             except StopIteration as stop:
-                return stop.value
+                value: R = stop.value
+                return value
             self.suspensions += 1
             self._suspended(self.suspensions, future)
             resume = yield from self._pause(future)
@@ -155,7 +157,7 @@ class _Trial:
         self._point = point
         self._moment = moment
         self._place = "the start"
-        self._watched: _Watched | None = None
+        self._watched: _Watched[Any] | None = None
         self._host: asyncio.Task[None] | None = None
         self._cancelled = False
         self._end = ""

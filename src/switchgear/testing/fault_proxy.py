@@ -242,7 +242,7 @@ class FaultProxy:
 
     def _random(self, number: int, purpose: str) -> Random:
         """Return what draws for one purpose in one connection, so that no connection changes what another one meets."""
-        return Random(f"{self.seed} {number} {purpose}")  # noqa: S311 - repeatable, which is the point
+        return Random(f"{self.seed} {number} {purpose}")
 
     def _set_listening(self, listener: Listener) -> None:
         if refuses(self._fault):

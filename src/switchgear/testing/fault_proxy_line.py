@@ -70,7 +70,7 @@ class Line:
     def __init__(self, faults: ConnectionFaults, *, random: Random, luck: float, buffer_bytes_max: int) -> None:
         """Begin empty."""
         self._random = random
-        self._bits = Random(random.random())  # noqa: S311 - repeatable: a flipped bit depends on its place alone
+        self._bits = Random(random.random())
         self._luck = luck
         self._buffer_bytes_max = buffer_bytes_max
         self._pieces: deque[_Piece] = deque()

@@ -141,7 +141,7 @@ class FaultyStore(MemoryStore):
         self.refusing: Fate | None = None
         self.drawn: Counter[Fate] = Counter()
         self._clock = clock
-        self._random = random or Random(0)  # noqa: S311 - a seed that a run can be repeated with
+        self._random = random or Random(0)
         self._flights: deque[_Flight] = deque()
 
     @property

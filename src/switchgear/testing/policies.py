@@ -123,7 +123,7 @@ class PolicyConformance:
     def test_a_refusal_says_why_and_lets_nothing_out(self) -> None:
         """A refused call never runs; the error has code, policy, dependency, state, retry_after and decision."""
         clock = SimulatedClock()
-        guard = self.make_refusing_guard(clock, Random(0))  # noqa: S311 - repeatable
+        guard = self.make_refusing_guard(clock, Random(0))
         if guard is None:
             return
         before = guard.statistics()
@@ -138,7 +138,7 @@ class PolicyConformance:
 
     def test_a_refusal_survives_pickling(self) -> None:
         """What another process gets to know of a refusal is what this one knows."""
-        guard = self.make_refusing_guard(SimulatedClock(), Random(0))  # noqa: S311 - repeatable
+        guard = self.make_refusing_guard(SimulatedClock(), Random(0))
         if guard is None:
             return
         refusal = _refusal_of(guard.permit_nowait)
@@ -157,7 +157,7 @@ class PolicyConformance:
                 guard.subscribe(_raise)
 
         self._assert_unmoved(subscribe)
-        guard = self.make_refusing_guard(SimulatedClock(), Random(0))  # noqa: S311 - repeatable
+        guard = self.make_refusing_guard(SimulatedClock(), Random(0))
         if guard is not None:
             guard.subscribe(_raise)
             _refusal_of(guard.permit_nowait)
@@ -183,7 +183,7 @@ class PolicyConformance:
 
     def _fresh(self) -> tuple[SimulatedClock, GuardLike]:
         clock = SimulatedClock()
-        return clock, self.make_guard(clock, Random(0))  # noqa: S311 - repeatable
+        return clock, self.make_guard(clock, Random(0))
 
     def _assert_unmoved(self, disturb: Disturbance) -> None:
         """Check that a disturbance changes no end of any call."""
@@ -194,7 +194,7 @@ class PolicyConformance:
         """Tell how a fixed mix of calls ends while `disturb` does its work before each of them."""
         clock = SimulatedClock()
         guard = self.make_guard(clock, _Steady())
-        draws = Random(1)  # noqa: S311 - repeatable
+        draws = Random(1)
         lines = []
         for step in range(_STEPS):
             clock.advance(draws.choice((0.0, 0.01, 1.0, 30.0)))

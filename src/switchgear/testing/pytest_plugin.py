@@ -34,7 +34,7 @@ _MARKER = "simulated(seed=None, seeds=0): run this async test in simulated time;
 class GuardFactory(Protocol):
     """What `guard_factory` is: `Guard`, with clock and randomness of the test."""
 
-    def __call__(self, name: str = "guarded", *, idle_at_end: bool = True, **options: Any) -> Guard:  # noqa: ANN401 - those of `Guard`
+    def __call__(self, name: str = "guarded", *, idle_at_end: bool = True, **options: Any) -> Guard:  # those of `Guard`
         """Return a guard. `idle_at_end=False` is for tests that leave calls running on purpose."""
 
 
@@ -82,8 +82,8 @@ def guard_factory(switchgear_clock: VirtualClock) -> Iterator[GuardFactory]:
     """Give a maker of guards. At the end of the test, each must be idle."""
     made: list[Guard] = []
 
-    def make(name: str = "guarded", *, idle_at_end: bool = True, **options: Any) -> Guard:  # noqa: ANN401 - those of `Guard`
-        guard = Guard(name, **{"clock": switchgear_clock, "random": Random(0), **options})  # noqa: S311 - repeatable
+    def make(name: str = "guarded", *, idle_at_end: bool = True, **options: Any) -> Guard:  # those of `Guard`
+        guard = Guard(name, **{"clock": switchgear_clock, "random": Random(0), **options})
         if idle_at_end:
             made.append(guard)
         return guard

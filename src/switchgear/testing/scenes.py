@@ -56,7 +56,7 @@ class Scene:
     def make_call(self, clock: SimulatedClock) -> Coroutine[Any, Any, object]:
         """Set the scene anew and return the call."""
         self.clock = clock
-        self.guard = self._make_guard(clock, Random(0))  # noqa: S311 - repeatable
+        self.guard = self._make_guard(clock, Random(0))
         self._before = capacity_of(self.guard)
         self._rivals: list[asyncio.Task[None]] = []
         self._samples: Samples = []

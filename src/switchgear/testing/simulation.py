@@ -86,7 +86,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.clock = clock or SimulatedClock()
         self.steps = 0
         self._steps_end = steps_max
-        self._draws = None if seed is None else Random(seed)  # noqa: S311 - repeatable on purpose
+        self._draws = None if seed is None else Random(seed)
         self._soon: deque[_Ready] = deque()
         self._arrived: deque[_Callback] = deque()
         self._later: list[tuple[float, int, _TimedCallback]] = []

@@ -73,7 +73,7 @@ def count(amount: int, limit: int | None = None, key: str = "used") -> Count:
     return Count("space", key, amount, limit)
 
 
-async def counter_keys(store: Store, **filters: Any) -> list[str]:  # noqa: ANN401 - those of `Rows.counters`
+async def counter_keys(store: Store, **filters: Any) -> list[str]:  # those of `Rows.counters`
     """Return the keys of the counters that are listed, in order."""
     return [one.key for one in await store.counters("space", "acme", **filters)]
 

@@ -61,7 +61,7 @@ class Caller:
                 return
             await asyncio.sleep(0.05)
 
-    async def _request(self, method: str, path: str, **options: Any) -> httpx2.Response:  # noqa: ANN401 - the client's own
+    async def _request(self, method: str, path: str, **options: Any) -> httpx2.Response:
         headers = options.pop("headers", {}) | {"Authorization": f"Bearer {self.scene.tokens[TENANT]}"}
         return await self.scene.client.request(method, f"{self.scene.engine.url}{path}", headers=headers, **options)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from examples.session_janitor.janitor import API_SOCKET, REDIS, Dependencies, Janitor
 from examples.session_janitor.settings import Settings
 from switchgear import DestructiveBlocked
-from switchgear.health import Confirmed, Health, HealthChanged
+from switchgear.health import Confirmed, Health
 from switchgear.testing import FaultProxy
 from switchgear.testing.fault_proxy_words import half_open, partition
 from tests.integration.examples.sessions import World, world
@@ -35,19 +34,7 @@ class Inside:
 
     async def until(self, name: str, state: Health) -> None:
         """Wait until the board says that `name` is in `state`."""
-        there = asyncio.Event()
-        board = self.dependencies.board
-
-        def hear(event: HealthChanged) -> None:
-            if (event.name, event.after) == (name, state):
-                there.set()
-
-        stop = board.subscribe(hear)
-        try:
-            if board.standing(name).state is not state:
-                await asyncio.wait_for(there.wait(), CHANGE_SECONDS_MAX)
-        finally:
-            stop()
+        await self.dependencies.health.board.wait_until_async(name, state, timeout=CHANGE_SECONDS_MAX)
 
 
 @asynccontextmanager
@@ -66,15 +53,10 @@ async def inside(folder: Path) -> AsyncIterator[Inside]:
             )
             dependencies = Dependencies(settings)
             made_inside = Inside(made, redis_proxy, api_proxy, dependencies, Janitor(dependencies, settings))
-            probing = asyncio.create_task(dependencies.prober.run())
-            try:
+            async with aclosing(dependencies), dependencies.health:
                 for name in (REDIS, API_SOCKET):
                     await made_inside.until(name, Health.HEALTHY)
                 yield made_inside
-            finally:
-                dependencies.prober.close()
-                await probing
-                await dependencies.aclose()
 
 
 async def test_a_process_is_not_ended_through_a_socket_whose_answers_are_lost(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def verifier(clock: VirtualClock, key: ed25519.Ed25519PrivateKey = KEY, audience
     return TokenVerifier([issuer], audience=audience, clock=clock)
 
 
-def signed(clock: VirtualClock, **claims: Any) -> str:  # noqa: ANN401 - claims are JSON values
+def signed(clock: VirtualClock, **claims: Any) -> str:
     """Return a token that is good for ten minutes, unless `claims` say otherwise."""
     good = {"iss": ISSUER, "aud": "switchgear", "exp": clock.time() + 600, "sub": "orders", "custom:tenant_id": "acme"}
     return jwt.encode({**good, **claims}, KEY, algorithm="EdDSA", headers={"kid": "one"})

@@ -139,7 +139,7 @@ def route_of(scope: Scope) -> str | None:
 class Front:
     """The middleware over a service, on a clock."""
 
-    def __init__(self, service: Service, clock: VirtualClock, **options: Any) -> None:  # noqa: ANN401 - any option
+    def __init__(self, service: Service, clock: VirtualClock, **options: Any) -> None:
         """Build it with `options`; `levels` make its limiter."""
         if "levels" in options:
             options["limits"] = RateLimiter(options.pop("levels"), clock=clock)

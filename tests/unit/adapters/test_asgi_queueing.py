@@ -206,7 +206,7 @@ async def test_the_guard_knows_whose_request_it_is_and_how_important(service: Se
     seen: list[dict[str, Any]] = []
 
     class Recording(Guard):
-        def using(self, **terms: Any) -> Guard:  # noqa: ANN401 - any terms
+        def using(self, **terms: Any) -> Guard:
             seen.append(terms)
             return super().using(**terms)
 

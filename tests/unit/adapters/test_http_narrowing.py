@@ -96,7 +96,7 @@ def test_requests_gives_the_body_its_own_time(timeout: Any, seconds: float | Non
     sock = _Socket()
 
     class Connected(requests.adapters.BaseAdapter):
-        def send(self, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - as given
+        def send(self, *args: Any, **kwargs: Any) -> requests.Response:
             response = requests.Response()
             response.status_code = 200
             response.raw = SimpleNamespace(connection=SimpleNamespace(sock=sock))
@@ -122,7 +122,7 @@ def test_requests_gets_what_it_was_called_with() -> None:
     seen: list[dict[str, Any]] = []
 
     class Recording(requests.adapters.BaseAdapter):
-        def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - as given
+        def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
             seen.append(kwargs)
             response = requests.Response()
             response.status_code = 200

@@ -29,7 +29,7 @@ Send = Callable[..., int]
 
 
 def _httpx(client: ModuleType, adapter: ModuleType) -> Send:
-    def send(guard: Guard, url: str, method: str = "PUT", **options: Any) -> int:  # noqa: ANN401 - of the client
+    def send(guard: Guard, url: str, method: str = "PUT", **options: Any) -> int:
         attempts: list[object] = []
 
         def act(request: object) -> object:
@@ -44,7 +44,7 @@ def _httpx(client: ModuleType, adapter: ModuleType) -> Send:
     return send
 
 
-def _aiohttp(guard: Guard, url: str, method: str = "PUT", **options: Any) -> int:  # noqa: ANN401 - of the client
+def _aiohttp(guard: Guard, url: str, method: str = "PUT", **options: Any) -> int:
     attempts: list[object] = []
 
     async def handler(request: aiohttp.ClientRequest) -> aiohttp.ClientResponse:
@@ -72,7 +72,7 @@ async def _parts(content: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield part
 
 
-def _requests(guard: Guard, url: str, method: str = "PUT", **options: Any) -> int:  # noqa: ANN401 - of the client
+def _requests(guard: Guard, url: str, method: str = "PUT", **options: Any) -> int:
     attempts: list[object] = []
 
     class Failing(requests.adapters.BaseAdapter):

@@ -28,7 +28,7 @@ from switchgear.policies.bulkhead import Bulkhead
 ATTEMPTS = "switchgear.guard.attempts"
 
 
-def guard_of(name: str = "crm", **options: Any) -> Guard:  # noqa: ANN401 - any option of a guard
+def guard_of(name: str = "crm", **options: Any) -> Guard:
     """Return a guard with a breaker that opens at the second failure, on a clock that stands still."""
     return Guard(name, breaker=Breaker(failures=2, cooldown=10.0), clock=VirtualClock(), **options)
 
@@ -39,7 +39,7 @@ def fail(guard: Guard, times: int = 2) -> None:
         guard.permit_nowait().fail()
 
 
-def statistics(key: str | None = None, **numbers: Any) -> Statistics:  # noqa: ANN401 - any field of the record
+def statistics(key: str | None = None, **numbers: Any) -> Statistics:
     """Return a record with these numbers and no others."""
     usual: dict[str, Any] = {field.name: 0 for field in fields(Statistics) if field.default is MISSING}
     usual |= {

@@ -65,7 +65,7 @@ class Scene:
             await self.clock.elapse(1.0)
         return await task
 
-    async def submit(self, tool: str = "vault.delete", key: str = "k", **options: Any) -> IntentHandle:  # noqa: ANN401
+    async def submit(self, tool: str = "vault.delete", key: str = "k", **options: Any) -> IntentHandle:
         """Have Ann submit an action."""
         return await self.ann.submit(tool, {}, key=key, **options)
 
@@ -125,7 +125,7 @@ def _register(made: Scene) -> None:
     _tool(made, "idp.disable", effect="keyed", revert="vault.retry")
 
 
-def _tool(made: Scene, name: str, **options: Any) -> None:  # noqa: ANN401 - options of a tool
+def _tool(made: Scene, name: str, **options: Any) -> None:
     @made.gear.tool(name, **options)
     async def run(call: Call) -> dict[str, str]:
         return made.call(call)

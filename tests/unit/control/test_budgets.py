@@ -65,7 +65,7 @@ async def gated(folder: Path, text: str = BUDGETS) -> AsyncIterator[Switchgear]:
         yield gear
 
 
-async def spend(gear: Switchgear, tool: str, key: str, tenant: str = "acme", **options: Any) -> str:  # noqa: ANN401 - arguments
+async def spend(gear: Switchgear, tool: str, key: str, tenant: str = "acme", **options: Any) -> str:
     """Carry one action out and return its state."""
     account = options.pop("account", "main")
     acting = gear.acting_as(tenant=tenant, account=account, actor="service:orders")

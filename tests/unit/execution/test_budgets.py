@@ -18,7 +18,7 @@ from switchgear.core.errors import Rejected, StoreError
 from switchgear.core.ids import IdSource
 from switchgear.core.outcome import Verdict
 from switchgear.core.scope import PLATFORM_TENANT
-from switchgear.execution.budget_keeper import READ_AGAIN_AFTER, BudgetKeeper
+from switchgear.execution.budget_keeper import ALARMS, READ_AGAIN_AFTER, BudgetKeeper
 from switchgear.execution.contract import Refused, Uncertain
 from switchgear.execution.decide import Backoff, Moment
 from switchgear.execution.engine import Decided
@@ -30,7 +30,7 @@ from switchgear.gates.budget import Budget, BudgetGate, Budgets
 from switchgear.gates.budget_book import BudgetBook
 from switchgear.gates.budget_names import HELD, USED, Period
 from switchgear.ledger.events import EventEncoder, read
-from switchgear.storage.abilities import Append, Count, Store
+from switchgear.storage.abilities import Append, Count, Store, Write
 from tests.unit.execution.rig import GLOBEX, Rig, running
 
 MONTH = "agents/2023-11"
@@ -311,6 +311,18 @@ async def test_an_alarm_waits_for_a_ledger_that_is_away() -> None:
             await own.keeper.record_reading("person:kim", {})
         await own.keeper.record_reading("person:kim", {})
         assert read((await own.rig.store.entries(PLATFORM_TENANT))[-1]).type == "platform.budgets_read"
+
+
+async def test_an_alarm_is_raised_although_nobody_can_tell_whether_it_was_before(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A damaged row is said so, and is no reason to keep silent, nor to look after budgets no more."""
+    async with budgeted(Budget(name="agents", limit=3, soft=0.5)) as own:
+        await own.rig.store.append(Append("apd_1", "acme", (), (Write(ALARMS, MONTH, 0, b"[not json"),)))
+        await own.rig.settled(await own.rig.submit())
+        await own.rig.clock.elapse(5.0)
+        assert await own.alarms() == ["budget.soft_limit"]
+        assert f"the alarms of budget {MONTH} cannot be read" in caplog.text
 
 
 @pytest.mark.parametrize("fate", ["late", "lost"])

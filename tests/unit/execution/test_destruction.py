@@ -30,7 +30,7 @@ def _no_stops() -> Iterator[None]:
     NO_STOPS.on = False
 
 
-def janitor(rig: Rig, effect: Effect = Effect.OPAQUE, **options: Any) -> None:  # noqa: ANN401 - options of a tool
+def janitor(rig: Rig, effect: Effect = Effect.OPAQUE, **options: Any) -> None:
     """Register a destructive tool on the script."""
     rig.tool("sessions.delete", effect, requires=("redis", "api_socket"), destructive=True, **options)
 

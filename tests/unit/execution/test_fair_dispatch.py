@@ -37,7 +37,7 @@ def own_breaker(rig: Rig, failures: int = 2) -> Guard:
     return guard
 
 
-async def submit(rig: Rig, key: str, **options: Any) -> Intent:  # noqa: ANN401 - what a surface may say
+async def submit(rig: Rig, key: str, **options: Any) -> Intent:
     """Submit for acme with what a surface may say."""
     submission = Submission(scope=ACME, tool="crm.update", arguments={}, key=key)
     return (await rig.engine.submit(structs.replace(submission, **options))).intent

@@ -29,7 +29,7 @@ RED = (Obstacle(ObstacleKind.NOT_VOUCHED, "redis", "unhealthy"),)
 BEN = "person:ben"
 
 
-def forcing(**fields: Any) -> Forcing:  # noqa: ANN401 - fields of a word
+def forcing(**fields: Any) -> Forcing:
     """Return what Ben says, changed by `fields`."""
     plain: dict[str, Any] = {"by": BEN, "reason": "checked by hand", "seconds": 300.0, "at": 1_000.0}
     return Forcing(**{**plain, "asked_by": frozenset({"service:janitor"}), **fields})
@@ -117,7 +117,7 @@ async def force(rig: Rig, intent: Intent, seconds: float = 300.0) -> Intent:
     return await rig.engine.change(intent.tenant, intent.id, decision, actor=BEN)
 
 
-async def held(rig: Rig, **options: Any) -> Intent:  # noqa: ANN401 - options of a tool
+async def held(rig: Rig, **options: Any) -> Intent:
     """Submit a destructive action and return it once it is held."""
     effect = options.pop("effect", Effect.OPAQUE)
     rig.tool("sessions.delete", effect, requires=("redis",), destructive=True, **options)

@@ -53,7 +53,7 @@ async def replay(rig: Rig, intent: Intent, mode: Mode, *, wait: float = 30.0) ->
     return await waiting
 
 
-async def ended(rig: Rig, answer: object, effect: Effect = Effect.KEYED, **options: Any) -> Intent:  # noqa: ANN401 - options of a tool
+async def ended(rig: Rig, answer: object, effect: Effect = Effect.KEYED, **options: Any) -> Intent:
     """Return an intent that got `answer` and has settled."""
     rig.tool(effect=effect, attempts=1, **options)
     rig.script.answers = [answer]  # type: ignore[list-item]  # one of the answers of a script

@@ -43,7 +43,7 @@ def intent(effect: Effect, *changes: Change) -> Intent:
     return found
 
 
-def event(kind: str, stream: str = "int_1", **facts: Any) -> Recorded:  # noqa: ANN401 - facts are of any kind
+def event(kind: str, stream: str = "int_1", **facts: Any) -> Recorded:
     """Return an event on record."""
     return Recorded("acme", 1, 1, "a", stream, kind, 1, NOW, "x", "main", NO_CONTEXT, facts, None, None)
 

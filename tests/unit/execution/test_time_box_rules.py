@@ -31,7 +31,7 @@ from switchgear.execution.transitions import Kind, State
 NOW = 1_700_000_000.0
 
 
-def intent_in(state: State, **fields: Any) -> Intent:  # noqa: ANN401 - fields of an intent
+def intent_in(state: State, **fields: Any) -> Intent:
     """Return an action with a time-box of an hour."""
     plain: dict[str, Any] = {
         "id": "int_1",
@@ -55,7 +55,7 @@ def intent_in(state: State, **fields: Any) -> Intent:  # noqa: ANN401 - fields o
     return Intent(**{**plain, "state": state, **fields})
 
 
-def box_in(state: BoxState, **fields: Any) -> TimeBox:  # noqa: ANN401 - fields of a box
+def box_in(state: BoxState, **fields: Any) -> TimeBox:
     """Return the box of that action."""
     opened = step_with(None, intent_in(State.DISPATCHED), [Change(Kind.DISPATCHED)], NOW)
     assert opened is not None

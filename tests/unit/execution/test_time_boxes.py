@@ -39,7 +39,7 @@ UNDO_SCHEMA: dict[str, Any] = {
 }
 
 
-def tools(effect: Effect = Effect.OPAQUE, **options: Any) -> tuple[Tool, Tool]:  # noqa: ANN401 - options of a tool
+def tools(effect: Effect = Effect.OPAQUE, **options: Any) -> tuple[Tool, Tool]:
     """Return a tool that contains a user, and the one that undoes it."""
     return (
         Tool(name="idp.lock", effect=effect, requires=("idp",), revert="idp.unlock", **options),
@@ -47,7 +47,7 @@ def tools(effect: Effect = Effect.OPAQUE, **options: Any) -> tuple[Tool, Tool]: 
     )
 
 
-def register(rig: Rig, effect: Effect = Effect.OPAQUE, **options: Any) -> None:  # noqa: ANN401 - options of a tool
+def register(rig: Rig, effect: Effect = Effect.OPAQUE, **options: Any) -> None:
     """Register both tools on the rig's script."""
     for tool in tools(effect, **options):
         rig.engine.registry.register(tool, rig.script)
@@ -587,7 +587,7 @@ async def test_arguments_that_never_fit_the_revert_are_for_a_person() -> None:
         assert (box.state, box.code) == ("needs_operator", "INVALID_ARGUMENT")
 
 
-def with_options(tool: Tool, **options: Any) -> Tool:  # noqa: ANN401 - options of a tool
+def with_options(tool: Tool, **options: Any) -> Tool:
     """Return `tool` with other options."""
     return replace(tool, **options)
 

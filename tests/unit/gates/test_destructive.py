@@ -20,7 +20,7 @@ REDIS = Overridden("redis", "unhealthy")
 FORCE = Force("person:ben", 100.0, 160.0, "c", (REDIS,))
 
 
-def request(**fields: Any) -> GateRequest:  # noqa: ANN401 - fields of a request
+def request(**fields: Any) -> GateRequest:
     """Return a destructive action that is about to leave, changed by `fields`."""
     plain = GateRequest(
         stage=Stage.DISPATCH,

@@ -41,7 +41,7 @@ async def result_of(made: Any) -> Any:  # noqa: ANN401 - whatever the call gives
     return await made if inspect.isawaitable(made) else made
 
 
-def reading(**policies: Any) -> Guard:  # noqa: ANN401 - policies of several types
+def reading(**policies: Any) -> Guard:
     """Return a guard for reads that answers "cached" when a call fails."""
     given: dict[str, Any] = {"fallback": Fallback(value="cached"), "effect": "read_only", **policies}
     return Guard("api", clock=VirtualClock(), **given)

@@ -43,7 +43,7 @@ KINDS = pytest.mark.parametrize("kind", ["blocking", "asynchronous", "stream", "
 ERROR = Fault("error", rate=1.0, error=ConnectionError("injected"))
 
 
-def faulty(*rules: Fault, on: bool = True, clock: VirtualClock | None = None, **policies: Any) -> Guard:  # noqa: ANN401 - policies of several types
+def faulty(*rules: Fault, on: bool = True, clock: VirtualClock | None = None, **policies: Any) -> Guard:
     """Return a guard with faults, switched on or not."""
     guard = Guard("api", faults=Faults(*rules), clock=clock or VirtualClock(), **policies)
     guard.inject_faults(on=on)

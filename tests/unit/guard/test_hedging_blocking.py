@@ -11,7 +11,7 @@ from switchgear.guard import hedging, workers
 from switchgear.testing import VirtualClock
 
 
-def hedged(clock: VirtualClock, **policies: Any) -> Guard:  # noqa: ANN401 - policies of several types
+def hedged(clock: VirtualClock, **policies: Any) -> Guard:
     """Return a guard for reads that sends another copy after a second."""
     given: dict[str, Any] = {"hedge": Hedge(after=1.0), "effect": "read_only", **policies}
     return Guard("api", clock=clock, **given)

@@ -25,13 +25,13 @@ def clock() -> VirtualClock:
     return VirtualClock(CLOCK_START)
 
 
-def limiter(clock: VirtualClock, *, keys_max: int = 100, **levels: Any) -> RateLimiter:  # noqa: ANN401 - also what is refused
+def limiter(clock: VirtualClock, *, keys_max: int = 100, **levels: Any) -> RateLimiter:
     """Return a limiter with these levels; `all_of_them` is the global one, whose name is a keyword."""
     limits: dict[Any, Any] = {"global" if level == "all_of_them" else level: value for level, value in levels.items()}
     return RateLimiter(limits, keys_max=keys_max, clock=clock)
 
 
-def refusal_of(limits: RateLimiter, **names: Any) -> RateLimited:  # noqa: ANN401 - the names and cost of a call
+def refusal_of(limits: RateLimiter, **names: Any) -> RateLimited:
     """Return the refusal of a call."""
     with pytest.raises(RateLimited) as refused:
         limits.check(**names)

@@ -44,7 +44,7 @@ async def made(guard: Guard, function: Callable[[], Any]) -> None:
         next(call)
 
 
-def retrying(budget: RetryBudget | None, clock: VirtualClock | None = None, **options: Any) -> Guard:  # noqa: ANN401 - as Retry
+def retrying(budget: RetryBudget | None, clock: VirtualClock | None = None, **options: Any) -> Guard:
     """Return a guard that retries at once, within `budget`."""
     retry = Retry(on=OSError, base=0.0, budget=budget, **options)
     return Guard("api", retry=retry, clock=clock or VirtualClock())

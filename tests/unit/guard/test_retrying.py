@@ -67,7 +67,7 @@ class Flaky:
         return self.calls
 
 
-def constant(attempts: int = 3, **options: Any) -> Retry:  # noqa: ANN401 - any option
+def constant(attempts: int = 3, **options: Any) -> Retry:
     """Return a retry of OSError with waits of one second."""
     return Retry(**{"on": OSError, "attempts": attempts, "backoff": "constant", "base": 1.0, **options})
 

@@ -13,7 +13,7 @@ from switchgear.testing import VirtualClock
 from tests.turns import turns
 
 
-def shedding(clock: VirtualClock, limit: int = 1, *, timeout: Timeout | None = None, **options: Any) -> Guard:  # noqa: ANN401 - as Shedding
+def shedding(clock: VirtualClock, limit: int = 1, *, timeout: Timeout | None = None, **options: Any) -> Guard:
     """Return a guard with a fixed number of places."""
     return Guard("api", shedding=Shedding(minimum=limit, maximum=limit, **options), timeout=timeout, clock=clock)
 
@@ -26,7 +26,7 @@ class Line:
         self.guard = guard
         self.served: list[str] = []
 
-    async def stand(self, name: str, **terms: Any) -> "asyncio.Task[None]":  # noqa: ANN401 - as `using`
+    async def stand(self, name: str, **terms: Any) -> "asyncio.Task[None]":
         """Send a call, and let it reach the queue."""
         task = asyncio.ensure_future(self.guard.using(**terms).call(self._serve, name))
         await turns()

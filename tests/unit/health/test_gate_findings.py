@@ -362,3 +362,11 @@ class TestWhatCannotBeAsked:
     def test_a_witness_says_whom_it_asks(self) -> None:
         """For whoever shows it."""
         assert Witness("api_socket", AllHealthy()).source == "api_socket"
+
+
+@pytest.mark.parametrize("why", Inference)
+def test_a_finding_that_confirms_nothing_says_so_to_people(why: Inference) -> None:
+    """Every reason has words; a log line of ``str(finding)`` is enough to know who was asked and what came of it."""
+    assert str(Inferred(why, "api_socket", "OSError")).startswith("api_socket confirms nothing: ")
+    assert str(Inferred(why, "api_socket", "OSError")).endswith(" (OSError)")
+    assert not str(Inferred(why, "api_socket")).endswith(")")

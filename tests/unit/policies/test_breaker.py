@@ -14,7 +14,7 @@ OK, BAD, NOTHING = Verdict.SUCCESS, Verdict.FAILURE, Verdict.IGNORED
 LETTERS = {"s": OK, "f": BAD, "i": NOTHING}
 
 
-def machine(**options: Any) -> BreakerMachine:  # noqa: ANN401 - any option
+def machine(**options: Any) -> BreakerMachine:
     """Return a machine without jitter unless asked for."""
     return BreakerMachine(Breaker(**{"jitter": 0.0, **options}))
 

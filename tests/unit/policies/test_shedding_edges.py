@@ -31,7 +31,7 @@ class Somebody:
 class Upstream:
     """A limit without smoothing and tolerance, under a full load, window by window."""
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - options of many types
+    def __init__(self, **options: Any) -> None:
         """Start at second 500 with a limit of 100."""
         plain = {"smoothing": 1.0, "tolerance": 1.0, "initial": 100, "headroom": 4.0, "long_window": 1_000.0}
         self.limit = GradientLimit(Shedding(**{**plain, **options}))
@@ -146,7 +146,7 @@ def test_a_dip_that_learns_nothing_ends_after_a_long_window() -> None:
 # -- The machine ---------------------------------------------------------------------------------------------
 
 
-def full(limit: int = 1, **options: Any) -> SheddingMachine[Somebody]:  # noqa: ANN401 - options of many types
+def full(limit: int = 1, **options: Any) -> SheddingMachine[Somebody]:
     """Return a machine with a fixed limit and every place taken."""
     made: SheddingMachine[Somebody] = SheddingMachine(Shedding(minimum=limit, maximum=limit, **{"queue": 8, **options}))
     while made.admit(0.0, "critical_plus", None, 0.5) is None:
@@ -231,7 +231,7 @@ def test_bounds_of_options_may_be_met() -> None:
 # -- The queue -----------------------------------------------------------------------------------------------
 
 
-def queue_of(*waiters: Somebody, **options: Any) -> FairQueue[Somebody]:  # noqa: ANN401 - options of many types
+def queue_of(*waiters: Somebody, **options: Any) -> FairQueue[Somebody]:
     """Return a queue in which these stand."""
     queue: FairQueue[Somebody] = FairQueue(Shedding(queue=8, max_wait=9.0, **options))
     for waiter in waiters:

@@ -24,12 +24,12 @@ class Somebody:
     enqueued_at: float = 0.0
 
 
-def machine(limit: int = 20, **options: Any) -> SheddingMachine[Somebody]:  # noqa: ANN401 - options of many types
+def machine(limit: int = 20, **options: Any) -> SheddingMachine[Somebody]:
     """Return a machine with a fixed limit."""
     return SheddingMachine(Shedding(minimum=limit, maximum=limit, **options))
 
 
-def full(limit: int = 1, **options: Any) -> SheddingMachine[Somebody]:  # noqa: ANN401 - options of many types
+def full(limit: int = 1, **options: Any) -> SheddingMachine[Somebody]:
     """Return a machine with a fixed limit, every place taken and a queue."""
     made = machine(limit, **{"queue": 8, **options})
     while made.admit(0.0, "critical_plus", None, DRAW) is None:

@@ -216,7 +216,7 @@ class Lies(Sound):
 class Unpicklable(CircuitOpen):
     """An error that stays where it is."""
 
-    def __init__(self, **facts: Any) -> None:  # noqa: ANN401 - those of `Rejected`
+    def __init__(self, **facts: Any) -> None:  # those of `Rejected`
         """Hold what no other process can."""
         super().__init__(**facts)
         self.message = "held"

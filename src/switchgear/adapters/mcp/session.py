@@ -120,7 +120,7 @@ class GuardedSession:
         guard: Guard,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        **options: Any,  # noqa: ANN401 - those of SessionOptions, which checks them
+        **options: Any,  # those of SessionOptions, which checks them
     ) -> None:
         """Send nothing yet."""
         self.session = session
@@ -135,8 +135,8 @@ class GuardedSession:
         self,
         name: str,
         arguments: dict[str, Any] | None = None,
-        **options: Any,  # noqa: ANN401 - those of the session's own method
-    ) -> Any:  # noqa: ANN401 - a CallToolResult, unless the options ask for more
+        **options: Any,  # those of the session's own method
+    ) -> Any:
         """Call a tool. It is repeated only when `effect_of` it allows that."""
         try:
             return await self._gate.call_async(

@@ -48,7 +48,7 @@ class GuardedNats:
         *,
         operations: Mapping[str, Operation] = OPERATIONS,
         clock: Clock = SYSTEM_CLOCK,
-        **options: Any,  # noqa: ANN401 - those of LinkOptions, which checks them
+        **options: Any,  # those of LinkOptions, which checks them
     ) -> None:
         """Prepare; nothing is opened."""
         addresses = (servers,) if isinstance(servers, str) else tuple(servers)
@@ -165,7 +165,7 @@ class GuardedNats:
         handler: Handler,
         *,
         queue_group: str = "",
-        **options: Any,  # noqa: ANN401 - those of SubscriptionOptions, which checks them
+        **options: Any,  # those of SubscriptionOptions, which checks them
     ) -> Subscription:
         """Hand every message on `subject` to `handler`, an async function. Members of a `queue_group` share them.
 
@@ -201,7 +201,7 @@ class GuardedNats:
         durable: str,
         *,
         subject: str | None = None,
-        **options: Any,  # noqa: ANN401 - those of ConsumerOptions, which checks them
+        **options: Any,  # those of ConsumerOptions, which checks them
     ) -> Consumer:
         """Make sure of a durable pull consumer and return it. `subject` narrows what it gets.
 

@@ -212,15 +212,18 @@ class Link:
     async def _connect(self) -> None:
         client = Client()
         options = self.options
+        seconds: dict[str, Any] = {  # the client's types say whole ones; it only waits so long, and takes any number
+            "reconnect_time_wait": options.reconnect_wait,
+            "connect_timeout": options.connect_seconds,
+            "drain_timeout": options.drain_seconds,
+        }
         connecting = client.connect(
             **options.client,
+            **seconds,
             servers=list(options.servers),
             allow_reconnect=True,
             max_reconnect_attempts=options.reconnect_attempts,
-            reconnect_time_wait=options.reconnect_wait,  # type: ignore[arg-type] # the client sleeps so long; any number does
             pending_size=0,  # nothing is buffered while the connection is lost; else see `_with_room`
-            connect_timeout=options.connect_seconds,  # type: ignore[arg-type] # as above
-            drain_timeout=options.drain_seconds,  # type: ignore[arg-type] # as above
             error_cb=self._on_error,
             closed_cb=self._on_closed,
         )

@@ -15,7 +15,7 @@ from switchgear.adapters.nats.link import abort
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.errors import OptionError
 from switchgear.health.evidence import Polarity
-from switchgear.health.probe import ProbeFailed, described
+from switchgear.health.probe import ProbeFailed, as_probe_error, polarity_in
 from switchgear.health.probes.bounding import require_timeout, within
 
 try:
@@ -38,7 +38,7 @@ POLARITIES: Mapping[type[Exception], Polarity] = {
 """Error of the client → what it says to a probe, by the nearest parent class."""
 
 _CLOSE_SECONDS = 1.0
-_RETRY_SECONDS = 0.01
+_RETRY_SECONDS: Any = 0.01
 _OURS = frozenset(
     {"allow_reconnect", "closed_cb", "connect_timeout", "error_cb", "max_reconnect_attempts", "reconnect_time_wait"}
 )
@@ -82,7 +82,7 @@ class NatsProbe:
         self.key = f"switchgear.probe.{secrets.token_hex(8)}"
         self._jetstream = jetstream
         self._bucket = bucket
-        self._timeout = timeout
+        self._timeout: Any = timeout  # the client's types say whole seconds, and it takes any number
         self._clock = clock
 
     async def __call__(self) -> str:
@@ -100,7 +100,7 @@ class NatsProbe:
 
     async def _asked(self, client: Client, heard: list[Exception]) -> str:
         await self._connect(client, heard)
-        await client.flush(timeout=self._timeout)  # type: ignore[arg-type] # any number of seconds does
+        await client.flush(timeout=self._timeout)
         if not self._jetstream:
             return "answers"
         streams = client.jetstream(timeout=self._timeout)
@@ -124,8 +124,8 @@ class NatsProbe:
             servers=self._servers,
             allow_reconnect=False,
             max_reconnect_attempts=1,
-            reconnect_time_wait=_RETRY_SECONDS,  # type: ignore[arg-type] # the client sleeps so long; any number does
-            connect_timeout=self._timeout,  # type: ignore[arg-type] # as above
+            reconnect_time_wait=_RETRY_SECONDS,
+            connect_timeout=self._timeout,
             error_cb=hear,
         )
 
@@ -139,12 +139,8 @@ class NatsProbe:
 
 def polarity_of_nats(error: Exception) -> Polarity:
     """Return what an error of the client says to a probe."""
-    return next((POLARITIES[kind] for kind in type(error).__mro__ if kind in POLARITIES), Polarity.NEGATIVE)
+    return polarity_in(POLARITIES, error)
 
 
 def _translated(error: Exception) -> Exception:
-    """Return the error in the words of probes."""
-    if polarity_of_nats(error) is Polarity.NEGATIVE:
-        return ProbeFailed(described(error))
-    late = isinstance(error, TimeoutError)
-    return TimeoutError(described(error)) if late else ConnectionError(described(error))
+    return as_probe_error(error, polarity_of_nats(error), late=isinstance(error, TimeoutError))

@@ -29,7 +29,7 @@ def _twin_of(pipeline: Pipeline) -> Pipeline:
     return Pipeline(pool, callbacks, pipeline.is_transaction, pipeline.shard_hint)
 
 
-async def _call_inside(gate: RedisGate, *args: Any, **terms: Any) -> Any:  # noqa: ANN401 - as the client's own
+async def _call_inside(gate: RedisGate, *args: Any, **terms: Any) -> Any:
     with inside():
         return await gate.call_async(*args, **terms)
 
@@ -38,7 +38,7 @@ class _GuardedPipeline(PipelineMixin):
     _way = staticmethod(RedisGate.call_async)
     _twin_of = staticmethod(_twin_of)
 
-    async def execute(self, raise_on_error: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002 - as the client's own
+    async def execute(self, raise_on_error: bool = True) -> Any:
         if self.watching:
             return await self._execute_watching(raise_on_error)
         if not self.command_stack:
@@ -55,7 +55,7 @@ class GuardedPubSub(PubSubMixin):
 
     _way = staticmethod(_call_inside)
 
-    async def parse_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as the client's own
+    async def parse_response(self, *args: Any, **options: Any) -> Any:
         """Wait for a message, which is no call."""
         parent: Any = super()  # the class of the client
         with self._waiting():

@@ -40,7 +40,7 @@ def switch_on_async(client: redis.asyncio.cluster.RedisCluster, gate: RedisGate)
 
 
 class _ClusterMixin(CommandMixin):
-    def pipeline(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401, ARG002 - as the client's own
+    def pipeline(self, *args: Any, **options: Any) -> Any:  # noqa: ARG002 - as the client's own
         """Refuse: what a cluster pipeline sends is not in our hands."""
         raise OptionError(
             "a guarded cluster client has no pipeline: the client would send its writes again by itself; "

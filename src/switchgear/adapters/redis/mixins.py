@@ -35,7 +35,7 @@ class GateMixin:
     _switchgear: RedisGate
     _way: ClassVar[Way]
 
-    def _call(self, function: Callable[..., Any], /, *args: Any, **terms: Any) -> Any:  # noqa: ANN401 - as the client's own
+    def _call(self, function: Callable[..., Any], /, *args: Any, **terms: Any) -> Any:
         """Make a call on the way of the client. `terms` are those of `Gate.call`, and the options of `function`."""
         return self._way(self._switchgear, function, *args, **terms)
 
@@ -46,20 +46,20 @@ class CommandMixin(GateMixin):
     _pipeline: ClassVar[type]
     _pubsub: ClassVar[type]
 
-    def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as the client's own
+    def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command, with the effect that is known of it."""
         parent: Any = super()  # the class of the client
         effect, name = self._switchgear.commands.effect_of(args), name_of(args)
         return self._call(parent.execute_command, *args, effect=effect, operation=name, **options)
 
-    def pipeline(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as the client's own
+    def pipeline(self, *args: Any, **options: Any) -> Any:
         """Return a pipeline under the gate."""
         parent: Any = super()  # the class of the client
         made = parent.pipeline(*args, **options)
         self._switchgear.put_under(self._pipeline, made)
         return made
 
-    def pubsub(self, **options: Any) -> Any:  # noqa: ANN401 - as the client's own
+    def pubsub(self, **options: Any) -> Any:
         """Return a subscription under the gate."""
         parent: Any = super()  # the class of the client
         made = parent.pubsub(**options)
@@ -78,24 +78,24 @@ class PipelineMixin(GateMixin):
     _twin_of: ClassVar[Callable[..., Any]]
     """Makes an empty pipeline of the same kind, which is under no gate."""
 
-    def immediate_execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as the client's own
+    def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command under WATCH: never twice, whatever it does."""
         parent: Any = super()  # the class of the client
         return self._call(
             parent.immediate_execute_command, *args, effect=Effect.OPAQUE, operation=name_of(args), **options
         )
 
-    def _execute_watching(self, raise_on_error: bool) -> Any:  # noqa: ANN401, FBT001 - as the client's own
+    def _execute_watching(self, raise_on_error: bool) -> Any:
         parent: Any = super()  # the class of the client
         return self._call(parent.execute, raise_on_error, effect=Effect.OPAQUE, operation="PIPELINE")
 
     def _effect_of_stack(self) -> Effect:
         return self._switchgear.commands.effect_of_all(arguments for arguments, _ in self.command_stack)
 
-    def _execute_stack(self, raise_on_error: bool, effect: Effect) -> Any:  # noqa: ANN401, FBT001 - as the client's own
+    def _execute_stack(self, raise_on_error: bool, effect: Effect) -> Any:
         return self._call(self._execute_twin, raise_on_error, effect=effect, operation="PIPELINE")
 
-    def _execute_twin(self, raise_on_error: bool) -> Any:  # noqa: ANN401, FBT001 - as the client's own
+    def _execute_twin(self, raise_on_error: bool) -> Any:
         """Execute on a copy.
 
         The client empties what it executes, which a repeat needs, and an attempt left behind may still use it.
@@ -111,7 +111,7 @@ class PubSubMixin(GateMixin):
 
     connection: Any
 
-    def execute_command(self, *args: Any) -> Any:  # noqa: ANN401 - as the client's own
+    def execute_command(self, *args: Any) -> Any:
         """Subscribe or unsubscribe. Sent within a guarded call, the command belongs to that call."""
         parent: Any = super()  # the class of the client
         if INSIDE.get():

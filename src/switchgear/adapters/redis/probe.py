@@ -15,7 +15,7 @@ from switchgear.adapters.gate import missing
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.errors import OptionError
 from switchgear.health.evidence import Polarity
-from switchgear.health.probe import ProbeFailed, described
+from switchgear.health.probe import ProbeFailed, as_probe_error, polarity_in
 from switchgear.health.probes.bounding import Threads, require_timeout, within
 from switchgear.policies.checks import refused, require_count
 
@@ -96,7 +96,8 @@ class RedisProbe:
             else:
                 await self._threads.ask(self._in_thread, seconds=self._timeout, clock=self._clock)
         except tuple(POLARITIES) as error:
-            raise _translated(error) from error
+            late = isinstance(error, exceptions.TimeoutError)
+            raise as_probe_error(error, polarity_of_redis(error), late=late) from error
         return "answers, and a key that was written reads back"
 
     async def _round_trip(self, resolve: Callable[[object], Awaitable[object]]) -> None:
@@ -121,7 +122,7 @@ class RedisProbe:
         raise AssertionError("a blocking client gave something to wait for")
 
 
-async def _awaited(reply: Any) -> object:  # noqa: ANN401 - a reply of the client, not yet there
+async def _awaited(reply: Any) -> object:
     return await reply
 
 
@@ -135,15 +136,7 @@ def polarity_of_redis(error: Exception) -> Polarity:
     """Return what an error of the client says to a probe."""
     if type(error) is exceptions.ConnectionError and str(error) == _REFUSED_CONNECTION:
         return Polarity.NEGATIVE
-    return next((POLARITIES[kind] for kind in type(error).__mro__ if kind in POLARITIES), Polarity.NEGATIVE)
-
-
-def _translated(error: Exception) -> Exception:
-    """Return the error in the words of probes."""
-    if polarity_of_redis(error) is Polarity.NEGATIVE:
-        return ProbeFailed(described(error))
-    late = isinstance(error, exceptions.TimeoutError)
-    return TimeoutError(described(error)) if late else ConnectionError(described(error))
+    return polarity_in(POLARITIES, error)
 
 
 def _prepared(client: object) -> object:

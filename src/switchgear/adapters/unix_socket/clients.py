@@ -34,7 +34,7 @@ class _Base:
         guard: Guard,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        **options: Any,  # noqa: ANN401 - those of UnixOptions, which checks them
+        **options: Any,  # those of UnixOptions, which checks them
     ) -> None:
         """Prepare; nothing is opened. `options` are those of `UnixOptions`."""
         self._options = UnixOptions(path=Path(path), **options)
@@ -49,7 +49,7 @@ class _Base:
 class UnixClient(_Base):
     """Sends requests to a unix socket, blocking, under a guard. From any thread; each request has its connection."""
 
-    def request(self, value: object, *, effect: Effect | str = Effect.OPAQUE) -> Any:  # noqa: ANN401 - what JSON may hold
+    def request(self, value: object, *, effect: Effect | str = Effect.OPAQUE) -> Any:
         """Send a JSON value and return the JSON value of the answer.
 
         `effect` says what sending it twice does; only "read_only", "keyed" and "natural" requests may be repeated.
@@ -63,7 +63,7 @@ class UnixClient(_Base):
         answer: bytes = self._send(message, effect, as_json=False)
         return answer
 
-    def _send(self, message: bytes, effect: Effect | str, *, as_json: bool) -> Any:  # noqa: ANN401 - as asked
+    def _send(self, message: bytes, effect: Effect | str, *, as_json: bool) -> Any:
         try:
             return self._gate.call(
                 self._attempt, message, effect=Effect(effect), operation="unix.request", as_json=as_json
@@ -103,7 +103,7 @@ class UnixClient(_Base):
 class AsyncUnixClient(_Base):
     """Sends requests to a unix socket from tasks, under a guard. Each request has its connection."""
 
-    async def request(self, value: object, *, effect: Effect | str = Effect.OPAQUE) -> Any:  # noqa: ANN401 - what JSON may hold
+    async def request(self, value: object, *, effect: Effect | str = Effect.OPAQUE) -> Any:
         """Send a JSON value and return that of the answer, as `UnixClient.request` does."""
         return await self._send(encoded(value), effect, as_json=True)
 
@@ -112,7 +112,7 @@ class AsyncUnixClient(_Base):
         answer: bytes = await self._send(message, effect, as_json=False)
         return answer
 
-    async def _send(self, message: bytes, effect: Effect | str, *, as_json: bool) -> Any:  # noqa: ANN401 - as asked
+    async def _send(self, message: bytes, effect: Effect | str, *, as_json: bool) -> Any:
         try:
             return await self._gate.call_async(
                 self._attempt, message, effect=Effect(effect), operation="unix.request", as_json=as_json

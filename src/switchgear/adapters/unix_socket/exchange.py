@@ -123,7 +123,7 @@ def encoded(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
-def decoded(message: bytes) -> Any:  # noqa: ANN401 - what JSON may hold
+def decoded(message: bytes) -> Any:
     """Return the value of a message in JSON. Raises `BrokenAnswer` for anything else."""
     try:
         return json.loads(message)

@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from switchgear.assembly.configuration.approving import approval_rules
 from switchgear.assembly.configuration.budgeting import budgets_of
@@ -64,8 +64,6 @@ OVERRIDES = (
     Override("SWITCHGEAR_SERVER_PORT", "server", "port"),
     Override("SWITCHGEAR_LOG_LEVEL", "log", "level"),
 )
-
-_S = TypeVar("_S", bound=Section)
 
 
 def load(path: str | Path, *, environment: Mapping[str, str] | None = None) -> Configuration:
@@ -137,7 +135,9 @@ def _configuration(
     check_lookups(tools, problems)
     check_reverts(tools, problems)
     check_vouching(tools, {watched.dependency.name for watched in remotes.watched}, problems)
-    sections = {name: _section(model, raw, name, problems) for name, model in SECTIONS.items()}
+    sections: dict[str, Any] = {
+        name: checked(model, raw.get(name, {}), (name,), problems) for name, model in SECTIONS.items()
+    }
     approvals = approval_rules(raw, problems)
     budgets = budgets_of(raw, problems)
     _check_store(sections["store"], problems)
@@ -154,10 +154,6 @@ def _configuration(
         credentials=Credentials(variables, folder),
         **sections,
     )
-
-
-def _section(model: type[_S], raw: Mapping[str, Any], name: str, problems: Problems) -> Any:  # noqa: ANN401 - each section has a type of its own
-    return checked(model, raw.get(name, {}), (name,), problems)
 
 
 def _check_store(store: StoreSettings | None, problems: Problems) -> None:

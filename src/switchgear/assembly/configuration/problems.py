@@ -15,6 +15,8 @@ from switchgear.core.errors import OptionError
 
 PROBLEMS_MAX = 50
 """The most problems that one error words; the rest is counted."""
+_SHOWN_MAX = 60
+"""Characters of a value that a problem quotes, for a line of a terminal."""
 
 Part = str | int
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
@@ -109,4 +111,4 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = f'"{value}"' if isinstance(value, str) else repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"  # noqa: PLR2004 - a line of a terminal
+    return text if len(text) <= _SHOWN_MAX else f"{text[: _SHOWN_MAX - 1]}…"

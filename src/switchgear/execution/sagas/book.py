@@ -9,16 +9,15 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from switchgear.core.codes import Code
-from switchgear.core.errors import StoreError
 from switchgear.core.scope import Scope
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.parts import ACTOR, Parts
-from switchgear.execution.recorder import NOTHING_ELSE, Also, Birth, KeyRecord
+from switchgear.execution.recorder import NOTHING_ELSE, Also, Birth, KeyRecord, key_of
 from switchgear.execution.sagas.saga import Saga, SagaChange, accepted, evolve, folded
 from switchgear.execution.sagas.transitions import OPEN, SagaKind
 from switchgear.ledger.erasure import ERASED, shown
 from switchgear.ledger.events import Context, EventEncoder, read
+from switchgear.ledger.values import read_value
 from switchgear.storage.abilities import Entry, Event, Row, Write
 
 SAGAS = "saga"
@@ -29,15 +28,11 @@ _PAGE = 500
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Saga).decode
-_decode_key = msgspec.json.Decoder(KeyRecord).decode
 
 
 def saga_of(row: Row) -> Saga:
     """Return the saga that a row holds. Raises `StoreError` (LEDGER_CORRUPT) when it cannot be read."""
-    try:
-        return _decode(row.value)
-    except msgspec.MsgspecError as error:
-        raise StoreError(f"the row of {row.key} cannot be read: {error}", code=Code.LEDGER_CORRUPT) from error
+    return read_value(_decode, row.value, "the row of {}", row.key)
 
 
 def encoded(saga: Saga) -> bytes:
@@ -88,7 +83,7 @@ class Book:
     async def bound(self, tenant: str, name: str) -> tuple[KeyRecord, int] | None:
         """Return what a key is bound to and the version of that record, or None when it is free."""
         row = await self._parts.store.get(SAGA_KEYS, tenant, name)
-        return None if row is None else (_decode_key(row.value), row.version)
+        return None if row is None else (key_of(row), row.version)
 
     async def open_rows(self) -> AsyncIterator[Row]:
         """Yield the rows of all sagas that are not at their end, of all tenants."""

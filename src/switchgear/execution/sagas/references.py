@@ -63,7 +63,7 @@ def _reference(part: Mapping[Any, Any]) -> Reference:
     return Reference(step, path)
 
 
-def _found(reference: Reference, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+def _found(reference: Reference, values: Mapping[str, Any]) -> object:
     if reference.step not in values:
         raise Invalid(f"step {reference.step} has no value on record, and {reference} is needed", policy="saga")
     found = values[reference.step]

@@ -12,9 +12,8 @@ from typing import Any
 
 import msgspec
 
-from switchgear.core.codes import Code
-from switchgear.core.errors import StoreError
 from switchgear.ledger.events import Recorded
+from switchgear.ledger.values import read_value
 
 SPACE = "time_box"
 """The space of the rows, keyed by the id of the box; their facet is the state."""
@@ -152,7 +151,4 @@ def encoded_box(box: TimeBox) -> bytes:
 
 def decoded_box(key: str, value: bytes) -> TimeBox:
     """Return the box that a row holds. Raises `StoreError` (LEDGER_CORRUPT) when it cannot be read."""
-    try:
-        return _decode(value)
-    except msgspec.MsgspecError as error:
-        raise StoreError(f"the row of time-box {key} cannot be read: {error}", code=Code.LEDGER_CORRUPT) from error
+    return read_value(_decode, value, "the row of time-box {}", key)

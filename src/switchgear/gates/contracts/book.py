@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from switchgear.core.codes import Code
-from switchgear.core.errors import StoreError
+from switchgear.ledger.values import read_value
 
 EARLIER_MAX = 32
 """Most earlier contracts of a tool that are known; the oldest are forgotten first, and their intents wait."""
@@ -88,8 +87,7 @@ class ContractBook:
 
 def decoded(name: str, value: bytes) -> Accepted:
     """Return what a row says. Raises `StoreError` (LEDGER_CORRUPT) when it cannot be read."""
-    try:
-        return msgspec.json.decode(value, type=Accepted)
-    except msgspec.MsgspecError as error:
-        message = f"the accepted contract of {name!r} cannot be read: {error}"
-        raise StoreError(message, code=Code.LEDGER_CORRUPT) from error
+    return read_value(_decode, value, "the accepted contract of {!r}", name)
+
+
+_decode = msgspec.json.Decoder(Accepted).decode

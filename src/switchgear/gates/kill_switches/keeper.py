@@ -28,7 +28,7 @@ from switchgear.gates.kill_switches.switches import (
     encoded,
     folded,
 )
-from switchgear.ledger.appending import append_surely
+from switchgear.ledger.appending import append_record, append_surely
 from switchgear.ledger.events import EventEncoder, read
 from switchgear.ledger.folding import stream_entries
 from switchgear.storage.abilities import Append, Committed, Conflicted, Row, Store, Write
@@ -114,10 +114,8 @@ class KillSwitchKeeper:
         """Record that the actor of the platform's `scope` is shown intents of all tenants. Raises `StoreError`."""
         facts = {"target": target, "count": count}
         event = self._encoder.encode(READ_ALL, stream=READINGS, scope=scope, at=self._clock.time(), facts=facts)
-        outcome = await self._store.append(Append(self._ids.next("apd"), scope.tenant, (event,)))
-        if not isinstance(outcome, Committed):
-            message = "the switch is on, but the ledger did not acknowledge that intents of all tenants are shown"
-            raise StoreError(message, code=Code.TIMEOUT_JOURNAL_APPEND)
+        problem = "the switch is on, but the ledger did not acknowledge that intents of all tenants are shown"
+        await append_record(self._store, Append(self._ids.next("apd"), scope.tenant, (event,)), problem)
 
     async def _recorded(self, scope: Scope, version: int, step: Step, at: float) -> bool:
         event = self._encoder.encode(

@@ -18,6 +18,7 @@ from switchgear.core.errors import Conflict, Denied, Invalid, StoreError
 from switchgear.core.scope import checked_name
 from switchgear.ledger.events import Recorded
 from switchgear.ledger.reasons import check_reason
+from switchgear.ledger.values import read_value
 
 SPACE = "kill_switch"
 """The space of the rows, one a scope."""
@@ -182,11 +183,11 @@ def encoded(switches: Switches) -> bytes:
 
 def decoded(value: bytes) -> Switches:
     """Return the switches that a row's value holds. Raises `StoreError` (LEDGER_CORRUPT) when it cannot be read."""
-    try:
-        found = Switches({checked_target(switch.target): switch for switch in _decode(value)})
-    except (msgspec.MsgspecError, Invalid) as error:
-        raise StoreError(f"a row of kill switches cannot be read: {error}", code=Code.LEDGER_CORRUPT) from error
-    return found
+    return read_value(_switches, value, "a row of kill switches")
+
+
+def _switches(value: bytes) -> Switches:
+    return Switches({checked_target(switch.target): switch for switch in _decode(value)})
 
 
 def _after(switches: Switches, event: Recorded) -> Switches:

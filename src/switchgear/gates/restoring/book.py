@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from switchgear.core.codes import Code
-from switchgear.core.errors import StoreError
+from switchgear.ledger.values import read_value
 
 SPACE = "restore"
 KEY = "mark"
@@ -46,6 +45,9 @@ class RestoreBook:
         return not self.read or (self.mark is not None and self.mark.thawed_at is None)
 
 
+_decode = msgspec.json.Decoder(Mark).decode
+
+
 def encoded_mark(mark: Mark) -> bytes:
     """Return the row value of a mark."""
     return msgspec.json.encode(mark)
@@ -53,8 +55,4 @@ def encoded_mark(mark: Mark) -> bytes:
 
 def decoded_mark(value: bytes) -> Mark:
     """Return what the row says. Raises `StoreError` (LEDGER_CORRUPT) when it cannot be read."""
-    try:
-        return msgspec.json.decode(value, type=Mark)
-    except msgspec.MsgspecError as error:
-        message = f"the mark of a restored store cannot be read: {error}"
-        raise StoreError(message, code=Code.LEDGER_CORRUPT) from error
+    return read_value(_decode, value, "the mark of a restored store")

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import msgspec
 
 from switchgear.core.clock import Clock
-from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, StoreError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import PLATFORM_TENANT, Scope
@@ -29,7 +28,7 @@ from switchgear.gates.restoring.book import (
     decoded_mark,
     encoded_mark,
 )
-from switchgear.ledger.appending import append_surely
+from switchgear.ledger.appending import append_record, append_surely
 from switchgear.ledger.events import EventEncoder
 from switchgear.storage.abilities import Append, Committed, Head, Manifest, Row, Store, Write
 
@@ -96,10 +95,8 @@ class RestoreKeeper:
         facts = {"name": name, "created_at": manifest.created_at, "bytes": manifest.bytes, "sha256": manifest.sha256}
         scope = Scope(PLATFORM_TENANT, "platform", actor)
         event = self._encoder.encode(BACKED_UP, stream=BACKUPS, scope=scope, at=self._clock.time(), facts=facts)
-        outcome = await self._store.append(Append(self._ids.next("apd"), PLATFORM_TENANT, (event,)))
-        if not isinstance(outcome, Committed):
-            message = f"the backup {name} stands, but the ledger did not acknowledge that it was made"
-            raise StoreError(message, code=Code.TIMEOUT_JOURNAL_APPEND)
+        problem = f"the backup {name} stands, but the ledger did not acknowledge that it was made"
+        await append_record(self._store, Append(self._ids.next("apd"), PLATFORM_TENANT, (event,)), problem)
 
     async def _written(
         self, mark: Mark, kind: str, facts: Mapping[str, object], payload: Mapping[str, object] | None, *, actor: str

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.errors import SwitchgearError
@@ -26,7 +26,7 @@ class Cursor(Protocol):
     def execute(self, statement: str, /) -> object:
         """Execute one statement."""
 
-    def fetchone(self) -> Any:  # noqa: ANN401 - a row is whatever the driver makes of it
+    def fetchone(self) -> object:
         """Return the next row, None when there is none."""
 
     def close(self) -> object:

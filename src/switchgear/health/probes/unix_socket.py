@@ -92,7 +92,7 @@ class UnixSocketProbe:
         return bytes(received.partition(b"\n")[0])
 
 
-def _value(answer: bytes) -> Any:  # noqa: ANN401 - what JSON may hold
+def _value(answer: bytes) -> object:
     try:
         return json.loads(answer)
     except ValueError as error:

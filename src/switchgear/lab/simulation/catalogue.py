@@ -6,6 +6,7 @@ How the remote behaves for each is in `remote`; here is what the engine is told.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from switchgear.core.effects import Effect
 from switchgear.execution.contract import Tool
@@ -28,7 +29,7 @@ APPROVAL_EXPIRES = 300.0
 
 
 def _tool(name: str, effect: Effect, **options: object) -> Tool:
-    given: dict[str, object] = {
+    given: dict[str, Any] = {
         "requires": (name.partition(".")[0],),
         "timeout": TIMEOUT,
         "lifetime": LIFETIME,
@@ -37,7 +38,7 @@ def _tool(name: str, effect: Effect, **options: object) -> Tool:
         "backoff_cap": 20.0,
         "settle_delay": SETTLE_DELAY,
     }
-    return Tool(name=name, effect=effect, **(given | options))  # type: ignore[arg-type] # options of one's own table
+    return Tool(name=name, effect=effect, **(given | options))
 
 
 TOOLS: tuple[Tool, ...] = (

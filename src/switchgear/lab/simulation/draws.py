@@ -7,4 +7,4 @@ from random import Random
 
 def draws(*seed: object) -> Random:
     """Return a generator of its own for `seed`, which is named by its words: the same words, the same draws."""
-    return Random("/".join(map(str, seed)))  # noqa: S311 - repeatable on purpose, and keeps no secret
+    return Random("/".join(map(str, seed)))

@@ -18,7 +18,7 @@ from switchgear.testing import SimulatedLoop
 class StandingLoop(SimulatedLoop):
     """A `SimulatedLoop` that sets callbacks aside while whom they belong to stands still."""
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - those of the loop that it is
+    def __init__(self, **options: Any) -> None:  # those of the loop that it is
         """Start with nobody standing still."""
         super().__init__(**options)
         self._aside: deque[Any] = deque()

@@ -60,7 +60,7 @@ class Reader:
         """Close the connection."""
         self._connection.close()
 
-    def _answer(self, query: Query) -> Any:  # noqa: ANN401 - a query answers what it answers
+    def _answer(self, query: Query) -> object:
         try:
             return query(self._connection)
         except sqlite3.Error as error:

@@ -97,7 +97,7 @@ class Client:
         except httpx2.HTTPError as error:
             raise _failure_to_reach(error, self.url, where) from error
 
-    def _json(self, method: str, path: str, **options: Any) -> Document:  # noqa: ANN401 - passed on as they are
+    def _json(self, method: str, path: str, **options: Any) -> Document:
         where = f"{method} {self.url}{path}"
         try:
             response = self._http.request(method, path, **options)

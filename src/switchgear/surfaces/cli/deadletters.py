@@ -55,7 +55,7 @@ def list_(
         "switchgear deadletters requeue --all --tool crm.update --limit 200 --per-second 5",
     ),
 )
-def requeue(  # noqa: PLR0913 - one parameter an option of the command
+def requeue(
     intent: MaybeIntent = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="All of them, newest first, up to --limit.")] = False,

@@ -28,6 +28,9 @@ _EXIT_MEANINGS = {
 
 _KINDS = {"str": "TEXT", "list[str]": "TEXT", "int": "NUMBER", "float": "NUMBER", "Path": "PATH"}
 
+ClickPart = Any
+"""A command, or a parameter of one: the framework keeps their types to itself."""
+
 
 def cli_reference() -> str:
     """Return docs/reference/cli.md."""
@@ -36,7 +39,7 @@ def cli_reference() -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _commands(path: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - the framework's command types are private
+def _commands(path: str, command: ClickPart) -> Iterator[str]:
     children = getattr(command, "commands", None)
     if children is None:
         yield from _command(path, command)
@@ -45,7 +48,7 @@ def _commands(path: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - the f
         yield from _commands(f"{path} {name}", child)
 
 
-def _command(path: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - as above
+def _command(path: str, command: ClickPart) -> Iterator[str]:
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
     words = [path, *(_placed(argument) for argument in arguments), "[OPTIONS]"]
@@ -57,7 +60,7 @@ def _command(path: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - as abo
     yield from _examples(command.epilog)
 
 
-def _table(heading: str, rows: list[tuple[str, Any]]) -> Iterator[str]:
+def _table(heading: str, rows: list[tuple[str, ClickPart]]) -> Iterator[str]:
     if rows:
         yield f"| {heading} | Meaning | Default |\n|---|---|---|"
         for name, parameter in rows:
@@ -80,25 +83,25 @@ def _exit_codes() -> Iterator[str]:
     yield f"| {INTERRUPTED} | – | Ctrl-C. What was submitted goes on. | |"
 
 
-def _placed(argument: Any) -> str:  # noqa: ANN401 - as above
+def _placed(argument: ClickPart) -> str:
     return _metavar(argument) if argument.required else f"[{_metavar(argument)}]"
 
 
-def _metavar(argument: Any) -> str:  # noqa: ANN401 - as above
+def _metavar(argument: ClickPart) -> str:
     return str(argument.metavar or argument.name.upper())
 
 
-def _flags(option: Any) -> str:  # noqa: ANN401 - as above
+def _flags(option: ClickPart) -> str:
     flags = ", ".join([*option.opts, *option.secondary_opts])
     return flags if option.is_flag else f"{flags} {option.metavar or _KINDS[option.bare_type()]}"
 
 
-def _meaning(parameter: Any) -> str:  # noqa: ANN401 - as above
+def _meaning(parameter: ClickPart) -> str:
     variable = f" Also from `{parameter.envvar}`." if getattr(parameter, "envvar", None) else ""
     return f"{_prose(parameter.help or '')}{variable}"
 
 
-def _default(parameter: Any) -> str:  # noqa: ANN401 - as above
+def _default(parameter: ClickPart) -> str:
     if parameter.required:
         return "required"
     if parameter.default is None or parameter.default is False:

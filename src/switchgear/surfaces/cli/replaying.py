@@ -47,7 +47,7 @@ MaybeIntent = Annotated[
 ModeOption = Annotated[str, typer.Option("--mode", metavar="MODE", help="verify, resume or re-execute.")]
 
 
-def replay(  # noqa: PLR0913 - one parameter an option of the command
+def replay(
     intent: MaybeIntent = None,
     *,
     mode: ModeOption,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -29,7 +29,7 @@ def doubts(*, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: To
     return get("/v1/doubts", draw_doubts, url, token, as_json=as_json)
 
 
-def resolve(  # noqa: PLR0913 - one parameter an option of the command
+def resolve(
     intent: IntentId,
     *,
     evidence: Annotated[str, typer.Option("--evidence", help="How you found out; it goes on record.")],
@@ -42,7 +42,10 @@ def resolve(  # noqa: PLR0913 - one parameter an option of the command
     token: TokenOption = None,
 ) -> int:
     """Say what became of an action in doubt. A destructive one needs the same word of a second person."""
-    body = {"verdict": _verdict(applied=applied, not_applied=not_applied, abandon=abandon), "evidence": evidence}
+    body: dict[str, object] = {
+        "verdict": _verdict(applied=applied, not_applied=not_applied, abandon=abandon),
+        "evidence": evidence,
+    }
     if value is not None:
         body["value"] = _value_of(value)
     with session(url, token, as_json=as_json) as opened:
@@ -68,7 +71,7 @@ def _verdict(*, applied: bool, not_applied: bool, abandon: bool) -> str:
     return said[0]
 
 
-def _value_of(text: str) -> Any:  # noqa: ANN401 - a JSON value
+def _value_of(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:

@@ -104,7 +104,7 @@ def up(
         raise failure_to_start(error, where=str(config)) from error
 
 
-def token(  # noqa: PLR0913 - one parameter an option of the command
+def token(
     context: typer.Context,
     *,
     tenant: Annotated[str, typer.Option("--tenant", help="The tenant that it speaks for.")],

@@ -74,7 +74,7 @@ PriorityOption = Annotated[
 ]
 
 
-def submit(  # noqa: PLR0913 - one parameter an option of the command
+def submit(
     tool: Annotated[str, typer.Argument(help="The tool, as `switchgear tools` names it.")],
     *,
     arg: ArgOption = None,

@@ -7,17 +7,16 @@ is strict and tells the two apart, so they are made one first, and only where th
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 from msgspec import inspect
 
 
-def with_whole_numbers(value: Any, kind: Any) -> Any:  # noqa: ANN401 - a JSON value and any type of a body
+def with_whole_numbers(value: object, kind: object) -> object:
     """Return the JSON `value` with an integer for each whole number that `kind` wants as an integer."""
     return _whole(value, _type_of(kind))
 
 
-def choices_at(kind: Any, steps: list[str]) -> list[str]:  # noqa: ANN401 - any type of a body
+def choices_at(kind: object, steps: list[str]) -> list[str]:
     """Return the words to choose from where `steps`, names of members, lead in `kind`; empty where it is no choice."""
     found = _type_of(kind)
     for step in steps:
@@ -27,7 +26,7 @@ def choices_at(kind: Any, steps: list[str]) -> list[str]:  # noqa: ANN401 - any 
 
 
 @cache
-def _type_of(kind: Any) -> inspect.Type:  # noqa: ANN401 - any type of a body
+def _type_of(kind: object) -> inspect.Type:
     return inspect.type_info(kind)
 
 
@@ -41,7 +40,7 @@ def _options(wanted: inspect.Type) -> tuple[inspect.Type, ...]:
     return tuple(_plain(option) for option in plain.types) if isinstance(plain, inspect.UnionType) else (plain,)
 
 
-def _whole(value: Any, wanted: inspect.Type) -> Any:  # noqa: ANN401 - a JSON value
+def _whole(value: object, wanted: inspect.Type) -> object:
     for option in _options(wanted):
         match option:
             case inspect.IntType() if isinstance(value, float) and value.is_integer():

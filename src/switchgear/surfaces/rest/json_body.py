@@ -39,7 +39,7 @@ async def read_body(request: Request, kind: type[T], limits: RestLimits) -> T:
         raise _explained(error, kind) from None
 
 
-def parse_json(content: bytes) -> Any:  # noqa: ANN401 - a JSON value
+def parse_json(content: bytes) -> object:
     """Return the JSON value in `content`. Raises `MalformedRequest` when it is not exactly one."""
     try:
         value = json.loads(

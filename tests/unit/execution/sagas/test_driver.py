@@ -544,3 +544,14 @@ async def test_a_key_whose_saga_is_gone_is_not_free() -> None:
         with pytest.raises(StoreError) as refusal:
             await submit(rig, RESERVE, SEND)
         assert refusal.value.code is Code.LEDGER_CORRUPT
+
+
+async def test_a_key_that_cannot_be_read_is_not_free() -> None:
+    """Fail closed, in the words of the store: nobody can tell what the key is bound to."""
+    async with running() as rig:
+        prepared(rig)
+        damaged = Write(SAGA_KEYS, key_name(ACME.account, "k"), 0, b"[not json")
+        await rig.store.append(Append("apd_1", "acme", (), (damaged,)))
+        with pytest.raises(StoreError, match="idempotency key cannot be read") as refusal:
+            await submit(rig, RESERVE, SEND)
+        assert refusal.value.code is Code.LEDGER_CORRUPT

@@ -94,7 +94,7 @@ class Handler(BaseHTTPRequestHandler):
         """Serve a PUT."""
         self._serve()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's word
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the effect log is the record."""
 
     def _serve(self) -> None:
@@ -178,7 +178,7 @@ def main(argv: list[str]) -> None:
     """Serve on loopback until standard input ends."""
     options = _arguments(argv)
     Handler.crm = Crm(Records(options.log))
-    rng = random.Random(options.seed)  # noqa: S311 - faults, not secrets; seeded to be repeatable
+    rng = random.Random(options.seed)
     Handler.faults = Faults(Schedule(options.seconds), options.started_at, rng)
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     Server(("127.0.0.1", options.port), Handler).serve_forever()

@@ -86,10 +86,7 @@ async def run_demo(plan: Plan, services: Services, console: Console | None) -> S
     ):
         follower = Follower(tenants, http)
         scene = Scene(plan.seconds, [tenant.name for tenant in tenants], upstream, follower, answers)
-        streams = [
-            Traffic(tenant, http, answers, random.Random(f"{plan.seed} {tenant.name}"))  # noqa: S311 - seeded
-            for tenant in tenants
-        ]
+        streams = [Traffic(tenant, http, answers, random.Random(f"{plan.seed} {tenant.name}")) for tenant in tenants]
         with _signals(lambda: _say_stopping(follower, console)) as stopping:
             async with _meanwhile(upstream, scene, console):
                 await _send(streams, plan.seconds, stopping.sending)

@@ -1,0 +1,45 @@
+"""Transitions on record: in order, in the background, and counted where the ledger did not keep them."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from switchgear.assembly.transitions import TransitionLog
+from switchgear.core.clock import VirtualClock
+from switchgear.core.ids import IdSource
+from switchgear.core.scope import PLATFORM_TENANT
+from switchgear.ledger.chain import seal
+from switchgear.ledger.events import EventEncoder, read
+from switchgear.storage.abilities import Append, Appended, Unknown
+from switchgear.storage.memory import MemoryStore
+
+
+class Deaf(MemoryStore):
+    """A store that does not acknowledge its first append, and did not keep it."""
+
+    def __init__(self) -> None:
+        """Start deaf."""
+        super().__init__(seal)
+        self.deaf = True
+
+    async def append(self, append: Append) -> Appended:
+        """Lose the first one."""
+        if self.deaf:
+            self.deaf = False
+            return Unknown(append.id, "lost")
+        return await super().append(append)
+
+
+async def test_what_the_ledger_does_not_acknowledge_is_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing fails silently: a transition that may be missing is in the log, and in the next one on record."""
+    caplog.set_level(logging.WARNING)
+    store, clock = Deaf(), VirtualClock()
+    transitions = TransitionLog(store, clock=clock, ids=IdSource(clock), encoder=EventEncoder())
+    for kind in ("breaker.opened", "breaker.half_open"):
+        transitions.note("crm", kind, {})
+        await transitions.stop()
+    (kept,) = [read(entry) for entry in await store.entries(PLATFORM_TENANT)]
+    assert (kept.type, kept.facts["dropped_before"]) == ("breaker.half_open", 1)
+    assert "breaker.opened of breaker:crm was not recorded" in caplog.text

@@ -1,0 +1,100 @@
+"""Board, traffic, probes and pollers, put together."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from switchgear import Breaker, Guard
+from switchgear.core.errors import OptionError
+from switchgear.health import Dependency, Health, HealthWatch
+from switchgear.testing import SimulatedClock, run_simulated
+
+
+async def _ping() -> str:
+    return "pong"
+
+
+def _fail() -> None:
+    raise ConnectionError("refused")
+
+
+def test_probes_and_calls_say_how_it_stands_and_a_poller_follows() -> None:
+    """One object is enough: what is probed gets healthy, a breaker that opens is heard, loops take their turns."""
+    clock = SimulatedClock(start=0.0)
+
+    async def main() -> None:
+        crm = Guard("crm-calls", breaker=Breaker(failures=1), clock=clock)
+        watch = HealthWatch(clock=clock)
+        watch.dependency(Dependency("redis", kind="redis"), probe=_ping)
+        watch.dependency(Dependency("crm", kind="http"), guard=crm)
+        poller = watch.modes.register("sync", depends_on=("redis",), every=1.0)
+        async with watch:
+            assert (await watch.board.wait_until_async("redis", timeout=10.0)).reason == "probes: pong"
+            assert await anext(poller) == 1
+            with pytest.raises(ConnectionError):
+                crm.call(_fail)
+            assert watch.board.standing("crm").state is Health.UNHEALTHY
+        with pytest.raises(StopAsyncIteration):
+            await anext(poller)
+        assert watch.board.probe_in("redis") == float("inf")
+
+    run_simulated(main(), clock=clock)
+
+
+def test_a_blocking_program_has_it_in_a_thread() -> None:
+    """Nothing of asyncio is needed around it."""
+    watch = HealthWatch()
+    watch.dependency(Dependency("redis", kind="redis"), probe=_ping)
+    with watch as same:
+        assert same.board.wait_until("redis", "recovering", timeout=20.0).reason.startswith("probes")
+    assert not [found for found in watch.modes.statistics() if found.mode != "closed"]
+
+
+def test_an_error_inside_passes_and_ends_it() -> None:
+    """It hides nothing of the program that it watches for."""
+
+    async def main() -> None:
+        watch = HealthWatch()
+        watch.dependency(Dependency("redis", kind="redis"), probe=_ping)
+        with pytest.raises(LookupError):
+            async with watch:
+                raise LookupError("of the program")
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(main())
+
+
+def test_what_ended_the_prober_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing fails silently: a prober that has died is told at the end, and what it knew grows old until then."""
+    monkeypatch.setattr("switchgear.health.prober.Prober._turn", _die)
+    clock = SimulatedClock(start=0.0)
+
+    async def main() -> None:
+        watch = HealthWatch(clock=clock)
+        watch.dependency(Dependency("redis", kind="redis"), probe=_ping)
+        with pytest.raises(MemoryError):
+            async with watch:
+                await clock.sleep_async(1.0)
+
+    run_simulated(main(), clock=clock)
+
+
+def _die(_prober: object) -> float:
+    raise MemoryError
+
+
+def test_a_dependency_of_which_nothing_would_ever_be_known_is_refused() -> None:
+    """Its pollers would stay paused, and nobody would know why."""
+    with pytest.raises(OptionError, match="nothing would ever be known of 'redis'"):
+        HealthWatch().dependency(Dependency("redis", kind="redis"))
+
+
+def test_it_is_entered_once() -> None:
+    """A second time it would probe nothing, without a word."""
+    watch = HealthWatch()
+    with watch:
+        pass
+    with pytest.raises(OptionError, match="once only"), watch:
+        pass

@@ -39,11 +39,11 @@ def _section(grown: Grown, machine: Mapping[str, str]) -> Iterator[str]:
     facts = ", ".join((machine["processor"], f"{machine['cores']} cores", machine["system"], machine["python"]))
     yield "\n## What growth costs\n"
     yield f"Measured on {machine['date']}: {facts}, load before the run {machine['load before']}.\n"
-    groups = " and ".join(_counted(tenants) for tenants in _tenants(grown.costs))
+    groups = ", ".join(_counted(tenants) for tenants in _tenants(grown.costs))
     yield "One store on this disk, one gear, everything at its default. As many actions are recorded of each group of"
-    yield f"tenants: {groups}. They are the entries and rows of an action of the engine, appended again for"
-    yield "other tenants, keys and ids; from each power of ten on, the engine itself is measured over each group, the"
-    yield "groups taking turns.\n"
+    yield f"tenants: {groups}. They are the entries and rows of an action of the engine,"
+    yield "appended again for other tenants, keys and ids; from each power of ten on, the engine itself is measured"
+    yield "over each group, the groups taking turns.\n"
     yield from table(_COSTS, [_cost(cost) for cost in grown.costs])
     for name, ratio in _ratios(grown.costs):
         yield f"\n{name}: × {ratio:.2f}; flat is ≤ × {FLAT_MAX:g}: {verdict(reached=ratio <= FLAT_MAX)}."

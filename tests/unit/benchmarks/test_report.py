@@ -126,7 +126,7 @@ def test_growth_is_judged_at_both_ends() -> None:
     costs = (_cost(1_000, 1, 3000.0), _cost(1_000, 100, 2500.0), _cost(9_000, 1, 2500.0), _cost(9_000, 100, 1500.0))
     section = growth(_grown(*costs), machine_facts())
     for text in (
-        "group of\ntenants: 1 tenant and 100 tenants.",
+        "group of\ntenants: 1 tenant, 100 tenants.",
         "Over 1 tenant, from 1,000 to 9,000 recorded: × 1.20; flat is ≤ × 1.25: met.",
         "Over 100 tenants, from 1,000 to 9,000 recorded: × 1.67; flat is ≤ × 1.25: not met.",
         "With 9,000 recorded, from 1 tenant to 100: × 1.67; flat is ≤ × 1.25: not met.",

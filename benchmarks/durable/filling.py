@@ -22,7 +22,8 @@ INTENTS = "intent"
 DONE = "succeeded"
 _KEYS = "key"
 _SENT = "dispatched"
-_AT_ONCE = 1_000
+_AT_ONCE = 256
+"""Actions that are on their way together: few enough that a slow disk acknowledges all within the store's bound."""
 
 
 @dataclass(frozen=True, slots=True)

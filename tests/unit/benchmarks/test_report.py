@@ -19,6 +19,7 @@ from benchmarks.durable.runner import ENGINES, OVER_REST, DurableResult
 from benchmarks.durable.starting import Start
 from benchmarks.machine import machine_facts
 from benchmarks.report import Run, markdown, summary
+from benchmarks.scaling import throughput_of_threads
 from benchmarks.timing import Effort
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -153,6 +154,11 @@ def test_the_readme_takes_the_summary_between_its_marks() -> None:
     assert written == "before\n<!-- benchmarks: begin -->\n\nnewer\n\n<!-- benchmarks: end -->\nafter\n"
     with pytest.raises(ValueError, match="substring not found"):
         _with_figures("no marks", summary(_run()))
+
+
+def test_threads_that_start_late_have_a_rate() -> None:
+    """On a busy machine a thread may start after its time is up; a rate of 0 would end the run."""
+    assert throughput_of_threads(lambda: None, seconds=0.0, rounds=1) > 0
 
 
 def test_results_fit_into_json() -> None:

@@ -13,9 +13,10 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
-from benchmarks.durable.rest_client import Pool, RestError, post
+from benchmarks.durable.rest_client import Pool, RestError, connect, post
 
 CONNECTIONS = 64
 SECONDS_MAX = 50.0
@@ -92,8 +93,10 @@ async def opening(folder: Path) -> AsyncIterator[_OverRest]:
     place.mkdir()
     (place / "switchgear.toml").write_text(_CONFIGURATION, encoding="utf-8")
     (place / "bench_tools.py").write_text(_TOOLS, encoding="utf-8")
-    async with asyncio.timeout(SECONDS_MAX), _serving(place) as port, Pool(port, CONNECTIONS) as pool:
-        yield _OverRest(pool, await _token(place))
+    async with asyncio.timeout(SECONDS_MAX), _serving(place) as port:
+        token = await _token(place)  # before there are connections, which would be idle meanwhile
+        async with Pool(partial(connect, port), CONNECTIONS) as pool:
+            yield _OverRest(pool, token)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ no redirects, no chunks, no pipelining, one host. Every answer that is not 200 w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -31,6 +31,11 @@ class Connection(asyncio.Protocol):
         self._ends_at = 0
         self._answer: asyncio.Future[bytes] | None = None
 
+    @property
+    def lost(self) -> bool:
+        """Whether no request can be sent any more."""
+        return self._transport is None or self._transport.is_closing()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep what is written to."""
         assert isinstance(transport, asyncio.WriteTransport)
@@ -50,9 +55,8 @@ class Connection(asyncio.Protocol):
 
     async def ask(self, request: bytes) -> bytes:
         """Send a whole request; return the body of its answer. Raises `RestError` for any status but 200."""
-        assert self._transport is not None, "connected by the pool"
         assert self._answer is None, "one request at a time"
-        if self._transport.is_closing():
+        if self._transport is None or self.lost:
             raise RestError("the connection was lost before the request")
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
@@ -92,20 +96,17 @@ class Connection(asyncio.Protocol):
 class Pool:
     """As many connections as requests may be on their way. Use it with ``async with``."""
 
-    def __init__(self, port: int, connections: int) -> None:
-        """Connect to `port` of this machine, once entered, `connections` times."""
-        self._port = port
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], connections: int) -> None:
+        """Connect `connections` times once entered, and again for a connection that was closed while idle."""
+        self._connect = connect
         self._count = connections
-        self._all: list[Connection] = []
+        self._all: set[Connection] = set()
         self._free: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
 
     async def __aenter__(self) -> Self:
         """Connect all."""
-        loop = asyncio.get_running_loop()
         for _ in range(self._count):
-            _, connection = await loop.create_connection(Connection, _HOST, self._port)
-            self._all.append(connection)
-            self._free.put_nowait(connection)
+            self._free.put_nowait(await self._connected())
         return self
 
     async def __aexit__(
@@ -118,9 +119,23 @@ class Pool:
     async def ask(self, request: bytes) -> bytes:
         """Send a request on a connection that is free, once there is one; return the body of the answer."""
         connection = await self._free.get()
+        if connection.lost:  # the server closes what was idle for long
+            self._all.discard(connection)
+            connection = await self._connected()
         body = await connection.ask(request)  # one that fails is not used again: the run ends with its error
         self._free.put_nowait(connection)
         return body
+
+    async def _connected(self) -> Connection:
+        connection = await self._connect()
+        self._all.add(connection)
+        return connection
+
+
+async def connect(port: int) -> Connection:
+    """Return a new connection to `port` of this machine. Raises `OSError`."""
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, _HOST, port)
+    return connection
 
 
 def post(path: str, headers: Mapping[str, str], body: bytes) -> bytes:

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from benchmarks.durable.rest_client import Connection, RestError, post
+from benchmarks.durable.rest_client import Connection, Pool, RestError, post
+from tests.turns import turns
 
 _ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 7\r\nserver: x\r\n\r\n{"a":1}'
 
@@ -69,6 +70,25 @@ async def test_a_connection_that_is_lost_ends_the_wait() -> None:
     connection.close()
     with pytest.raises(RestError, match="before the request"):
         await connection.ask(b"request")
+
+
+async def test_a_connection_that_was_closed_while_idle_is_replaced() -> None:
+    """The server closes what is idle for long; the next request goes over a new connection."""
+    made: list[tuple[Connection, _Transport]] = []
+
+    async def connect() -> Connection:
+        made.append((Connection(), _Transport()))
+        made[-1][0].connection_made(made[-1][1])
+        return made[-1][0]
+
+    async with Pool(connect, 1) as pool:
+        made[0][1].close()
+        asking = asyncio.create_task(pool.ask(b"request"))
+        await turns(3)
+        made[1][0].data_received(_ANSWER)
+        assert await asking == b'{"a":1}'
+    assert [transport.written for _, transport in made] == [b"", b"request"]
+    assert made[1][1].closing
 
 
 def test_a_request_says_how_long_its_body_is() -> None:

@@ -158,19 +158,22 @@ class _Meter:
 
 async def grow(folder: Path, wish: Wish, grown: Grown) -> None:
     """Fill and measure at each power of ten that is not measured yet. Raises `OutOfTimeError`."""
+    goals = tuple(_goals(wish.actions, grown.costs))
+    if not goals:
+        return  # without a gear, which would carry out what was left open
     async with Switchgear.open(store=url_of(folder)) as gear:
         gear.tool(TOOL, effect="keyed")(_act)
         growing = _Growing(gear, wish)
         _require_room(folder, wish.actions - await growing.recorded())
         gc.collect()
         gc.freeze()  # as a server of ours does
-        for goal in _goals(wish.actions, grown.costs):
+        for goal in goals:
             await growing.fill_up(goal)
             grown.costs += await growing.measure()
             grown.memory_mb[f"{goal}"] = _memory_mb()
+            grown.recorded = await growing.recorded()
             grown.write(folder)
             _tell_of(grown.costs[-len(wish.groups) :])
-        grown.recorded = await growing.recorded()
 
 
 async def measure_growth(folder: Path, wish: Wish) -> Grown:

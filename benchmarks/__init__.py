@@ -9,6 +9,7 @@ durable     one-step actions on disk, each engine in a process of its own
 regression  ours beside what was written by hand, as ratios that are compared with those recorded in ratios.json
 machine     what the figures were measured on
 report      the same results as Markdown and as JSON
+tables      how reports word a table and a verdict
 
 Run it with `make bench`. Peers are installed in `.venv-bench` only; one that is missing is shown as missing.
 Figures count only when nothing else runs on the machine. No test of correctness lives here.

@@ -12,7 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.calls import FULL, QUICK, Roster, measure_calls, roster
-from benchmarks.durable.runner import ENGINES, measure_durable
+from benchmarks.durable.growth_report import growth, growth_of, with_growth
+from benchmarks.durable.runner import ENGINES, measure_durable, measure_growth
 from benchmarks.hand_written import LIBRARY as BY_HAND
 from benchmarks.machine import machine_facts
 from benchmarks.regression import THOROUGH, WORSE_MAX, check, measure_ratios, read_record, write_record
@@ -21,6 +22,7 @@ from benchmarks.report import Run, markdown, summary
 _ROOT = Path(__file__).resolve().parents[1]
 _README = _ROOT / "README.md"
 _PAGE = _ROOT / "docs" / "reference" / "benchmarks.md"
+_ONLY = "measure one table; that of growth is measured in no other way, since a million actions take minutes"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,10 +34,21 @@ def main(arguments: Sequence[str]) -> int:
     page = markdown(run)
     print(json.dumps(run.as_dict(), indent=2) if options.json else page)
     if options.write:
-        _PAGE.write_text(page, encoding="utf-8")
-        _README.write_text(_with_figures(_README.read_text(encoding="utf-8"), summary(run)), encoding="utf-8")
-        print("written to docs/reference/benchmarks.md and README.md", file=sys.stderr)
+        _write(run)
     return 0
+
+
+def _write(run: Run) -> None:
+    """Write the page and the README. What growth costs is kept there by other runs, and written alone by its own."""
+    before = _PAGE.read_text(encoding="utf-8")
+    if run.growth is not None:
+        _PAGE.write_text(with_growth(before, growth(run.growth, run.machine)), encoding="utf-8")
+        print("written to docs/reference/benchmarks.md", file=sys.stderr)
+        return
+    page, kept = markdown(run), growth_of(before)
+    _PAGE.write_text(with_growth(page, kept) if kept else page, encoding="utf-8")
+    _README.write_text(_with_figures(_README.read_text(encoding="utf-8"), summary(run)), encoding="utf-8")
+    print("written to docs/reference/benchmarks.md and README.md", file=sys.stderr)
 
 
 def _check_ratios() -> int:
@@ -73,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="a rough look in under 30 seconds")
     parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
     parser.add_argument("--write", action="store_true", help="write docs/reference/benchmarks.md and the README")
-    parser.add_argument("--only", choices=("calls", "durable"), help="measure one of the two tables")
+    parser.add_argument("--only", choices=("calls", "durable", "growth"), help=_ONLY)
     ratios = parser.add_mutually_exclusive_group()
     ratios.add_argument("--check-ratios", action="store_true", help="fail when a row got dearer beside one by hand")
     ratios.add_argument("--write-ratios", action="store_true", help="write what --check-ratios holds rows against")
@@ -88,8 +101,9 @@ def _measure(options: argparse.Namespace) -> Run:
         machine=machine,
         versions=_versions(entrants),
         missing=entrants.missing,
-        calls=() if options.only == "durable" else measure_calls(entrants, QUICK if options.quick else FULL),
-        durable=None if options.only == "calls" else measure_durable(quick=options.quick),
+        calls=measure_calls(entrants, QUICK if options.quick else FULL) if options.only in (None, "calls") else (),
+        durable=measure_durable(quick=options.quick) if options.only in (None, "durable") else None,
+        growth=measure_growth(quick=options.quick) if options.only == "growth" else None,
         quick=options.quick,
     )
 

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.contenders import OURS, Result, Standing, meets, of_ours
-from benchmarks.durable.driver import Figures
+from benchmarks.durable.grown import Grown
+from benchmarks.durable.growth_report import growth
+from benchmarks.durable.report import durable, engines
 from benchmarks.durable.runner import DurableResult
 from benchmarks.hand_written import LIBRARY as BY_HAND
+from benchmarks.tables import table, verdict
 
-THROUGHPUT_GOAL = 5000.0
-LATENCY_GOAL_MS = 15.0
 _SUMMARY = ("row", "ours", "best peer", "best peer that threads may share", "our goal")
-_ENGINES = ("engine", "burst /s", "64 in flight /s", "p50", "p99", "1 in flight p50", "syncs an action", "effects")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class Run:
     missing: Mapping[str, str]
     calls: Sequence[Result]
     durable: DurableResult | None
+    growth: Grown | None = None
     quick: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -49,30 +50,32 @@ def _short(run: Run) -> Iterator[str]:
     yield f"Measured on {facts['date']}: {machine}, load before the run {facts['load before']}.\n"
     if run.calls:
         yield "What is added to one call. Ours is thread-safe in every row, and decorated as the peers are:\n"
-        yield from _table(_SUMMARY, [_summary(result) for result in run.calls])
+        yield from table(_SUMMARY, [_summary(result) for result in run.calls])
     if run.durable is not None:
         yield "\nOne durable action, from submit until the result is back:\n"
-        yield from _table(_ENGINES, [_engine(figures) for figures in run.durable.figures])
+        yield from engines(run.durable)
 
 
 def _page(run: Run) -> Iterator[str]:
     yield "# Benchmarks\n"
     yield "Printed by `make bench`" + (" with `--quick`: a rough look only.\n" if run.quick else ".\n")
-    yield from _table(("", ""), [(name, text) for name, text in run.machine.items()])
+    yield from table(("", ""), [(name, text) for name, text in run.machine.items()])
     yield "\nLibraries: " + ", ".join(f"{name} {version}" for name, version in run.versions.items()) + "."
     for name, reason in run.missing.items():
         yield f"\nNot installed: {name} ({reason})."
     if run.calls:
         yield from _calls(run.calls)
     if run.durable is not None:
-        yield from _durable(run.durable)
+        yield from durable(run.durable)
+    if run.growth is not None:
+        yield "\n" + growth(run.growth, run.machine)
 
 
 def _calls(results: Sequence[Result]) -> Iterator[str]:
     yield "\n## What one call costs\n"
     yield "Nanoseconds added over the bare call, and the ratio of the guarded call to the bare one. Medians over"
     yield "rounds in which every contender ran once, so that drift hits all alike.\n"
-    yield from _table(_SUMMARY, [_summary(result) for result in results])
+    yield from table(_SUMMARY, [_summary(result) for result in results])
     yield "\n*By hand* is what a careful developer writes with the standard library: no windows, no thread safety."
     yield "What ours cost beside it is kept in `benchmarks/ratios.json`. `make bench ARGS=--check-ratios` measures that"
     yield "again, and fails when a row got worse by more than 30 %."
@@ -93,7 +96,7 @@ def _first(standings: Sequence[Standing], unit: str) -> str:
 
 def _goals(result: Result) -> str:
     sign = "≥" if result.at_least else "≤"
-    judged = (f"{sign} {_figure(goal, result.unit)}: {_met(meets(result, goal))}" for goal in result.goals)
+    judged = (f"{sign} {_figure(goal, result.unit)}: {verdict(reached=meets(result, goal))}" for goal in result.goals)
     return "; ".join(judged)
 
 
@@ -102,7 +105,7 @@ def _details(result: Result) -> Iterator[str]:
     if result.bare is not None:
         yield f"Bare call: {_figure(result.bare, result.unit)}.\n"
     header = ("library", "how", "threads may share it", result.unit, "× bare")
-    yield from _table(header, [_standing(standing, result.unit) for standing in result.standings])
+    yield from table(header, [_standing(standing, result.unit) for standing in result.standings])
 
 
 def _standing(standing: Standing, unit: str) -> tuple[str, ...]:
@@ -118,43 +121,3 @@ def _figure(value: float, unit: str) -> str:
     if unit == "bytes":
         return f"{value:,.0f} bytes"
     return f"{value:.2f} ×" if unit == "×" else f"{value:.3f} {unit}"
-
-
-def _durable(result: DurableResult) -> Iterator[str]:
-    yield "\n## What one durable action costs\n"
-    yield "One-step actions, from submit until the result is back, each engine in a process of its own on this disk."
-    yield f"The disk does {result.disk_syncs_per_second:,.0f} syncs of 4 KiB a second, one at a time.\n"
-    rows = [_engine(figures) for figures in result.figures]
-    rows += [(name, f"failed: {reason}", *[""] * 6) for name, reason in result.failures.items()]
-    yield from _table(_ENGINES, rows)
-    for figures in result.figures:
-        if figures.engine == OURS:
-            many = _met(figures.many_per_second >= THROUGHPUT_GOAL)
-            prompt = _met(figures.many_p50_ms <= LATENCY_GOAL_MS)
-            yield f"\nGoals at 64 in flight: ≥ {THROUGHPUT_GOAL:,.0f} /s {many}, p50 ≤ {LATENCY_GOAL_MS:g} ms {prompt}."
-
-
-def _met(reached: bool) -> str:  # noqa: FBT001 - the one thing it words
-    return "met" if reached else "not met"
-
-
-def _engine(figures: Figures) -> tuple[str, ...]:
-    syncs = "not counted" if figures.syncs_per_action is None else f"{figures.syncs_per_action:.2f}"
-    bold = "**" if figures.engine == OURS else ""
-    return (
-        f"{bold}{figures.engine}{bold}, {figures.variant}",
-        f"{figures.burst_per_second:,.0f} (of {figures.burst:,})",
-        f"{figures.many_per_second:,.0f}",
-        f"{figures.many_p50_ms:,.1f} ms",
-        f"{figures.many_p99_ms:,.1f} ms",
-        f"{figures.one_p50_ms:,.2f} ms",
-        syncs,
-        f"{figures.effects:,} of {figures.actions:,}",
-    )
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
-    yield f"|{'---|' * len(header)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"

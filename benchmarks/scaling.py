@@ -33,7 +33,7 @@ def _rate(call: Callable[[], Any], threads: int, seconds: float) -> float:
 
 def _spin(call: Callable[[], Any], ends_at: float, counts: list[int], place: int) -> None:
     done = 0
-    while time.perf_counter() < ends_at:
+    while not done or time.perf_counter() < ends_at:  # a thread that starts late calls too, so that no rate is 0
         for _ in repeat(None, 100):
             call()
         done += 100

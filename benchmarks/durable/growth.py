@@ -1,7 +1,10 @@
-"""What an action costs as the store grows, and how long a start takes: `python -m benchmarks.durable.growth FOLDER`.
+"""What an action costs as the store grows: `python -m benchmarks.durable.growth FOLDER`. By hand: it takes minutes.
 
-Records actions in one store, measures at each power of ten, over one tenant or many, then leaves some open and starts
-again. By hand only: a million actions take minutes. `--actions`, `--tenants` and `--open` say how much.
+One store holds actions of three groups of tenants, as many of each: of one tenant, of 100, of 10,000. It is filled (see
+`filling`) up to each power of ten; from there on the engine is measured over each group. Then some actions are left
+open, and starts are timed. Progress goes to standard error; the result is JSON, in FOLDER and on standard output.
+
+A run that was cut short goes on where it was when it is started again with the same FOLDER.
 """
 
 from __future__ import annotations
@@ -10,103 +13,242 @@ import argparse
 import asyncio
 import gc
 import itertools
+import json
+import resource
+import shutil
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
+from benchmarks.durable.filling import DONE, INTENTS, Pattern, Place, fill
+from benchmarks.durable.grown import Cost, Grown
+from benchmarks.durable.starting import measure_starts
 from switchgear.assembly import Switchgear
-from switchgear.assembly.acting import Acting
 from switchgear.execution.contract import Call
+from switchgear.ledger.verify import verify_chain
 
-_TOOL = "bench.act"
+TOOL = "bench.act"
+FIRST = 1_000
+BYTES_AN_ACTION_MAX = 6_144
+"""What an action may take on disk at most; there must be room for all before anything is filled."""
+_STORE = "gear.db"
 _IN_FLIGHT = 64
-_MEASURED = 2_000
-_FIRST = 1_000
-_OPEN_AT_ONCE = 500
+_ROUNDS = 4
+_FILL_AT_ONCE = 20_000
+_STRIDE = 7_919
+"""A prime that divides no usual group, so that all of its tenants have their turn."""
+_SECONDS_MAX = 1_500.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How far to grow: actions recorded, tenants of each group, actions left open, seconds to fill and measure.
+
+    Each group is measured over four rounds of `a_round` actions.
+    """
+
+    actions: int = 1_000_000
+    groups: tuple[int, ...] = (1, 100, 10_000)
+    left_open: int = 10_000
+    seconds_max: float = _SECONDS_MAX
+    a_round: int = 500
+
+
+class OutOfTimeError(Exception):
+    """The run has used up its time. What it has recorded stays."""
 
 
 async def _act(call: Call, number: int) -> int:
     return number + call.attempt
 
 
-class _Growth:
-    """One gear whose store grows."""
+class _Growing:
+    """One gear whose store grows, with numbers for what comes next."""
 
-    def __init__(self, gear: Switchgear, tenants: int) -> None:
-        gear.tool(_TOOL, effect="keyed")(_act)
-        self._acting = [
-            gear.acting_as(tenant=f"t{number}", account="main", actor="service:bench") for number in range(tenants)
-        ]
+    def __init__(self, gear: Switchgear, wish: Wish) -> None:
+        self._gear = gear
+        self._groups = wish.groups
+        self._a_round = wish.a_round
+        self._ends_at = time.monotonic() + wish.seconds_max
+        self._run = f"{time.time_ns():x}"
         self._numbers = itertools.count()
+        self._place = Place(f"pattern-{self._run}", f"key-{self._run}")
 
-    async def record(self, actions: int) -> tuple[float, float]:
-        """Carry out so many actions; return how many a second, and the median latency in seconds."""
-        numbers, latencies = itertools.islice(self._numbers, actions), list[float]()
-        start = time.perf_counter()
-        await asyncio.gather(*(self._work(numbers, latencies) for _ in range(_IN_FLIGHT)))
-        return actions / (time.perf_counter() - start), median(latencies)
+    async def fill_up(self, goal: int) -> None:
+        """Record so many that the store holds `goal` of them. Raises `OutOfTimeError`."""
+        recorded = await self.recorded()
+        if recorded >= goal:
+            return
+        pattern = await Pattern.of_action(self._gear, TOOL, self._place)
+        recorded = await self.recorded()
+        while recorded < goal:
+            if time.monotonic() > self._ends_at:
+                raise OutOfTimeError
+            some = min(_FILL_AT_ONCE, goal - recorded)
+            recorded += await fill(self._gear.store, pattern, itertools.islice(self._places(), some))
+            _tell(f"{recorded:,} of {goal:,} recorded")
+        await self._prove(pattern)
 
-    async def leave_open(self, actions: int) -> None:
-        """Submit so many that nobody carries out."""
-        for first in range(0, actions, _OPEN_AT_ONCE):
-            numbers = itertools.islice(self._numbers, min(_OPEN_AT_ONCE, actions - first))
-            await asyncio.gather(*(self._submit(number) for number in numbers))
+    async def recorded(self) -> int:
+        """Return how many actions are over, as the store says."""
+        return await self._gear.store.count(INTENTS, [DONE])
 
-    async def _work(self, numbers: Iterator[int], latencies: list[float]) -> None:
+    async def measure(self) -> list[Cost]:
+        """Carry out some actions over each group, the groups taking turns, so that drift hits all alike."""
+        recorded = await self.recorded()
+        meters = [_Meter(self._gear, group) for group in self._groups]
+        for _, meter in itertools.product(range(_ROUNDS), meters):
+            await meter.round(itertools.islice(self._numbers, self._a_round), self._run)
+        return [meter.cost(recorded) for meter in meters]
+
+    def _places(self) -> Iterator[Place]:
+        for number in self._numbers:
+            turn, group = divmod(number, len(self._groups))
+            yield Place(_tenant(self._groups[group], turn), f"{self._run}-{number}")
+
+    async def _prove(self, pattern: Pattern) -> None:
+        """Prove that what was filled is on record as the engine's own: chains verify. Raises `RuntimeError`."""
+        for tenant in {pattern.place.tenant, _tenant(self._groups[-1], 0)}:
+            found = await verify_chain(self._gear.store, tenant)
+            if not found.ok:
+                raise RuntimeError(f"the chain of {tenant} does not verify: {found}")
+
+
+class _Meter:
+    """What the actions of one group have taken so far."""
+
+    def __init__(self, gear: Switchgear, group: int) -> None:
+        self._gear = gear
+        self._group = group
+        self._latencies: list[float] = []
+        self._seconds = 0.0
+        self._cpu = 0.0
+
+    async def round(self, numbers: Iterator[int], run: str) -> None:
+        """Carry out an action for each number, 64 in flight."""
+        start, cpu = time.perf_counter(), time.process_time()
+        await asyncio.gather(*(self._work(numbers, run) for _ in range(_IN_FLIGHT)))
+        self._seconds += time.perf_counter() - start
+        self._cpu += time.process_time() - cpu
+
+    def cost(self, recorded: int) -> Cost:
+        """Return what one action took."""
+        return Cost(
+            recorded=recorded,
+            tenants=self._group,
+            per_second=len(self._latencies) / self._seconds,
+            p50_ms=median(self._latencies) * 1e3,
+            p99_ms=quantiles(self._latencies, n=100)[98] * 1e3,
+            cpu_us=self._cpu / len(self._latencies) * 1e6,
+        )
+
+    async def _work(self, numbers: Iterator[int], run: str) -> None:
         for number in numbers:
             start = time.perf_counter()
-            acting = self._of(number)
-            intent = await acting.submit(_TOOL, {"number": number}, key=f"key-{number}")
-            await intent.result(timeout=60.0)
-            latencies.append(time.perf_counter() - start)
-
-    async def _submit(self, number: int) -> None:
-        await self._of(number).submit(_TOOL, {"number": number}, key=f"open-{number}", deadline=86_400.0)
-
-    def _of(self, number: int) -> Acting:
-        return self._acting[number % len(self._acting)]
+            acting = self._gear.acting_as(tenant=_tenant(self._group, number), account="main", actor="service:bench")
+            intent = await acting.submit(TOOL, {"number": number}, key=f"{run}-{number}")
+            outcome = await intent.result(timeout=60.0)
+            if not outcome.succeeded:
+                raise RuntimeError(f"action {number} ended {outcome.state}: {outcome.message}")
+            self._latencies.append(time.perf_counter() - start)
 
 
-async def grow(url: str, *, actions: int, tenants: int) -> None:
-    """Record `actions`, and print what they cost on the way."""
-    async with Switchgear.open(store=url) as gear:
-        growth = _Growth(gear, tenants)
+async def grow(folder: Path, wish: Wish, grown: Grown) -> None:
+    """Fill and measure at each power of ten that is not measured yet. Raises `OutOfTimeError`."""
+    goals = tuple(_goals(wish.actions, grown.costs))
+    if not goals:
+        return  # without a gear, which would carry out what was left open
+    async with Switchgear.open(store=url_of(folder)) as gear:
+        gear.tool(TOOL, effect="keyed")(_act)
+        growing = _Growing(gear, wish)
+        _require_room(folder, wish.actions - await growing.recorded())
         gc.collect()
-        gc.freeze()
-        recorded, goal = 0, _FIRST
-        while goal <= actions:
-            measured = min(_MEASURED, goal - recorded)
-            if (filling := goal - recorded - measured) > 0:
-                await growth.record(filling)
-            rate, latency = await growth.record(measured)
-            print(f"{goal:>9,} recorded, {tenants:,} tenants: {rate:,.0f} /s, p50 {latency * 1e3:.1f} ms", flush=True)
-            recorded, goal = goal, goal * 10
+        gc.freeze()  # as a server of ours does
+        for goal in goals:
+            await growing.fill_up(goal)
+            grown.costs += await growing.measure()
+            grown.memory_mb[f"{goal}"] = _memory_mb()
+            grown.recorded = await growing.recorded()
+            grown.write(folder)
+            _tell_of(grown.costs[-len(wish.groups) :])
 
 
-async def start_again(url: str, *, tenants: int, left_open: int) -> None:
-    """Leave some actions open, end, start again, and print how long that took."""
-    async with Switchgear.open(store=url, start=False) as gear:
-        await _Growth(gear, tenants).leave_open(left_open)
-    start = time.perf_counter()
-    async with Switchgear.open(store=url, start=False) as gear:
-        seconds = time.perf_counter() - start
-        print(f"start with {gear.recovered.queued:,} open: {seconds:.2f} s", flush=True)
+async def measure_growth(folder: Path, wish: Wish) -> Grown:
+    """Grow the store in `folder`, which is there, and time starts on it.
+
+    Raises `OutOfTimeError`; what was measured until then is kept.
+    """
+    grown = Grown.read(folder)
+    await grow(folder, wish, grown)
+    grown.starts = await measure_starts(folder / _STORE, left_open=wish.left_open, tenants=wish.groups[-1])
+    grown.file_bytes = (folder / _STORE).stat().st_size
+    grown.write(folder)
+    return grown
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def url_of(folder: Path) -> str:
+    """Return the URL of the store in `folder`."""
+    return f"sqlite:///{folder.resolve() / _STORE}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print. Return 0, or 1 when time was up before the end."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.durable.growth", description=__doc__)
+    usual = Wish()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--actions", type=int, default=1_000_000)
-    parser.add_argument("--tenants", type=int, default=10)
-    parser.add_argument("--open", type=int, default=10_000, dest="left_open")
-    wish = parser.parse_args()
-    wish.folder.mkdir(parents=True, exist_ok=True)
-    url = f"sqlite:///{wish.folder / 'gear.db'}"
-    asyncio.run(grow(url, actions=wish.actions, tenants=wish.tenants))
-    asyncio.run(start_again(url, tenants=wish.tenants, left_open=wish.left_open))
+    parser.add_argument("--actions", type=int, default=usual.actions)
+    parser.add_argument("--tenants", type=int, nargs="+", default=usual.groups, dest="groups")
+    parser.add_argument("--open", type=int, default=usual.left_open, dest="left_open")
+    parser.add_argument("--seconds-max", type=float, default=usual.seconds_max)
+    said = vars(parser.parse_args(arguments))
+    folder, groups = said.pop("folder"), tuple(said.pop("groups"))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        grown = asyncio.run(measure_growth(folder, Wish(groups=groups, **said)))
+    except OutOfTimeError:
+        _tell("time is up; start it again with the same folder to go on")
+        return 1
+    print(json.dumps(asdict(grown)))
+    return 0
+
+
+def _goals(actions: int, costs: Sequence[Cost]) -> Iterator[int]:
+    """Yield the powers of ten up to `actions` at which nothing is measured yet."""
+    goal = FIRST
+    while goal <= actions:
+        if not any(goal <= cost.recorded < goal * 10 for cost in costs):
+            yield goal
+        goal *= 10
+
+
+def _tenant(group: int, turn: int) -> str:
+    """Return whose turn it is: everybody's in time, but neighbours in turn are none in an index."""
+    return f"of-{group}-{turn * _STRIDE % group}"
+
+
+def _require_room(folder: Path, actions: int) -> None:
+    """Raise `OSError` unless the disk has room for so many more actions."""
+    needed, free = actions * BYTES_AN_ACTION_MAX, shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(f"{needed / 1e9:.1f} GB are needed for {actions:,} actions, and {free / 1e9:.1f} GB are free")
+
+
+def _memory_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _tell_of(costs: Sequence[Cost]) -> None:
+    for cost in costs:
+        speed = f"{cost.per_second:,.0f} /s, p50 {cost.p50_ms:.1f} ms, {cost.cpu_us:.0f} µs of processor"
+        _tell(f"{cost.recorded:>9,} recorded, {cost.tenants:>6,} tenants: {speed}")
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

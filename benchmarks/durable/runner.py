@@ -1,8 +1,9 @@
-"""Starts each engine in a process of its own, within a bound, and collects what it prints."""
+"""Starts each engine, or the growth of ours, in a process of its own, within a bound, and collects what it prints."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,11 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.contenders import OURS
 from benchmarks.durable.disk import syncs_per_second
 from benchmarks.durable.driver import Figures
+from benchmarks.durable.grown import Grown
 
 IN_FLIGHT = 64
 ENGINE_SECONDS_MAX = 60.0
+GROWTH_SECONDS_MAX = 1_800.0
+OVER_REST = f"{OURS} over REST"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -29,7 +34,8 @@ class Entrant:
 
 
 ENGINES: Mapping[str, Entrant] = {
-    "switchgear": Entrant("ours", "switchgear", 10_000, 2_000),
+    OURS: Entrant("ours", "switchgear", 10_000, 2_000),
+    OVER_REST: Entrant("rest", "switchgear", 4_000, 500),
     "DBOS": Entrant("dbos_engine", "dbos", 500, 100),
     "huey": Entrant("huey_engine", "huey", 3_000, 300),
 }
@@ -58,6 +64,22 @@ def measure_durable(*, quick: bool) -> DurableResult:
             except (subprocess.SubprocessError, ValueError) as error:
                 failures[name] = _reason(error)
     return DurableResult(figures, failures, syncs)
+
+
+def measure_growth(*, quick: bool) -> Grown:
+    """Grow a store on the disk that holds this clone. Progress goes to standard error.
+
+    The store stays while the growth is not at its end, so that the next run goes on there. Raises `SubprocessError`
+    when it failed, or took too long.
+    """
+    folder = _ROOT / ".cache" / ("bench-growth-quick" if quick else "bench-growth")
+    much = ("--actions", "10000", "--open", "500") if quick else ()
+    command = [sys.executable, "-m", "benchmarks.durable.growth", str(folder), *much]
+    finished = subprocess.run(
+        command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=GROWTH_SECONDS_MAX
+    )
+    shutil.rmtree(folder)
+    return Grown.of(json.loads(finished.stdout.splitlines()[-1]))
 
 
 def _run(name: str, folder: Path, *, quick: bool) -> Figures:

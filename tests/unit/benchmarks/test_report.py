@@ -13,9 +13,13 @@ from benchmarks.__main__ import _with_figures
 from benchmarks.calls import PEERS, ROWS, Roster, Scale, measure_calls, roster
 from benchmarks.contenders import OURS, Contender, Result, Standing, meets
 from benchmarks.durable.driver import Figures
-from benchmarks.durable.runner import DurableResult
+from benchmarks.durable.grown import Cost, Grown
+from benchmarks.durable.growth_report import growth, growth_of, with_growth
+from benchmarks.durable.runner import ENGINES, OVER_REST, DurableResult
+from benchmarks.durable.starting import Start
 from benchmarks.machine import machine_facts
 from benchmarks.report import Run, markdown, summary
+from benchmarks.scaling import throughput_of_threads
 from benchmarks.timing import Effort
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,8 +38,19 @@ def _result(*standings: Standing, at_least: bool = False) -> Result:
 
 
 def _run(*calls: Result) -> Run:
-    figures = Figures(
-        engine=OURS,
+    return Run(
+        machine=machine_facts() | {"cores": "2"},
+        versions={"peer": "1.0"},
+        missing={"absent": "No module named 'absent'"},
+        calls=calls,
+        durable=DurableResult([_figures(OURS), _figures(OVER_REST)], {"broken": "it raised"}, 3700.0),
+        quick=False,
+    )
+
+
+def _figures(engine: str) -> Figures:
+    return Figures(
+        engine=engine,
         variant="SQLite",
         burst_per_second=3000.0,
         burst=1000,
@@ -48,14 +63,15 @@ def _run(*calls: Result) -> Run:
         actions=10,
         effects=10,
     )
-    return Run(
-        machine=machine_facts() | {"cores": "2"},
-        versions={"peer": "1.0"},
-        missing={"absent": "No module named 'absent'"},
-        calls=calls,
-        durable=DurableResult([figures], {"broken": "it raised"}, 3700.0),
-        quick=False,
-    )
+
+
+def _grown(*costs: Cost) -> Grown:
+    starts = [Start(cached=False, queued=10_000, seconds=5.5, open_seconds=3.0, read_mb=120.0)]
+    return Grown(costs=list(costs), starts=starts, memory_mb={"1000": 90.0}, file_bytes=4_000_000, recorded=1_000)
+
+
+def _cost(recorded: int, tenants: int, per_second: float) -> Cost:
+    return Cost(recorded=recorded, tenants=tenants, per_second=per_second, p50_ms=9.0, p99_ms=20.0, cpu_us=300.0)
 
 
 def test_every_row_has_a_contender_of_ours() -> None:
@@ -92,10 +108,43 @@ def test_the_page_shows_goals_failures_and_what_was_measured_on() -> None:
     for text in (
         "≤ 500 ns: met",
         "| broken | failed: it raised |",
-        "≥ 5,000 /s met, p50 ≤ 15 ms not met",
+        "Goals of switchgear: at 64 in flight ≥ 5,000 /s met, p50 ≤ 15 ms not met, p99 ≤ 40 ms not met",
+        ", syncs an action ≤ 0.5 met, alone p50 ≤ 1.5 ms met.",
+        "Goals of switchgear over REST: at 64 in flight ≥ 1,500 /s met.",
+        "| **switchgear over REST**, SQLite |",
         "| cores | 2 |",
     ):
         assert text in page
+
+
+def test_rest_is_one_of_the_engines() -> None:
+    """`make bench` measures it with the others, as an engine of ours."""
+    assert ENGINES[OVER_REST].library == OURS
+
+
+def test_growth_is_judged_at_both_ends() -> None:
+    """Flat is said of time, over what is recorded and over tenants; a start is judged by the slowest."""
+    costs = (_cost(1_000, 1, 3000.0), _cost(1_000, 100, 2500.0), _cost(9_000, 1, 2500.0), _cost(9_000, 100, 1500.0))
+    section = growth(_grown(*costs), machine_facts())
+    for text in (
+        "group of\ntenants: 1 tenant, 100 tenants.",
+        "Over 1 tenant, from 1,000 to 9,000 recorded: × 1.20; flat is ≤ × 1.25: met.",
+        "Over 100 tenants, from 1,000 to 9,000 recorded: × 1.67; flat is ≤ × 1.25: not met.",
+        "With 9,000 recorded, from 1 tenant to 100: × 1.67; flat is ≤ × 1.25: not met.",
+        "90 MB at 1,000. The file has 4,000 bytes an action.",
+        "| 10,000 | no | 5.50 s | 3.00 s | 120 MB |",
+        "≤ 5 s not met",
+    ):
+        assert text in section
+
+
+def test_what_growth_cost_stays_on_the_page_until_it_is_measured_again() -> None:
+    """Growth is measured by hand: a run of the other tables keeps it, a run of its own replaces it alone."""
+    first, second = (growth(_grown(_cost(1_000, 1, rate)), machine_facts()) for rate in (3000.0, 2000.0))
+    page = with_growth("# Page\n", first)
+    assert growth_of(page) == first
+    assert with_growth(page, second) == f"# Page\n\n{second}"
+    assert growth_of("# Page\n") == ""
 
 
 def test_the_readme_takes_the_summary_between_its_marks() -> None:
@@ -105,6 +154,11 @@ def test_the_readme_takes_the_summary_between_its_marks() -> None:
     assert written == "before\n<!-- benchmarks: begin -->\n\nnewer\n\n<!-- benchmarks: end -->\nafter\n"
     with pytest.raises(ValueError, match="substring not found"):
         _with_figures("no marks", summary(_run()))
+
+
+def test_threads_that_start_late_have_a_rate() -> None:
+    """On a busy machine a thread may start after its time is up; a rate of 0 would end the run."""
+    assert throughput_of_threads(lambda: None, seconds=0.0, rounds=1) > 0
 
 
 def test_results_fit_into_json() -> None:

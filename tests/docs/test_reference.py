@@ -8,6 +8,7 @@ import pytest
 import typer
 
 import switchgear
+import switchgear.health
 from switchgear.assembly.configuration.loading import SECTIONS
 from switchgear.assembly.configuration.sections import (
     BudgetTable,
@@ -76,6 +77,12 @@ def test_every_public_name_is_documented() -> None:
     """What `switchgear` offers has a heading."""
     headings = _page("library.md").splitlines()
     assert [name for name in switchgear.__all__ if name[0] != "_" and f"### {name}" not in headings] == []
+
+
+def test_every_public_name_of_health_is_documented() -> None:
+    """What `switchgear.health` offers has a heading, once."""
+    headings = [line for line in _page("health.md").splitlines() if line.startswith("### ")]
+    assert sorted(headings) == sorted(f"### {name}" for name in switchgear.health.__all__)
 
 
 @pytest.mark.parametrize(

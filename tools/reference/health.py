@@ -1,13 +1,13 @@
-"""The page of the states of a dependency, with its diagram, from the one table of moves."""
+"""The page of dependency health: states and moves with their diagram, from the one table, then every public name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from switchgear.health.dependency import Dependency
 from switchgear.health.pace import Leave, leave_of
 from switchgear.health.standing import Health, Standing
 from switchgear.health.transitions import TRANSITIONS, Move
+from tools.reference.health_names import health_names
 from tools.reference.markdown import GENERATED, page, table
 
 _STATES: Mapping[Health, str] = {
@@ -37,7 +37,8 @@ _HEAD = f"""# Health of dependencies
 
 {GENERATED}
 Where a dependency stands, and how that changes. How to use it: [Watch a dependency](../how-to/watch-a-dependency.md).
-Why: [Absence is not evidence](../explanation/absence-is-not-evidence.md).
+Why: [Absence is not evidence](../explanation/absence-is-not-evidence.md). Below:
+[the options of a dependency](#dependency) and [every public name](#the-library) of `switchgear.health`.
 
 ## States
 
@@ -57,7 +58,7 @@ a row, and up to eight times as many if it goes on.
 
 def health_page() -> str:
     """Return docs/reference/health.md."""
-    return page([_HEAD, *_states(), _SOURCES, *_diagram(), *_moves(), *_options()])
+    return page([_HEAD, *_states(), _SOURCES, *_diagram(), *_moves(), *health_names()])
 
 
 def _states() -> Iterator[str]:
@@ -85,18 +86,3 @@ def _moves() -> Iterator[str]:
         for move, (sources, target) in TRANSITIONS.items()
     ]
     yield from table(("Move", "From", "To", "When"), rows)
-
-
-def _options() -> Iterator[str]:
-    yield "## Options\n"
-    yield "```text"
-    yield "\n".join(line.removeprefix("    ") for line in _option_lines())
-    yield "```"
-
-
-def _option_lines() -> Iterator[str]:
-    """Yield the options from the docstring of `Dependency`."""
-    lines = (Dependency.__doc__ or "").splitlines()
-    start = next(number for number, line in enumerate(lines) if line.lstrip().startswith("name "))
-    end = next(number for number, line in enumerate(lines) if line.lstrip().startswith("Raises"))
-    yield from lines[start : end - 1]

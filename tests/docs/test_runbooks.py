@@ -1,27 +1,21 @@
-"""The runbooks as pages: an example from each surface, and no command that is not there."""
+"""The runbooks as pages: an example from each surface, and a page for each code."""
 
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-import typer
 
 from switchgear.core.codes import FACTS, Code
 from switchgear.core.errors import SwitchgearError
 from switchgear.runbooks import PAGES, SECTIONS, page_of
-from switchgear.surfaces.cli.application import app
 from switchgear.surfaces.cli.failures import failure_of_error
 from switchgear.surfaces.rest.problems import problem_document
 from tests.docs.snippets import ROOT, snippets_of
 from tools.reference.runbook_examples import Refusals, examples
 
 FOLDER = ROOT / "docs" / "runbooks"
-_COMMAND = re.compile(r"`(switchgear [^`]+)`|^(switchgear .+)$", re.MULTILINE)
 
 
 def _text(name: str) -> str:
@@ -69,15 +63,6 @@ def test_what_the_ledger_keeps_names_the_code() -> None:
             assert example.error.code in {change.facts.get("code") for change in example.recorded}
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_every_command_is_one(name: str) -> None:
-    """Nobody types at night what the command line does not have: neither a command nor an option."""
-    root = typer.main.get_command(app)
-    for found in _COMMAND.finditer(_text(name)):
-        words = shlex.split((found[1] or found[2]).replace("\n", " "))[1:]
-        assert _unknown(root, words) == [], found[0]
-
-
 @pytest.mark.parametrize("code", list(Code))
 def test_one_wording_a_code(code: Code) -> None:
     """Where nothing more is said, Python, REST and the command line say what the code table says, word for word."""
@@ -92,14 +77,3 @@ def test_one_wording_a_code(code: Code) -> None:
 
 def _json(name: str) -> Iterator[str]:
     yield from (found.source for found in snippets_of(FOLDER / f"{name}.md") if found.language == "json")
-
-
-def _unknown(command: Any, words: list[str]) -> list[str]:  # noqa: ANN401 - the framework's command types are private
-    """Return the words of a command line that are neither a command, an option, nor what one of them takes."""
-    children = getattr(command, "commands", {})
-    if words and words[0] in children:
-        return _unknown(children[words[0]], words[1:])
-    if children and not command.invoke_without_command and (not words or words[0] != "--version"):
-        return words or ["a command"]
-    options = {option for parameter in command.params for option in parameter.opts}
-    return [word for word in words if word.startswith("--") and word not in options]

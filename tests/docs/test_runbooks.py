@@ -13,7 +13,7 @@ from switchgear.runbooks import PAGES, SECTIONS, page_of
 from switchgear.surfaces.cli.failures import failure_of_error
 from switchgear.surfaces.rest.problems import problem_document
 from tests.docs.snippets import ROOT, snippets_of
-from tools.reference.runbook_examples import Refusals, examples
+from tools.reference.runbook_examples import Met, Refusals, examples
 
 FOLDER = ROOT / "docs" / "runbooks"
 
@@ -40,18 +40,22 @@ def test_every_page_has_every_section(name: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_surface_is_shown(name: str) -> None:
     """Whoever sees a code anywhere recognises it on the page: Python, REST, command line, ledger."""
-    example = examples()[name]
+    example, text = examples()[name], _text(name)
     code = example.error.code
     assert page_of(code) == name
-    text = _text(name)
     assert f"{type(example.error).__name__}: {example.error}" in text
+    assert "In the ledger:" in text
+    (document, *_) = [*map(json.loads, _json(name)), None]
+    if example.met is Met.ACTION:
+        assert (document["code"], document["state"]) == (code, example.action().state)
+        assert f"      reason  {code}" in text
+        return
     assert f"exit code {int(FACTS[code].exit_code)}:\n" in text
     assert f"  see switchgear explain {code}\n" in text
-    (document, *_) = [*map(json.loads, _json(name)), None]
-    assert (document is not None) is example.served
-    if document is not None:
+    if example.met is Met.REFUSAL:
         assert (document["code"], document["type"]) == (code, f"urn:switchgear:code:{code}")
-    assert "In the ledger:" in text
+    else:
+        assert document is None
 
 
 def test_what_the_ledger_keeps_names_the_code() -> None:

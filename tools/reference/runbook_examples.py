@@ -1,4 +1,4 @@
-"""One example a runbook: an error as it is raised, and what the ledger keeps of it.
+"""One example a runbook: an error as it is raised, how it is met, and what the ledger keeps of it.
 
 The errors are those of the places that raise them, and the events are made by the engine's own decisions, so an example
 changes when they do. Nothing is drawn here.
@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import reduce
+from typing import Any
+
+import msgspec
 
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
@@ -31,7 +36,7 @@ from switchgear.core.errors import (
 from switchgear.core.outcome import Verdict
 from switchgear.execution import decide
 from switchgear.execution.contract import Refused, Uncertain
-from switchgear.execution.intent import Change, Intent
+from switchgear.execution.intent import Change, Intent, evolve
 from switchgear.execution.transitions import Kind, State
 from switchgear.health.obstacles import not_vouched
 from switchgear.health.standing import Health, Standing
@@ -47,17 +52,34 @@ class Refusals:
     facts: Mapping[str, object]
 
 
+class Met(StrEnum):
+    """Where whoever uses a gear meets a code."""
+
+    REFUSAL = "refusal"
+    """A request is answered with it, as a problem."""
+    ACTION = "action"
+    """The request was accepted, and the action says so."""
+    COMMAND = "command"
+    """The command itself says so: there is no server."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """What is shown of one page.
 
-    `recorded` is what the ledger keeps, or in words why it keeps nothing. `served` says whether REST answers with it;
-    what is not served is told by the command itself.
+    `recorded` is what the ledger keeps, or in words why it keeps nothing. `before` is the action that this happened to.
     """
 
     error: SwitchgearError
     recorded: tuple[Change, ...] | Refusals | str
-    served: bool = True
+    met: Met = Met.REFUSAL
+    before: Intent | None = None
+
+    def action(self) -> Intent:
+        """Return the action after what was recorded."""
+        assert self.before is not None
+        assert isinstance(self.recorded, tuple)
+        return reduce(lambda intent, change: evolve(intent, change, AT), self.recorded, self.before)
 
 
 _INTENT = Intent(
@@ -81,6 +103,15 @@ _INTENT = Intent(
 )
 _WAITING = decide.Backoff(base=0.5, cap=30.0)
 _NOW = decide.Moment(AT, draw=0.5)
+_APPROVAL = {
+    "rule": "deletions",
+    "quorum": 1,
+    "digest": "5f0c7a4e1b8d96320f4a7c15e8b2d9603a6f1c4e7b8d25903f6a1c4e7b8d2590",
+    "nonce": "",
+    "expires_at": AT + 3600.0,
+}
+_HELD_IS_MET = {"destructive-blocked": Met.ACTION, "tool-unregistered": Met.ACTION}
+"""Of what is held: the pages whose code no request is answered with. The others also refuse new actions."""
 _NO_INTENT = "Nothing: it is about no action."
 _NOT_WRITTEN = "Nothing: this is the ledger that cannot be written or read. `/readyz` and the log say so."
 
@@ -102,7 +133,7 @@ def _waiting() -> dict[str, Example]:
         ),
     }
     return {
-        page: Example(refusal, (decide.deferral(refusal, refusal.retry_after or 1.0, AT),))
+        page: _of(_waiting_intent(), refusal, (decide.deferral(refusal, refusal.retry_after or 1.0, AT),))
         for page, refusal in refusals.items()
     }
 
@@ -141,7 +172,10 @@ def _held() -> dict[str, Example]:
             "crm.create_order is not registered here", code=Code.TOOL_UNREGISTERED, policy="registry"
         ),
     }
-    return {page: Example(refusal, (decide.hold(refusal),)) for page, refusal in refusals.items()}
+    return {
+        page: Example(refusal, (decide.hold(refusal),), _HELD_IS_MET.get(page, Met.REFUSAL), _waiting_intent(page))
+        for page, refusal in refusals.items()
+    }
 
 
 def _at_the_door() -> dict[str, Example]:
@@ -163,26 +197,33 @@ def _ended() -> dict[str, Example]:
     """Return what an action came to."""
     failing = "the CRM answered 503 Service Unavailable"
     return {
-        "retry": Example(
+        "retry": _of(
+            _INTENT,
             RetryExhausted(failing, attempts=3, history=(failing,) * 3, dependency="crm"),
             _after(Refused(Code.DEPENDENCY_FAILED, failing, retryable=True, verdict=Verdict.FAILURE)),
         ),
-        "timeout": Example(
+        "timeout": _of(
+            _INTENT,
             DeadlineExceeded(code=Code.TIMEOUT_INTENT_EXECUTE, sent=True, operation="intent.execute", dependency="crm"),
             _after(Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "no answer within 30 s")),
         ),
-        "dependency-failed": Example(
-            SwitchgearError(failing, code=Code.DEPENDENCY_FAILED), _after(Uncertain(Code.DEPENDENCY_FAILED, failing))
+        "dependency-failed": _of(
+            _INTENT,
+            SwitchgearError(failing, code=Code.DEPENDENCY_FAILED),
+            _after(Uncertain(Code.DEPENDENCY_FAILED, failing)),
         ),
-        "in-doubt": Example(
+        "in-doubt": _of(
+            _INTENT,
             InDoubt("the engine ended before an answer came"),
             decide.after_interruption(_INTENT, _WAITING, _NOW, decide.ENGINE_ENDED),
         ),
-        "tool-failed": Example(
+        "tool-failed": _of(
+            _INTENT,
             NotApplied("there is no contact 7"),
             _after(Refused(Code.TOOL_FAILED, "there is no contact 7", retryable=False, verdict=Verdict.SUCCESS)),
         ),
-        "changed-meanwhile": Example(
+        "changed-meanwhile": _of(
+            _INTENT,
             NotApplied("somebody moved the user since", code=Code.CHANGED_MEANWHILE),
             _after(
                 Refused(
@@ -193,7 +234,8 @@ def _ended() -> dict[str, Example]:
                 )
             ),
         ),
-        "egress-denied": Example(
+        "egress-denied": _of(
+            _INTENT,
             Denied("169.254.10.7 is no public address", code=Code.EGRESS_DENIED, policy="egress", dependency="crm"),
             _after(
                 Refused(
@@ -204,13 +246,24 @@ def _ended() -> dict[str, Example]:
                 )
             ),
         ),
-        "cancelled": Example(
+        "cancelled": _of(
+            _waiting_intent(),
             Rejected("customer withdrew", code=Code.CANCELLED),
-            decide.cancellation(_ready(), "customer withdrew", "person:ada"),
+            decide.cancellation(_waiting_intent(), "customer withdrew", "person:ada"),
         ),
-        "approval": Example(
+        "approval": _of(
+            _waiting_intent(),
             Rejected(code=Code.APPROVAL_REQUIRED, policy="approval", state="pending_approval"),
-            (Change(Kind.APPROVAL_REQUESTED, {"rule": "deletions", "quorum": 1, "code": str(Code.APPROVAL_REQUIRED)}),),
+            (
+                Change(
+                    Kind.APPROVAL_REQUESTED,
+                    {
+                        "code": str(Code.APPROVAL_REQUIRED),
+                        "waiting_for": str(Code.APPROVAL_REQUIRED),
+                        "approval": _APPROVAL,
+                    },
+                ),
+            ),
         ),
     }
 
@@ -231,10 +284,10 @@ def _outside() -> dict[str, Example]:
         "store-in-use": Example(
             StoreError("gear.db is in use by process 4711.", code=Code.STORE_IN_USE),
             "Nothing: the second process never opened it.",
-            served=False,
+            met=Met.COMMAND,
         ),
         "invalid-configuration": Example(
-            OptionError("[server] port is 99999: write a number from 0 to 65535"), _NO_INTENT, served=False
+            OptionError("[server] port is 99999: write a number from 0 to 65535"), _NO_INTENT, met=Met.COMMAND
         ),
         "internal": Example(SwitchgearError("KeyError: 'order'"), log),
     }
@@ -244,8 +297,16 @@ def _after(result: Refused | Uncertain) -> tuple[Change, ...]:
     return decide.after_result(_INTENT, _WAITING, result, _NOW)
 
 
-def _ready() -> Intent:
-    return Intent(**{name: getattr(_INTENT, name) for name in _INTENT.__struct_fields__} | {"state": State.READY})
+def _of(before: Intent, error: SwitchgearError, recorded: tuple[Change, ...]) -> Example:
+    return Example(error, recorded, Met.ACTION, before)
+
+
+def _waiting_intent(page: str = "") -> Intent:
+    """Return an action that has not left; on the page of the destructive gate it destroys something."""
+    changed: dict[str, Any] = {"state": State.READY, "attempt": 0}
+    if page == "destructive-blocked":
+        changed |= {"tool": "sessions.delete", "key": "session-7", "arguments": {"session": "7"}, "destructive": True}
+    return msgspec.structs.replace(_INTENT, **changed)
 
 
 def _counted(refusal: Rejected) -> Refusals:

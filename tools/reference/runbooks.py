@@ -13,19 +13,23 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+from switchgear.control.intent_views import intent_view
 from switchgear.core.problems import retry_after_text
 from switchgear.execution.intent import Change
 from switchgear.runbooks import PAGES, runbook
 from switchgear.surfaces.cli.failures import CommandFailure, failure_of_error, failure_of_problem
+from switchgear.surfaces.cli.intents import draw_intent
 from switchgear.surfaces.cli.output import draw_failure
 from switchgear.surfaces.cli.rendering import draw_events
+from switchgear.surfaces.cli.submitting import exit_code_of
 from switchgear.surfaces.rest.problems import problem_document
 from tools.reference.markdown import GENERATED, page, table
-from tools.reference.runbook_examples import AT, Example, Refusals, examples
+from tools.reference.runbook_examples import AT, Example, Met, Refusals, examples
 
 _TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 _WHERE = "POST http://127.0.0.1:8420/v1/intents"
 _WIDTH = 110
+_TELLING = ("id", "tool", "state", "attempts", "code", "message", "waiting_for", "hindrance", "ended", "final")
 _SEEN = "Who sees it"
 
 _INDEX = f"""# Runbooks
@@ -61,22 +65,57 @@ def _page(name: str) -> str:
 
 
 def _shown(example: Example) -> Iterator[str]:
-    error = example.error
     yield "In Python:\n"
-    yield from _fenced("text", f"{type(error).__name__}: {error}")
-    failure = failure_of_error(error, where="switchgear.toml")
-    if example.served:
-        document = problem_document(error, _TRACE)
-        wait = retry_after_text(document["retry_after"])
-        header = "" if wait is None else f", with `Retry-After: {wait}`"
-        yield f"Over REST, status {document['status']}{header}:\n"
-        yield from _fenced("json", msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
-        failure = failure_of_problem(document, document["status"], where=_WHERE)
-    else:
-        yield "Not over REST: there is no server that could say it.\n"
+    yield from _fenced("text", f"{type(example.error).__name__}: {example.error}")
+    yield from _SURFACES[example.met](example)
+    yield from _recorded(example.recorded)
+
+
+def _refused(example: Example) -> Iterator[str]:
+    """Yield what a request is answered with, and what was accepted before says, if that is held by the same."""
+    document = problem_document(example.error, _TRACE)
+    wait = retry_after_text(document["retry_after"])
+    header = "" if wait is None else f", with `Retry-After: {wait}`"
+    yield f"Over REST, status {document['status']}{header}:\n"
+    yield from _fenced("json", _formatted(document))
+    yield from _failed(failure_of_problem(document, document["status"], where=_WHERE))
+    if example.before is not None:
+        yield "What was accepted before is held. `switchgear intents show` says so:\n"
+        yield from _fenced("text", _drawn_action(_action_document(example)))
+
+
+def _told_by_the_action(example: Example) -> Iterator[str]:
+    """Yield what an action that was accepted says of itself."""
+    document = _action_document(example)
+    told = {name: document[name] for name in _TELLING if document[name] is not None}
+    yield "In a gear the request is accepted, with status 202 over REST. The action itself says, among the rest:\n"
+    yield from _fenced("json", _formatted(told))
+    ended = int(exit_code_of(document, waited=True))
+    yield f"On the command line, `switchgear submit --wait` ends with exit code {ended} and prints:\n"
+    yield from _fenced("text", _drawn_action(document))
+
+
+def _told_by_the_command(example: Example) -> Iterator[str]:
+    yield "Not over REST: there is no server that could say it.\n"
+    yield from _failed(failure_of_error(example.error, where="switchgear.toml"))
+
+
+_SURFACES: Mapping[Met, Callable[[Example], Iterator[str]]] = {
+    Met.REFUSAL: _refused,
+    Met.ACTION: _told_by_the_action,
+    Met.COMMAND: _told_by_the_command,
+}
+
+
+def _failed(failure: CommandFailure) -> Iterator[str]:
     yield f"On the command line, exit code {int(failure.exit_code)}:\n"
     yield from _fenced("text", _drawn_failure(failure))
-    yield from _recorded(example.recorded)
+
+
+def _action_document(example: Example) -> dict[str, Any]:
+    view = intent_view(example.action(), lambda _tool, _tenant: None)
+    document: dict[str, Any] = msgspec.to_builtins(view)
+    return document
 
 
 def _recorded(recorded: tuple[Change, ...] | Refusals | str) -> Iterator[str]:
@@ -85,6 +124,14 @@ def _recorded(recorded: tuple[Change, ...] | Refusals | str) -> Iterator[str]:
         return
     yield "In the ledger:\n"
     yield from _fenced("text", _drawn_events(recorded))
+
+
+def _drawn_action(document: dict[str, Any]) -> str:
+    return _drawn(lambda console: draw_intent(console, document))
+
+
+def _formatted(document: dict[str, Any]) -> str:
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
 def _drawn_failure(failure: CommandFailure) -> str:

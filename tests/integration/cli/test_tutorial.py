@@ -18,6 +18,7 @@ pytestmark = pytest.mark.integration
 
 DOCS = Path(__file__).parents[3] / "docs"
 TUTORIALS = ("tutorial.md", "tutorial-survive-a-kill.md")
+PAGES = (*TUTORIALS, "how-to/act-as-two-people.md")
 BLOCK = re.compile(
     r"(?P<notes>(?:<!--[^\n]*-->\n)*)```sh\n(?P<commands>.*?)```\n(?:```text\n(?P<shown>.*?)```\n)?", re.DOTALL
 )
@@ -74,7 +75,7 @@ def free_ports() -> tuple[str, str]:
 
 
 @pytest.mark.timeout(SECONDS_MAX + 30)
-@pytest.mark.parametrize("page", TUTORIALS)
+@pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_tutorial_does_what_the_page_shows(page: str, tmp_path: Path) -> None:
     """A newcomer can finish a tutorial: each command ends as it says and prints what is shown."""
     steps, marks, work = blocks(page), tmp_path / "marks", tmp_path / "work"

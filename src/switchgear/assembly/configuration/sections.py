@@ -144,7 +144,8 @@ class KillSwitchSettings(Section):
     """How kill switches are kept and proven."""
 
     single_operator: bool = False
-    """Whether the one who tripped a switch may release it. By default another person does."""
+    """Whether the one who tripped a switch may release it, and who asked for a destructive action may force it.
+    By default another person does."""
     stale_after: float = Field(2.0, gt=0)
     """Where several engines share a store: switches that were not read for so long stop everything."""
     self_probe_every: float = Field(60.0, gt=0)

@@ -54,3 +54,10 @@ def test_what_is_not_executed_says_why() -> None:
     """A reason has words; nothing is skipped in silence."""
     skipped = [snippet for page in pages() for snippet in snippets_of(page) if snippet.reason is not None]
     assert all(len(snippet.reason.split()) >= 3 for snippet in skipped if snippet.reason is not None)
+
+
+def test_the_readme_can_be_pasted_into_a_file() -> None:
+    """Its programs are whole: nobody has to know of a shell that takes `await` at the top."""
+    programs = [snippet.source for snippet in snippets_of(ROOT / "README.md") if snippet.language == "python"]
+    assert len(programs) == 2
+    assert all(compile(program, "README.md", "exec") for program in programs)

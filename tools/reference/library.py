@@ -18,8 +18,9 @@ from tools.reference.markdown import GENERATED, page
 _HEAD = f"""# The library
 
 {GENERATED}
-`pip install switchgear` brings everything under *Guard*, with no third-party dependency. *Gear* needs
-`pip install 'switchgear[gear]'`. All times are seconds as float unless a name says otherwise.
+Everything under *Guard* needs the standard library only. *Gear* needs the extra `gear`:
+[install](../how-to/install.md). Dependency health and the destructive gate have
+[a page of their own](health.md#the-library). All times are seconds as float unless a name says otherwise.
 
 What each policy is for, and in which order they stand: [Policies](../policies/index.md).
 """

@@ -36,6 +36,12 @@ def test_the_index_names_every_page() -> None:
     assert set((ROOT / "docs").rglob("*.md")) - {index} <= listed
 
 
+def test_the_index_names_a_page_once() -> None:
+    """Whoever looks for a page knows where; what stands in two places is in neither."""
+    named = [found["target"] for found in _LINK.finditer(_prose(ROOT / "docs" / "index.md"))]
+    assert sorted(named) == sorted(set(named))
+
+
 def test_the_architecture_names_what_is_there() -> None:
     """Every file and folder that ARCHITECTURE.md sends a reader to is there."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")

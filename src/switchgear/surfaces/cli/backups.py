@@ -52,7 +52,7 @@ def restore(
     into: Annotated[Path, typer.Option("--into", metavar="FILE", help="Make this new store.")],
     as_json: JsonFlag = False,
 ) -> int:
-    """Make a new store of a backup, offline. It is frozen until `ledger thaw`: what happened since is forgotten."""
+    """Make a new store from a backup, offline. It is frozen until `ledger thaw`: what happened since is forgotten."""
     output = Output(as_json=as_json)
     try:
         with _busy(output, "checking and copying the backup"):

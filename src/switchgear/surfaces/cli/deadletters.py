@@ -62,7 +62,9 @@ def requeue(
     tool: ToolOption = None,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
-    per_second: Annotated[float, typer.Option("--per-second", help="With --all: the most that start so.")] = 10.0,
+    per_second: Annotated[
+        float, typer.Option("--per-second", help="With --all: how many start in a second at most.")
+    ] = 10.0,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,

@@ -25,7 +25,7 @@ def force(
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
-    """Let a destructive action that is held leave once, whatever dependency does not vouch for it now.
+    """Let a held destructive action leave once, although a dependency does not vouch for it now.
 
     It is recorded with what it overrides. A kill switch is never overridden.
     """

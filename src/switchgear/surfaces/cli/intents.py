@@ -88,7 +88,7 @@ def cancel(
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
-    """Cancel an action that has not left. One that has left only gets the wish on record."""
+    """Cancel an action that has not left. One that has left is only asked to stop."""
     return post(path_of(intent, "/cancel"), {"reason": reason}, draw_intent, url, token, as_json=as_json)
 
 

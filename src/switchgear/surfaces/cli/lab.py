@@ -38,7 +38,7 @@ def simulate_(
     trace: Annotated[bool, typer.Option("--trace", help="Print all that happens in it; needs --seed.")] = False,
     as_json: JsonFlag = False,
 ) -> int:
-    """Run the whole engine from seeds, with crashes, faults and leaps, and check every law after each."""
+    """Run the whole engine from seeds, with crashes, faults and clock jumps, and check every law after each."""
     output = Output(as_json=as_json)
     if seed is not None:
         return _one(output, simulate(seed, lines=trace))

@@ -1,4 +1,4 @@
-"""The command `ledger rebuild`: makes the rows of a store anew from its ledger, into a new file. No server is asked."""
+"""The command `ledger rebuild`: rebuilds the rows of a store from its ledger, into a new file. No server is asked."""
 
 from __future__ import annotations
 

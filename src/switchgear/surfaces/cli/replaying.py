@@ -1,4 +1,4 @@
-"""The command `intents replay`: verify, resume, or execute anew, one action or many."""
+"""The command `intents replay`: verify, resume, or execute again, one action or many."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def replay(
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
-    """Look at an action again (verify), let it go on (resume), or do what has no effect now anew (re-execute).
+    """Look at an action again (verify), let it go on (resume), or do again what has no effect now (re-execute).
 
-    Many are replayed one after the other; it stops at the first that comes to be in doubt.
+    Many are replayed one after the other; it stops at the first that becomes in doubt.
     """
     chosen = {"state": state, "tool": tool, "since": since}
     many = any(value is not None for value in chosen.values())

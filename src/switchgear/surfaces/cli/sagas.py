@@ -110,7 +110,7 @@ def cancel(
 def resume(
     saga: SagaId,
     *,
-    how: Annotated[str, typer.Option("--how", help="retry: begin anew what is missing. done: it was done by hand.")],
+    how: Annotated[str, typer.Option("--how", help="retry: run what is missing again. done: it was done by hand.")],
     reason: ReasonOption,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,

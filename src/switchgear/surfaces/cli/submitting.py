@@ -57,10 +57,11 @@ DeadlineOption = Annotated[
 ]
 TimeBoxOption = Annotated[
     float | None,
-    typer.Option("--time-box", metavar="SECONDS", help="Have its tool's revert undo it so long after it left."),
+    typer.Option("--time-box", metavar="SECONDS", help="Have its tool's revert undo it so many seconds after it left."),
 ]
 DelayOption = Annotated[
-    float | None, typer.Option("--delay", metavar="SECONDS", min=0, help="Do not let it leave before so long from now.")
+    float | None,
+    typer.Option("--delay", metavar="SECONDS", min=0, help="Do not let it leave before so many seconds from now."),
 ]
 NotBeforeOption = Annotated[
     float | None,
@@ -69,7 +70,7 @@ NotBeforeOption = Annotated[
 PriorityOption = Annotated[
     str | None,
     typer.Option(
-        "--priority", help="critical_plus, critical (default), sheddable_plus or sheddable: what of yours goes first."
+        "--priority", help="critical_plus, critical (default), sheddable_plus or sheddable: which of yours goes first."
     ),
 ]
 

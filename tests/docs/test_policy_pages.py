@@ -213,7 +213,7 @@ def test_a_policy_page_has_the_one_skeleton(name: str) -> None:
 def test_a_policy_page_mends_its_anti_patterns(name: str) -> None:
     """What is wrong is shown beside what is right, both as code."""
     section = _section(name, "Anti-patterns")
-    assert section.count("**Wrong.**") == section.count("**Mended.**") >= 2
+    assert section.count("**Wrong.**") == section.count("**Better.**") >= 2
 
 
 @pytest.mark.parametrize("kind", _KNOWN)

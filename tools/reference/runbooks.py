@@ -36,7 +36,7 @@ _INDEX = f"""# Runbooks
 
 {GENERATED}
 One page for each failure code, or for a family of codes. Written for whoever is called at night: what it means, what is
-at risk, where to look first, how to mend it, and what not to do.
+at risk, where to look first, how to fix it, and what not to do.
 
 `switchgear explain CODE` prints the same page. It comes with the package and reaches no server. The `type` of a problem
 leads here too: give it to `explain` as it is, or set `[server] documentation` to where these pages are published.

@@ -15,7 +15,7 @@ SECTIONS = (
     "Who sees it",
     "Is anything at risk",
     "First look",
-    "Mend",
+    "Fix",
     "What not to do",
     "Afterwards",
 )

@@ -26,7 +26,7 @@ Word = Annotated[
 
 
 def explain(word: Word, *, as_json: JsonFlag = False) -> int:
-    """Explain a failure code: what it means, what is at risk, where to look first, and how to mend it."""
+    """Explain a failure code: what it means, what is at risk, where to look first, and how to fix it."""
     name = page_named(word)
     if name is None:
         raise _unknown(word)

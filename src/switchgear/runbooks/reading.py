@@ -46,4 +46,5 @@ def _meaning(code: Code, *, named: bool) -> Iterator[str]:
     later = "may be let in later, unchanged" if facts.decision == "defer" else "will not be let in as it is"
     yield facts.meaning
     yield f"Advice: {facts.advice}"
-    yield f"`{code}`: the request {later}. As a refusal: HTTP status {facts.http_status}, exit code {int(facts.exit_code)}."
+    answered = f"HTTP status {facts.http_status}, exit code {int(facts.exit_code)}"
+    yield f"`{code}`: the request {later}. As a refusal: {answered}."

@@ -71,8 +71,11 @@ def health_names() -> Iterator[str]:
     yield from table(
         ("Bound", "At most", "Of what"), [(f"`{name}`", f"{most:,}", what) for name, most, what in _BOUNDS]
     )
-    for title, names in _GROUPS:
-        yield f"## {title}\n"
+    known = {name for _, names in _GROUPS for name in names}
+    further = tuple(name for name in health.__all__ if name not in known)
+    for title, names in (*_GROUPS, ("Further names", further)):
+        if names:
+            yield f"## {title}\n"
         for name in names:
             yield from _entry(name, getattr(health, name))
 

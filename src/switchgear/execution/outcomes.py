@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Overloaded
-from switchgear.guard.expiry import Armed, Timers
+from switchgear.guard.expiry import Timers
 
 WAIT_MAX = 31 * 86_400.0
 """The longest that anybody waits, in seconds: who wants to wait for ever asks again."""
@@ -33,7 +33,7 @@ class Outcomes(Generic[T]):
         self._clock = clock
         self._timers = Timers(clock)
         self._waiters_max = waiters_max
-        self._waiting: dict[str, list[asyncio.Future[T]]] = {}
+        self._waiting: dict[str, list[asyncio.Future[T | None]]] = {}
         self._count = 0
 
     def announce(self, settled: T) -> None:
@@ -58,20 +58,30 @@ class Outcomes(Generic[T]):
                 policy="waiters",
                 retry_after=1.0,
             )
-        waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        expiries = self._timers.expiries()
+        waiter: asyncio.Future[T | None] = expiries.loop.create_future()
         line = self._waiting.setdefault(name, [])
         line.append(waiter)
         self._count += 1
-        armed = Armed(self._timers, self._clock.monotonic() + min(seconds, WAIT_MAX))
+        late = expiries.watch(self._clock.monotonic() + min(seconds, WAIT_MAX), _Late(waiter))
         try:
             return await waiter
-        except asyncio.CancelledError:
-            if armed.disarm():
-                return None
-            raise
         finally:
-            armed.disarm()
+            late.forget()
             self._count -= 1
             line.remove(waiter)
             if not line:
                 self._waiting.pop(name, None)
+
+
+class _Late:
+    """What answers a waiter with None when its time is over."""
+
+    __slots__ = ("_waiter",)
+
+    def __init__(self, waiter: asyncio.Future[Any]) -> None:
+        self._waiter = waiter
+
+    def cancel(self) -> None:
+        if not self._waiter.done():
+            self._waiter.set_result(None)

@@ -16,7 +16,7 @@ from typing import Any
 _HEEDING_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 """What runs in the background ignores Ctrl-C, and its children inherit that; these are to heed it all the same."""
 SWITCHGEAR = [sys.executable, "-P", "-c", f"{_HEEDING_CTRL_C}; from switchgear.launch import main; main()"]
-END_SECONDS = 20
+END_SECONDS = 120
 TOOLS = """
 [tools."slow.read"]
 function = "slow_tools:read"
@@ -157,8 +157,8 @@ def start_in(server: Server, *words: str) -> subprocess.Popen[str]:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Return once `condition` holds, at most ten seconds later."""
-    until = time.monotonic() + 10
+    """Return once `condition` holds, at most two minutes later."""
+    until = time.monotonic() + END_SECONDS
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)

@@ -18,7 +18,7 @@ from switchgear.core.errors import OptionError
 from switchgear.health.evidence import Polarity
 from switchgear.health.probe import Probe, ProbeFailed
 from switchgear.health.probes import HttpProbe, TcpProbe, UnixSocketProbe
-from tests.integration.adapters.real_server import STARTED_WITHIN_SECONDS, free_port, pause
+from tests.integration.adapters.real_server import STARTED_WITHIN_SECONDS, pause
 from tests.integration.health.asking import verdict
 from tests.integration.health.scripted import (
     Script,
@@ -30,6 +30,7 @@ from tests.integration.health.scripted import (
     silent,
     trickling,
 )
+from tests.ports import free_port
 
 pytestmark = pytest.mark.integration
 

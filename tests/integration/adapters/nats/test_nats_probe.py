@@ -18,8 +18,9 @@ from switchgear.adapters.nats import NatsProbe
 from switchgear.health.evidence import Polarity
 from switchgear.health.probe import ProbeFailed
 from tests.integration.adapters.nats.server import nats_server
-from tests.integration.adapters.real_server import RealServer, free_port
+from tests.integration.adapters.real_server import RealServer
 from tests.integration.health.asking import until_positive, verdict
+from tests.ports import free_port
 
 pytestmark = pytest.mark.integration
 

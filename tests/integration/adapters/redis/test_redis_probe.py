@@ -17,9 +17,10 @@ import redis.cluster
 from switchgear.adapters.redis import RedisProbe
 from switchgear.health.evidence import Polarity
 from switchgear.health.probe import ProbeFailed
-from tests.integration.adapters.real_server import STARTED_WITHIN_SECONDS, RealServer, free_port
+from tests.integration.adapters.real_server import STARTED_WITHIN_SECONDS, RealServer
 from tests.integration.adapters.redis.server import redis_cluster, redis_server
 from tests.integration.health.asking import until_positive, verdict
+from tests.ports import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -13,4 +13,4 @@ USUAL = 100
 
 def examples(usual: int) -> int:
     """Return how many examples are tried in this run where people usually try `usual`; at least one."""
-    return max(1, usual * settings.default.max_examples // USUAL)
+    return max(1, usual * settings().max_examples // USUAL)

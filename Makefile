@@ -27,6 +27,8 @@ PASSED = $(if $(ARGS),,$(shell test -f .cache/fast-tests && ! find $(CODE) docs 
 	-newer .cache/fast-tests | grep -q . && echo yes))
 PYTEST = $(BIN)/python -m pytest
 AT_ONCE = -n 2
+# A file stays on one worker, with its servers. In their order: the files of few and long tests are not left to the end.
+BY_FILE = --dist loadfile --no-loadscope-reorder
 
 .PHONY: help sync demo check test coverage mutants soak drills bench docs docs-check format lint types layers fast-tests constraints clean distclean
 
@@ -41,7 +43,7 @@ check: format lint types layers docs-check fast-tests ## format, lint, types, la
 
 test: .venv/.synced ## every test, real servers included (ARGS="-k breaker")
 	$(PYTEST) $(AT_ONCE) $(FAST_TESTS) $(if $(PASSED),-m packaging) $(ARGS) || test $$? = 5 # 5: none of them was asked for
-	$(PYTEST) $(AT_ONCE) --dist loadfile $(SLOW_TESTS) $(ARGS) --ignore=$(SPEED_TEST) || test $$? = 5
+	$(PYTEST) $(AT_ONCE) $(BY_FILE) $(SLOW_TESTS) $(ARGS) --ignore=$(SPEED_TEST) || test $$? = 5
 	$(PYTEST) $(SPEED_TEST) $(ARGS) || test $$? = 5 # by itself: it measures
 
 coverage: .venv/.synced ## unit and property tests with the lines and branches they miss

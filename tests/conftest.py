@@ -1,7 +1,8 @@
 """What every test shares: Hypothesis profiles and where its examples are kept. Fixtures stay near their use.
 
-Profiles: `default` for people; `ci` (chosen when the variable CI is set) tries more and forgives slowness.
-Every failing example is printed as a blob that `@reproduce_failure` takes.
+Profiles: `default` for people; `ci` (chosen when the variable CI is set) tries fewer and forgives slowness; `thorough`
+tries ten times as many, by hand: `--hypothesis-profile=thorough`. Every failing example is printed as a blob that
+`@reproduce_failure` takes.
 """
 
 import gc
@@ -16,7 +17,14 @@ settings.register_profile("default", deadline=None, max_examples=100, print_blob
 settings.register_profile(
     "ci",
     deadline=None,
-    max_examples=200,
+    max_examples=40,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "thorough",
+    deadline=None,
+    max_examples=1_000,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND_SECONDS_MAX = 30.0
+COMMAND_SECONDS_MAX = 240.0
 _FILE = "python file="
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^`\n]*)\n(?P<body>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE)
 _REASON = re.compile(r"<!-- not executed: (?P<reason>[^>]+) -->\s*\Z")

@@ -15,7 +15,7 @@ import pytest
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 DEMO = [sys.executable, "-P", "-c", "from switchgear.launch import main; main()", "demo"]
-END_SECONDS = 90
+END_SECONDS = 240
 
 
 def started(folder: Path, *words: str) -> subprocess.Popen[str]:
@@ -95,7 +95,7 @@ def test_killed_demo_leaves_no_upstream_behind(tmp_path: Path) -> None:
     wait_until_effects(folder)
     demo.kill()
     demo.communicate(timeout=END_SECONDS)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while left_behind(folder):
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -123,7 +123,7 @@ def test_demo_refuses_a_folder_that_is_there(tmp_path: Path) -> None:
 def wait_until_effects(folder: Path) -> None:
     """Return once the upstream has applied something."""
     log = folder / "crm-effects.jsonl"
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not log.exists() or not log.stat().st_size:
         assert time.monotonic() < until
         time.sleep(0.05)

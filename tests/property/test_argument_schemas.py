@@ -13,6 +13,7 @@ from referencing import Registry
 from switchgear.core.errors import Invalid
 from switchgear.execution.arguments import _compiled, schema_problems, validate
 from switchgear.execution.contract import Tool
+from tests.effort import examples
 
 TYPES = st.sampled_from(["string", "integer", "number", "boolean", "object", "array", "null"])
 NUMBERS = st.sampled_from([0, 1, -1, 2, 1.0, 0.0, -0.0, 0.1, 2**53 - 1, -(2**53 - 1), 9007199254740992.0, 1e22, 5e-324])
@@ -52,7 +53,7 @@ def _keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]
 SCHEMAS = st.recursive(st.booleans(), _keywords, max_leaves=5)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     SCHEMAS,
     st.sampled_from([True, {"type": "integer"}, {"const": 1}, {"uniqueItems": True}]),

@@ -9,6 +9,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from switchgear.core.outcome import Verdict
 from switchgear.policies.breaker import Breaker, BreakerMachine, Phase
+from tests.effort import examples
 
 MIDDLE = 0.5
 VERDICTS = st.sampled_from(list(Verdict))
@@ -127,7 +128,7 @@ class BreakerWalk(RuleBasedStateMachine):
 
 
 TestBreakerWalk = BreakerWalk.TestCase
-TestBreakerWalk.settings = settings(max_examples=150, stateful_step_count=40)
+TestBreakerWalk.settings = settings(max_examples=examples(150), stateful_step_count=40)
 
 RECORDED = st.sampled_from([Verdict.SUCCESS, Verdict.FAILURE])
 OUTCOMES = st.lists(st.tuples(st.integers(0, 40), RECORDED, st.booleans()), max_size=60)

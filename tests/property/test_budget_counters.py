@@ -40,6 +40,7 @@ from switchgear.ledger.chain import seal
 from switchgear.ledger.events import EventEncoder, Recorded, read
 from switchgear.storage.abilities import Store
 from switchgear.storage.opening import open_store
+from tests.effort import examples
 from tests.unit.execution.rig import ACME, Flaky, engine_on
 
 EFFECTS = {"crm.read": Effect.READ_ONLY, "crm.keyed": Effect.KEYED, "crm.opaque": Effect.OPAQUE}
@@ -239,7 +240,7 @@ def _by_hand(events: Sequence[Recorded]) -> tuple[Counter[str], Counter[str]]:
     return reserved, settled
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(seed=st.integers(0, 1 << 30))
 def test_reserved_is_settled_plus_held_whatever_happens(seed: int) -> None:
     """Counters equal the fold over the events over crashes, doubt, resolve, abandon, requeue and running again."""

@@ -25,6 +25,7 @@ from switchgear.execution.transitions import DOUBTFUL, State
 from switchgear.ledger.chain import seal
 from switchgear.ledger.events import read
 from switchgear.storage.opening import open_store
+from tests.effort import examples
 from tests.unit.execution.rig import Flaky, Rig, Script, engine_on
 
 TOOL = Tool(name="crm.order", requires=("crm",), effect=Effect.OPAQUE, attempts=2, backoff_base=0.1)
@@ -187,7 +188,7 @@ class Office:
                 assert "abandoned" not in kinds[:place], "what may have been applied was requeued"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(seed=st.integers(0, 1 << 30))
 def test_a_dead_letter_is_never_lost_and_never_silently_retried(seed: int) -> None:
     """SEMANTICS §9: it stays until a person requeues or discards it, and what may have been applied never runs."""

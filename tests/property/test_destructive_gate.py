@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from switchgear.core.clock import VirtualClock
 from switchgear.core.errors import DestructiveBlocked
 from switchgear.health import Confirmed, DestructiveGate, Health, Inferred, Inventory, Standing, Witness
+from tests.effort import examples
 
 NAMES = ("redis", "api_socket", "nats")
 MAX_AGE = 30.0
@@ -135,7 +136,7 @@ class GateWalk(RuleBasedStateMachine):
         assert all((record.last_blocked is None) == (record.blocked == 0) for record in records)
 
 
-GateWalk.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+GateWalk.TestCase.settings = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)
 TestGateWalk = GateWalk.TestCase
 
 

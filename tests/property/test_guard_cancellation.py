@@ -27,6 +27,7 @@ from switchgear import (
 )
 from switchgear.guard.expiry import Timers
 from switchgear.testing import VirtualClock
+from tests.effort import examples
 from tests.turns import turns
 
 
@@ -71,7 +72,7 @@ CALLS = st.lists(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(CALLS)
 def test_no_place_token_or_timer_is_lost_whenever_calls_are_cancelled(
     calls: list[tuple[float, bool, int | None]],
@@ -126,7 +127,7 @@ async def read_all(guard: Guard, clock: VirtualClock, calls: list[tuple[float, b
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(CALLS, st.booleans())
 def test_no_place_token_or_timer_is_lost_whenever_iterations_are_cancelled(
     calls: list[tuple[float, bool, int | None]],
@@ -234,7 +235,7 @@ async def slow_answer(_error: Exception) -> None:
     await turns(3)
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(CALLS)
 def test_no_copy_waiter_or_fault_is_left_whenever_calls_are_cancelled(
     calls: list[tuple[float, bool, int | None]],

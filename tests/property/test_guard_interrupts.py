@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchgear import Breaker, Bulkhead, Guard, RateLimit, Retry, Shedding
+from tests.effort import examples
 from tests.unit.guard.interrupting import Alarm, Clock, Interrupter, failing, items, scene, work
 
 PLACES: list[dict[str, Any]] = [
@@ -38,7 +39,7 @@ def act(guard: Guard, way: str, *, fails: bool) -> None:
         guard.call(function)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     places=st.sampled_from(PLACES),
     others=st.sets(st.sampled_from(sorted(OTHERS))),

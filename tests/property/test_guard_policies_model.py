@@ -32,6 +32,7 @@ from switchgear.guard import Permit
 from switchgear.guard.expiry import Timers
 from switchgear.policies.places import PRIORITIES
 from switchgear.testing import VirtualClock
+from tests.effort import examples
 
 PLACES = 3
 QUEUE = 2
@@ -246,4 +247,4 @@ class EveryPolicy(RuleBasedStateMachine):
 
 
 TestEveryPolicy = EveryPolicy.TestCase
-TestEveryPolicy.settings = settings(max_examples=60, stateful_step_count=40)
+TestEveryPolicy.settings = settings(max_examples=examples(60), stateful_step_count=40)

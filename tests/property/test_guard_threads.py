@@ -51,7 +51,7 @@ def test_any_mix_of_threads_adds_up(seed: int) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     statistics = guard.statistics()
     assert sum(totals.values()) == 2_400
     assert statistics.calls == totals["let in"] == statistics.successes + statistics.failures + statistics.ignored

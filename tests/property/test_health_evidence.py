@@ -14,6 +14,7 @@ from switchgear.health.evidence import Evidence, Polarity, Source
 from switchgear.health.machine import HealthMachine
 from switchgear.health.schedule import NO_BREAKER, next_probe
 from switchgear.health.standing import Health
+from tests.effort import examples
 
 DAY = 86_400.0
 REDIS = Dependency("redis", kind="redis", degraded_after=1.0)
@@ -152,7 +153,7 @@ class Day:
         return next((at for at, after in states if after is Health.HEALTHY), inf)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(OUTAGES, st.floats(0.0, 0.999))
 def test_a_day_of_outages(script: list[tuple[float, float, Polarity]], seed: float) -> None:
     """Each outage that was seen is left through recovering, in bounded time, and the same way each time."""

@@ -30,6 +30,7 @@ from switchgear.storage.abilities import (
 )
 from switchgear.storage.opening import open_store
 from switchgear.testing.storage_scenes import suite_seal
+from tests.effort import examples
 
 TENANTS = st.sampled_from(["a", "b", "ü"])
 KEYS = st.sampled_from(["k1", "k2", "k3"])
@@ -221,7 +222,9 @@ class SqliteMachine(JournalMachine):
     durable = True
 
 
-@pytest.mark.parametrize(("machine", "examples"), [(JournalMachine, 60), (SqliteMachine, 25)])
-def test_a_store_is_two_dictionaries_and_a_list(machine: type[JournalMachine], examples: int) -> None:
+@pytest.mark.parametrize(("machine", "usual"), [(JournalMachine, 60), (SqliteMachine, 25)])
+def test_a_store_is_two_dictionaries_and_a_list(machine: type[JournalMachine], usual: int) -> None:
     """Whatever is appended, in whatever groups, store and model agree in every answer."""
-    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=examples(usual), stateful_step_count=20, deadline=None)
+    )

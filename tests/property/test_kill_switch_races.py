@@ -41,6 +41,7 @@ from switchgear.guard import Guard
 from switchgear.ledger.chain import seal
 from switchgear.ledger.events import EventEncoder, read
 from switchgear.testing import FaultyStore, StoreFaults
+from tests.effort import examples
 from tests.unit.execution.rig import ACME, GLOBEX, Flaky, Script, engine_on
 
 TOOLS = {"crm.update": ("crm",), "crm.read": ("crm", "mail"), "mail.send": ("mail",)}
@@ -155,7 +156,7 @@ def covering(tenant: str, tool: str, on: dict[str, dict[str, str]], modes: Itera
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 2**32))
 def test_law_6_nothing_is_recorded_past_a_kill_switch(seed: int) -> None:
     """Neither an acceptance nor a dispatch that a switch stops stands behind its trip in the log."""

@@ -12,6 +12,7 @@ from switchgear.core.clock import VirtualClock
 from switchgear.execution.leases.lease import Instant, Lease, LeaseOptions
 from switchgear.execution.leases.watch import Watch
 from switchgear.lab.simulation import simulate
+from tests.effort import examples
 
 OPTIONS = LeaseOptions(shared=True, ttl=15.0, margin=3.0)
 SECONDS = st.sampled_from((0.0, 0.0, 0.1, 2.0, 5.0, 11.0, 14.0, 16.0, 40.0))
@@ -83,7 +84,7 @@ ACTS = (Pair.send, Pair.land, Pair.acknowledge, Pair.begin, Pair.read, Pair.end,
 
 
 @given(st.lists(st.tuples(st.sampled_from(ACTS), SECONDS), max_size=60), PACES)
-@settings(max_examples=1_000)
+@settings(max_examples=examples(1_000))
 def test_whoever_is_called_lost_sends_nothing_any_more(
     acts: list[tuple[Callable[[Pair], None], float]], pace: float
 ) -> None:

@@ -23,6 +23,7 @@ from switchgear.ledger.keys import SigningKey
 from switchgear.ledger.verify import verify_export, verify_exports
 from switchgear.storage.abilities import Append
 from switchgear.storage.memory import MemoryStore
+from tests.effort import examples
 from tests.unit.ledger.signing import KEY, OTHER_KEY, Book, cut, resealed
 
 _COUNT = 6
@@ -205,7 +206,7 @@ NOTES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.lists(CHANGES, max_size=3),
     st.sampled_from([[], [KEY], [OTHER_KEY], [OTHER_KEY, KEY]]),
@@ -219,7 +220,7 @@ def test_both_verifiers_say_the_same(
     assert ours == theirs
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.integers(1, len(SIGNED) - 2), BODY_MEMBERS, VALUES)
 def test_both_judge_bodies_the_same(at: int, member: str, value: object) -> None:
     """A body that fits its hash and is no event of ours: each verifier knows every member, its type and its rules."""
@@ -227,7 +228,7 @@ def test_both_judge_bodies_the_same(at: int, member: str, value: object) -> None
     assert ours == theirs
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(CHANGES, max_size=1), st.integers(0, 8), st.booleans())
 def test_both_read_segments_the_same(
     changes: list[Callable[[list[str]], list[str]]],

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from switchgear.policies.levels import CODES, LEVELS, Bucket, Taken, charge_all, reserve_all, standing_of
 from switchgear.policies.rate_limit import RateLimit
 from switchgear.policies.refusal import Refusal
+from tests.effort import examples
 
 SLACK = 1e-6
 
@@ -104,7 +105,7 @@ class LevelsWalk(RuleBasedStateMachine):
 
 
 TestLevelsWalk: Any = LevelsWalk.TestCase
-TestLevelsWalk.settings = settings(max_examples=60, stateful_step_count=30)
+TestLevelsWalk.settings = settings(max_examples=examples(60), stateful_step_count=30)
 
 
 @given(cost=st.integers(1, 10), early=st.integers(0, 9), pause=st.floats(0, 30), later=st.integers(0, 10))

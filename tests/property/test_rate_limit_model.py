@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from switchgear.policies.rate_limit import RateLimit, RateLimitMachine, limiter_for
+from tests.effort import examples
 
 
 class LimiterWalk(RuleBasedStateMachine):
@@ -69,7 +70,7 @@ class LimiterWalk(RuleBasedStateMachine):
 
 
 TestLimiterWalk = LimiterWalk.TestCase
-TestLimiterWalk.settings = settings(max_examples=100, stateful_step_count=40)
+TestLimiterWalk.settings = settings(max_examples=examples(100), stateful_step_count=40)
 
 
 @given(

@@ -25,6 +25,7 @@ from switchgear.ledger.chain import seal
 from switchgear.ledger.events import Recorded, read
 from switchgear.storage.abilities import Append, Appended, Store
 from switchgear.storage.opening import open_store
+from tests.effort import examples
 from tests.unit.execution.rig import Flaky, Rig, Script, engine_on
 
 NO = Refused(Code.TOOL_FAILED, "no", retryable=False, verdict=Verdict.SUCCESS)
@@ -178,7 +179,7 @@ async def test_every_start_has_one_end_whichever_append_the_engine_dies_at(effec
     assert deaths > 5
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     effect=st.sampled_from(list(Effect)),
     mode=st.sampled_from(list(Mode)),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from switchgear.policies.retry_budget import RetryBudget, RetryBudgetMachine
+from tests.effort import examples
 
 SLACK = 1e-6
 EDGE = 2e-9  # seconds: the machine lets a withdrawal go that is a nanosecond short of the window
@@ -176,4 +177,4 @@ class BudgetWalk(RuleBasedStateMachine):
 
 
 TestBudgetWalk = BudgetWalk.TestCase
-TestBudgetWalk.settings = settings(max_examples=60, stateful_step_count=30)
+TestBudgetWalk.settings = settings(max_examples=examples(60), stateful_step_count=30)

@@ -36,6 +36,7 @@ from switchgear.ledger.chain import seal
 from switchgear.ledger.folding import stream_entries
 from switchgear.storage.abilities import Append, Appended, Store
 from switchgear.storage.opening import open_store
+from tests.effort import examples
 from tests.unit.execution.rig import ACME, Flaky, engine_on
 
 TOOLS = {
@@ -334,7 +335,7 @@ def _drawn(rng: random.Random, key: str) -> tuple[StepDefinition, ...]:
     return steps_of(key, *tools, pivot=pivot)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(seed=st.integers(0, 1 << 30))
 def test_no_seed_leaves_a_saga_half_done(seed: int) -> None:
     """Over crashes, stumbling ledgers, cancels and every kind of answer, a saga is all done or all undone."""

@@ -12,6 +12,7 @@ from switchgear.core.outcome import Verdict
 from switchgear.policies.places import PRIORITIES, Priority
 from switchgear.policies.shedding import Shedding, SheddingMachine
 from switchgear.policies.shedding.throttling import Throttle
+from tests.effort import examples
 
 CLASSES = st.sampled_from(PRIORITIES)
 TENANTS = st.sampled_from(["a", "b", "c", None])
@@ -242,7 +243,7 @@ class SheddingWalk(RuleBasedStateMachine):
 
 
 TestSheddingWalk = SheddingWalk.TestCase
-TestSheddingWalk.settings = settings(max_examples=150, stateful_step_count=50)
+TestSheddingWalk.settings = settings(max_examples=examples(150), stateful_step_count=50)
 
 
 @given(weights=st.tuples(st.integers(1, 9), st.integers(1, 9)), more=st.integers(0, 5), served=st.integers(1, 150))

@@ -17,6 +17,7 @@ from switchgear.execution.contract import Call, Refused, Result, Succeeded, Tool
 from switchgear.execution.engine import Engine
 from switchgear.execution.time_boxes.box import SPACE, STREAM_PREFIX, encoded_box, folded_box
 from switchgear.ledger.events import read
+from tests.effort import examples
 from tests.unit.execution.rig import ACME, Rig, engine_on, running
 
 TERM = 30.0
@@ -112,7 +113,7 @@ async def check(rig: Rig, door: Door) -> None:
         assert row.facet in ("needs_operator", "reverting")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(fates=FATES, answers=ANSWERS, restart=st.booleans())
 def test_nothing_holds_for_ever_and_nothing_is_reverted_twice(
     fates: list[str], answers: list[str], *, restart: bool

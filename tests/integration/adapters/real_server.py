@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-STARTED_WITHIN_SECONDS = 10.0
+from tests.ports import free_port
+
+STARTED_WITHIN_SECONDS = 40.0
 
 
 def find_program(name: str) -> str:
@@ -27,14 +29,6 @@ def find_program(name: str) -> str:
         say(f"{name} is not installed; tools/install-servers does it")
     assert path is not None
     return path
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def pause(process: subprocess.Popen[bytes]) -> None:

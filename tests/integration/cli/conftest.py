@@ -23,7 +23,7 @@ def gear(server: Server) -> Run:
     """Run command lines against the server, with a saved token of the tenant acme."""
     assert run_in(server.folder, "token", "--tenant", "acme", "--save").exit_code == 0
 
-    def run(*words: str, text: str | None = None, **variables: str) -> Ran:
+    def run(*words: str, text: str = "", **variables: str) -> Ran:
         return run_in(server.folder, *words, text=text, **{"SWITCHGEAR_URL": server.url, **variables})
 
     return run

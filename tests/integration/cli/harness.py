@@ -1,4 +1,9 @@
-"""Runs the command line, and servers, as processes of their own in a folder of their own."""
+"""Runs the command line here, or as a process of its own, and servers as processes of their own, each in a folder.
+
+Starting Python and loading the command line takes a second. So a command runs in the process of the test, by the same
+entry point, with folder, environment, input and output of its own. Where the process is the point, as for signals,
+servers and what is on sys.path, it is `run_apart`.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +13,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest import mock
+
+import pytest
+
+from switchgear.launch import main
 
 _HEEDING_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 """What runs in the background ignores Ctrl-C, and its children inherit that; these are to heed it all the same."""
 SWITCHGEAR = [sys.executable, "-P", "-c", f"{_HEEDING_CTRL_C}; from switchgear.launch import main; main()"]
-END_SECONDS = 20
+END_SECONDS = 120
 TOOLS = """
 [tools."slow.read"]
 function = "slow_tools:read"
@@ -91,8 +102,18 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "COLUMNS": "200", **variables}
 
 
-def run_in(folder: Path, *words: str, text: str | None = None, **variables: str) -> Ran:
-    """Run one command line in `folder`."""
+def run_in(folder: Path, *words: str, text: str = "", **variables: str) -> Ran:
+    """Run one command line in `folder`, in this process: not from a thread, not from a running event loop."""
+    output, errors = StringIO(), StringIO()
+    apart = _as_a_process(folder, environment(**variables), StringIO(text))
+    with apart, redirect_stdout(output), redirect_stderr(errors), pytest.raises(SystemExit) as ended:
+        main(words)
+    assert isinstance(ended.value.code, int)
+    return Ran(int(ended.value.code), output.getvalue(), errors.getvalue())
+
+
+def run_apart(folder: Path, *words: str, text: str | None = None, **variables: str) -> Ran:
+    """Run one command line in `folder`, as a process of its own."""
     ended = subprocess.run(
         [*SWITCHGEAR, *words],
         cwd=folder,
@@ -104,6 +125,22 @@ def run_in(folder: Path, *words: str, text: str | None = None, **variables: str)
         check=False,
     )
     return Ran(ended.returncode, ended.stdout, ended.stderr)
+
+
+@contextmanager
+def _as_a_process(folder: Path, variables: dict[str, str], text: StringIO) -> Iterator[None]:
+    """Stand in `folder` with these variables and this input; what was imported from there is forgotten."""
+    with pytest.MonkeyPatch.context() as patch, mock.patch.dict(os.environ, variables, clear=True):
+        patch.chdir(folder)
+        patch.setattr(sys, "stdin", text)
+        patch.setattr(sys, "path", [*sys.path])
+        here = Path.cwd()
+        try:
+            yield
+        finally:
+            for name, module in list(sys.modules.items()):
+                if here in Path(getattr(module, "__file__", None) or "/").parents:
+                    del sys.modules[name]
 
 
 @contextmanager
@@ -157,8 +194,8 @@ def start_in(server: Server, *words: str) -> subprocess.Popen[str]:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Return once `condition` holds, at most ten seconds later."""
-    until = time.monotonic() + 10
+    """Return once `condition` holds, at most two minutes later."""
+    until = time.monotonic() + END_SECONDS
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)

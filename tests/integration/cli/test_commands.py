@@ -71,6 +71,24 @@ def test_wait_that_ends_early_is_told_by_the_exit_code(gear: Run, server: Server
     (server.folder / "late").touch()
 
 
+def test_show_waits_for_the_outcome(gear: Run, server: Server) -> None:
+    """`intents show --wait` ends as `submit --wait` does: with the outcome, or with the action as it stands then."""
+    intent = gear("submit", "slow.read", "--arg", "name=shown", "--json").document()["id"]
+    ran = gear("intents", "show", intent, "--wait", "0.1", "--json")
+    assert (ran.exit_code, ran.document()["final"]) == (ExitCode.TIMEOUT, False)
+    (server.folder / "shown").touch()
+    ran = gear("intents", "show", intent, "--wait", "60", "--json")
+    assert (ran.exit_code, ran.document()["state"]) == (ExitCode.OK, "succeeded")
+
+
+def test_server_is_waited_for(gear: Run, server: Server) -> None:
+    """A script that has started a server goes on when it is ready, and not for ever where nobody comes."""
+    assert gear("wait", "--json").document()["url"] == server.url
+    assert gear("wait").output == f"ready {server.url}\n"
+    ran = gear("wait", "--for", "0.1", "--json", SWITCHGEAR_URL="http://127.0.0.1:9")
+    assert (ran.exit_code, "not ready within" in ran.problem()["detail"]) == (ExitCode.UNAVAILABLE, True)
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_interrupted_wait_names_what_goes_on(server: Server, gear: Run, form: str) -> None:
     """Ctrl-C ends the waiting with 130 and one word about the action, which goes on; never with a traceback."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 import signal
 import socket
 import stat
-import time
 from pathlib import Path
 
 import pytest
 
 from switchgear.core.codes import ExitCode
 from switchgear.gates.kill_switches.switches import SELF_PROBE
-from tests.integration.cli.harness import prepare, run_in, serving, wait_for
+from tests.integration.cli.harness import prepare, run_apart, run_in, serving, wait_for
 
 pytestmark = pytest.mark.integration
 
-GRACE = 8.0
+PATIENT = """
+[engine]
+shutdown_grace = 3600.0
+"""
 
 
 def test_init_writes_what_check_accepts(tmp_path: Path) -> None:
@@ -61,8 +63,8 @@ def test_up_refuses_without_dev_and_off_loopback(tmp_path: Path) -> None:
     """Development tokens are never accepted by a server that others can reach; a refused start leaves no file."""
     prepare(tmp_path)
     before = sorted(tmp_path.iterdir())
-    assert "--dev" in run_in(tmp_path, "up", "--json").problem()["advice"]
-    ran = run_in(tmp_path, "up", "--dev", "--host", "0.0.0.0", "--json")  # noqa: S104 - to be refused
+    assert "--dev" in run_apart(tmp_path, "up", "--json").problem()["advice"]
+    ran = run_apart(tmp_path, "up", "--dev", "--host", "0.0.0.0", "--json")  # noqa: S104 - to be refused
     assert ran.exit_code == ExitCode.USAGE
     assert "loopback" in ran.problem()["detail"]
     assert sorted(tmp_path.iterdir()) == before
@@ -87,16 +89,16 @@ def test_up_stops_in_order(tmp_path: Path, number: int) -> None:
 
 def test_up_stops_at_once_on_a_second_signal(tmp_path: Path) -> None:
     """A second signal does not wait for the grace, and a read that it cut off goes on at the next start."""
-    with serving(prepare(tmp_path)) as server:
+    with (prepare(tmp_path) / "switchgear.toml").open("a") as configuration:
+        configuration.write(PATIENT)
+    with serving(tmp_path) as server:
         run_in(tmp_path, "token", "--tenant", "acme", "--save")
         words = ("submit", "slow.read", "--arg", "name=never", "--url", server.url, "--json")
         intent = run_in(tmp_path, *words).document()["id"]
         wait_for((tmp_path / "never.started").exists)
         server.process.send_signal(signal.SIGTERM)
         wait_for(lambda: "stopping" in (tmp_path / "server.log").read_text())
-        started = time.monotonic()
         assert server.signal(signal.SIGTERM) == 1
-        assert time.monotonic() - started < GRACE
     (tmp_path / "never").touch()
     with serving(tmp_path) as again:
         wait_for(lambda: shown(tmp_path, again.url, intent) == "succeeded")
@@ -114,7 +116,7 @@ def test_up_tells_the_service_manager(tmp_path: Path, monkeypatch: pytest.Monkey
     """Under systemd a start has ended when it says READY=1, and a stop begins with STOPPING=1."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(10.0)
+        manager.settimeout(60.0)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         with serving(prepare(tmp_path)) as server:
             assert manager.recv(4096) == b"READY=1\nSTATUS=ready"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.cli.harness import environment
+from tests.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -22,11 +22,9 @@ PAGES = (*TUTORIALS, "how-to/act-as-two-people.md")
 BLOCK = re.compile(
     r"(?P<notes>(?:<!--[^\n]*-->\n)*)```sh\n(?P<commands>.*?)```\n(?:```text\n(?P<shown>.*?)```\n)?", re.DOTALL
 )
-SECONDS_MAX = 240
+SECONDS_MAX = 900
 UPSTREAM_PORT = "8421"
 """The port on which a page starts a remote; here a free one stands for it."""
-
-UNTIL_READY = "for _ in $(seq 100); do switchgear ledger head --json >/dev/null 2>&1; [ $? != 11 ] && break; done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +53,6 @@ def script_of(steps: list[Block], marks: Path, upstream_port: str) -> str:
     for number, step in enumerate(steps):
         commands = step.commands.replace(UPSTREAM_PORT, upstream_port)
         lines += [f"exec > {marks}/{number}.out 2>&1", commands, f"echo $? > {marks}/{number}.exit"]
-        if "up --dev" in step.commands:
-            lines.append(UNTIL_READY)
     return "\n".join(lines)
 
 
@@ -64,14 +60,6 @@ def pattern_of(line: str) -> re.Pattern[str]:
     """Return what matches a shown line: … is anything, a run of spaces is any run of spaces."""
     parts = [r"\s+".join(map(re.escape, part.split())) for part in line.split("…")]
     return re.compile(r"\s*.*?\s*".join(parts))
-
-
-def free_ports() -> tuple[str, str]:
-    """Return two ports of loopback on which nobody listens."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return str(one.getsockname()[1]), str(other.getsockname()[1])
 
 
 @pytest.mark.timeout(SECONDS_MAX + 30)
@@ -83,7 +71,7 @@ def test_every_command_of_a_tutorial_does_what_the_page_shows(page: str, tmp_pat
     work.mkdir()
     shell = shutil.which("bash")
     assert shell is not None
-    port, upstream_port = free_ports()
+    port, upstream_port = str(free_port()), str(free_port())
     variables = {
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "SWITCHGEAR_SERVER_PORT": port,

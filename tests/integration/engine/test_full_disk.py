@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from switchgear.core.codes import Code, ExitCode
-from tests.integration.cli.harness import run_in
+from tests.integration.cli.harness import run_apart
 from tests.integration.engine.calling import TENANT, Caller, at_remote, problems, sizes, start
 from tools.kill_rounds.scene import Scene, scene
 from tools.kill_rounds.submitting import ACCOUNT
@@ -50,7 +50,7 @@ async def submitted_by_cli(made: Scene) -> tuple[int, str]:
     """Submit by the command line; return its exit code and the code that it prints."""
     words = ("submit", "remote.keyed", "--arg", "ref=cli", "--arg", f"padding={'x' * 50_000}", "--key", "cli")
     place = ("--account", ACCOUNT, "--url", made.engine.url, "--token", made.tokens[TENANT], "--json")
-    ran = await asyncio.to_thread(run_in, made.folder, *words, *place)
+    ran = await asyncio.to_thread(run_apart, made.folder, *words, *place)
     return ran.exit_code, str(ran.problem()["code"])
 
 

@@ -17,7 +17,7 @@ import pytest
 from switchgear import Switchgear
 from switchgear.core.codes import Code, ExitCode
 from switchgear.core.errors import StoreError
-from tests.integration.cli.harness import END_SECONDS, SWITCHGEAR, environment, run_in
+from tests.integration.cli.harness import END_SECONDS, SWITCHGEAR, environment, run_apart
 from tests.integration.engine.calling import Caller, at_remote, problems, start
 from tools.kill_rounds.evidence import STORE
 from tools.kill_rounds.scene import Scene, scene
@@ -132,7 +132,7 @@ async def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Pat
             async with Switchgear.open(store=f"sqlite:///{tmp_path / STORE}"):
                 pass
         assert refused.value.code is Code.STORE_IN_USE
-        ran = await asyncio.to_thread(run_in, tmp_path, "up", "--dev", "--port", "0", "--json")
+        ran = await asyncio.to_thread(run_apart, tmp_path, "up", "--dev", "--port", "0", "--json")
         assert (ran.exit_code, ran.problem()["code"]) == (ExitCode.UNAVAILABLE, Code.STORE_IN_USE)
         assert str(caller.scene.engine.pid) in ran.problem()["detail"]
         assert (await caller.submit("meanwhile", wait=True)).json()["state"] == "succeeded"

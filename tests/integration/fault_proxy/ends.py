@@ -13,7 +13,7 @@ from switchgear.testing.fault_proxy import BUFFER_BYTES_MAX, CONNECTIONS_MAX
 from switchgear.testing.fault_proxy_listener import Address
 from switchgear.testing.fault_proxy_words import HEALTHY, Fault
 
-SECONDS_MAX = 5.0
+SECONDS_MAX = 60.0
 """How long an end waits for what has to come."""
 
 SILENCE_SECONDS = 0.03

@@ -27,7 +27,7 @@ from tests.integration.adapters.redis.server import redis_server
 
 pytestmark = pytest.mark.integration
 
-CLIENT_SECONDS = 0.1
+CLIENT_SECONDS = 0.5
 
 
 @pytest.fixture(scope="module")

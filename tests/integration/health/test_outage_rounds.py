@@ -14,7 +14,7 @@ from tools.outage_drills.run import Report, Wish, run_real
 from tools.outage_drills.servers import PROGRAMS, missing_programs
 
 SEEDS = 1_000_000
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 
 async def test_an_outage_of_real_servers_destroys_nothing(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ from switchgear.core.errors import OptionError
 from switchgear.health.evidence import Polarity
 from switchgear.health.probe import Probe, ProbeFailed
 from switchgear.health.probes import HttpProbe, TcpProbe, UnixSocketProbe
-from tests.integration.adapters.real_server import STARTED_WITHIN_SECONDS, free_port, pause
-from tests.integration.health.asking import verdict
+from tests.integration.adapters.real_server import STARTED_WITHIN_SECONDS, pause
+from tests.integration.health.asking import PATIENCE_SECONDS, SECONDS, bound_for, verdict
 from tests.integration.health.scripted import (
     Script,
     answering,
@@ -30,11 +31,11 @@ from tests.integration.health.scripted import (
     silent,
     trickling,
 )
+from tests.ports import free_port
 
 pytestmark = pytest.mark.integration
 
 POSITIVE, NEGATIVE, ABSENT = Polarity
-SECONDS = 0.3
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwell\r\n0\r\n\r\n"
 
@@ -54,9 +55,8 @@ TCP: list[tuple[str, Script, Polarity]] = [
 async def test_what_a_tcp_server_says(script: Script, polarity: Polarity) -> None:
     """Only the answer that was expected is positive."""
     with scripted(script) as port:
-        assert (
-            await verdict(TcpProbe("127.0.0.1", port, send=b"PING\r\n", expects=b"+PONG", timeout=SECONDS)) is polarity
-        )
+        probe = TcpProbe("127.0.0.1", port, send=b"PING\r\n", expects=b"+PONG", timeout=bound_for(polarity))
+        assert await verdict(probe) is polarity
 
 
 async def test_a_greeting_and_a_mere_connection() -> None:
@@ -90,7 +90,7 @@ async def test_what_an_api_socket_says(tmp_path: Path, script: Script, polarity:
             request={"do": "status"},
             says=lambda answer: answer["well"],
             bytes_max=1_000,
-            timeout=SECONDS,
+            timeout=bound_for(polarity),
         )
         assert await verdict(probe) is polarity
 
@@ -125,7 +125,7 @@ async def test_what_an_http_server_says(tmp_path: Path, over: str, script: Scrip
             says=lambda body: body == b"well",
             bytes_max=1_000,
             unix_socket=path,
-            timeout=SECONDS,
+            timeout=bound_for(polarity),
         )
         assert await verdict(probe) is polarity
 
@@ -142,7 +142,7 @@ async def test_what_is_sent_and_what_need_not_be_read() -> None:
     with scripted(script) as port:
         probe = HttpProbe(f"http://127.0.0.1:{port}/a?b=c", headers={"Authorization": "hush"}, bytes_max=10)
         assert "hush" not in repr(probe)
-        assert await verdict(HttpProbe(f"http://127.0.0.1:{port}", statuses={200}, timeout=SECONDS)) is NEGATIVE
+        assert await verdict(HttpProbe(f"http://127.0.0.1:{port}", statuses={200})) is NEGATIVE
         assert await probe() == "answers 204"
     assert requests[0].startswith(b"GET / HTTP/1.1\r\n")
     assert requests[1].startswith(b"GET /a?b=c HTTP/1.1\r\n")
@@ -152,7 +152,7 @@ async def test_what_is_sent_and_what_need_not_be_read() -> None:
 async def test_a_port_that_speaks_no_tls_is_negative() -> None:
     """Who answers a handshake with something else has answered."""
     with scripted(answering(OK)) as port:
-        assert await verdict(HttpProbe(f"https://127.0.0.1:{port}/", timeout=SECONDS)) is NEGATIVE
+        assert await verdict(HttpProbe(f"https://127.0.0.1:{port}/")) is NEGATIVE
 
 
 async def test_a_thread_that_reads_a_trickle_ends() -> None:
@@ -236,13 +236,12 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 async def test_a_daemon_that_is_paused_or_killed(daemon: Daemon) -> None:
     """The kernel still accepts connections for a paused process: that is silence. Once it is back, it counts."""
-    probe = UnixSocketProbe(
-        daemon.path, request={"do": "status"}, says=lambda answer: answer["well"] is True, timeout=SECONDS
-    )
+    asked: dict[str, Any] = {"request": {"do": "status"}, "says": lambda answer: answer["well"] is True}
+    probe = UnixSocketProbe(daemon.path, **asked, timeout=PATIENCE_SECONDS)
     assert await probe() == "answers"
     pause(daemon.process)
     with pytest.raises(TimeoutError):
-        await probe()
+        await UnixSocketProbe(daemon.path, **asked, timeout=SECONDS)()
     daemon.process.send_signal(signal.SIGCONT)
     assert await probe() == "answers"
     daemon.kill()
@@ -272,7 +271,7 @@ async def test_a_daemon_with_a_full_backlog_is_silent(tmp_path: Path) -> None:
                     if connection is not first:
                         connection.sendall(b"1\n")
 
-        asking = asyncio.ensure_future(UnixSocketProbe(path, request=1, timeout=5.0)())
+        asking = asyncio.ensure_future(UnixSocketProbe(path, request=1, timeout=PATIENCE_SECONDS)())
         await asyncio.sleep(0.05)
         threading.Thread(target=serve, daemon=True).start()
         assert await asking == "answers"

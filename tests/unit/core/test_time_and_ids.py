@@ -134,7 +134,7 @@ def test_ids_of_many_threads_never_repeat() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(set(made)) == 2_000
 
 

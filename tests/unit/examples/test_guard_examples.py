@@ -41,7 +41,7 @@ def server() -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{httpd.server_port}"
         httpd.shutdown()
-        thread.join(10)
+        thread.join(60)
 
 
 def run(example: str, url: str) -> subprocess.CompletedProcess[str]:

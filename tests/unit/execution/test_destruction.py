@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +18,7 @@ from switchgear.execution.transitions import State
 from switchgear.health.findings import Confirmed, Witness
 from switchgear.health.standing import Health
 from switchgear.ledger.events import read
+from tests.turns import turns
 from tests.unit.execution.rig import NO_STOPS, Board, Rig, running
 
 RED = Health.UNHEALTHY
@@ -264,7 +264,7 @@ async def test_no_reason_is_no_reason_in_a_tool() -> None:
                     raise AssertionError("not reached")
             except DestructiveBlocked as error:
                 caught.append(error)
-        await asyncio.sleep(0)
+        await turns()
         return Succeeded("nothing")
 
     async with running(standings=board) as rig:

@@ -355,7 +355,7 @@ async def test_law_1_whoever_waits_for_ever_waits_for_a_bounded_time(seconds: fl
         rig.tool()
         done = await rig.settled(await rig.submit())
     waiting = asyncio.ensure_future(outcomes.wait(done.id, seconds))
-    await asyncio.sleep(0)
+    await turns()
     assert waiting.done() is not (seconds > 0)
     outcomes.announce(done)
     assert await waiting is (done if seconds > 0 else None)

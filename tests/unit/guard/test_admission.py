@@ -116,7 +116,7 @@ def test_threads_and_loops_share_one_queue() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert (done, highest <= 2, guard.statistics().in_flight) == (80, True, 0)
 
 
@@ -193,7 +193,7 @@ async def test_a_loop_that_died_with_a_waiter_does_not_keep_the_place() -> None:
     thread_result: list[asyncio.Task[None]] = []
     thread = threading.Thread(target=lambda: thread_result.append(lose_a_waiter()))
     thread.start()
-    thread.join(10)
+    thread.join(60)
     lost = thread_result[0]
     lost._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - lost on purpose
     held.succeed()

@@ -377,8 +377,8 @@ def test_timeout_leaves_a_blocking_step_behind_which_keeps_its_place_until_it_re
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Member, "end_abandoned", end)
         release.set()
-        assert closed.wait(20)
-        assert ended.wait(20)
+        assert closed.wait(60)
+        assert ended.wait(60)
     assert (guard.statistics().in_flight, guard.statistics().abandoned) == (0, 0)
 
 

@@ -199,7 +199,7 @@ def test_a_forked_child_finds_every_mutex_free() -> None:
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert inside.wait(20)
+    assert inside.wait(60)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()

@@ -70,14 +70,14 @@ def in_threads(count: int, work: Callable[[], object]) -> None:
     start = threading.Barrier(count)
 
     def run() -> None:
-        start.wait(10)
+        start.wait(60)
         work()
 
     threads = [threading.Thread(target=run) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
 
 

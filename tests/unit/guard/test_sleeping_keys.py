@@ -100,14 +100,14 @@ def test_threads_that_ask_for_the_same_key_get_the_same_member() -> None:
     ready = threading.Barrier(8)
 
     def ask() -> None:
-        ready.wait(20)
+        ready.wait(60)
         found.append([member_of(guard.key(f"tenant-{number}")) for number in range(500)])
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert len(found) == 8
     assert all(len({id(members[number]) for members in found}) == 1 for number in range(500))
     assert guard.statistics().keys == 500

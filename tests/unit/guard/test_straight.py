@@ -29,6 +29,7 @@ from switchgear.policies.breaker.windows import ConsecutiveWindow, CountWindow, 
 from switchgear.policies.bulkhead import BulkheadMachine
 from switchgear.policies.rate_limit import RateLimitMachine
 from switchgear.testing import VirtualClock
+from tests.effort import examples
 from tests.turns import turns
 
 POLICIES: dict[str, Any] = {
@@ -249,7 +250,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(steps=STEPS, number=st.integers(0, len(SETS) - 1), retried=st.booleans(), tenants=st.integers(1, 2))
 def test_straight_drivers_do_what_the_machines_say(
     *, steps: list[Any], number: int, retried: bool, tenants: int

@@ -114,11 +114,11 @@ def test_who_finds_another_at_it_does_not_wait() -> None:
     guard.call(int)
     thread = threading.Thread(target=refuse, args=(guard, 1))
     thread.start()
-    assert inside.wait(20)
+    assert inside.wait(60)
     refuse(guard, 3)
     assert len(heard) == 1
     leave.set()
-    thread.join(20)
+    thread.join(60)
     assert len(heard) == 4
 
 

@@ -26,7 +26,7 @@ def test_it_wakes_a_thread() -> None:
     thread = threading.Thread(target=bell.wait, args=(SYSTEM_CLOCK, 30.0))
     thread.start()
     bell.ring()
-    thread.join(10.0)
+    thread.join(60.0)
     assert not thread.is_alive()
 
 

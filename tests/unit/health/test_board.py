@@ -269,7 +269,7 @@ def test_threads_observe_and_read_together() -> None:
     start = threading.Barrier(4)
 
     def work(signs: str) -> None:
-        start.wait(timeout=10)
+        start.wait(timeout=60)
         for _ in range(100):
             _see(board, signs)
             board.standing("redis")

@@ -27,6 +27,7 @@ from switchgear.health import (
     operations,
 )
 from switchgear.health import gate as gate_module
+from tests.turns import turns
 from tests.unit.health.gate_rig import REQUIRES, Board, Rig
 
 DESTROYED: list[str] = []
@@ -333,7 +334,7 @@ async def test_an_async_generator_that_is_held_back_runs_its_end_at_once(rig: Ri
             yield dead.value
             yield dead.value
         finally:
-            await asyncio.sleep(0)
+            await turns()
             ends.append("end")
 
     steps = ending(rig.confirmed())
@@ -481,7 +482,7 @@ def test_threads_never_destroy_while_a_dependency_does_not_vouch() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     (record,) = rig.gate.inventory()
     assert wrong == []
     assert (record.passed, record.blocked) == (counts["done"], counts["blocked"])
@@ -510,6 +511,6 @@ def test_counts_of_threads_add_up() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     (record,) = inventory.records()
     assert (record.passed, record.blocked) == (1_500, 1_500)

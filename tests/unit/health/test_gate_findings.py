@@ -16,6 +16,7 @@ from switchgear import Breaker, CircuitOpen, Fallback, Guard, Retry
 from switchgear.core.errors import DeadlineExceeded, OptionError
 from switchgear.health import Confirmed, Finding, Health, Inference, Inferred, Standing, Witness
 from switchgear.testing import run_simulated
+from tests.turns import turns
 from tests.unit.health.gate_rig import NOT_VOUCHING, AllHealthy, Board, Rig
 
 
@@ -37,7 +38,7 @@ def async_of(call: Callable[[], str]) -> Callable[[], Any]:
     """Return the same call, async."""
 
     async def later() -> str:
-        await asyncio.sleep(0)
+        await turns()
         return call()
 
     return later
@@ -160,7 +161,7 @@ async def test_cancellation_is_no_finding() -> None:
         return "ended"
 
     asking = asyncio.ensure_future(Witness("api_socket", AllHealthy()).ask(never, says=ended))
-    await asyncio.sleep(0)
+    await turns()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking

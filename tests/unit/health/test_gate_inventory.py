@@ -181,6 +181,6 @@ def test_threads_register_one_operation() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert len(found) == 400
     assert len(set(map(id, found))) == 50

@@ -424,7 +424,7 @@ def test_in_a_thread_of_its_own() -> None:
 
     board.subscribe(lambda event: seen.set() if event.after is Health.HEALTHY else None)
     prober = Prober(board, {"redis": probe}).run_in_thread()
-    assert seen.wait(10.0)
+    assert seen.wait(60.0)
     with pytest.raises(OptionError, match="thread already"):
         prober.run_in_thread()
     prober.close()

@@ -37,7 +37,7 @@ def test_another_process_runs_the_same() -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=50,
+            timeout=250,
         ).stdout.strip()
         for salt in ("1", "2")
     }

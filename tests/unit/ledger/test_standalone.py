@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from switchgear.ledger import standalone
 from switchgear.ledger.notes import Note, Signature
+from tests.effort import examples
 from tests.unit.ledger.signing import KEY, OTHER_KEY, Book, resealed
 
 FILE = Path(standalone.__file__)
@@ -49,7 +50,7 @@ def test_the_vectors_of_the_standard_verify(public: str, message: str, signature
     assert standalone.signature_fits(bytes.fromhex(public), bytes.fromhex(message), bytes.fromhex(signature))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=64), st.integers(0, 511))
 def test_signatures_are_judged_as_the_library_judges_them(seed: bytes, message: bytes, bit: int) -> None:
     """A good signature fits, and no single bit of it may be another."""

@@ -27,7 +27,7 @@ class Work:
 
     def __call__(self, numbers: list[int]) -> Sequence[int | Exception]:
         """Wait for the gate, then answer; 13 is a defect, and 7 an answer that is an error."""
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         self.batches.append(numbers)
         if 13 in numbers:
             raise LookupError("thirteen")
@@ -186,7 +186,7 @@ def test_a_loop_that_is_gone_does_not_kill_the_thread_noisily() -> None:
     work.gate.set()
     left._inbox.put(None)  # noqa: SLF001 - closing needs the loop, and the loop is gone
     (thread,) = (thread for thread in threading.enumerate() if thread.name == "left-desk")
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert work.batches == [[1]]
 

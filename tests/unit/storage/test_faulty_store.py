@@ -16,6 +16,7 @@ from switchgear.storage.abilities import Append, Appended, Committed, Conflicted
 from switchgear.storage.checks import COUNTER_MAX
 from switchgear.testing import Fate, FaultyStore, StoreFaults
 from switchgear.testing.storage_scenes import append, assert_chained, assert_invalid, count, suite_seal, write
+from tests.effort import examples
 from tests.turns import turns
 
 
@@ -184,7 +185,7 @@ async def test_crashes_differ_by_seed() -> None:
 
 
 @given(seed=st.integers(0, 2**32), number=st.integers(1, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_whatever_happens_answers_are_true(seed: int, number: int) -> None:
     """From any seed, with several engines and a crash: committed is there, refused is not, the chain is whole."""
     asyncio.run(live(seed, number))

@@ -184,7 +184,7 @@ async def test_a_late_acknowledgement_is_unknown(tmp_path: Path) -> None:
     def stall(_: sqlite3.Connection, sql: str) -> None:
         if sql.startswith("COMMIT"):
             loop.call_soon_threadsafe(stalled.set)
-            assert gate.wait(10)
+            assert gate.wait(60)
 
     async with opened(tmp_path, clock=clock) as store:
         Faulty.fault = stall
@@ -208,7 +208,7 @@ async def test_a_late_read_has_its_code(tmp_path: Path) -> None:
     def stall(_: sqlite3.Connection, sql: str) -> None:
         if sql.startswith("SELECT"):
             loop.call_soon_threadsafe(stalled.set)
-            assert gate.wait(10)
+            assert gate.wait(60)
 
     async with opened(tmp_path, clock=clock) as store:
         Faulty.fault = stall
@@ -300,7 +300,7 @@ async def test_a_late_check_is_no_good_check(tmp_path: Path) -> None:
 
     def stall(_: sqlite3.Connection, sql: str) -> None:
         if sql.startswith("BEGIN"):
-            assert gate.wait(10)
+            assert gate.wait(60)
 
     async with opened(tmp_path, clock=clock) as store:
         Faulty.fault = stall

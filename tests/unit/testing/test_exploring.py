@@ -18,6 +18,7 @@ from switchgear.testing import (
     cancel_everywhere,
     drive_to_suspension,
 )
+from tests.turns import turns
 
 # --- one suspension ---
 
@@ -56,7 +57,7 @@ def test_a_guard_can_be_looked_at_in_the_middle_of_a_call() -> None:
 
 async def fall() -> None:
     """Fail after one suspension."""
-    await asyncio.sleep(0)
+    await turns()
     raise ValueError("fell")
 
 
@@ -78,7 +79,7 @@ def test_a_call_that_ends_before_the_suspension_says_so(call: Callable[[], Corou
 async def three_waits(clock: SimulatedClock) -> None:
     """Wait for a timer, a turn of the loop, and a task."""
     await clock.sleep_async(1.0)
-    await asyncio.sleep(0)
+    await turns()
     await asyncio.create_task(clock.sleep_async(1.0))
 
 
@@ -233,8 +234,7 @@ def test_suspensions_are_bounded() -> None:
     """A call with too many suspensions is an error, not a long run."""
 
     async def call(_clock: SimulatedClock) -> None:
-        for _ in range(10):
-            await asyncio.sleep(0)
+        await turns(10)
 
     with pytest.raises(AssertionError, match="more than 5 suspensions"):
         cancel_everywhere(call, lambda _: None, points_max=5)

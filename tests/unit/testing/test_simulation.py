@@ -23,6 +23,7 @@ from switchgear.testing import (
     run_simulated,
 )
 from switchgear.testing.simulation import OUTSIDE
+from tests.turns import turns
 
 
 def running() -> SimulatedLoop:
@@ -100,8 +101,7 @@ def test_blocking_work_makes_timers_late() -> None:
         fired: list[float] = []
         loop.clock.call_at(start + 1.0, lambda: fired.append(loop.time() - start))
         loop.clock.sleep(5.0)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await turns(2)
         return fired
 
     assert run_simulated(main()) == [5.0]
@@ -142,7 +142,7 @@ def test_the_clock_of_another_loop_is_not_moved() -> None:
         await asyncio.sleep(10)
         assert rung == []
         other.advance(1.0)
-        await asyncio.sleep(0)
+        await turns()
         return rung
 
     assert run_simulated(main()) == [1]
@@ -156,8 +156,7 @@ async def race() -> tuple[tuple[int, ...], str]:
     order: list[int] = []
 
     async def work(number: int) -> None:
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await turns(3)
         order.append(number)
 
     await asyncio.gather(*map(work, range(10)))
@@ -187,12 +186,11 @@ def test_a_seed_finds_a_race_that_the_usual_order_hides() -> None:
     async def main() -> int:
         total = 0
 
-        async def add(turns: int) -> None:
+        async def add(count: int) -> None:
             nonlocal total
-            for _ in range(turns):
-                await asyncio.sleep(0)
+            await turns(count)
             read = total
-            await asyncio.sleep(0)
+            await turns()
             total = read + 1
 
         await asyncio.gather(add(1), add(3))
@@ -240,8 +238,7 @@ def test_spinning_ends_at_the_bound() -> None:
 
     async def main() -> None:
         try:
-            for _ in range(1_000):
-                await asyncio.sleep(0)
+            await turns(1_000)
         finally:
             await asyncio.sleep(1)
             cleaned.append("yes")
@@ -358,7 +355,7 @@ def test_another_thread_may_hand_something_in() -> None:
         said: list[str] = []
         thread = threading.Thread(target=running().call_soon_threadsafe, args=(said.append, "hello"))
         thread.start()
-        thread.join(10)
+        thread.join(60)
         await asyncio.sleep(1)
         return said
 

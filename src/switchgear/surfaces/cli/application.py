@@ -36,6 +36,7 @@ from switchgear.surfaces.cli import (
     submitting,
     time_boxes,
     tools,
+    waiting,
 )
 from switchgear.surfaces.cli.demo import command as demo_command
 from switchgear.surfaces.cli.failures import INTERRUPTED, CommandFailure, failure_of_error, failure_of_usage
@@ -63,6 +64,7 @@ app.command("check", epilog=examples("switchgear check --config switchgear.toml"
 app.command("up", epilog=examples("switchgear up --dev", "switchgear up --dev --port 9000"), rich_help_panel=_BEGIN)(
     serving.up
 )
+app.command("wait", epilog=waiting.EXAMPLES, rich_help_panel=_BEGIN)(waiting.wait)
 app.command("token", epilog=serving.TOKEN_EXAMPLES, rich_help_panel=_BEGIN)(serving.token)
 app.command("submit", epilog=submitting.EXAMPLES, rich_help_panel=_WORK)(submitting.submit)
 app.add_typer(intents.app, name="intents", rich_help_panel=_WORK)

@@ -55,13 +55,17 @@ class Client:
         """Close its connections."""
         self._http.close()
 
-    def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Document:
+    def get(
+        self, path: str, parameters: Mapping[str, Any] | None = None, *, within: float = ANSWER_SECONDS
+    ) -> Document:
         """Return the JSON answer of a GET. Parameters that are None are left out.
 
+        It may take `within` seconds, above 0 and never more than usual.
         Raises `CommandFailure` for a problem, an unreadable answer, or a server that cannot be reached.
         """
         known = {name: value for name, value in (parameters or {}).items() if value is not None}
-        return self._json("GET", path, params=known)
+        timeout = httpx2.Timeout(min(within, ANSWER_SECONDS), connect=min(within, CONNECT_SECONDS))
+        return self._json("GET", path, params=known, timeout=timeout)
 
     def post(
         self,

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.asking import (
     AfterOption,
@@ -24,6 +25,7 @@ from switchgear.surfaces.cli.asking import (
 )
 from switchgear.surfaces.cli.rendering import Column, View, draw_events, draw_more, moment, span, styled, table, times
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
+from switchgear.surfaces.cli.waiting import WaitOption, exit_code_of, until_settled
 
 app = typer.Typer(no_args_is_help=True, help="Look at actions, and cancel them.")
 
@@ -53,16 +55,25 @@ def list_(
     )
 
 
-@app.command("show", epilog=examples("switchgear intents show int_0190b6…"))
+@app.command(
+    "show", epilog=examples("switchgear intents show int_0190b6…", "switchgear intents show int_0190b6… --wait 60")
+)
 def show(
-    intent: IntentId, *, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None
+    intent: IntentId,
+    *,
+    wait: WaitOption = 0.0,
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
 ) -> int:
-    """Show one action: its state, outcome, and what it waits for."""
+    """Show one action: its state, outcome, and what it waits for. With --wait it ends as `submit --wait` does."""
+    until = SYSTEM_CLOCK.monotonic() + wait
     with session(url, token, as_json=as_json) as opened:
-        view = opened.client.get(path_of(intent))
+        view: View = opened.client.get(path_of(intent))
+        view = until_settled(opened, view, until) if wait else view
         word = None if as_json else _word_on(opened.client.get(path_of(intent, "/events"), {"limit": 200})["items"])
         opened.output.answer(view, lambda console: draw_intent(console, view, word))
-    return ExitCode.OK
+    return exit_code_of(view, waited=True) if wait else ExitCode.OK
 
 
 @app.command("events", epilog=examples("switchgear intents events int_0190b6…"))

@@ -21,7 +21,7 @@ _EXIT_MEANINGS = {
     ExitCode.REFUSED: "Refused, or cancelled.",
     ExitCode.CONFLICT: "It contradicts something on record.",
     ExitCode.IN_DOUBT: "The action may have happened; a person or a rule has to settle it.",
-    ExitCode.TIMEOUT: "Time ran out, also that of `submit --wait`; the action itself goes on.",
+    ExitCode.TIMEOUT: "Time ran out, also that of `--wait`; the action itself goes on.",
     ExitCode.VERIFY_FAILED: "The ledger is not intact.",
     ExitCode.UNAVAILABLE: "No server was reached, the store cannot be used, or the extra `gear` is missing.",
 }

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from switchgear.core.codes import FACTS, Code, ExitCode
+from switchgear.core.clock import SYSTEM_CLOCK
+from switchgear.core.codes import Code
 from switchgear.surfaces.cli.failures import CommandFailure, failure_of_interrupt, failure_of_usage
 from switchgear.surfaces.cli.intents import draw_intent
-from switchgear.surfaces.cli.output import Output
+from switchgear.surfaces.cli.rendering import View
 from switchgear.surfaces.cli.session import (
     DEFAULT_URL,
     JsonFlag,
@@ -26,15 +26,10 @@ from switchgear.surfaces.cli.session import (
     examples,
     session,
 )
+from switchgear.surfaces.cli.waiting import WaitOption, exit_code_of, until_settled
 
-WAIT_MAX = 3600.0
-_LOOK_SECONDS_FIRST = 0.02
-_LOOK_SECONDS_MAX = 1.0
-_GOES_ON = "{id} goes on; see: switchgear intents show {id}"
 _NOT_ANSWERED = "interrupted before the server answered; see: switchgear intents list"
 _LIST = "Give each name once; a list is one value: --arg '{name}=[1, 2]'."
-_DOUBTFUL = frozenset({"in_doubt", "reconciling", "needs_operator"})
-_UP_TO_PEOPLE = _DOUBTFUL | {"pending_approval"}
 
 ArgOption = Annotated[
     list[str] | None,
@@ -48,9 +43,6 @@ KeyOption = Annotated[
     str | None, typer.Option("--key", help="Idempotency key: the same for every repeat of this one action.")
 ]
 AccountOption = Annotated[str, typer.Option("--account", help="The account of the tenant to act for.")]
-WaitOption = Annotated[
-    float, typer.Option("--wait", min=0, max=WAIT_MAX, help="Wait up to this many seconds for the outcome.")
-]
 DeadlineOption = Annotated[
     float | None,
     typer.Option("--deadline", min=0, help="Give up when it has not left within this many seconds, above 0."),
@@ -136,54 +128,15 @@ def text_instead(pairs: Sequence[str], detail: str) -> list[str]:
     ]
 
 
-def exit_code_of(intent: dict[str, Any], *, waited: bool) -> int:
-    """Return the exit code of an intent as it stands; not settled counts only when somebody waited."""
-    if intent["state"] == "succeeded":
-        return ExitCode.OK
-    if intent["state"] in _DOUBTFUL:
-        return ExitCode.IN_DOUBT
-    if intent["final"]:
-        return FACTS[Code(intent["code"])].exit_code if intent.get("code") else ExitCode.FAILED
-    if waited and intent["state"] == "pending_approval":
-        return FACTS[Code.APPROVAL_REQUIRED].exit_code
-    return ExitCode.TIMEOUT if waited else ExitCode.OK
-
-
-def _submitted(opened: Session, body: dict[str, Any], key: str | None, wait: float) -> dict[str, Any]:
+def _submitted(opened: Session, body: dict[str, Any], key: str | None, wait: float) -> View:
     """Hand it in, and only then wait, so that Ctrl-C while waiting can always name what goes on."""
     headers = {} if key is None else {"Idempotency-Key": json.dumps(key)}
-    started = time.monotonic()
+    until = SYSTEM_CLOCK.monotonic() + wait
     try:
-        intent: dict[str, Any] = opened.client.post("/v1/intents", body, headers=headers)
+        intent = opened.client.post("/v1/intents", body, headers=headers)
     except KeyboardInterrupt:
         raise failure_of_interrupt(_NOT_ANSWERED) from None
-    try:
-        return _awaited(opened, intent, started + wait) if wait and not _settled(intent) else intent
-    except KeyboardInterrupt:
-        raise failure_of_interrupt(_GOES_ON.format(id=intent["id"]), intent=intent["id"]) from None
-
-
-def _awaited(opened: Session, intent: dict[str, Any], until: float) -> dict[str, Any]:
-    """Ask again until the intent is settled or time is up; the last answer keeps the mark of a repeat."""
-    replayed = intent.get("replayed", False)
-
-    def asking() -> dict[str, Any]:
-        latest = intent
-        pause = _LOOK_SECONDS_FIRST
-        while not _settled(latest) and time.monotonic() < until:
-            time.sleep(min(pause, max(0.0, until - time.monotonic())))
-            pause = min(pause * 1.5, _LOOK_SECONDS_MAX)
-            latest = opened.client.get(f"/v1/intents/{intent['id']}")
-        return {**latest, "replayed": replayed}
-
-    return _with_spinner(opened.output, f"waiting for {intent['id']}", asking)
-
-
-def _with_spinner(output: Output, text: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    if output.as_json or not output.console.is_terminal:
-        return work()
-    with output.console.status(text):
-        return work()
+    return until_settled(opened, intent, until) if wait else intent
 
 
 @contextmanager
@@ -196,10 +149,6 @@ def _hint_for_text(pairs: Sequence[str]) -> Iterator[None]:
         if failure.problem.get("code") == Code.INVALID_ARGUMENT and instead:
             failure.advice = f"If text is meant, write {' '.join(instead)}. {failure.advice}"
         raise
-
-
-def _settled(intent: dict[str, Any]) -> bool:
-    return intent["final"] or intent["state"] in _UP_TO_PEOPLE
 
 
 def _text_of(document: str) -> str:

@@ -28,7 +28,7 @@ from switchgear.guard.guard import Guard
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 50.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def test_the_total_timeout_is_a_failure(aiohttp_maker: Make, server: Server) -> 
     subject = _aiohttp(aiohttp_maker(guard))
     server.script[:] = [silence()]
     with pytest.raises(TimeoutError) as caught:
-        subject.run(subject.send_with_total(server.url, 0.2))
+        subject.run(subject.send_with_total(server.url, 1.0))
     assert guard.state == "open"
     assert subject.may_have_left(caught.value)
 
@@ -95,7 +95,7 @@ def test_the_total_timeout_is_not_retried(aiohttp_maker: Make, server: Server) -
     subject = _aiohttp(aiohttp_maker(guard))
     server.script[:] = [silence()]
     with pytest.raises(TimeoutError):
-        subject.run(subject.send_with_total(server.url, 0.2))
+        subject.run(subject.send_with_total(server.url, 1.0))
     assert (server.count, guard.statistics().retries, guard.statistics().failures) == (1, 0, 1)
 
 
@@ -105,7 +105,7 @@ def test_the_total_timeout_ends_back_off(aiohttp_maker: Make, server: Server) ->
     subject = _aiohttp(aiohttp_maker(guard))
     server.script[:] = [answer(503)]
     with pytest.raises(TimeoutError):
-        subject.run(subject.send_with_total(server.url, 0.2))
+        subject.run(subject.send_with_total(server.url, 1.0))
     assert server.count == 1
     assert subject.send(server.url, Asking()).status == 200
 

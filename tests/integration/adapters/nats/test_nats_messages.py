@@ -16,7 +16,8 @@ from switchgear.core.operations import operations_with
 from switchgear.guard.guard import Guard
 from switchgear.policies.breaker import Breaker
 from tests.integration.adapters.nats.server import Collector, client_of, nats_server, until
-from tests.integration.adapters.real_server import RealServer, free_port
+from tests.integration.adapters.real_server import RealServer
+from tests.ports import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -18,12 +18,11 @@ from switchgear.adapters.nats import NatsProbe
 from switchgear.health.evidence import Polarity
 from switchgear.health.probe import ProbeFailed
 from tests.integration.adapters.nats.server import nats_server
-from tests.integration.adapters.real_server import RealServer, free_port
-from tests.integration.health.asking import until_positive, verdict
+from tests.integration.adapters.real_server import RealServer
+from tests.integration.health.asking import PATIENCE_SECONDS, SECONDS, until_positive, verdict
+from tests.ports import free_port
 
 pytestmark = pytest.mark.integration
-
-SECONDS = 0.5
 
 
 @pytest.fixture
@@ -49,8 +48,8 @@ def server_with(folder: Path, *arguments: str) -> Iterator[RealServer]:
 
 
 def probe_of(server: RealServer, **options: object) -> NatsProbe:
-    """Return a probe that gives up soon."""
-    return NatsProbe(f"nats://127.0.0.1:{server.port}", timeout=SECONDS, **options)  # type: ignore[arg-type] # some of its own
+    """Return a probe that is patient, or as `options` say."""
+    return NatsProbe(f"nats://127.0.0.1:{server.port}", **{"timeout": PATIENCE_SECONDS, **options})  # type: ignore[arg-type] # some of its own
 
 
 async def test_a_server_that_works(server: RealServer) -> None:
@@ -63,8 +62,8 @@ async def test_a_server_that_works(server: RealServer) -> None:
 
 async def test_a_paused_server_is_silent_until_it_goes_on(server: RealServer) -> None:
     """The kernel still accepts connections; nothing that answers is behind them."""
-    probe = probe_of(server)
-    await probe()
+    probe = probe_of(server, timeout=SECONDS)
+    await until_positive(probe)
     server.pause()
     assert await verdict(probe) is Polarity.ABSENT
     server.resume()
@@ -83,7 +82,7 @@ async def test_a_server_that_is_paused_in_the_middle_is_silent(
 
     monkeypatch.setattr(Client, "flush", paused_before)
     try:
-        assert await verdict(probe_of(server)) is Polarity.ABSENT
+        assert await verdict(probe_of(server, timeout=SECONDS)) is Polarity.ABSENT
     finally:
         server.resume()
 
@@ -94,7 +93,7 @@ async def test_a_caller_that_gives_up_first_is_obeyed(server: RealServer) -> Non
     asking = asyncio.ensure_future(NatsProbe(f"nats://127.0.0.1:{server.port}", timeout=30.0)())
     await asyncio.sleep(0.05)
     asking.cancel()
-    async with asyncio.timeout(3.0):
+    async with asyncio.timeout(PATIENCE_SECONDS / 2):
         with pytest.raises(asyncio.CancelledError):
             await asking
 
@@ -106,7 +105,7 @@ async def test_a_killed_server_is_silent_until_it_is_back(server: RealServer, ca
     began = time.monotonic()
     with caplog.at_level(logging.WARNING), pytest.raises(ConnectionError, match=r"Connect|refused"):
         await probe()
-    assert time.monotonic() - began < SECONDS
+    assert time.monotonic() - began < PATIENCE_SECONDS / 2
     assert caplog.text == ""
     server.start()
     await until_positive(probe)
@@ -181,7 +180,7 @@ async def test_a_bucket_that_is_full_is_negative(server: RealServer) -> None:
 async def test_one_server_of_several_is_enough(server: RealServer) -> None:
     """The client's way through the list of servers is the probe's."""
     servers = [f"nats://127.0.0.1:{free_port()}", f"nats://127.0.0.1:{server.port}"]
-    assert await NatsProbe(servers, timeout=2.0, client={"dont_randomize": True})()
+    assert await NatsProbe(servers, timeout=PATIENCE_SECONDS, client={"dont_randomize": True})()
 
 
 async def test_another_service_on_the_port_is_not_positive(tmp_path: Path) -> None:
@@ -195,4 +194,4 @@ async def test_another_service_on_the_port_is_not_positive(tmp_path: Path) -> No
     listener = await asyncio.start_server(other, "127.0.0.1", 0)
     async with listener:
         port = listener.sockets[0].getsockname()[1]
-        assert await verdict(NatsProbe(f"nats://127.0.0.1:{port}", timeout=SECONDS)) is Polarity.NEGATIVE
+        assert await verdict(NatsProbe(f"nats://127.0.0.1:{port}", timeout=PATIENCE_SECONDS)) is Polarity.NEGATIVE

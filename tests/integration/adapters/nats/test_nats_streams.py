@@ -268,7 +268,7 @@ async def test_stopping_a_consumer_that_pauses_does_not_wait_for_the_pause(tmp_p
             await until(lambda: nats.state == "reconnecting")
             await asyncio.sleep(0.1)
             await consumer.stop()
-            await asyncio.wait_for(task, 5.0)
+            await asyncio.wait_for(task, 60.0)
 
 
 async def test_what_is_unacknowledged_holds_back_the_rest(nats: GuardedNats) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import redis
 
-from tests.integration.adapters.real_server import STARTED_WITHIN_SECONDS, RealServer, free_port
+from tests.integration.adapters.real_server import STARTED_WITHIN_SECONDS, RealServer
+from tests.ports import free_port
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,13 +18,13 @@ import redis.cluster
 from switchgear.adapters.redis import RedisProbe
 from switchgear.health.evidence import Polarity
 from switchgear.health.probe import ProbeFailed
-from tests.integration.adapters.real_server import STARTED_WITHIN_SECONDS, RealServer, free_port
+from tests.integration.adapters.real_server import STARTED_WITHIN_SECONDS, RealServer
 from tests.integration.adapters.redis.server import redis_cluster, redis_server
-from tests.integration.health.asking import until_positive, verdict
+from tests.integration.health.asking import PATIENCE_SECONDS, SECONDS, until_positive, verdict
+from tests.ports import free_port
 
 pytestmark = pytest.mark.integration
 
-SECONDS = 0.5
 KINDS = {"blocking": redis.Redis, "async": redis.asyncio.Redis}
 CLUSTERS = {"blocking": redis.cluster.RedisCluster, "async": redis.asyncio.cluster.RedisCluster}
 
@@ -45,20 +46,42 @@ def admin(server: RealServer) -> Iterator[redis.Redis]:
         yield connected
 
 
+@asynccontextmanager
+async def client_of(kind: str, server: RealServer, seconds: float) -> AsyncIterator[Either]:
+    """Give a client that waits so long for an answer; it is closed at the end."""
+    made = KINDS[kind](port=server.port, socket_timeout=seconds)
+    try:
+        yield made
+    finally:
+        closed = made.aclose() if hasattr(made, "aclose") else made.close()
+        if inspect.isawaitable(closed):
+            await closed
+
+
 @pytest.fixture(params=sorted(KINDS))
-async def client(request: pytest.FixtureRequest, server: RealServer) -> AsyncIterator[Either]:
-    """Give a client of each kind, closed at the end."""
-    made = KINDS[request.param](port=server.port, socket_timeout=SECONDS)
-    yield made
-    closed = made.aclose() if hasattr(made, "aclose") else made.close()
-    if inspect.isawaitable(closed):
-        await closed
+def kind(request: pytest.FixtureRequest) -> str:
+    """Try each kind of client."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def client(kind: str, server: RealServer) -> AsyncIterator[Either]:
+    """Give a client that is patient."""
+    async with client_of(kind, server, PATIENCE_SECONDS) as made:
+        yield made
 
 
 @pytest.fixture
 def probe(client: Either) -> RedisProbe:
+    """Give a probe that is patient."""
+    return RedisProbe(client, timeout=PATIENCE_SECONDS)
+
+
+@pytest.fixture
+async def hasty(kind: str, server: RealServer) -> AsyncIterator[RedisProbe]:
     """Give a probe that gives up soon."""
-    return RedisProbe(client, timeout=SECONDS)
+    async with client_of(kind, server, SECONDS) as made:
+        yield RedisProbe(made, timeout=SECONDS)
 
 
 async def test_a_server_that_works(probe: RedisProbe, admin: redis.Redis) -> None:
@@ -78,15 +101,15 @@ async def test_nothing_destructive_is_sent(probe: RedisProbe, admin: redis.Redis
     assert sent <= {"ping", "set", "get", "config", "info", "client", "hello"}
 
 
-async def test_a_paused_server_is_silent_until_it_goes_on(server: RealServer, probe: RedisProbe) -> None:
+async def test_a_paused_server_is_silent_until_it_goes_on(server: RealServer, hasty: RedisProbe) -> None:
     """Connections stay while nothing answers: that is absent. Afterwards no answer is taken for that of another."""
-    await probe()
+    await until_positive(hasty)
     server.pause()
-    assert await verdict(probe) is Polarity.ABSENT
+    assert await verdict(hasty) is Polarity.ABSENT
     server.resume()
-    await until_positive(probe)
+    await until_positive(hasty)
     for _ in range(5):
-        await probe()
+        assert await verdict(hasty) is not Polarity.NEGATIVE
 
 
 async def test_the_bound_is_the_probes_own(server: RealServer) -> None:
@@ -94,7 +117,7 @@ async def test_the_bound_is_the_probes_own(server: RealServer) -> None:
     client = redis.asyncio.Redis(port=server.port, socket_timeout=None, socket_connect_timeout=None)
     try:
         probe = RedisProbe(client, timeout=SECONDS)
-        await probe()
+        await until_positive(probe)
         server.pause()
         with pytest.raises(TimeoutError, match="no answer within"):
             await probe()
@@ -112,7 +135,7 @@ async def test_a_killed_server_is_silent_until_it_is_back(server: RealServer, pr
         began = time.monotonic()
         with pytest.raises(ConnectionError):
             await probe()
-        assert time.monotonic() - began < SECONDS
+        assert time.monotonic() - began < PATIENCE_SECONDS / 2
     server.start()
     assert await probe()
 
@@ -195,7 +218,7 @@ async def test_a_cluster_is_asked_for_one_key(tmp_path: Path, kind: str) -> None
         client: Either = CLUSTERS[kind](host="127.0.0.1", port=node.port, socket_timeout=SECONDS)
         probe = RedisProbe(client, timeout=SECONDS)
         try:
-            assert await probe()
+            await until_positive(probe)
             node.pause()
             assert await verdict(probe) is Polarity.ABSENT
             node.resume()

@@ -19,9 +19,10 @@ from switchgear.guard.guard import Guard
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.retry import Retry
 from switchgear.policies.timeout import Timeout
-from tests.integration.adapters.real_server import RealServer, free_port
+from tests.integration.adapters.real_server import RealServer
 from tests.integration.adapters.redis.breaking_proxy import breaking_proxy
 from tests.integration.adapters.redis.server import redis_server
+from tests.ports import free_port
 
 pytestmark = pytest.mark.integration
 

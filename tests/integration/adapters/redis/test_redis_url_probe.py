@@ -14,7 +14,7 @@ from switchgear.health.evidence import Polarity
 from switchgear.health.probe import ProbeFailed
 from tests.integration.adapters.real_server import RealServer
 from tests.integration.adapters.redis.server import redis_server
-from tests.integration.health.asking import until_positive, verdict
+from tests.integration.health.asking import PATIENCE_SECONDS, SECONDS, until_positive, verdict
 
 pytestmark = pytest.mark.integration
 
@@ -27,8 +27,8 @@ def server(tmp_path: Path) -> Iterator[RealServer]:
 
 
 def probe_of(server: RealServer, **who: str) -> RedisUrlProbe:
-    """Return a probe that gives up soon; `who` may be changed later."""
-    return RedisUrlProbe(f"redis://127.0.0.1:{server.port}/0", sign_in=lambda: who, timeout=0.5)
+    """Return a probe that is patient; `who` may be changed later."""
+    return RedisUrlProbe(f"redis://127.0.0.1:{server.port}/0", sign_in=lambda: who, timeout=PATIENCE_SECONDS)
 
 
 async def test_it_leaves_no_connection_and_one_key(server: RealServer) -> None:
@@ -43,8 +43,8 @@ async def test_it_leaves_no_connection_and_one_key(server: RealServer) -> None:
 
 async def test_silence_is_absent_and_over_when_the_server_is_back(server: RealServer) -> None:
     """Paused or killed, nothing came back."""
-    probe = probe_of(server)
-    await probe()
+    probe = RedisUrlProbe(f"redis://127.0.0.1:{server.port}/0", timeout=SECONDS)
+    await until_positive(probe)
     server.pause()
     assert await verdict(probe) is Polarity.ABSENT
     server.resume()
@@ -58,7 +58,7 @@ async def test_silence_is_absent_and_over_when_the_server_is_back(server: RealSe
 async def test_a_new_password_is_taken_up(server: RealServer) -> None:
     """It is asked for each time, and a wrong one is a no that does not show it."""
     who = {"password": "first"}
-    probe = RedisUrlProbe(f"redis://127.0.0.1:{server.port}/0", sign_in=lambda: who, timeout=0.5)
+    probe = RedisUrlProbe(f"redis://127.0.0.1:{server.port}/0", sign_in=lambda: who, timeout=PATIENCE_SECONDS)
     with redis.Redis(port=server.port) as admin:
         admin.config_set("requirepass", "second")
     with pytest.raises(ProbeFailed) as refused:

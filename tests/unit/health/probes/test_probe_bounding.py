@@ -9,6 +9,7 @@ import pytest
 
 from switchgear.core.clock import SYSTEM_CLOCK, VirtualClock
 from switchgear.health.probes.bounding import LEFT_BEHIND_MAX, Countdown, Threads, within
+from tests.turns import turns
 
 
 async def test_silence_ends_at_the_bound() -> None:
@@ -31,7 +32,7 @@ async def test_another_timeout_and_a_cancellation_pass_unchanged() -> None:
     with pytest.raises(TimeoutError, match="its own"):
         await within(2.0, failing(), clock=VirtualClock())
     waiting = asyncio.ensure_future(within(2.0, asyncio.Event().wait(), clock=VirtualClock()))
-    await asyncio.sleep(0)
+    await turns()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -71,7 +72,7 @@ async def test_what_hangs_is_left_behind_and_bounded() -> None:
 
     for _ in range(LEFT_BEHIND_MAX):
         waiting = asyncio.ensure_future(threads.ask(hanging, seconds=2.0, clock=clock))
-        await asyncio.sleep(0)
+        await turns()
         assert asked.acquire(timeout=10.0)
         await clock.elapse(2.0)
         with pytest.raises(TimeoutError, match="no answer"):
@@ -85,12 +86,12 @@ async def test_what_hangs_is_left_behind_and_bounded() -> None:
 
 async def answer_once_free(threads: Threads) -> str:
     """Ask until a thread is free."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await threads.ask(lambda: "back", seconds=5.0, clock=SYSTEM_CLOCK)
             except TimeoutError:
-                await asyncio.sleep(0)
+                await turns()
 
 
 def test_a_loop_that_is_gone_does_not_break_the_thread(caplog: pytest.LogCaptureFixture) -> None:
@@ -105,12 +106,12 @@ def test_a_loop_that_is_gone_does_not_break_the_thread(caplog: pytest.LogCapture
 
     async def ask() -> None:
         waiting = asyncio.ensure_future(threads.ask(late, seconds=60.0, clock=SYSTEM_CLOCK))
-        await asyncio.sleep(0)
-        assert begun.wait(10.0)
+        await turns()
+        assert begun.wait(60.0)
         waiting.cancel()
 
     asyncio.run(ask())
     released.set()
-    assert ended.wait(10.0)
+    assert ended.wait(60.0)
     assert asyncio.run(answer_once_free(threads)) == "back"
     assert caplog.text == ""

@@ -1,0 +1,129 @@
+"""Everything on a command line that waits: for a server to be ready (`wait`), for an action to settle (`--wait`).
+
+Each wait has an end, and asks in between: what is waited for goes on in another process. What is asked, and how the
+answer is drawn, is for the command to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from switchgear.core.clock import SYSTEM_CLOCK, Clock
+from switchgear.core.codes import FACTS, Code, ExitCode
+from switchgear.surfaces.cli.failures import CommandFailure, failure_of_interrupt, failure_to_reach
+from switchgear.surfaces.cli.output import Output
+from switchgear.surfaces.cli.rendering import View, span
+from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, Session, UrlOption, examples, session
+
+WAIT_MAX = 3600.0
+_LOOK_SECONDS_FIRST = 0.02
+_LOOK_SECONDS_MAX = 1.0
+_ANSWER_SECONDS_MIN = 0.1
+_DOUBTFUL = frozenset({"in_doubt", "reconciling", "needs_operator"})
+_UP_TO_PEOPLE = _DOUBTFUL | {"pending_approval"}
+_GOES_ON = "{id} goes on; see: switchgear intents show {id}"
+_SEE_ITS_LOG = "Look at what `switchgear up` has printed, or give it longer with --for."
+
+WaitOption = Annotated[
+    float, typer.Option("--wait", min=0, max=WAIT_MAX, help="Wait up to this many seconds for the outcome.")
+]
+ForOption = Annotated[
+    float, typer.Option("--for", metavar="SECONDS", min=0, max=WAIT_MAX, help="Give up after so many seconds.")
+]
+EXAMPLES = examples("switchgear up --dev & switchgear wait", "switchgear wait --for 60 --json")
+
+
+def wait(*, seconds: ForOption = 30.0, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL) -> int:
+    """Wait until the server is ready to take work. Needs no token.
+
+    It may be started after this. When it is not ready in time, the failure says what was wrong last.
+    """
+    with session(url, None, as_json=as_json) as opened:
+        found = until_ready(lambda left: opened.client.get("/readyz", within=left), seconds, where=url)
+        document = {"url": opened.client.url, **found}
+        opened.output.answer(document, lambda console: console.print(f"[green]ready[/] {url}", soft_wrap=True))
+    return ExitCode.OK
+
+
+def until_ready(ask: Callable[[float], View], seconds: float, *, where: str = "", clock: Clock = SYSTEM_CLOCK) -> View:
+    """Return the first answer of `ask`, which is told how many seconds it has and fails while nobody is ready.
+
+    Asks at least once. Raises the `CommandFailure` of `ask` at once when waiting cannot mend it, and one with exit
+    code UNAVAILABLE when `seconds` are over.
+    """
+    until = clock.monotonic() + seconds
+    pause = _LOOK_SECONDS_FIRST
+    while True:
+        try:
+            return ask(max(_ANSWER_SECONDS_MIN, until - clock.monotonic()))
+        except CommandFailure as failure:
+            if not _may_come(failure):
+                raise
+            if clock.monotonic() >= until:
+                detail = f"not ready within {span(seconds)}: {_words(failure)}"
+                raise failure_to_reach(detail, where=where, advice=_SEE_ITS_LOG) from failure
+        clock.sleep(min(pause, max(0.0, until - clock.monotonic())))
+        pause = min(pause * 1.5, _LOOK_SECONDS_MAX)
+
+
+def until_settled(opened: Session, intent: View, until: float, *, clock: Clock = SYSTEM_CLOCK) -> View:
+    """Return `intent` once it is settled or needs approval, or as it stands when `clock` has reached `until`.
+
+    The mark of a repeat stays on it. On a terminal something turns meanwhile. Raises `CommandFailure` for Ctrl-C,
+    which says that the action goes on.
+    """
+    path = f"/v1/intents/{quote(intent['id'], safe='')}"
+
+    def asking() -> View:
+        latest, pause = intent, _LOOK_SECONDS_FIRST
+        while not is_settled(latest) and clock.monotonic() < until:
+            clock.sleep(min(pause, max(0.0, until - clock.monotonic())))
+            pause = min(pause * 1.5, _LOOK_SECONDS_MAX)
+            latest = {**opened.client.get(path), "replayed": intent.get("replayed", False)}
+        return latest
+
+    try:
+        return intent if is_settled(intent) else _with_spinner(opened.output, f"waiting for {intent['id']}", asking)
+    except KeyboardInterrupt:
+        raise failure_of_interrupt(_GOES_ON.format(id=intent["id"]), intent=intent["id"]) from None
+
+
+def is_settled(intent: View) -> bool:
+    """Return whether waiting is of no use: it is final, in doubt, or somebody has to decide."""
+    return intent["final"] or intent["state"] in _UP_TO_PEOPLE
+
+
+def exit_code_of(intent: View, *, waited: bool) -> int:
+    """Return the exit code of an intent as it stands; not settled counts only when somebody waited."""
+    if intent["state"] == "succeeded":
+        return ExitCode.OK
+    if intent["state"] in _DOUBTFUL:
+        return ExitCode.IN_DOUBT
+    if intent["final"]:
+        return FACTS[Code(intent["code"])].exit_code if intent.get("code") else ExitCode.FAILED
+    if waited and intent["state"] == "pending_approval":
+        return FACTS[Code.APPROVAL_REQUIRED].exit_code
+    return ExitCode.TIMEOUT if waited else ExitCode.OK
+
+
+def _may_come(failure: CommandFailure) -> bool:
+    return failure.exit_code == ExitCode.UNAVAILABLE or failure.problem.get("status") == HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _words(failure: CommandFailure) -> str:
+    """Say what was wrong: the parts that are not ready, where the server named them."""
+    parts = failure.problem.get("parts")
+    wrong = [f"{name}: {state}" for name, state in parts.items() if state != "ok"] if isinstance(parts, dict) else []
+    return ", ".join(wrong) or str(failure)
+
+
+def _with_spinner(output: Output, text: str, work: Callable[[], View]) -> View:
+    if output.as_json or not output.console.is_terminal:
+        return work()
+    with output.console.status(text):
+        return work()

@@ -1,0 +1,126 @@
+"""Waiting on a command line: it has an end, says what it waited for, and gives up at once on what cannot come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import pytest
+
+from switchgear.core.clock import VirtualClock
+from switchgear.core.codes import ExitCode
+from switchgear.surfaces.cli import session as sessions
+from switchgear.surfaces.cli.client import Client
+from switchgear.surfaces.cli.failures import CommandFailure
+from switchgear.surfaces.cli.output import Output
+from switchgear.surfaces.cli.rendering import View
+from switchgear.surfaces.cli.waiting import until_ready, until_settled
+
+READY = {"ready": True, "parts": {"ledger": "ok"}}
+NOT_READY = {"ready": False, "parts": {"engine": "ok", "ledger": "LEDGER_UNAVAILABLE"}}
+Answer = Callable[[httpx2.Request], httpx2.Response]
+
+
+def refused(request: httpx2.Request) -> httpx2.Response:
+    """Be no server."""
+    raise httpx2.ConnectError("made up", request=request)
+
+
+@dataclass
+class Remote:
+    """Answers with `script`, one after the other, and its last one from then on; `asked_at` says when."""
+
+    script: list[Answer]
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    asked_at: list[float] = field(default_factory=list)
+
+    def session(self) -> sessions.Session:
+        """Return a session with this remote."""
+        client = Client("http://127.0.0.1:1", None, transport=httpx2.MockTransport(self._answer))
+        return sessions.Session(client, Output(as_json=True))
+
+    def until_ready(self, seconds: float) -> View:
+        """Wait for it to be ready, and return what it said."""
+        client = self.session().client
+        return until_ready(lambda left: client.get("/readyz", within=left), seconds, clock=self.clock)
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked_at.append(self.clock.monotonic())
+        answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        return answer(request)
+
+
+def saying(status: int, document: dict[str, Any]) -> Answer:
+    """Return what answers with `document`."""
+    return lambda _: httpx2.Response(status, json=document)
+
+
+def intent(state: str, *, final: bool = False) -> dict[str, Any]:
+    """Return what is known of an intent in `state`."""
+    return {"id": "int_1", "state": state, "final": final, "code": None}
+
+
+def test_who_waits_for_a_server_may_begin_before_it_is_there() -> None:
+    """Neither nobody at the address nor a server that is not ready yet ends the wait; the first readiness does."""
+    remote = Remote([refused, refused, saying(503, NOT_READY), saying(200, READY)])
+    assert remote.until_ready(30.0) == READY
+    assert len(remote.asked_at) == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"), [(refused, "no server is running"), (saying(503, NOT_READY), "ledger: LEDGER_UNAVAILABLE")]
+)
+def test_wait_for_a_server_ends_and_says_what_was_wrong(answer: Answer, words: str) -> None:
+    """Law 1: at the end of its time it fails with what was wrong last, and looks at most once a second until then."""
+    remote = Remote([answer])
+    with pytest.raises(CommandFailure, match=words) as caught:
+        remote.until_ready(30.0)
+    assert (caught.value.exit_code, remote.asked_at[-1] - remote.asked_at[0]) == (ExitCode.UNAVAILABLE, 30.0)
+    assert len(remote.asked_at) < 50
+    assert "not ready within 30 s" in str(caught.value)
+
+
+def test_wait_of_no_time_asks_once() -> None:
+    """`--for 0` is a question, not a wait."""
+    remote = Remote([refused])
+    with pytest.raises(CommandFailure):
+        remote.until_ready(0.0)
+    assert len(remote.asked_at) == 1
+
+
+def test_what_no_waiting_mends_is_said_at_once() -> None:
+    """Somebody else's server is no server that will be ready soon."""
+    remote = Remote([saying(404, {"title": "Not Found"})])
+    with pytest.raises(CommandFailure) as caught:
+        remote.until_ready(30.0)
+    assert (caught.value.exit_code, len(remote.asked_at)) == (ExitCode.FAILED, 1)
+
+
+@pytest.mark.parametrize(
+    ("state", "final"),
+    [("succeeded", True), ("in_doubt", False), ("needs_operator", False), ("pending_approval", False)],
+)
+def test_wait_for_an_action_ends_when_it_rests(state: str, *, final: bool) -> None:
+    """What is final, in doubt or a person's to decide is shown at once; the mark of a repeat stays on it."""
+    remote = Remote([saying(200, intent("dispatched")), saying(200, intent(state, final=final))])
+    until = remote.clock.monotonic() + 60.0
+    seen = until_settled(remote.session(), {**intent("ready"), "replayed": True}, until, clock=remote.clock)
+    assert (seen["state"], seen["replayed"], len(remote.asked_at)) == (state, True, 2)
+
+
+def test_wait_for_an_action_ends_with_its_time() -> None:
+    """Law 1: when time is up, the action is shown as it stands."""
+    remote = Remote([saying(200, intent("dispatched"))])
+    begun = remote.clock.monotonic()
+    seen = until_settled(remote.session(), intent("ready"), begun + 60.0, clock=remote.clock)
+    assert (seen["state"], remote.asked_at[-1] - begun) == ("dispatched", 60.0)
+
+
+def test_action_that_rests_is_not_asked_for_again() -> None:
+    """There is nothing to wait for: no request is made."""
+    remote = Remote([refused])
+    begun = remote.clock.monotonic()
+    assert until_settled(remote.session(), intent("failed", final=True), begun + 60.0, clock=remote.clock)["final"]
+    assert remote.asked_at == []

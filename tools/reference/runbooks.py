@@ -21,7 +21,7 @@ from switchgear.surfaces.cli.failures import CommandFailure, failure_of_error, f
 from switchgear.surfaces.cli.intents import draw_intent
 from switchgear.surfaces.cli.output import draw_failure
 from switchgear.surfaces.cli.rendering import draw_events
-from switchgear.surfaces.cli.submitting import exit_code_of
+from switchgear.surfaces.cli.waiting import exit_code_of
 from switchgear.surfaces.rest.problems import problem_document
 from tools.reference.markdown import GENERATED, page, table
 from tools.reference.runbook_examples import AT, Example, Met, Refusals, examples

@@ -2,6 +2,7 @@
 
 What is known
     evidence      one observation of a dependency: polarity, source, moment
+    ageing        how old evidence gets, also while the machine sleeps
     standing      where a dependency stands, in words that every surface shows
     dependency    what a process relies on, and how much must be seen before it is believed: options
     transitions   the one table of how that changes; `line` has the rules of one source, `machine` of all together

@@ -14,6 +14,7 @@ from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.errors import OptionError
 from switchgear.guard.jitter import JITTER
 from switchgear.guard.mutexes import new_mutex
+from switchgear.health.ageing import Ageing
 from switchgear.health.dependency import Dependency
 from switchgear.health.evidence import Evidence, Polarity, Source
 from switchgear.health.machine import Change, HealthMachine
@@ -36,7 +37,7 @@ class HealthBoard:
     Raises `OptionError` for two dependencies of one name that differ, and above the maximum.
     """
 
-    __slots__ = ("_clock", "_draw", "_mutex", "_slots", "_teller")
+    __slots__ = ("_clock", "_draw", "_mutex", "_slots", "_teller", "now")
 
     def __init__(
         self,
@@ -47,6 +48,8 @@ class HealthBoard:
     ) -> None:
         """Declare `dependencies`. Nothing is known of them yet."""
         self._clock = clock
+        self.now = Ageing(clock).now
+        """Returns its seconds: monotonic ones, and those that the machine has slept since it was made."""
         self._draw = (random or JITTER).random
         self._mutex = new_mutex()
         self._slots: dict[str, _Slot] = {}
@@ -68,7 +71,7 @@ class HealthBoard:
             if known is None and len(self._slots) >= DEPENDENCIES_MAX:
                 raise OptionError(f"a board has at most {DEPENDENCIES_MAX} dependencies; {dependency.name!r} is above")
             if known is None:
-                self._slots[dependency.name] = _Slot(HealthMachine(dependency, self._clock.monotonic()))
+                self._slots[dependency.name] = _Slot(HealthMachine(dependency, self.now()))
 
     def dependency(self, name: str) -> Dependency:
         """Return the dependency of that name. Raises `OptionError` when none was declared."""
@@ -81,7 +84,7 @@ class HealthBoard:
 
     @property
     def clock(self) -> Clock:
-        """The clock that its moments are read on."""
+        """The clock that it goes by."""
         return self._clock
 
     def observe(
@@ -105,7 +108,7 @@ class HealthBoard:
         What an operator observes holds until a positive observation of an operator withdraws it. Raises `OptionError`
         for a name that was not declared.
         """
-        slot, now = self._slot(name), self._clock.monotonic()
+        slot, now = self._slot(name), self.now()
         at = now - max(0.0, age)
         evidence = Evidence(Polarity(polarity), Source(source), at, detail, seconds, failed)
         with slot.mutex:
@@ -121,7 +124,7 @@ class HealthBoard:
         slot = self._slots.get(name)
         if slot is None:
             return Standing(name=name, state=Health.UNKNOWN, critical=False, age=None, since=0.0, reason="not declared")
-        now = self._clock.monotonic()
+        now = self.now()
         standing, since, until = slot.seen  # one read: the three belong together
         if standing is not None and since <= now < until:
             return standing
@@ -167,7 +170,7 @@ class HealthBoard:
         Readers see such a change at once by themselves; this is for those who listen. It also writes the log lines that
         were left out and still hold. The prober calls it.
         """
-        now, due = self._clock.monotonic(), inf
+        now, due = self.now(), inf
         for slot in tuple(self._slots.values()):
             with slot.mutex:
                 self._keep(slot, slot.machine.elapse(now), now)
@@ -187,14 +190,14 @@ class HealthBoard:
 
         `spared` says whether calls that succeed spare probes; not where other processes rely on them.
         """
-        slot, now = self._slot(name), self._clock.monotonic()
+        slot, now = self._slot(name), self.now()
         with slot.mutex:
             slot.probed, slot.spared = probed, spared
             self._plan(slot, now)
 
     def probe_in(self, name: str) -> float:
         """Return the seconds until `name` is to be probed, 0 when at once, inf when nobody probes it."""
-        slot, now = self._slot(name), self._clock.monotonic()
+        slot, now = self._slot(name), self.now()
         with slot.mutex:
             self._plan(slot, now)
             return inf if slot.next_look is None else max(0.0, slot.next_look - now)

@@ -28,6 +28,9 @@ T_co = TypeVar("T_co", covariant=True)
 Says = Callable[[Any], bool]
 """Whether a reply says what is asked about."""
 
+Moment = tuple[float, float]
+"""Seconds of the monotonic time of a clock, and the same moment in seconds since the epoch."""
+
 _ASK = "ask for one: finding = witness.ask(call, says=...), then isinstance(finding, Confirmed)"
 
 
@@ -74,17 +77,19 @@ class Confirmed(Generic[T_co]):
     value   its reply.
     source  the name of the dependency that said so.
     at      when it was asked, in seconds of the monotonic time of `clock`: the reply is no older than that.
+    epoch   the same moment in seconds since the epoch: a monotonic clock stands still while the machine sleeps.
     clock   whose time that is.
 
     It cannot be made, changed, copied or pickled: its age would be lost. It is neither true nor false, since an
     `Inferred` would be as true: ask ``isinstance(finding, Confirmed)``.
     """
 
-    __slots__ = ("at", "clock", "source", "value")
+    __slots__ = ("at", "clock", "epoch", "source", "value")
 
     value: T_co
     source: str
     at: float
+    epoch: float
     clock: Clock
 
     def __new__(cls, *_given: Never, **_named: Never) -> Confirmed[T_co]:
@@ -116,8 +121,8 @@ class Confirmed(Generic[T_co]):
         return f"<Confirmed by {self.source} {self.age():.3g} s ago>"
 
     def age(self) -> float:
-        """Return how many seconds ago it was asked for."""
-        return self.clock.monotonic() - self.at
+        """Return how many seconds ago it was asked for, by the clock that has gone further since."""
+        return max(self.clock.monotonic() - self.at, self.clock.time() - self.epoch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +214,7 @@ class Witness:
             raise TypeError(f"says= is a blocking function of the reply that returns True or False, not {says!r}")
         if kind_of(call) == ASYNC:
             return self._ask_async(call, says, args, kwargs)
-        asked = self._clock.monotonic()
+        asked = _now(self._clock)
         boxed: CallOutcome[Any] = self._guard.outcome(_boxed, call, args, kwargs)
         if boxed.error is not None or boxed.source != "call":
             return self._inferred(boxed.error)
@@ -220,13 +225,13 @@ class Witness:
     async def _ask_async(
         self, call: Callable[..., Awaitable[T]], says: Says, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Confirmed[T] | Inferred:
-        asked = self._clock.monotonic()
+        asked = _now(self._clock)
         outcome: CallOutcome[T] = await self._guard.outcome(call, *args, **kwargs)
         if outcome.error is not None or outcome.source != "call":
             return self._inferred(outcome.error)
         return self._judged(asked, outcome.unwrap(), says)
 
-    def _judged(self, asked: float, reply: T, says: Says) -> Confirmed[T] | Inferred:
+    def _judged(self, asked: Moment, reply: T, says: Says) -> Confirmed[T] | Inferred:
         """Return what a reply is worth. What `says` returns counts only when it is True itself."""
         why = Inference.UNREADABLE
         try:
@@ -252,9 +257,14 @@ def _boxed(call: Callable[..., T], args: tuple[Any, ...], kwargs: Mapping[str, A
     return (call(*args, **kwargs),)
 
 
-def _mint(value: T, source: str, at: float, clock: Clock) -> Confirmed[T]:
+def _now(clock: Clock) -> Moment:
+    return clock.monotonic(), clock.time()
+
+
+def _mint(value: T, source: str, asked: Moment, clock: Clock) -> Confirmed[T]:
     """Return a confirmed reply. Only a witness may."""
     minted: Confirmed[T] = object.__new__(Confirmed)
-    for name, fact in (("value", value), ("source", source), ("at", at), ("clock", clock)):
+    at, epoch = asked
+    for name, fact in (("value", value), ("source", source), ("at", at), ("epoch", epoch), ("clock", clock)):
         object.__setattr__(minted, name, fact)
     return minted

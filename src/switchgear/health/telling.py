@@ -32,7 +32,7 @@ class HealthChanged:
     reason         why, for people.
     retry_after    seconds from then until it is looked at again, None when nobody knows.
     flapping       whether it changes its state too often.
-    at             seconds since the epoch; `monotonic` on the board's clock, for differences.
+    at             seconds since the epoch; `monotonic` of the board's seconds, for differences.
     """
 
     name: str

@@ -29,17 +29,20 @@ class TrafficWatch:
         self._name = guard.name if name is None else name
         self._mutex = new_mutex()
         self._successes = self._failures = self._timeouts = 0
-        self._looked_at = board.clock.monotonic()
-        self._take(guard.totals())
+        self._looked_at = board.now()
+        self._take(guard.totals(), self._looked_at)
         board.watch_breaker(self._name, self._breaker)
         self._stop = guard.subscribe(self._hear)
 
     def tick(self) -> None:
         """Look at what has ended since the last time, and observe it. Once a second is often enough."""
-        statistics = self._guard.totals()
+        now, statistics = (
+            self._board.now(),
+            self._guard.totals(),
+        )  # in this order: what ends in between is new next time
         with self._mutex:
-            age = self._board.clock.monotonic() - self._looked_at
-            successes, failures, timeouts = self._take(statistics)
+            age = now - self._looked_at
+            successes, failures, timeouts = self._take(statistics, now)
         if statistics.state == "open":
             self._observe(Polarity.NEGATIVE, "the breaker is open")
         elif successes:
@@ -63,12 +66,13 @@ class TrafficWatch:
         if event.kind != "opened" or event.key is not None:
             return
         with self._mutex:
-            self._take(self._guard.totals())
+            now = self._board.now()
+            self._take(self._guard.totals(), now)
         for _ in range(self._board.dependency(self._name).down_after):
             self._observe(Polarity.NEGATIVE, "the breaker opened")
 
-    def _take(self, statistics: Statistics) -> tuple[int, int, int]:
-        """Return successes, failures and timeouts since the last time, and remember this one."""
+    def _take(self, statistics: Statistics, now: float) -> tuple[int, int, int]:
+        """Return successes, failures and timeouts since the last time, and remember this one, begun at `now`."""
         news = (
             max(0, statistics.successes - self._successes),
             max(0, statistics.failures - self._failures),
@@ -79,7 +83,7 @@ class TrafficWatch:
             statistics.failures,
             statistics.timeouts,
         )
-        self._looked_at = self._board.clock.monotonic()
+        self._looked_at = now
         return news
 
     def _breaker(self) -> BreakerView:

@@ -177,7 +177,7 @@ def silence_confirms(patch: pytest.MonkeyPatch) -> None:
     """An error of the question is taken for the answer that everybody is gone."""
 
     def confirmed(self: Witness, _error: Exception | None) -> Confirmed[Any]:
-        return findings._mint(("session-alive",), self.source, self._clock.monotonic(), self._clock)
+        return findings._mint(("session-alive",), self.source, findings._now(self._clock), self._clock)
 
     patch.setattr(Witness, "_inferred", confirmed)
 

@@ -24,7 +24,13 @@ name of a tenant.
 """
 
 DETAIL_LENGTH_MAX = 200
-_CREDENTIALS = re.compile(r"(//)[^/@\s]+@|(?i:(password|passwd|pwd|secret|token)\s*[=:]\s*)[^\s,;&'\")]+")
+_IN_URL = re.compile(r"//[^\s\"'<>]*@")
+_NAMED = re.compile(
+    r"""([\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|authorization|credentials?))["']?\s*[=:]\s*"""
+    r"""(?:(?:bearer|basic|digest)\s+)?(?:"[^"]*"|'[^']*'|[^\s,;&'")\]}]+)""",
+    re.IGNORECASE,
+)
+_BEARER = re.compile(r"(bearer)\s+(?=\S*[\d.])\S+", re.IGNORECASE)
 
 
 class ProbeFailed(SwitchgearError):
@@ -68,9 +74,12 @@ def as_probe_error(error: Exception, polarity: Polarity, *, late: bool) -> Excep
 
 def described(error: BaseException) -> str:
     """Return an error in one short line for people: its kind and its first line, credentials left out."""
-    line = next(iter(str(error).splitlines()), "").strip()
+    try:
+        line = next(iter(str(error).splitlines()), "").strip()
+    except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything; the kind alone is a fair word
+        line = ""
     kind = type(error).__name__
-    return shortened(f"{kind}: {_CREDENTIALS.sub(_without_credentials, line)}" if line else kind)
+    return shortened(f"{kind}: {_without_credentials(line)}" if line else kind)
 
 
 def shortened(detail: str) -> str:
@@ -78,5 +87,7 @@ def shortened(detail: str) -> str:
     return detail if len(detail) <= DETAIL_LENGTH_MAX else f"{detail[: DETAIL_LENGTH_MAX - 1]}…"
 
 
-def _without_credentials(found: re.Match[str]) -> str:
-    return "//…@" if found[1] else f"{found[2]}=…"
+def _without_credentials(line: str) -> str:
+    """Leave out what looks like a credential, rather too much than too little."""
+    line = _NAMED.sub(r"\1=…", _IN_URL.sub("//…@", line))
+    return _BEARER.sub(r"\1 …", line)

@@ -7,6 +7,8 @@ answer in `machine`.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from math import inf
@@ -16,10 +18,12 @@ from switchgear.core.errors import OptionError
 from switchgear.health.bell import Bell
 from switchgear.health.board import HealthBoard
 from switchgear.health.evidence import Polarity, Source
-from switchgear.health.probe import Probe, described, polarity_of
+from switchgear.health.probe import Probe, ProbeFailed, described, polarity_of
 from switchgear.health.prober_lease import Lease, Report
 from switchgear.health.traffic import TrafficWatch
 from switchgear.policies.checks import refused, require_count, require_seconds
+
+logger = logging.getLogger("switchgear.health")
 
 _LOOK_EVERY_SECONDS = 1.0
 _END_SECONDS = 1.0
@@ -35,8 +39,9 @@ class Prober:
     silence   seconds without news of the process that probes after which this one probes by itself, above 0; default
               30.
 
-    Run it as a task with `run`, or in a thread of its own with `run_in_thread`; end it with `close`. Raises
-    `OptionError` for options that cannot work, and for a dependency that the board does not know.
+    Run it as a task with `run`, or in a thread of its own with `run_in_thread`; end it with `close`. A forked child has
+    none of its parent's threads: it runs the prober that it inherits anew. Raises `OptionError` for options that cannot
+    work, and for a dependency that the board does not know.
     """
 
     def __init__(
@@ -57,16 +62,22 @@ class Prober:
         self._lease = lease
         self._at_once, self._silence = at_once, silence
         self._probes: dict[str, Probe] = {}
+        self._news_at = self._clock.monotonic()
+        self._complained = False
+        self.abandoned = 0
+        """Probes that did not end although they were cancelled. Each is asked to end again before the next."""
+        self._begin()
+        for name, probe in (probes or {}).items():
+            self.add(name, probe)
+
+    def _begin(self) -> None:
+        """Begin with nothing that runs: at birth, and in a forked child."""
+        self._process = os.getpid()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._hanging: dict[str, asyncio.Future[str | None]] = {}
         self._bell = Bell()
         self._closing = self._runs = False
         self._thread: threading.Thread | None = None
-        self._news_at = self._clock.monotonic()
-        self.abandoned = 0
-        """Probes that did not end although they were cancelled. Each is asked to end again before the next."""
-        for name, probe in (probes or {}).items():
-            self.add(name, probe)
 
     def add(self, name: str, probe: Probe) -> None:
         """Probe the dependency `name` by `probe` from now on."""
@@ -84,6 +95,7 @@ class Prober:
 
     async def run(self) -> None:
         """Probe until `close`. Cancelling it ends it as well: probes that run are cancelled, the lease is released."""
+        self._leave_parent()
         if self._runs:
             raise OptionError("this prober runs already")
         self._runs = True
@@ -98,6 +110,7 @@ class Prober:
 
     def run_in_thread(self) -> Self:
         """Probe in a thread of its own, for programs without an event loop. Returns at once; `close` ends it."""
+        self._leave_parent()
         if self._thread is not None:
             raise OptionError("this prober runs in a thread already")
         self._thread = threading.Thread(target=lambda: asyncio.run(self.run()), name="switchgear-prober", daemon=True)
@@ -114,9 +127,26 @@ class Prober:
     @property
     def leads(self) -> bool:
         """Whether this process probes: it holds the lease, there is none, or its holder has been silent too long."""
-        if self._lease is None or self._lease.acquire():
+        if self._lease is None or self._holds(self._lease):
             return True
         return self._clock.monotonic() - self._news_at >= self._silence
+
+    def _leave_parent(self) -> None:
+        """In a forked child forget what ran in the parent: nothing of it does here."""
+        if self._process != os.getpid():
+            self._begin()
+
+    def _holds(self, lease: Lease) -> bool:
+        """Return whether this process has the lease. One that cannot be asked is somebody else's, until the silence."""
+        try:
+            held = lease.acquire()
+        except Exception as error:  # noqa: BLE001 - outermost driver: whatever a lease raises, probing goes on
+            if not self._complained:
+                logger.warning("the lease of the prober cannot be asked for: %s", described(error))
+            self._complained, held = True, False
+        else:
+            self._complained = False
+        return held
 
     # -- One turn --------------------------------------------------------------------------------------------
 
@@ -146,14 +176,16 @@ class Prober:
 
     async def _ask(self, name: str) -> None:
         """Carry out one probe and observe what came of it, dated by when it was asked."""
-        started = self._clock.monotonic()
+        started = self._board.now()
         try:
             polarity, detail = await self._answer(name)
         finally:
             del self._running[name]
             self._bell.ring()
-        seconds, bound = self._clock.monotonic() - started, self._board.dependency(name).probe_timeout
-        if polarity is Polarity.POSITIVE and seconds > bound:  # this process, or its loop, stood still meanwhile
+        seconds, bound = self._board.now() - started, self._board.dependency(name).probe_timeout
+        if (
+            polarity is Polarity.POSITIVE and seconds > bound
+        ):  # this process, its loop, or the machine stood still meanwhile
             polarity, detail = Polarity.ABSENT, f"an answer after {seconds:.3g} s, later than {bound:g} s"
         self._tell(Report(name, polarity, detail, seconds))
 
@@ -163,7 +195,7 @@ class Prober:
             hanging.cancel()
             return Polarity.ABSENT, "an earlier probe still hangs"
         try:
-            task = asyncio.ensure_future(self._probes[name]())
+            task = asyncio.ensure_future(_asked(self._probes[name]))
             await self._wait(task, bound)
             if not task.done():
                 await self._abandon(name, task)
@@ -199,12 +231,12 @@ class Prober:
 
     def _tell(self, report: Report) -> None:
         self._observe(report, report.seconds)
-        if self._lease is not None and self._lease.acquire():
+        if self._lease is not None and self._holds(self._lease):
             self._lease.publish(report)
 
     def _follow(self) -> None:
         """Observe what the process that holds the lease has found."""
-        if self._lease is None or self._lease.acquire():
+        if self._lease is None or self._holds(self._lease):
             return
         for found in self._lease.news():
             self._news_at = self._clock.monotonic()
@@ -229,6 +261,14 @@ class Prober:
             ended = asyncio.ensure_future(_all_done(tasks))
             await self._wait(ended, _END_SECONDS)
             ended.cancel()
+
+
+async def _asked(probe: Probe) -> str | None:
+    """Ask once. A probe that would end the process is wrong, and the process goes on."""
+    try:
+        return await probe()
+    except SystemExit as error:
+        raise ProbeFailed(f"ends with {described(error)}") from error
 
 
 async def _all_done(tasks: Iterable[asyncio.Future[Any]]) -> str | None:

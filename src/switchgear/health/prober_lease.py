@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
+from switchgear.health.ageing import Ageing
 from switchgear.health.evidence import Polarity
 
 logger = logging.getLogger("switchgear.health")
@@ -79,6 +80,7 @@ class FileLease:
         self._path = Path(path)
         self._reports_path = self._path.with_name(self._path.name + ".reports")
         self._clock = clock
+        self._now = Ageing(clock).now
         self._descriptor: int | None = None
         self._owner = 0
         self._token = secrets.token_hex(8)
@@ -111,7 +113,7 @@ class FileLease:
     def publish(self, report: Report) -> None:
         """Write the latest reports into a new file, and put it in the old one's place. A failure is logged."""
         self._serial += 1
-        made_at = self._clock.monotonic() - report.seconds
+        made_at = self._now() - report.seconds
         self._kept.setdefault(report.name, deque(maxlen=REPORTS_KEPT)).append((self._serial, made_at, report))
         try:
             self._write()
@@ -121,15 +123,15 @@ class FileLease:
 
     def news(self) -> list[Found]:
         """Return what is new in the file since the last call, dated no younger than it can be."""
-        now, since = self._clock.monotonic(), self._looked_at
-        self._looked_at = now
+        now, since = self._now(), self._looked_at
         try:
             read = self._read()
         except FileNotFoundError:
-            return []
+            read = None
         except (OSError, ValueError, KeyError, TypeError) as error:
             self._complain(f"reports of probes cannot be read: {type(error).__name__}: {error}")
-            return []
+            return []  # what is new at the next look may be as old as the last look that saw anything
+        self._looked_at = now
         if read is None:
             return []
         token, written_seconds_ago, entries = read
@@ -144,7 +146,7 @@ class FileLease:
         ]
 
     def _write(self) -> None:
-        now, wall = self._clock.monotonic(), self._clock.time()
+        now, wall = self._now(), self._clock.time()
         entries = sorted(entry for kept in self._kept.values() for entry in _rows(kept, now))
         text = json.dumps({"version": _VERSION, "by": self._token, "reports": entries}).encode()
         new = self._reports_path.with_name(f"{self._reports_path.name}.{os.getpid()}")
@@ -168,7 +170,10 @@ class FileLease:
             self._stamp = stamp
         if body["version"] != _VERSION:
             raise ValueError(f"its version is {body['version']!r}, not {_VERSION}")
-        return str(body["by"]), self._clock.time() - facts.st_mtime, [_entry(row) for row in body["reports"]]
+        written_seconds_ago = max(
+            0.0, self._clock.time() - facts.st_mtime
+        )  # a clock that was set back makes nothing younger
+        return str(body["by"]), written_seconds_ago, [_entry(row) for row in body["reports"]]
 
     def _forget_descriptor(self) -> None:
         if self._descriptor is not None:

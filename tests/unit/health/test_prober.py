@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
@@ -19,7 +20,7 @@ from switchgear.health.dependency import Dependency
 from switchgear.health.evidence import Polarity
 from switchgear.health.probe import Probe, ProbeFailed
 from switchgear.health.prober import Prober
-from switchgear.health.prober_lease import FileLease, Report
+from switchgear.health.prober_lease import FileLease, Found, Report
 from switchgear.health.standing import Health
 from switchgear.health.traffic import TrafficWatch
 from switchgear.testing import SimulatedClock, VirtualClock, run_simulated
@@ -429,3 +430,104 @@ def test_in_a_thread_of_its_own() -> None:
         prober.run_in_thread()
     prober.close()
     assert board.standing("redis").retry_after is None
+
+
+class _Unspeakable(Exception):
+    """An error that nobody can put into words."""
+
+    def __str__(self) -> str:
+        """Raise another."""
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize("error", [_Unspeakable(), SystemExit(1), SystemExit("gone")])
+def test_an_error_that_cannot_be_told_is_a_wrong_answer(error: BaseException) -> None:
+    """Law 5: whatever a probe raises withdraws the trust at once, ends nothing, and is not asked again in a hurry."""
+
+    async def main(clock: SimulatedClock) -> None:
+        board, remote, prober = _scene(clock)
+        task = asyncio.ensure_future(prober.run())
+        await clock.sleep_async(5.0)
+        assert board.standing("redis").vouches
+        remote.error = error
+        await clock.sleep_async(10.0)
+        assert not board.standing("redis").vouches
+        assert len(remote.asked) < 12
+        await _stop(prober, task)
+
+    _simulate(main)
+
+
+class _BrokenLease:
+    """A lease that cannot be asked for, as when this process has no file descriptor left."""
+
+    broken = True
+
+    def acquire(self) -> bool:
+        """Fail while it is broken, else hand it out."""
+        if self.broken:
+            raise OSError(24, "Too many open files")
+        return True
+
+    def release(self) -> None:
+        """Nothing to give back."""
+
+    def publish(self, report: Report) -> None:
+        """Nobody listens."""
+
+    def news(self) -> list[Found]:
+        """Nobody speaks."""
+        return []
+
+
+@pytest.mark.parametrize(("heals", "seconds"), [(True, 5.0), (False, 40.0)], ids=["heals", "stays"])
+def test_a_lease_that_cannot_be_asked_for_does_not_end_the_prober(
+    heals: bool,  # noqa: FBT001 - a parameter of the table
+    seconds: float,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A healthy dependency is not blocked for ever because a lease was out of order for a while, or still is."""
+
+    async def main(clock: SimulatedClock) -> None:
+        board = HealthBoard([Dependency("redis", kind="redis", jitter=0.0)], clock=clock)
+        lease = _BrokenLease()
+        prober = Prober(board, {"redis": Remote(clock).probe}, lease=lease, silence=30.0)
+        task = asyncio.ensure_future(prober.run())
+        await clock.sleep_async(5.0)
+        lease.broken = not heals
+        await clock.sleep_async(seconds)
+        assert board.standing("redis").state is Health.HEALTHY
+        await _stop(prober, task)
+
+    _simulate(main)
+    assert caplog.text.count("Too many open files") == 1
+
+
+def test_a_forked_child_probes_with_the_prober_of_its_parent() -> None:
+    """A child has no thread of its parent's: what it inherits can be run anew, and is not blocked for ever."""
+    board = HealthBoard([Dependency("redis", kind="redis")])
+    asked = threading.Event()
+
+    async def probe() -> None:
+        asked.set()
+
+    prober = Prober(board, {"redis": probe}).run_in_thread()
+    assert asked.wait(10.0)
+    child = os.fork()
+    if child == 0:
+        asked.clear()
+        prober.run_in_thread()
+        os._exit(0 if asked.wait(10.0) else 1)
+    _, status = os.waitpid(child, 0)
+    prober.close()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_in_its_own_process_a_prober_still_runs_once() -> None:
+    """Whoever starts it twice is told so."""
+    prober = Prober(HealthBoard([])).run_in_thread()
+    with pytest.raises(OptionError, match="already"):
+        prober.run_in_thread()
+    prober.close()

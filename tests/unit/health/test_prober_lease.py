@@ -167,3 +167,29 @@ def test_a_full_disk_does_not_end_the_prober(pair: Pair, caplog: pytest.LogCaptu
     pair.file.rmdir()
     pair.leader.publish(PONG)
     assert pair.file.is_file()
+
+
+def test_a_clock_that_is_set_back_makes_no_report_younger(pair: Pair) -> None:
+    """A report of an hour ago, written anew by a new holder, is an hour old whatever the wall clock says."""
+    pair.follower.news()
+    pair.leader.publish(PONG)
+    pair.clock.advance(3_600.0)
+    pair.follower.news()
+    pair.leader.release()
+    assert pair.leader.acquire()
+    pair.leader.publish(PONG)
+    pair.clock.jump_wall(-3_600.0)
+    pair.clock.advance(1.0)
+    assert max(found.age for found in pair.follower.news()) >= 3_600.0
+
+
+def test_a_look_that_failed_dates_nothing(pair: Pair) -> None:
+    """What is new after a look that saw nothing may be as old as the look before it."""
+    pair.follower.news()
+    pair.clock.advance(20.0)
+    pair.rewrite("half a rep")
+    pair.follower.news()
+    pair.leader.publish(PONG)
+    pair.clock.jump_wall(-60.0)
+    pair.clock.advance(1.0)
+    assert [found.age >= 20.0 for found in pair.follower.news()] == [True]

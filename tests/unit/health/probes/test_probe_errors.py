@@ -63,6 +63,14 @@ def test_what_is_said_is_bounded() -> None:
         (OSError("cannot reach redis://me:hush@cache:6379/0"), "OSError: cannot reach redis://…@cache:6379/0"),
         (ValueError("dsn host=db password=hush user=me"), "ValueError: dsn host=db password=… user=me"),
         (ValueError("Token: hush, more"), "ValueError: Token=…, more"),
+        (OSError("redis://:hu/sh@cache:1/0"), "OSError: redis://…@cache:1/0"),
+        (OSError("postgres://me:hu@sh@base/main"), "OSError: postgres://…@base/main"),
+        (ValueError('{"password": "hush hush", "port": 1}'), 'ValueError: {"password=…, "port": 1}'),
+        (ValueError("client_secret='hush hush' is wrong"), "ValueError: client_secret=… is wrong"),
+        (ValueError("Authorization: Bearer h.u.sh"), "ValueError: Authorization=…"),
+        (ValueError("sent bearer h.u.sh to it"), "ValueError: sent bearer … to it"),
+        (ValueError("X-Api-Key: hush"), "ValueError: X-Api-Key=…"),
+        (ValueError("bearer authentication is wanted"), "ValueError: bearer authentication is wanted"),
     ],
 )
 def test_an_error_is_worded_for_people(error: Exception, words: str) -> None:

@@ -8,16 +8,16 @@ from types import AsyncGeneratorType, GeneratorType
 
 from switchgear.guard.callables import PLAIN, is_awaitable
 
-_GENERATORS = (GeneratorType, AsyncGeneratorType)
+_LAZY = (GeneratorType, AsyncGeneratorType, map, filter)
 
 
 def refuse_lazy(function: Callable[..., object], result: object) -> None:
-    """Raise `TypeError` when a blocking `function` returned an awaitable or a generator: it would run later.
+    """Raise `TypeError` when a blocking `function` returned an awaitable, a generator or the like: it would run later.
 
     A coroutine is closed, so that it never runs.
     """
     kind = result.__class__
-    if kind not in _GENERATORS and (kind in PLAIN or not is_awaitable(result)):
+    if kind not in _LAZY and (kind in PLAIN or not is_awaitable(result)):
         return
     if inspect.iscoroutine(result):
         result.close()

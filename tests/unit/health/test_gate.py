@@ -459,3 +459,28 @@ def test_the_age_of_the_gate_counts() -> None:
     clock.advance(0.5)
     with pytest.raises(DestructiveBlocked, match=r"2.5 s ago, and 2 s is the most"):
         gate.destructive("x", requires=REQUIRES, because=reason).__enter__()
+
+
+class _Claims:
+    """Says that it is a `Confirmed`, as test doubles do."""
+
+    source = "api_socket"
+    value = "session-7"
+
+    def __init__(self, rig: Rig) -> None:
+        """Have all that is asked of one."""
+        self.clock = rig.clock
+        self.at = rig.clock.monotonic()
+
+    def age(self) -> float:
+        """Be as fresh as can be."""
+        return 0.0
+
+    __class__ = Confirmed  # type: ignore[assignment] # what a test double with a specification says of itself
+
+
+def test_what_only_calls_itself_confirmed_is_no_reason() -> None:
+    """Law 5: a reason was minted by a witness; what another object says of its class counts for nothing."""
+    rig = Rig()
+    assert isinstance(_Claims(rig), Confirmed)
+    assert not destroyed(rig, _Claims(rig))

@@ -407,7 +407,10 @@ def test_what_a_blocking_function_returns_must_be_there(rig: Rig) -> None:
         DESTROYED.append(dead.value)
         yield dead.value
 
-    for number, function in enumerate((later, items, async_items)):
+    def mapped(dead: Confirmed[str]) -> Iterator[None]:
+        return map(DESTROYED.append, [dead.value])
+
+    for number, function in enumerate((later, items, async_items, mapped)):
 
         def hidden(dead: Confirmed[str], function: Callable[..., Any] = function) -> Any:  # noqa: ANN401 - see above
             return function(dead)

@@ -16,6 +16,7 @@ import msgspec
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.deadline import CURRENT
+from switchgear.core.errors import DestructiveBlocked
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Connector, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.family import REVERT
@@ -175,6 +176,8 @@ async def _attempt(
     try:
         if not may_leave() or call.deadline.remaining() <= 0:
             return _UNSENT  # this process stood still meanwhile: what was checked before may hold no longer
+        if (held := _held_back(call)) is not None:
+            return held
         return recordable(await connector.execute(call))
     except asyncio.CancelledError:
         raise
@@ -188,6 +191,16 @@ def _cancel(task: asyncio.Task[Result], ended: asyncio.Future[None]) -> None:
     """Cancel an attempt. One that has not begun ends without having run."""
     task.add_done_callback(lambda _: _resolve(ended))
     task.cancel()
+
+
+def _held_back(call: Call) -> Refused | None:
+    """Return the refusal of what is destructive and may not leave any more: a turn of the loop ago it might."""
+    try:
+        call.check_leaving()
+    except DestructiveBlocked as held:
+        message, after = _bounded(held.message), held.retry_after
+        return Refused(held.code, message, retryable=True, verdict=Verdict.IGNORED, retry_after=after)
+    return None
 
 
 def _described(error: BaseException) -> str:

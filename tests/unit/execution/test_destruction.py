@@ -10,11 +10,12 @@ import pytest
 from switchgear.core.codes import Code
 from switchgear.core.deadline import Deadline
 from switchgear.core.effects import Effect
-from switchgear.core.errors import DestructiveBlocked
+from switchgear.core.errors import DestructiveBlocked, Rejected
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Refused, Result, Succeeded
 from switchgear.execution.intent import Intent
 from switchgear.execution.transitions import State
+from switchgear.gates.gate import GateRequest
 from switchgear.health.findings import Confirmed, Witness
 from switchgear.health.standing import Health
 from switchgear.ledger.events import read
@@ -320,3 +321,24 @@ async def test_a_kill_switch_counts_before_the_first_byte_too(*, on: bool | Exce
         rig.script.answers = [wait_for_a_place]
         await rig.settled(await rig.submit("sessions.delete"))
         assert codes == [code]
+
+
+async def test_what_turns_red_in_the_turn_before_an_attempt_begins_stops_it() -> None:
+    """Law 5: an attempt begins a turn of the loop after it was let go; what a probe finds in between counts."""
+    board = Board()
+    async with running(standings=board) as rig:
+        janitor(rig, attempts=1)
+        destruction = rig.engine.destruction
+        assert destruction is not None
+        real = destruction.refusal
+
+        def refusal(request: GateRequest) -> Rejected | None:
+            """Let it go; the verdict of a probe is already on its way through the loop."""
+            asyncio.get_running_loop().call_soon(board.states.update, {"redis": RED})
+            return real(request)
+
+        destruction.refusal = refusal  # type: ignore[method-assign] # the moment at which a probe may end
+        intent = await rig.submit("sessions.delete")
+        held = await after(rig, intent)
+        assert rig.script.calls == []
+        assert (held.state, held.code, held.attempt) == (State.HELD, "DESTRUCTIVE_BLOCKED", 0)

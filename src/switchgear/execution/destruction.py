@@ -133,7 +133,7 @@ class Destruction:
 
     def permits(self, request: GateRequest) -> AttemptPermits:
         """Return the permits of the attempt that `request` describes. What was forced stays so until it expires."""
-        standings = self._standings
+        standings: Standings = _Wordless(self._standings)
         if request.force is not None:
             standings = _Forced(standings, request.force, request.contract, self._clock)
         operation = self.inventory.known.get(request.tool)
@@ -155,6 +155,17 @@ class Destruction:
         if frozen:
             raise Obstacle(Kind.SWITCH_ACTIVE, state="on").refusal(request.tool, 0)
         self.gate.check(structs.replace(request, at=self._clock.time()))
+
+
+class _Wordless:
+    """Where dependencies stand, without why: others' calls may be told there, and a refusal goes on record."""
+
+    def __init__(self, standings: Standings) -> None:
+        self._standings = standings
+
+    def standing(self, name: str, /) -> Standing:
+        """Return where a dependency stands."""
+        return replace(self._standings.standing(name), reason="")
 
 
 class _Forced:

@@ -342,3 +342,12 @@ async def test_what_turns_red_in_the_turn_before_an_attempt_begins_stops_it() ->
         held = await after(rig, intent)
         assert rig.script.calls == []
         assert (held.state, held.code, held.attempt) == (State.HELD, "DESTRUCTIVE_BLOCKED", 0)
+
+
+async def test_why_a_dependency_does_not_vouch_is_told_to_no_tenant() -> None:
+    """Others' calls may be told there: what stopped a tool in its middle is on record without it."""
+    board = Board()
+    async with running(standings=board) as rig:
+        _, intent = await _deleted(rig, board, lambda: board.states.update(redis=RED))
+        assert "redis does not vouch for it, being unhealthy" in intent.message
+        assert "a secret" not in intent.message

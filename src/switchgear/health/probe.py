@@ -24,9 +24,11 @@ name of a tenant.
 """
 
 DETAIL_LENGTH_MAX = 200
+_LOOKED_AT_MAX = 2_000
+"""Characters of an error that are looked through for credentials; what a remote says may be long."""
 _IN_URL = re.compile(r"//[^\s\"'<>]*@")
 _NAMED = re.compile(
-    r"""([\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|authorization|credentials?))["']?\s*[=:]\s*"""
+    r"""((?:password|passwd|pwd|secret|token|api[_-]?key|authorization|credentials?))["']?\s*[=:]\s*"""
     r"""(?:(?:bearer|basic|digest)\s+)?(?:"[^"]*"|'[^']*'|[^\s,;&'")\]}]+)""",
     re.IGNORECASE,
 )
@@ -75,7 +77,7 @@ def as_probe_error(error: Exception, polarity: Polarity, *, late: bool) -> Excep
 def described(error: BaseException) -> str:
     """Return an error in one short line for people: its kind and its first line, credentials left out."""
     try:
-        line = next(iter(str(error).splitlines()), "").strip()
+        line = next(iter(str(error).splitlines()), "").strip()[:_LOOKED_AT_MAX]
     except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything; the kind alone is a fair word
         line = ""
     kind = type(error).__name__

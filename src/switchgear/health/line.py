@@ -26,6 +26,7 @@ class Line:
     state        what follows from it.
     decided      whether it has been more than a first answer: healthy, degraded or unhealthy since it last was silent.
     answers, quick, bad   the latest observations in a row that were right, right and quick, and neither.
+    failing      whether as much of the latest observation failed as makes it degraded, though some of it was right.
     recent       one bit for each of the latest ten observations: set when it was slow or missing.
     positive_at, seen_at  moments of the youngest right answer and of the youngest observation; -inf for never.
     polarity, detail      of the youngest observation.
@@ -36,6 +37,7 @@ class Line:
     answers: int = 0
     quick: int = 0
     bad: int = 0
+    failing: bool = False
     recent: int = 0
     positive_at: float = -inf
     seen_at: float = -inf
@@ -52,6 +54,7 @@ def heard(line: Line, evidence: Evidence, at: float, options: Dependency, needed
         answers=line.answers + 1 if positive else 0,
         quick=line.quick + 1 if quick else 0,
         bad=0 if positive else line.bad + 1,
+        failing=positive and not evidence.failed < options.degraded_rate,
         recent=(line.recent << 1 | (not quick)) & _WINDOW,
         positive_at=at if positive else line.positive_at,
         seen_at=at,

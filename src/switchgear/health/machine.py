@@ -41,7 +41,7 @@ class HealthMachine:
     """Where one dependency stands. One that flaps needs more right answers in a row, up to eight times as many.
 
     due         the monotonic second at which time alone changes something, inf when it does not.
-    is_doubted  whether the youngest evidence of a source is not positive.
+    is_doubted  whether the youngest evidence of a source is not positive, or much of what it looked at failed.
     """
 
     __slots__ = ("_changes", "_lines", "_operator", "_since", "_state", "_youngest", "dependency", "due", "is_doubted")
@@ -152,7 +152,7 @@ class HealthMachine:
         """Work out what readers ask for, after a line has changed."""
         lines = self._lines
         self.due = min(silent_at(line, source, self.dependency) for source, line in lines.items())
-        self.is_doubted = any(line.bad for line in lines.values())
+        self.is_doubted = any(line.bad or line.failing for line in lines.values())
         self._youngest = max(line.positive_at for line in lines.values())
 
     def _turn(self, moment: float) -> tuple[Change, ...]:

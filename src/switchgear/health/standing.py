@@ -27,7 +27,7 @@ class Standing:
     `age` is seconds since the youngest positive evidence, None when there never was any; `since` is how many seconds
     it has been in this state; `retry_after` is seconds until it is looked at again, None when nobody knows. `reason`
     says in words why it stands there. `doubted` says that the youngest evidence of a source is not positive, though not
-    often enough in a row to change the state.
+    often enough in a row to change the state, or that many of the calls failed that it looked at.
     """
 
     name: str

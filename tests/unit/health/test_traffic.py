@@ -164,3 +164,26 @@ def test_keys_count_together() -> None:
     scene.guard.key("globex").permit_nowait().succeed()
     scene.calls("")
     assert scene.state is Health.HEALTHY
+
+
+def test_traffic_of_which_most_fails_vouches_for_nothing() -> None:
+    """Law 5: one call in a hundred that succeeds is no proof of health; the look after it, without failures, is."""
+    clock = VirtualClock()
+    board = HealthBoard([Dependency("redis", kind="redis")], clock=clock)
+    guard = Guard("redis", clock=clock)
+    watch = TrafficWatch(board, guard)
+
+    def look(*, failures: int) -> bool:
+        for _ in range(failures):
+            with pytest.raises(OSError, match="gone"):
+                guard.call(_gone)
+        guard.call(lambda: None)
+        clock.advance(1.0)
+        watch.tick()
+        return board.standing("redis").vouches
+
+    assert [look(failures=0), look(failures=0), look(failures=99), look(failures=0)] == [False, True, False, True]
+
+
+def _gone() -> None:
+    raise OSError("gone")

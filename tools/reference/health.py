@@ -43,7 +43,7 @@ Why: [Absence is not evidence](../explanation/absence-is-not-evidence.md). Below
 ## States
 
 A state *vouches* when a destructive operation may rest on it, and then only without a doubt: the youngest observation
-of each source is a right answer.
+of each source is a right answer, and less of the traffic failed than makes it degraded.
 """
 
 _SOURCES = """## Moves of one source

@@ -6,7 +6,7 @@ import pytest
 
 from switchgear.lab.simulation import Coverage, simulate
 
-BATCHES, BATCH = 6, 50
+BATCHES, BATCH = 12, 25
 """Seeds 1 to 300. `switchgear lab simulate` runs any others."""
 _TOGETHER = Coverage()
 

@@ -20,9 +20,21 @@ from msgspec import structs
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
 from switchgear.core.errors import StoreError
-from switchgear.execution import admission, consent, dead_letters, decide, lookups, recorder, recovery, resources
+from switchgear.execution import (
+    admission,
+    consent,
+    dead_letters,
+    decide,
+    forcing,
+    gating,
+    lookups,
+    recorder,
+    recovery,
+    resources,
+)
 from switchgear.execution.budget_keeper import BudgetKeeper
 from switchgear.execution.clock_watch import ClockWatch
+from switchgear.execution.destruction import AttemptPermits, Destruction
 from switchgear.execution.doubts import Doubts
 from switchgear.execution.intent import Change, Intent, evolve
 from switchgear.execution.leases.lease import Instant, Lease
@@ -39,9 +51,11 @@ from switchgear.execution.time_boxes.driver import TimeBoxes
 from switchgear.execution.transitions import Kind
 from switchgear.gates.approval import ApprovalGate
 from switchgear.gates.budget import BudgetGate
+from switchgear.gates.destructive.gate import DestructiveActions
 from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest, Stage
 from switchgear.gates.kill_switches.gate import KillSwitchGate
 from switchgear.gates.kill_switches.switches import SELF_PROBE
+from switchgear.health.standing import Standing
 from switchgear.lab.simulation import world
 from switchgear.ledger.chain import seal
 from switchgear.storage.abilities import Append, Appended, Committed, Conflicted, Unknown, Write
@@ -272,6 +286,48 @@ def a_freeze_only_stops_what_is_new(patch: pytest.MonkeyPatch) -> None:
 def a_switch_is_no_condition(patch: pytest.MonkeyPatch) -> None:
     """A switch that is tripped while a dispatch is in flight does not stop it."""
     patch.setattr(KillSwitchGate, "_conditions_of", always(NO_CONDITIONS))
+
+
+@mutant("nothing_is_destroyed_unvouched")
+def what_destroys_asks_nobody(patch: pytest.MonkeyPatch) -> None:
+    """A destructive action leaves like any other."""
+    patch.setattr(DestructiveActions, "check", always(NO_CONDITIONS))
+
+
+@mutant("nothing_is_destroyed_unvouched")
+def what_was_well_once_stays_well(patch: pytest.MonkeyPatch) -> None:
+    """A right answer never grows old, and an answer that fails is no doubt."""
+    patch.setattr(Standing, "vouches", property(lambda standing: standing.age is not None))
+
+
+@mutant("nothing_is_destroyed_unvouched")
+def one_dependency_is_enough(patch: pytest.MonkeyPatch) -> None:
+    """Only the first of the dependencies is asked."""
+    real = DestructiveActions.check
+
+    def check(self: DestructiveActions, request: GateRequest) -> Conditions:
+        return real(self, structs.replace(request, requires=request.requires[:1]))
+
+    patch.setattr(DestructiveActions, "check", check)
+
+
+@mutant("nothing_is_destroyed_unvouched")
+def the_gate_is_asked_only_before_the_record(patch: pytest.MonkeyPatch) -> None:
+    """Nobody asks again once the dispatch is on record, however long that took."""
+    patch.setattr(Destruction, "refusal", always(None))
+    patch.setattr(AttemptPermits, "check_leaving", always(None))
+
+
+@mutant("a_force_is_good_once")
+def a_force_is_good_until_it_expires(patch: pytest.MonkeyPatch) -> None:
+    """A word that one dispatch has used speaks for the next one too."""
+    patch.setattr(gating, "_force", lambda intent: intent.force)
+
+
+@mutant("a_force_is_good_once")
+def anybody_forces(patch: pytest.MonkeyPatch) -> None:
+    """Whoever asked for an action, and any agent, may force it."""
+    patch.setattr(forcing, "check_person", always(None))
 
 
 @mutant("approv")

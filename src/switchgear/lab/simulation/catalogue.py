@@ -13,6 +13,7 @@ from switchgear.execution.contract import Tool
 from switchgear.gates.approval import ApprovalRule
 from switchgear.gates.budget import Budget, Budgets
 from switchgear.gates.budget_names import Period
+from switchgear.health.dependency import Dependency
 
 TENANTS = ("acme", "globex", "initech")
 ACTOR = "service:orders"
@@ -41,6 +42,15 @@ def _tool(name: str, effect: Effect, **options: object) -> Tool:
     return Tool(name=name, effect=effect, **(given | options))
 
 
+PROBE_TIMEOUT = 1.0
+DEPENDENCIES = {
+    name: Dependency(
+        name, kind="function", freshness=11.0, probe_every=8.0, probe_timeout=PROBE_TIMEOUT, backoff_max=20.0
+    )
+    for name in ("crm", "directory")
+}
+"""What destructive tools rest on, by name. Each is probed by every engine."""
+
 TOOLS: tuple[Tool, ...] = (
     _tool("crm.find", Effect.READ_ONLY),
     _tool("crm.read", Effect.READ_ONLY),
@@ -49,7 +59,8 @@ TOOLS: tuple[Tool, ...] = (
     _tool("crm.natural", Effect.NATURAL, resource="contact/{contact}"),
     _tool("crm.order", Effect.RECONCILABLE, lookup="crm.find"),
     _tool("mail.send", Effect.KEYED, requires=("mail", "crm"), cost=2, attempts=1),
-    _tool("crm.delete", Effect.OPAQUE, destructive=True),
+    _tool("crm.delete", Effect.OPAQUE, destructive=True, requires=("crm", "directory")),
+    _tool("crm.purge", Effect.KEYED, destructive=True, requires=("crm", "directory")),
     _tool("crm.refund", Effect.KEYED, cost=5),
     _tool("idp.enable", Effect.KEYED),
     _tool("idp.disable", Effect.KEYED, revert="idp.enable"),
@@ -67,7 +78,7 @@ PATIENT_TOOLS = tuple(replace(tool, timeout=400.0) if tool.name == "crm.opaque" 
 BY_NAME = {tool.name: tool for tool in TOOLS}
 SUBMITTED = (
     *("crm.read", "crm.keyed", "crm.keyed", "crm.opaque", "crm.opaque", "crm.natural", "crm.natural"),
-    *("crm.order", "crm.order", "mail.send", "crm.delete", "crm.refund"),
+    *("crm.order", "crm.order", "mail.send", "crm.delete", "crm.purge", "crm.purge", "crm.refund"),
 )
 """What clients ask for alone, the frequent ones more than once."""
 BOXED = "idp.disable"
@@ -75,7 +86,7 @@ SAGA_TOOLS = ("shop.reserve", "shop.book", "crm.read")
 SAGA_LAST = "shop.ship"
 
 RULES = (
-    ApprovalRule(name="deletions", destructive=True, quorum=2, expires=APPROVAL_EXPIRES),
+    ApprovalRule(name="deletions", tool="*.delete", destructive=True, quorum=2, expires=APPROVAL_EXPIRES),
     ApprovalRule(name="refunds", cost_above=4, expires=APPROVAL_EXPIRES),
 )
 BUDGETS = Budgets(

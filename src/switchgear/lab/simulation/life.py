@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 from switchgear.lab.simulation.disk import Disk, SharedDisk
 from switchgear.lab.simulation.machinery import Machinery, machinery
+from switchgear.lab.simulation.outages import Outages
 from switchgear.lab.simulation.overseer import OverseenStore
 from switchgear.lab.simulation.remote import Line, Remote
 from switchgear.lab.simulation.standing_still import StandingLoop, outside
@@ -77,6 +78,7 @@ class Life:
         self,
         store: OverseenStore,
         remote: Remote,
+        outages: Outages,
         clock: SimulatedClock,
         wall: WallClock,
         chance: Random,
@@ -101,9 +103,10 @@ class Life:
         self.doom: Doom | None = None
         self.nap: Nap | None = None
         self.stands_still = False
-        self.line = Line(remote, self)
+        sight = outages.sight()
+        self.line = Line(remote, self, sight)
         disk = SharedDisk(store, self, wall) if shared else Disk(store, self, wall)
-        self.machinery: Machinery = machinery(cast("Store", disk), clock, chance, shared=shared)
+        self.machinery: Machinery = machinery(cast("Store", disk), clock, chance, sight.probes, shared=shared)
         self.owner = self.machinery.engine.recorder.owner
 
     @property

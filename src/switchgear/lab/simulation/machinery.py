@@ -5,6 +5,7 @@ It stands below the composition root, so it is put together once more here; what
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -12,6 +13,7 @@ from switchgear.core.clock import Clock
 from switchgear.core.ids import IdSource
 from switchgear.execution.budget_keeper import BudgetKeeper
 from switchgear.execution.contract import Connector, Tool
+from switchgear.execution.destruction import Destruction
 from switchgear.execution.doubts import DoubtOptions
 from switchgear.execution.engine import Engine, EngineLimits, Sources
 from switchgear.execution.leases.lease import LeaseOptions
@@ -29,7 +31,12 @@ from switchgear.gates.kill_switches.switches import SPACE
 from switchgear.gates.required import RequiredDependencies
 from switchgear.gates.tenants import TenantLimits
 from switchgear.guard import Guard
-from switchgear.lab.simulation.catalogue import BUDGETS, ESCALATE_AFTER, PATIENT_TOOLS, RULES, TOOLS
+from switchgear.health.board import HealthBoard
+from switchgear.health.probe import Probe
+from switchgear.health.prober import Prober
+from switchgear.health.standing import Health
+from switchgear.health.telling import HealthChanged
+from switchgear.lab.simulation.catalogue import BUDGETS, DEPENDENCIES, ESCALATE_AFTER, PATIENT_TOOLS, RULES, TOOLS
 from switchgear.ledger.events import EventEncoder
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead
@@ -54,6 +61,7 @@ class Machinery:
     budgets: BudgetKeeper
     contracts: ContractKeeper
     guards: dict[str, Guard]
+    prober: Prober
     tools: tuple[Tool, ...] = TOOLS
 
     def register(self, connector: Connector, share: float, chance: Random) -> None:
@@ -82,18 +90,26 @@ class Machinery:
     async def end(self, grace: float) -> None:
         """Stop in order."""
         await self.engine.stop(grace)
+        self.prober.close()
         await self.budgets.stop()
         await self.contracts.record()
 
 
-def machinery(store: Store, clock: Clock, chance: Random, *, shared: bool = False) -> Machinery:
-    """Return a new engine on `store`, which others use as well when it is `shared`."""
+def machinery(
+    store: Store, clock: Clock, chance: Random, probes: Mapping[str, Probe], *, shared: bool = False
+) -> Machinery:
+    """Return a new engine on `store`, which others use as well when it is `shared`, and which asks `probes`."""
     sources = Sources(clock, IdSource(clock, chance), chance, EventEncoder(chance.randbytes))
     guards = _guards(clock)
     stale_after = _STALE_AFTER if shared else None
     gate, book, contracts = KillSwitchGate(clock, stale_after=stale_after), BudgetBook(), ContractBook()
     limits = replace(_LIMITS, leases=LEASES) if shared else _LIMITS
-    engine = _engine(store, guards, (gate, ContractGate(contracts), BudgetGate(BUDGETS, book)), sources, limits)
+    board = HealthBoard(DEPENDENCIES.values(), clock=clock, random=chance)
+    destruction = Destruction(board, gate, clock=clock)
+    for tool in TOOLS:
+        destruction.register(tool)
+    gates = (gate, ContractGate(contracts), BudgetGate(BUDGETS, book))
+    engine = _engine(store, guards, gates, sources, limits, destruction)
     ids, encoder = sources.ids, sources.encoder
     ask = {Stage.ADMISSION: engine.admission.ask, Stage.DISPATCH: engine.kernel.ask}
     made = Machinery(
@@ -103,22 +119,35 @@ def machinery(store: Store, clock: Clock, chance: Random, *, shared: bool = Fals
         budgets=BudgetKeeper(BUDGETS, book, store=store, clock=clock, ids=ids, encoder=encoder),
         contracts=ContractKeeper(contracts, store, clock=clock, ids=ids, encoder=encoder),
         guards=guards,
+        prober=Prober(board, probes),
         tools=PATIENT_TOOLS if shared else TOOLS,
     )
     _join(made)
+    board.subscribe(lambda event: _reconsider(engine, event))
     return made
 
 
 def _join(made: Machinery) -> None:
     engine = made.engine
     engine.keep_fresh(SPACE, made.kill_switches.refresh)
-    for loop in (made.kill_switches.run, made.probe.run, made.contracts.run):
+    for loop in (made.kill_switches.run, made.probe.run, made.contracts.run, made.prober.run):
         engine.run_beside(loop)
     engine.recorder.watch_counts(made.budgets)
 
 
+def _reconsider(engine: Engine, event: HealthChanged) -> None:
+    """Have the engine look again at what was held for a dependency that is well again."""
+    if event.after is Health.HEALTHY:
+        engine.reconsider(event.name)
+
+
 def _engine(
-    store: Store, guards: dict[str, Guard], gates: tuple[Gate, Gate, Gate], sources: Sources, limits: EngineLimits
+    store: Store,
+    guards: dict[str, Guard],
+    gates: tuple[Gate, Gate, Gate],
+    sources: Sources,
+    limits: EngineLimits,
+    destruction: Destruction,
 ) -> Engine:
     stop, changed, budget = gates
     approval = ApprovalGate(RULES)  # the last: nobody is asked about what is refused
@@ -126,7 +155,15 @@ def _engine(
         store=store,
         guard_of=guards.__getitem__,
         admission_gates=(stop, changed, TenantLimits(5.0, 40.0, sources.clock), budget, approval),
-        dispatch_gates=(stop, changed, RequiredDependencies(guards.__getitem__), budget, approval),
+        dispatch_gates=(
+            stop,
+            changed,
+            destruction.gate,
+            RequiredDependencies(guards.__getitem__),
+            budget,
+            approval,
+        ),
+        destruction=destruction,
         limits=limits,
         sources=sources,
         doubts=DoubtOptions(escalate_after=ESCALATE_AFTER),
@@ -142,5 +179,5 @@ def _guards(clock: Clock) -> dict[str, Guard]:
         clock=clock,
     )
     mail = Guard("mail", breaker=Breaker(failures=3, cooldown=15.0), clock=clock)
-    others = {name: Guard(name, clock=clock) for name in ("idp", "shop")}
+    others = {name: Guard(name, clock=clock) for name in ("idp", "shop", "directory")}
     return {"crm": crm, "mail": mail, **others}

@@ -20,6 +20,7 @@ from switchgear.execution.contract import Call, Refused, Result, Succeeded, Unce
 from switchgear.lab.simulation.catalogue import BY_NAME, KEY_RETENTION, LATE_MAX, TIMEOUT
 from switchgear.lab.simulation.coverage import Coverage
 from switchgear.lab.simulation.disk import Mortal
+from switchgear.lab.simulation.outages import Sight
 from switchgear.lab.simulation.standing_still import outside
 
 
@@ -202,14 +203,16 @@ class Remote:
 class Line:
     """The connector of one life: what it has sent goes on without it, and answers come only while it lasts."""
 
-    def __init__(self, remote: Remote, life: Mortal) -> None:
+    def __init__(self, remote: Remote, life: Mortal, sight: Sight) -> None:
         """Send to `remote`."""
         self._remote = remote
         self._life = life
+        self._sight = sight
 
     async def execute(self, call: Call) -> Result:
         """Make one attempt."""
         self._life.reach("sending")
+        self._sight.leaves(call)
         result = await outside().run(self._remote.send, call)
         self._life.reach("answered")
         return result

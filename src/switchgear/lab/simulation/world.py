@@ -19,6 +19,7 @@ from switchgear.lab.simulation.coverage import Coverage
 from switchgear.lab.simulation.draws import draws
 from switchgear.lab.simulation.life import DOOMS, Doom, Gone, Life
 from switchgear.lab.simulation.machinery import Machinery
+from switchgear.lab.simulation.outages import Outages
 from switchgear.lab.simulation.overseer import OverseenStore
 from switchgear.lab.simulation.remote import Remote
 from switchgear.lab.simulation.wall import WallClock
@@ -53,6 +54,7 @@ class World:
             seal, clock=clock, random=draws(seed, "store"), faults=CALM, wrong=self.witness.wrong
         )
         self.remote = Remote(clock, draws(seed, "remote"), self.coverage)
+        self.outages = Outages(clock, draws(seed, "outages"), self.coverage)
         self.lives: list[Life | None] = [None] * engines_of(seed)
         """The engines, each in its place: several of them share the store."""
         self.started = 0
@@ -139,7 +141,9 @@ class World:
         chance = draws(self.seed, "life", self.started)
         if moved := self.wall.begin(chance):
             self.note("clock", "set_back_at_start" if moved < 0 else "set_forward_at_start")
-        life = Life(self.store, self.remote, self.clock, self.wall, chance, self._crashed, shared=self.shared)
+        life = Life(
+            self.store, self.remote, self.outages, self.clock, self.wall, chance, self._crashed, shared=self.shared
+        )
         self.lives[place] = life
         if doomed and not self.calm and self.chance.random() < _DOOM_CHANCE:
             life.doom = Doom(self.chance.choice(DOOMS), self.chance.choice((0, 1, 2, 4, 8, 15, 30, 60)))

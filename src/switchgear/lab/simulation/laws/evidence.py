@@ -9,6 +9,7 @@ from switchgear.execution.intent import Intent
 from switchgear.execution.recorder import INTENTS, intent_of
 from switchgear.lab.simulation.history import History, history_of
 from switchgear.lab.simulation.machinery import Machinery
+from switchgear.lab.simulation.outages import Outages
 from switchgear.lab.simulation.remote import Remote
 from switchgear.lab.simulation.wall import WallClock
 from switchgear.lab.simulation.witness import Witness
@@ -26,6 +27,7 @@ class Evidence:
     history: History
     intents: dict[str, Intent]
     remote: Remote
+    outages: Outages
     witness: Witness
     wall: WallClock
     machinery: tuple[Machinery, ...]
@@ -40,6 +42,7 @@ async def gather(world: World) -> Evidence:
         history=await history_of(store),
         intents={row.key: intent_of(row) for row in rows},
         remote=world.remote,
+        outages=world.outages,
         witness=world.witness,
         wall=world.wall,
         machinery=tuple(life.machinery for life in world.there),

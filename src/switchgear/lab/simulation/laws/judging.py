@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from switchgear.lab.simulation.laws import effects, promises, records, replays, rest, spending, stops, together
+from switchgear.lab.simulation.laws import (
+    destruction,
+    effects,
+    promises,
+    records,
+    replays,
+    rest,
+    spending,
+    stops,
+    together,
+)
 from switchgear.lab.simulation.laws.evidence import Evidence
 
 Law = Callable[[Evidence], Iterator[str] | AsyncIterator[str]]
@@ -21,6 +31,8 @@ LAWS: tuple[Law, ...] = (
     stops.nothing_leaves_past_a_freeze,
     stops.nothing_leaves_without_approval,
     stops.no_repeat_undoes_what_came_later,
+    destruction.nothing_is_destroyed_unvouched,
+    destruction.a_force_is_good_once,
     spending.no_budget_is_overdrawn,
     spending.what_was_reserved_is_settled,
     replays.every_replay_has_one_end,

@@ -7,6 +7,7 @@ replaying   verify, resume, re-execute
 boxes       time-boxes: open, revert early, extend
 together    sagas: submit, cancel, resume
 fate        crash, stop, restart; disk and clock
+outages     what destructive tools rest on goes down and comes back; people force what is held for it
 several     engines that share a store stand still, at any moment or at an append, and wake up late
 quiet       the end: everything works, people do their work, and all comes to rest
 

@@ -31,7 +31,7 @@ async def submit(world: World) -> None:
         Submission(
             scope=Scope(world.tenant(), "main", ACTOR),
             tool=tool,
-            arguments=_arguments(key, world),
+            arguments=arguments_of(key, world),
             key=key,
             lifetime=lifetime,
             delay=None if lifetime else chance.choice(_DELAYS),
@@ -46,7 +46,7 @@ async def repeat(world: World) -> None:
     if not known:
         return
     tenant, tool, key = world.chance.choice(known)
-    arguments = _arguments(key, world)
+    arguments = arguments_of(key, world)
     await submitted(world, Submission(scope=Scope(tenant, "main", ACTOR), tool=tool, arguments=arguments, key=key))
 
 
@@ -95,7 +95,7 @@ def _remember(world: World, submission: Submission, admitted: Admitted) -> None:
         world.witness.rebound.append((earlier, intent.id))
 
 
-def _arguments(key: str | None, world: World) -> dict[str, Any]:
+def arguments_of(key: str | None, world: World) -> dict[str, Any]:
     """Return the arguments of a key: always the same, so that a repeat is one."""
     number = world.chance.randrange(_CONTACTS) if key is None else int(key[1:]) % _CONTACTS
     return {"contact": number}

@@ -31,7 +31,7 @@ _WAITING_FOR_PEOPLE = frozenset({State.NEEDS_OPERATOR, State.IN_DOUBT})
 
 async def settle(world: World) -> None:
     """Let everything work from now on, and wait until all has come to rest. What does not is a broken law."""
-    world.calm = world.remote.calm = True
+    world.calm = world.remote.calm = world.outages.calm = True
     world.quiet_disk()
     for life in world.there:
         life.nap = None

@@ -10,6 +10,7 @@ from switchgear.lab.simulation.machinery import LEASES
 from switchgear.lab.simulation.world import World
 
 _SECONDS = tuple(share * LEASES.ttl for share in (0.05, 0.5, 0.8, 1.0, 1.5, 3.0, 10.0))
+_DOZES = tuple(share * LEASES.ttl for share in (0.4, 0.5, 0.6))
 _POINTS = ("append", "acknowledged", "dispatched")
 _LEFT = (0, 0, 1, 2, 5, 12)
 
@@ -31,12 +32,21 @@ async def nap(world: World) -> None:
 
 async def oversleep(world: World) -> None:
     """Have an engine act, and stand still between the record of that and its call, until others have settled it."""
-    life, number = world.one(), world.coverage.counts["life:oversleeps"]
-    life.nap = Nap("dispatched", 0, 10.0 * LEASES.ttl)
-    world.note("life", "oversleeps")
+    await _sleep_over(world, world.chance.choice(("crm.order", "crm.opaque")), "oversleeps", 10.0 * LEASES.ttl)
+
+
+async def doze(world: World) -> None:
+    """Have an engine destroy, and stand still before the call until nothing vouches for it, but is not lost."""
+    await _sleep_over(world, "crm.purge", "dozes", world.chance.choice(_DOZES))
+
+
+async def _sleep_over(world: World, tool: str, how: str, seconds: float) -> None:
+    """Have an engine act by `tool`, and stand still for `seconds` right after the record of that."""
+    life, number = world.one(), world.coverage.counts[f"life:{how}"]
+    life.nap = Nap("dispatched", 0, seconds)
+    world.note("life", how)
     scope = Scope(world.tenant(), "main", ACTOR)
-    tool = world.chance.choice(("crm.order", "crm.opaque"))
-    wish = Submission(scope=scope, tool=tool, arguments={"contact": number}, key=f"late{number}")
+    wish = Submission(scope=scope, tool=tool, arguments={"contact": number}, key=f"{how}{number}")
     admitted = await life.ask(life.machinery.engine.submit(wish))
     world.witness.accepted(admitted.intent)
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from switchgear.lab.simulation.scenes import boxes, clients, fate, people, replaying, several, switches, together
+from switchgear.lab.simulation.scenes import (
+    boxes,
+    clients,
+    fate,
+    outages,
+    people,
+    replaying,
+    several,
+    switches,
+    together,
+)
 from switchgear.lab.simulation.world import World
 
 
@@ -40,6 +50,9 @@ SCENES: tuple[Scene, ...] = (
     Scene(fate.leap_over_doubts, 6),
     Scene(fate.register, 3),
     Scene(fate.trip_breaker, 3),
+    Scene(outages.fail, 5),
+    Scene(outages.destroy, 5),
+    Scene(outages.force, 4),
 )
 
 SCENES_OF_SEVERAL: tuple[Scene, ...] = (
@@ -47,6 +60,7 @@ SCENES_OF_SEVERAL: tuple[Scene, ...] = (
     Scene(several.stand_still, 8),
     Scene(several.nap, 8),
     Scene(several.oversleep, 6),
+    Scene(several.doze, 6),
     Scene(several.restart_store, 2),
 )
 """Those of engines that share a store."""

@@ -37,7 +37,7 @@ class HealthBoard:
     Raises `OptionError` for two dependencies of one name that differ, and above the maximum.
     """
 
-    __slots__ = ("_clock", "_draw", "_mutex", "_slots", "_teller", "now")
+    __slots__ = ("_clock", "_draw", "_mutex", "_now", "_slots", "_teller")
 
     def __init__(
         self,
@@ -48,8 +48,7 @@ class HealthBoard:
     ) -> None:
         """Declare `dependencies`. Nothing is known of them yet."""
         self._clock = clock
-        self.now = Ageing(clock).now
-        """Returns its seconds: monotonic ones, and those that the machine has slept since it was made."""
+        self._now = Ageing(clock).now
         self._draw = (random or JITTER).random
         self._mutex = new_mutex()
         self._slots: dict[str, _Slot] = {}
@@ -71,7 +70,7 @@ class HealthBoard:
             if known is None and len(self._slots) >= DEPENDENCIES_MAX:
                 raise OptionError(f"a board has at most {DEPENDENCIES_MAX} dependencies; {dependency.name!r} is above")
             if known is None:
-                self._slots[dependency.name] = _Slot(HealthMachine(dependency, self.now()))
+                self._slots[dependency.name] = _Slot(HealthMachine(dependency, self._now()))
 
     def dependency(self, name: str) -> Dependency:
         """Return the dependency of that name. Raises `OptionError` when none was declared."""
@@ -86,6 +85,10 @@ class HealthBoard:
     def clock(self) -> Clock:
         """The clock that it goes by."""
         return self._clock
+
+    def now(self) -> float:
+        """Return its seconds: monotonic ones, and those that the machine seems to have slept since it was made."""
+        return self._now()
 
     def observe(
         self,
@@ -108,7 +111,7 @@ class HealthBoard:
         What an operator observes holds until a positive observation of an operator withdraws it. Raises `OptionError`
         for a name that was not declared.
         """
-        slot, now = self._slot(name), self.now()
+        slot, now = self._slot(name), self._now()
         at = now - max(0.0, age)
         evidence = Evidence(Polarity(polarity), Source(source), at, detail, seconds, failed)
         with slot.mutex:
@@ -124,7 +127,7 @@ class HealthBoard:
         slot = self._slots.get(name)
         if slot is None:
             return Standing(name=name, state=Health.UNKNOWN, critical=False, age=None, since=0.0, reason="not declared")
-        now = self.now()
+        now = self._now()
         standing, since, until = slot.seen  # one read: the three belong together
         if standing is not None and since <= now < until:
             return standing
@@ -170,7 +173,7 @@ class HealthBoard:
         Readers see such a change at once by themselves; this is for those who listen. It also writes the log lines that
         were left out and still hold. The prober calls it.
         """
-        now, due = self.now(), inf
+        now, due = self._now(), inf
         for slot in tuple(self._slots.values()):
             with slot.mutex:
                 self._keep(slot, slot.machine.elapse(now), now)
@@ -190,14 +193,14 @@ class HealthBoard:
 
         `spared` says whether calls that succeed spare probes; not where other processes rely on them.
         """
-        slot, now = self._slot(name), self.now()
+        slot, now = self._slot(name), self._now()
         with slot.mutex:
             slot.probed, slot.spared = probed, spared
             self._plan(slot, now)
 
     def probe_in(self, name: str) -> float:
         """Return the seconds until `name` is to be probed, 0 when at once, inf when nobody probes it."""
-        slot, now = self._slot(name), self.now()
+        slot, now = self._slot(name), self._now()
         with slot.mutex:
             self._plan(slot, now)
             return inf if slot.next_look is None else max(0.0, slot.next_look - now)

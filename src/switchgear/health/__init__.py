@@ -40,13 +40,14 @@ from switchgear.health.probe import Probe, ProbeFailed
 from switchgear.health.prober import Prober
 from switchgear.health.prober_lease import FileLease
 from switchgear.health.report import Component, health_report
-from switchgear.health.standing import Health, Standing, Standings
+from switchgear.health.standing import Cause, Health, Standing, Standings
 from switchgear.health.telling import HealthChanged
 from switchgear.health.traffic import TrafficWatch
 
 __all__ = [
     "OPERATIONS_MAX",
     "Blocked",
+    "Cause",
     "Component",
     "Confirmed",
     "Dependency",

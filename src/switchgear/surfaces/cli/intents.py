@@ -77,7 +77,8 @@ def events(
     token: TokenOption = None,
 ) -> int:
     """Show everything that the ledger has about one action, in order."""
-    return get_entries(path_of(intent, "/events"), draw_events, url, token, as_json=as_json, after=after, limit=limit)
+    query = {"after": after, "limit": limit}
+    return get_entries(path_of(intent, "/events"), draw_events, url, token, as_json=as_json, query=query)
 
 
 @app.command("cancel", epilog=examples('switchgear intents cancel int_0190b6… --reason "customer withdrew"'))

@@ -312,3 +312,21 @@ def test_a_held_intent_shows_what_is_true_now_and_what_was_recorded() -> None:
 def test_what_is_held_for_nothing_any_more_says_so() -> None:
     """Between recovery and release there is nothing to wait for, and nothing to mend."""
     assert _intent_lines({**HELD, "obstacle": None})["waits for"] == "nothing any more: it goes on by itself"
+
+
+def test_an_event_tells_what_a_force_overrode() -> None:
+    """Whoever reads the ledger after an incident sees which dependency was overridden, and how it stood."""
+    over = [{"dependency": "redis", "state": "unhealthy"}, {"dependency": "vault", "state": "unknown"}]
+    forced = {**EVENT, "type": "intent.forced", "facts": {"by": "person:ben", "overrode": over}}
+    left = {**EVENT, "type": "intent.dispatched", "facts": {"forced": {"by": "person:ben", "overrode": over[:1]}}}
+    text = io.StringIO()
+    draw_events(Console(file=text, width=200, color_system=None), [forced, left])
+    first, second = text.getvalue().splitlines()[1:]
+    assert "overrode=redis (unhealthy), vault (unknown) by=person:ben" in first
+    assert "forced=redis (unhealthy)" in second
+
+
+@pytest.mark.parametrize("state", ["failed", "denied", "held", "pending_approval"])
+def test_every_refusal_leads_to_its_runbook(state: str) -> None:
+    """A code on a terminal is not yet an answer: the line below says where the answer is."""
+    assert _intent_lines({**HELD, "state": state})["see"] == "switchgear explain DESTRUCTIVE_BLOCKED"

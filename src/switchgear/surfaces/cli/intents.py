@@ -147,7 +147,7 @@ def _rows(intent: View) -> list[tuple[str, str]]:
         ("because", _because(intent.get("obstacle"))),
         ("waits for", _waits_for(intent)),
         ("held", _held(intent)),
-        ("see", f"switchgear explain {told['code']}" if intent["state"] == "held" and told.get("code") else ""),
+        ("see", f"switchgear explain {told['code']}" if told.get("code") and intent["state"] != "succeeded" else ""),
         ("forced", _forced(intent.get("force"))),
         *_approval_rows(intent.get("approval")),
         ("not before", _moment_of_day(intent.get("not_before"))),

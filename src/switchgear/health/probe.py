@@ -58,7 +58,8 @@ def described(error: BaseException) -> str:
     """Return an error in one short line for people: its kind and its first line, credentials left out."""
     line = next(iter(str(error).splitlines()), "").strip()
     kind = type(error).__name__
-    return shortened(f"{kind}: {_CREDENTIALS.sub(_without_credentials, line)}" if line else kind)
+    named = line if line.startswith(f"{kind}: ") else f"{kind}: {line}"  # one that wraps another of its kind
+    return shortened(_CREDENTIALS.sub(_without_credentials, named) if line else kind)
 
 
 def shortened(detail: str) -> str:

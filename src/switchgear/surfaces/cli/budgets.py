@@ -60,7 +60,7 @@ def draw_budgets(console: Console, budgets: Sequence[View]) -> None:
     rows = [
         (
             escape(each["budget"]),
-            escape(_within(each) or _each(each["each"])),
+            escape(_within(each) or _each(each.get("each") or ())),
             escape(each["period"]),
             styled(each["state"]),
             str(each["used"]),

@@ -71,7 +71,8 @@ def draw_tripped(console: Console, answer: View) -> None:
     switch = answer["switch"]
     console.print(f"[bold red]{escape(switch['mode'])}[/] {escape(switch['target'])} ({_whose(switch)})")
     if not switch["tools"]:
-        meant = f" Did you mean {' or '.join(map(escape, answer['similar']))}?" if answer["similar"] else ""
+        near = answer.get("similar") or ()
+        meant = f" Did you mean {' or '.join(map(escape, near))}?" if near else ""
         console.print(f"[yellow]no tool known here is covered by it: is the name right?{meant}[/]", soft_wrap=True)
     console.print(f"in flight, cannot be stopped any more: {answer['in_flight_count']}")
     for intent in answer["in_flight"]:

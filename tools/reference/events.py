@@ -87,6 +87,11 @@ _OTHERS = (
     ("`budget.soft_limit`", "the tenant's", "A budget reached its soft share: once a period."),
     ("`budget.exhausted`", "the tenant's", "A budget is spent, or could not cover an action: once a period."),
     ("`platform.budgets_read`", "the platform's", "Somebody read the spending of every tenant. Names who."),
+    (
+        "`platform.ledger_read`",
+        "the platform's",
+        "Somebody of a tenant read this chain. Names who, and what was asked.",
+    ),
     ("`platform.in_flight_read`", "the platform's", "Who tripped a switch was shown what of all tenants had left."),
     ("`kill_switch.tripped`", "of who set it", "A kill switch was set, or made stricter. Names target and mode."),
     ("`kill_switch.released`", "of who set it", "A kill switch was taken off. Names who had tripped it."),

@@ -29,7 +29,7 @@ name says otherwise. `OptionError` and `DestructiveBlocked` are in [the library]
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Where dependencies stand",
-        ("HealthWatch", "HealthBoard", "Dependency", "Standing", "Health", "Standings", "HealthChanged"),
+        ("HealthWatch", "HealthBoard", "Dependency", "Standing", "Cause", "Health", "Standings", "HealthChanged"),
     ),
     (
         "Where that is known from",

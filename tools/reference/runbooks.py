@@ -14,8 +14,10 @@ import msgspec
 from rich.console import Console
 
 from switchgear.control.intent_views import intent_view
+from switchgear.control.obstacles import ObstacleView
 from switchgear.core.problems import retry_after_text
-from switchgear.execution.intent import Change
+from switchgear.execution.intent import Change, Intent
+from switchgear.execution.transitions import State
 from switchgear.runbooks import PAGES, runbook
 from switchgear.surfaces.cli.failures import CommandFailure, failure_of_error, failure_of_problem
 from switchgear.surfaces.cli.intents import draw_intent
@@ -29,7 +31,19 @@ from tools.reference.runbook_examples import AT, Example, Met, Refusals, example
 _TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 _WHERE = "POST http://127.0.0.1:8420/v1/intents"
 _WIDTH = 110
-_TELLING = ("id", "tool", "state", "attempts", "code", "message", "waiting_for", "hindrance", "ended", "final")
+_TELLING = (
+    "id",
+    "tool",
+    "state",
+    "attempts",
+    "code",
+    "message",
+    "waiting_for",
+    "hindrance",
+    "obstacle",
+    "ended",
+    "final",
+)
 _SEEN = "Who sees it"
 
 _INDEX = f"""# Runbooks
@@ -113,9 +127,28 @@ def _failed(failure: CommandFailure) -> Iterator[str]:
 
 
 def _action_document(example: Example) -> dict[str, Any]:
-    view = intent_view(example.action(), lambda _tool, _tenant: None)
+    action = example.action()
+    view = intent_view(action, lambda _tool, _tenant: None, obstacle=_obstacle(action))
     document: dict[str, Any] = msgspec.to_builtins(view)
     return document
+
+
+def _obstacle(action: Intent) -> ObstacleView | None:
+    """Return what holds the action of an example: still the same as at first."""
+    found = action.hindrance
+    if action.state is not State.HELD or found is None:
+        return None
+    return ObstacleView(
+        code=str(action.code),
+        message=action.message,
+        policy=found.policy,
+        dependency=found.dependency,
+        state=found.state,
+        since=None,
+        flapping=False,
+        retry_after=found.retry_after,
+        cause=None,
+    )
 
 
 def _recorded(recorded: tuple[Change, ...] | Refusals | str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request, Response
 
 from switchgear.adapters.asgi.checks import (
+    require_documentation,
     require_header_value,
     require_kind,
     require_limiter,
@@ -78,16 +79,18 @@ def limited(
     return charge
 
 
-def install(app: FastAPI, *, challenge: str = "Bearer") -> None:
+def install(app: FastAPI, *, challenge: str = "Bearer", documentation: str | None = None) -> None:
     """Answer every `SwitchgearError` that a route raises with a problem document (RFC 9457).
 
     Status and facts are those of its code, with ``Retry-After``, and the ``RateLimit`` headers of `limited`.
-    `challenge` is what ``WWW-Authenticate`` says with TENANT_UNAUTHENTICATED. Errors of our own making are logged, and
+    `challenge` is what ``WWW-Authenticate`` says with TENANT_UNAUTHENTICATED. `documentation` is where the pages are
+    published that the ``type`` of a problem leads to; None makes it a name. Errors of our own making are logged, and
     their text stays in the log. Raises `OptionError` for options that cannot work, and after the first request of
     `app`: its handlers are fixed by then.
     """
     require_kind("install(app)", app, FastAPI, example="install(FastAPI())")
     require_header_value("install(challenge)", challenge, example="Bearer")
+    require_documentation("install(documentation)", documentation)
     if app.middleware_stack is not None:
         raise OptionError("install(app) has to come before the first request of the application")
 
@@ -95,7 +98,7 @@ def install(app: FastAPI, *, challenge: str = "Bearer") -> None:
         assert isinstance(error, SwitchgearError)  # it is registered for nothing else
         if is_defect(error):
             logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        problem = problem_answer(error, challenge)
+        problem = problem_answer(error, challenge, documentation)
         headers: Callable[[float | None], dict[str, str]] | None = getattr(request.state, _STATE, None)
         response = Response(problem.body, problem.status)
         for field, value in problem.fields:

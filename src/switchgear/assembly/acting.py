@@ -10,6 +10,7 @@ from switchgear.assembly.budgets import BudgetDesk
 from switchgear.assembly.dependencies import DependencyDesk
 from switchgear.assembly.handles import IntentHandle, SagaHandle
 from switchgear.assembly.kill_switches import KillSwitchDesk
+from switchgear.assembly.ledgers import LedgerDesk
 from switchgear.assembly.sagas import SagaDesk
 from switchgear.assembly.time_boxes import TimeBoxDesk
 from switchgear.assembly.tools import ToolDesk
@@ -37,6 +38,7 @@ class Acting:
         self.time_boxes = TimeBoxDesk(control, principal)
         self.sagas = SagaDesk(control, principal)
         self.tools = ToolDesk(control, principal)
+        self.ledger = LedgerDesk(control, principal)
 
     async def submit(  # noqa: PLR0913 - what a caller may say of an action, each by name
         self,
@@ -153,3 +155,4 @@ class PlatformActing:
         self.budgets = BudgetDesk(control, principal)
         self.backups = BackupDesk(control, principal)
         self.tools = ToolDesk(control, principal)
+        self.ledger = LedgerDesk(control, principal)

@@ -28,6 +28,7 @@ from switchgear.control.budgets import Budgets
 from switchgear.control.dependencies import Dependencies
 from switchgear.control.health import Monitoring
 from switchgear.control.health_parts import HealthLimits, dependency_parts
+from switchgear.control.readings import Readings
 from switchgear.control.use_cases import PERMISSIONS, TENANT_PERMISSIONS, Control
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.effects import Effect
@@ -134,6 +135,7 @@ class Switchgear:
             kill_switches=self._kill_switching.join(self.engine),
             budgets=Budgets(self._budget_keeper, store),
             contracts=self._contracts,
+            readings=Readings(store, **recording),
             backups=Backups(self.engine, store, self._restores, folder=folder_of(configuration.store), clock=clock),
             keeping=LedgerKeeper(configuration.ledger, store, **recording).join(self.engine),
             monitoring=_monitoring(configuration, clock),

@@ -1,6 +1,7 @@
 """Reads a tool's function: finds it by ``module:function`` and derives the JSON Schema of its arguments.
 
-The first parameter of a tool's function is the call; all others are arguments, given by name.
+The first parameter of a tool's function is the call: it is called so, or annotated as a `Call`. All others are
+arguments, given by name.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from switchgear.connectors.values import as_json, brief_error
 from switchgear.core.errors import OptionError
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_CALL_NAMES = ("call", "")
+"""What the parameter of the call is called, but for underscores around it, where no annotation says what it is."""
+_CALL_TYPE = "Call"
 _SIMPLE: tuple[tuple[object, str], ...] = (
     (str, "string"),
     (int, "integer"),
@@ -73,11 +77,35 @@ def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
     ):
-        raise OptionError(f"{name_of(function)} must take the call first: def {name_of(function)}(call, …)")
+        raise OptionError(f"{name_of(function)} must take the call first: {_with_call(function, parameters)}")
+    if not _takes_call(parameters[0]):
+        raise OptionError(
+            f"{name_of(function)} must take the call first, and its first parameter is {parameters[0].name!r}; "
+            f"{_with_call(function, parameters)}"
+        )
     for parameter in parameters[1:]:
         if parameter.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL):
             raise OptionError(f"{name_of(function)}: arguments are given by name, which {parameter.name!r} is not")
     return parameters[1:]
+
+
+def _takes_call(first: inspect.Parameter) -> bool:
+    """Return whether a first parameter is meant for the call: by its name, or by its annotation."""
+    annotated = first.annotation if isinstance(first.annotation, str) else getattr(first.annotation, "__name__", "")
+    return first.name.strip("_") in _CALL_NAMES or annotated.rpartition(".")[2] == _CALL_TYPE
+
+
+def _with_call(function: Callable[..., Any], parameters: Sequence[inspect.Parameter]) -> str:
+    """Return the line to write in place of the first line of a function that takes no call."""
+    begins = "async def" if inspect.iscoroutinefunction(function) else "def"
+    named = [_declared(parameter) for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL]
+    return f"write {begins} {name_of(function)}({', '.join(['call', *named])})"
+
+
+def _declared(parameter: inspect.Parameter) -> str:
+    """Return a parameter as its function declares it, also where annotations are kept as text."""
+    text, kept = str(parameter), parameter.annotation
+    return text.replace(f": {kept!r}", f": {kept}", 1) if isinstance(kept, str) else text
 
 
 def schema_of(function: Callable[..., Any]) -> dict[str, Any]:

@@ -52,7 +52,8 @@ class Budgets:
     async def list(self, principal: Principal) -> Sequence[BudgetView]:
         """Return every budget of the tenant as it stands in its present period.
 
-        A budget that tells accounts, connectors or tools apart has a row for each that has spent something.
+        A budget that tells accounts, connectors or tools apart has a row for each that has spent something, and one
+        row that names none of them as long as there is none.
         """
         principal.require("budgets:read")
         now = self._keeper.now()
@@ -93,7 +94,7 @@ class Budgets:
         prefix = counter_key(budget.name, label, {})
         spent = await self._spent(tenant, prefix)
         within = {key: one for key, one in spent.items() if key[len(prefix) :][:1] in ("", "/")}
-        if not budget.each:
+        if not (budget.each and within):
             within.setdefault(prefix, (0, 0))
         return [budget_view(budget, tenant, counter_name(key), one, now) for key, one in within.items()]
 

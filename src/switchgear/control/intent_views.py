@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from switchgear.control.obstacles import ObstacleView
 from switchgear.execution.intent import Approval, Hindrance, Intent, Resolution
 from switchgear.execution.owning import owned
 from switchgear.execution.transitions import State
@@ -94,7 +95,9 @@ class IntentView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     waiting_for: str | None
     """Why it does not run now: a code such as CIRCUIT_OPEN, TOOL_UNREGISTERED; None when nothing holds it."""
     hindrance: HindranceView | None
-    """What stands in its way while it is held or deferred; None when nothing does."""
+    """What stood in its way when it was held or deferred, as it is on record; None when nothing did."""
+    obstacle: ObstacleView | None
+    """What stands in its way now, while it is held; None when it is not, and when it goes on any moment."""
     force: ForceView | None
     """Who lets it leave although a dependency does not vouch; None when nobody does."""
     cancel_requested: bool
@@ -129,8 +132,13 @@ class Page:
     next_cursor: str | None
 
 
-def intent_view(intent: Intent, paused_for: PausedFor, *, replayed: bool = False) -> IntentView:
-    """Return an intent as its tenant may see it. `paused_for` is asked when the intent itself does not say."""
+def intent_view(
+    intent: Intent, paused_for: PausedFor, *, obstacle: ObstacleView | None = None, replayed: bool = False
+) -> IntentView:
+    """Return an intent as its tenant may see it. `paused_for` is asked when the intent itself does not say.
+
+    `obstacle` is what holds it now; who shows intents that may be held asks for it.
+    """
     return IntentView(
         id=intent.id,
         tool=intent.tool,
@@ -151,6 +159,7 @@ def intent_view(intent: Intent, paused_for: PausedFor, *, replayed: bool = False
         message=intent.message,
         waiting_for=_waiting_for(intent, paused_for),
         hindrance=_hindrance_view(intent.hindrance),
+        obstacle=obstacle,
         force=_force_view(intent.force),
         cancel_requested=intent.cancel_requested,
         final=intent.final,

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from switchgear.control.intent_views import IntentView, Page, intent_view
 from switchgear.control.ledger_views import EventPage, stream_page
+from switchgear.control.obstacles import obstacle_view
 from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of
 from switchgear.control.permissions import Permissions
 from switchgear.core.errors import Invalid
@@ -75,17 +76,17 @@ class Intents:
             correlation=correlation or "",
         )
         admitted = await self._engine.submit(submission)
-        return self._view(admitted.intent, replayed=admitted.replayed)
+        return self._view(principal, admitted.intent, replayed=admitted.replayed)
 
     async def wait(self, principal: Principal, intent_id: str, seconds: float) -> IntentView:
         """Return the intent once it is settled (final or in doubt) or needs approval, at the latest after `seconds`."""
         principal.require("intents:read")
-        return self._view(await self._engine.wait(principal.tenant, intent_id, seconds))
+        return self._view(principal, await self._engine.wait(principal.tenant, intent_id, seconds))
 
     async def show(self, principal: Principal, intent_id: str) -> IntentView:
         """Return one intent. Raises `Denied` (NOT_FOUND)."""
         principal.require("intents:read")
-        return self._view(await self._engine.intent(principal.tenant, intent_id))
+        return self._view(principal, await self._engine.intent(principal.tenant, intent_id))
 
     async def list(
         self, principal: Principal, *, state: str | None = None, cursor: str | None = None, limit: int = 50
@@ -96,7 +97,7 @@ class Intents:
         check_state(state, STATES)
         check_cursor(cursor)
         rows, after = await page_of(self._store, INTENTS, principal.tenant, facet=state, cursor=cursor, limit=limit)
-        return Page([self._view(intent_of(row)) for row in rows], after)
+        return Page([self._view(principal, intent_of(row)) for row in rows], after)
 
     async def events(self, principal: Principal, intent_id: str, *, after: int = 0, limit: int = PAGE_MAX) -> EventPage:
         """Return the ledger's entries of one intent in order: `limit` (1 to 200) above the sequence `after`."""
@@ -113,7 +114,8 @@ class Intents:
         principal.require("intents:cancel")
         check_remark(reason)
         cancelled = await self._engine.cancel(principal.tenant, intent_id, reason=reason, actor=principal.actor)
-        return self._view(cancelled)
+        return self._view(principal, cancelled)
 
-    def _view(self, intent: Intent, *, replayed: bool = False) -> IntentView:
-        return intent_view(intent, self._engine.lane_paused_for, replayed=replayed)
+    def _view(self, principal: Principal, intent: Intent, *, replayed: bool = False) -> IntentView:
+        obstacle = obstacle_view(self._engine, principal, intent)
+        return intent_view(intent, self._engine.lane_paused_for, obstacle=obstacle, replayed=replayed)

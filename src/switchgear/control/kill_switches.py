@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import ClassVar
 
 from switchgear.control.permissions import Permissions
@@ -39,6 +40,7 @@ IN_FLIGHT_SHOWN_MAX = 100
 MODES = tuple(str(mode) for mode in Mode)
 """How much a switch can stop."""
 _ACCOUNT = "kill_switches"
+_SIMILAR_MAX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +86,13 @@ class InFlightView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrippedView:
-    """A switch as it is on now, and what it came too late for: how many intents, and the first 100 of them."""
+    """A switch as it is on now, and what it came too late for: how many intents, and the first 100 of them.
+
+    `similar` names targets that are near to one that covers no tool known here, which may be a slip of the pen.
+    """
 
     switch: KillSwitchView
+    similar: Sequence[str]
     in_flight_count: int
     in_flight: Sequence[InFlightView]
 
@@ -160,6 +166,7 @@ class KillSwitches:
             await self._keeper.record_reading(scope, target, len(flying))
         return TrippedView(
             switch=self._view(scope.tenant, switches.on[target]),
+            similar=[] if self._tools_of(target) else self._similar(target),
             in_flight_count=len(flying),
             in_flight=[_in_flight(intent) for intent in flying[:IN_FLIGHT_SHOWN_MAX]],
         )
@@ -208,6 +215,13 @@ class KillSwitches:
         tenant = target.partition(":")[2]  # all tools are covered for a tenant
         tools = self._engine.registry
         return sum(touches(target, tenant=tenant, tool=tool.name, requires=tool.requires) for tool in tools)
+
+    def _similar(self, target: str) -> Sequence[str]:
+        """Return the tools or connectors known here whose names are near to that of a target."""
+        kind, _, name = target.partition(":")
+        tools = list(self._engine.registry)
+        known = {"tool": {tool.name for tool in tools}, "connector": {one for tool in tools for one in tool.requires}}
+        return [f"{kind}:{near}" for near in get_close_matches(name, sorted(known.get(kind, ())), n=_SIMILAR_MAX)]
 
     def _covered(self, scope: str, target: str) -> Iterator[Intent]:
         """Return the live intents that a target covers, those of one tenant unless the scope is the platform's."""

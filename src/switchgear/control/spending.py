@@ -22,7 +22,8 @@ class BudgetView:
     """A budget of one tenant in its present period. Times are seconds since the epoch, amounts whole units.
 
     `used` includes `held`, which is reserved for what has not been settled. `account`, `connector` and `tool` are
-    None where all share the limit; `limit` and `left` are None for a budget that only counts.
+    None where all share the limit. `each` names which of them have a limit of their own; where nobody has spent yet,
+    one row with nothing used says so for all of them. `limit` and `left` are None for a budget that only counts.
     """
 
     budget: str
@@ -33,6 +34,7 @@ class BudgetView:
     account: str | None
     connector: str | None
     tool: str | None
+    each: Sequence[str]
     limit: int | None
     used: int
     held: int
@@ -82,6 +84,7 @@ def budget_view(budget: Budget, tenant: str, name: CounterName, spent: Spent, no
         account=name.account,
         connector=name.connector,
         tool=name.tool,
+        each=budget.each,
         limit=budget.limit,
         used=used,
         held=held,

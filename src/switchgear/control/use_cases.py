@@ -25,6 +25,7 @@ from switchgear.control.ledger import Ledger
 from switchgear.control.ledger_keeping import LedgerKeeping
 from switchgear.control.permissions import gathered
 from switchgear.control.readiness import Readiness
+from switchgear.control.readings import Readings
 from switchgear.control.replays import Replays
 from switchgear.control.sagas import Sagas
 from switchgear.control.time_boxes import TimeBoxes
@@ -69,6 +70,7 @@ class Control:
         kill_switches: KillSwitches,
         budgets: Budgets,
         keeping: LedgerKeeping,
+        readings: Readings,
         backups: Backups,
         contracts: ContractKeeper,
         monitoring: Monitoring,
@@ -93,7 +95,7 @@ class Control:
             dependencies=dependencies,
             kill_switches=kill_switches,
             budgets=budgets,
-            ledger=Ledger(store),
+            ledger=Ledger(store, readings),
             keeping=keeping,
             backups=backups,
             readiness=readiness,

@@ -320,7 +320,10 @@ FACTS: dict[Code, CodeFacts] = {
         "No valid token came with the request.", 401, ExitCode.ACCESS, "Send a current bearer token."
     ),
     Code.PERMISSION_DENIED: _reject(
-        "The token does not allow this.", 403, ExitCode.ACCESS, "Ask for the named permission or account."
+        "The token does not allow this.",
+        403,
+        ExitCode.ACCESS,
+        "Ask for the named permission or account; where it takes another person, have that person do it.",
     ),
     Code.NOT_FOUND: _reject(
         "There is no such thing for this tenant.",

@@ -135,7 +135,8 @@ def _check_person(word: Word) -> None:
     if word.by.startswith(AGENT):
         raise Denied("an agent cannot decide about an approval; a person can", policy="approval")
     if word.by in word.asked_by:
-        raise Denied("who asked for an action cannot decide about its approval; somebody else can", policy="approval")
+        message = "who asked for an action cannot decide about its approval: another person must"
+        raise Denied(message, policy="approval")
 
 
 def _asked(intent: Intent) -> Approval:

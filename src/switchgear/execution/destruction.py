@@ -131,6 +131,13 @@ class Destruction:
             return refusal
         return None
 
+    def standing(self, name: str) -> Standing | None:
+        """Return where a dependency stands, for people; None when that cannot be read, which the gate says as well."""
+        try:
+            return self._standings.standing(name)
+        except Exception:  # noqa: BLE001 - whatever a board raises, what is shown goes without it
+            return None
+
     def permits(self, request: GateRequest) -> AttemptPermits:
         """Return the permits of the attempt that `request` describes. What was forced stays so until it expires."""
         standings: Standings = _Wordless(self._standings)

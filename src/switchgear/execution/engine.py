@@ -14,7 +14,7 @@ from functools import partial
 
 from switchgear.core.clock import Clock, VirtualClock
 from switchgear.core.codes import Code
-from switchgear.core.errors import Conflict, DeadlineExceeded, Denied, StoreError, SwitchgearError
+from switchgear.core.errors import Conflict, DeadlineExceeded, Denied, Rejected, StoreError, SwitchgearError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import PLATFORM_TENANT
 from switchgear.execution import decide
@@ -48,6 +48,7 @@ from switchgear.execution.time_boxes.driver import TimeBoxes
 from switchgear.execution.transitions import ANSWERED, WAITING, State
 from switchgear.gates.gate import Gate
 from switchgear.health.obstacles import Obstacle
+from switchgear.health.standing import Standing
 from switchgear.ledger.events import EventEncoder
 from switchgear.storage.abilities import Conflicted, Store
 
@@ -362,6 +363,14 @@ class Engine:
         if tool is None or not tool.destructive or self.destruction is None:
             return ()
         return self.destruction.gate.obstacles(tool.requires)
+
+    def obstacle(self, intent: Intent) -> Rejected | None:
+        """Return what would hold an intent if it went on now, as far as can be told without an attempt; or None."""
+        return self.kernel.obstacle(intent)
+
+    def standing(self, dependency: str) -> Standing | None:
+        """Return where a dependency stands that destructive actions rest on; None when that cannot be read."""
+        return None if self.destruction is None else self.destruction.standing(dependency)
 
     def lane_paused_for(self, tool: str, tenant: str | None = None) -> str | None:
         """Return the code for which the tool's dependency is paused now, or the `tenant` is there; None when not."""

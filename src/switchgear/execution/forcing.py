@@ -15,6 +15,7 @@ from switchgear.execution.contract import Tool
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.resolving import AGENT
 from switchgear.execution.transitions import Kind, State
+from switchgear.gates.kill_switches.switches import SINGLE_OPERATOR
 from switchgear.health.obstacles import Obstacle
 
 POLICY = "destructive"
@@ -53,7 +54,8 @@ def check_person(forcing: Forcing) -> None:
     if forcing.by.startswith(AGENT):
         raise Denied("an agent cannot force what is destructive; a person can", policy=POLICY)
     if forcing.by in forcing.asked_by and not forcing.single_operator:
-        raise Denied("who asked for a destructive action cannot force it; somebody else can", policy=POLICY)
+        message = f"who asked for a destructive action cannot force it: another person must, {SINGLE_OPERATOR}"
+        raise Denied(message, policy=POLICY)
 
 
 def forced(intent: Intent, forcing: Forcing, tool: Tool | None, obstacles: Sequence[Obstacle]) -> tuple[Change, ...]:

@@ -43,7 +43,7 @@ from switchgear.health.probe import Probe, ProbeFailed
 from switchgear.health.prober import Prober
 from switchgear.health.prober_lease import FileLease
 from switchgear.health.report import Component, health_report
-from switchgear.health.standing import Health, Standing, Standings
+from switchgear.health.standing import Cause, Health, Standing, Standings
 from switchgear.health.telling import HealthChanged
 from switchgear.health.traffic import TrafficWatch
 from switchgear.health.watching import HealthWatch
@@ -51,6 +51,7 @@ from switchgear.health.watching import HealthWatch
 __all__ = [
     "OPERATIONS_MAX",
     "Blocked",
+    "Cause",
     "Component",
     "Confirmed",
     "Dependency",

@@ -16,7 +16,7 @@ from typing import Self
 from switchgear.health.dependency import Dependency
 from switchgear.health.evidence import Evidence, Polarity, Source
 from switchgear.health.line import Line, heard, moved, silent_at
-from switchgear.health.standing import Health, Standing
+from switchgear.health.standing import Cause, Health, Standing
 from switchgear.health.transitions import TRANSITIONS, Move
 
 _CHANGES_KEPT = 128
@@ -50,7 +50,7 @@ class HealthMachine:
         """Start unknown at `now` (monotonic seconds)."""
         self.dependency = dependency
         self._lines = {Source.CALL: Line(), Source.PROBE: Line()}
-        self._operator: str | None = None
+        self._operator: Evidence | None = None
         self._state = Health.UNKNOWN
         self._since = now
         self._changes: deque[float] = deque(maxlen=_CHANGES_KEPT)
@@ -104,6 +104,7 @@ class HealthMachine:
             retry_after=None if next_look is None else max(0.0, next_look - now),
             flapping=self.is_flapping(now),
             doubted=self.is_doubted,
+            cause=self._cause(now),
         )
 
     def line(self, source: Source) -> Line:
@@ -130,7 +131,7 @@ class HealthMachine:
 
     def _command(self, evidence: Evidence, now: float) -> tuple[Change, ...]:
         if evidence.polarity is not Polarity.POSITIVE:
-            self._operator = evidence.detail
+            self._operator = evidence
         elif self._operator is not None:
             self._operator = None
             self._recheck()
@@ -177,14 +178,31 @@ class HealthMachine:
 
     def _reason(self, now: float) -> str:
         state, source = self._verdict()
-        if source is Source.OPERATOR:
-            return f"taken out by an operator: {self._operator}"
-        doubted = [source for source, line in self._lines.items() if line.bad]
-        if state is not Health.UNHEALTHY and doubted:
-            return f"{_NOUNS[doubted[0]]}: {_doubt_in_words(self._lines[doubted[0]], self.dependency)}"
+        if self._operator is not None:
+            return f"taken out by an operator: {self._operator.detail}"
+        doubting = self._doubting(state)
+        if doubting is not None:
+            return f"{_NOUNS[doubting]}: {_doubt_in_words(self._lines[doubting], self.dependency)}"
         if state is Health.UNKNOWN:
             return self._silence_in_words()
         return f"{_NOUNS[source]}: {_IN_WORDS[state](self._lines[source], self.needed(now))}"
+
+    def _doubting(self, state: Health) -> Source | None:
+        """Return the source that is in doubt while the standing is not unhealthy anyway."""
+        doubted = [source for source, line in self._lines.items() if line.bad]
+        return doubted[0] if doubted and state is not Health.UNHEALTHY else None
+
+    def _cause(self, now: float) -> Cause | None:
+        """Return the observation behind `_reason`."""
+        state, source = self._verdict()
+        if self._operator is not None:
+            told = self._operator
+            return Cause(Source.OPERATOR, told.polarity, max(0.0, now - told.at), told.detail)
+        source = self._doubting(state) or source
+        line = self._lines[source]
+        return (
+            None if line.polarity is None else Cause(source, line.polarity, max(0.0, now - line.seen_at), line.detail)
+        )
 
     def _silence_in_words(self) -> str:
         if self._youngest == -inf:

@@ -17,7 +17,7 @@ from switchgear.guard.jitter import JITTER
 from switchgear.guard.mutexes import new_mutex
 from switchgear.health.bell import Bell
 from switchgear.health.board import HealthBoard
-from switchgear.health.pace import Mode, Pacing, Rhythm, leave_of
+from switchgear.health.pace import WRONG, Mode, Pacing, Rhythm, leave_of
 from switchgear.health.standing import Standing
 from switchgear.health.telling import HealthChanged
 from switchgear.policies.checks import refused
@@ -35,7 +35,8 @@ class PollerStatistics:
     since      seconds it has been in that mode.
     next_turn  seconds until its next turn, 0 when it is due; None while it is paused or closed.
     turns      turns it has taken.
-    because    the dependency that slows or pauses it, and why; empty when none does.
+    because    the dependency that slows or pauses it, and why; for a heavy one that waits for its ramp, how much of it
+               has passed; empty when nothing does.
     """
 
     name: str
@@ -80,7 +81,8 @@ class Modes:
         heavy       whether it pauses first, as soon as a dependency is not well, and comes back last.
         slowdown    how many times slower it goes while a dependency is degraded or recovering, at least 1; default 4.
         ramp        seconds after a pause in which it gets up to speed, at least 0; default 30. A heavy one stays
-                    paused that long before.
+                    paused that long before. At the start it goes at full speed as soon as everything is healthy, unless
+                    something was found to be wrong.
 
         Raises `OptionError` for what cannot work, a name that is taken, and above `POLLERS_MAX` or after `close`.
         """
@@ -172,7 +174,8 @@ class Poller:
             due = self._rhythm.due
             waits = None if self._closed or due == inf else max(0.0, due - now)
             since = max(0.0, now - self._rhythm.since)
-            because = f"{worst.name} is {worst.state}: {worst.reason}" if mode in {"slowed", "paused"} else ""
+            because = self._rhythm.healthy_so_far(worst) or f"{worst.name} is {worst.state}: {worst.reason}"
+            because = because if mode in {"slowed", "paused"} else ""
             return PollerStatistics(self.name, mode, since, waits, self._turns, because)
 
     def __iter__(self) -> Iterator[int]:
@@ -215,4 +218,4 @@ class Poller:
 
     def _worst(self) -> Standing:
         standings = [self._board.standing(name) for name in self.depends_on]
-        return max(standings, key=lambda standing: (leave_of(standing.state), -standing.since))
+        return max(standings, key=lambda standing: (leave_of(standing.state), standing.state in WRONG, -standing.since))

@@ -42,6 +42,16 @@ class Row:
     words: str
 
 
+def switch_on(target: str = "", mode: str = "") -> str:
+    """Return the words for a kill switch that is on: of which target, and how much it stops, where that is known."""
+    return f"the kill switch{f' of {target}' if target else ''} is on{f': {mode}' if mode else ''}"
+
+
+def switch_unreadable(why: str = "") -> str:
+    """Return the words for a kill switch of which nobody can tell whether it is on."""
+    return f"the kill switch cannot be read{f' ({why})' if why else ''}, so nothing is started"
+
+
 TABLE: dict[Kind, Row] = {
     Kind.NO_GATE: Row(
         Code.DESTRUCTIVE_BLOCKED,
@@ -55,10 +65,8 @@ TABLE: dict[Kind, Row] = {
         "reject",
         "its tool is not marked as destructive; write gear.tool(..., destructive=True)",
     ),
-    Kind.SWITCH_ACTIVE: Row(Code.KILL_SWITCH_ACTIVE, "kill_switch", "reject", "the kill switch is on"),
-    Kind.SWITCH_UNREADABLE: Row(
-        Code.KILL_SWITCH_UNREADABLE, "kill_switch", "defer", "the kill switch cannot be read: {detail}"
-    ),
+    Kind.SWITCH_ACTIVE: Row(Code.KILL_SWITCH_ACTIVE, "kill_switch", "reject", switch_on()),
+    Kind.SWITCH_UNREADABLE: Row(Code.KILL_SWITCH_UNREADABLE, "kill_switch", "defer", switch_unreadable("{detail}")),
     Kind.STANDING_UNREADABLE: Row(
         Code.DESTRUCTIVE_BLOCKED, "destructive", "defer", "where {dependency} stands cannot be read: {detail}"
     ),

@@ -4,6 +4,7 @@ running ──degraded, recovering──► slowed            a heavy one: pause
 running, slowed ──unhealthy, unknown──► paused
 paused ──recovering, degraded──► slowed             a heavy one: stays paused
 paused, slowed ──healthy──► ramping ──► running     a heavy one: once it has been healthy for the ramp
+paused, slowed ──healthy for the first time, and nothing was ever wrong──► running
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from switchgear.policies.checks import refused, require_number, require_seconds
 Mode = Literal["running", "slowed", "ramping", "paused", "closed"]
 
 _STEPS = 3
+WRONG = frozenset({Health.DEGRADED, Health.UNHEALTHY})
+"""States that somebody has observed something bad in. Unknown and recovering are also how everything begins."""
 _WRITE = 'modes.register("sessions.sync", depends_on=("redis",), every=5.0{})'
 
 
@@ -70,42 +73,59 @@ class Rhythm:
     due           the monotonic second of the next turn; inf while it is paused.
     """
 
-    __slots__ = ("_last", "_not_before", "_pacing", "_ramp_from", "due", "mode", "since")
+    __slots__ = ("_beginning", "_last", "_not_before", "_pacing", "_ramp_from", "due", "mode", "since")
 
     def __init__(self, pacing: Pacing, now: float) -> None:
         """Start at `now`, with a turn that is due."""
         self._pacing = pacing
         self._last = self._ramp_from = -inf
         self._not_before = now
+        self._beginning = True
         self.mode: Mode = "running"
         self.since = now
         self.due = now
 
     def step(self, worst: Standing, now: float, draw: Callable[[], float]) -> float:
         """Take a turn if one is due, and return 0; else return the seconds after which to look again at most."""
-        if self._must_pause(worst):
+        beginning = self._is_beginning(worst.state)
+        if self._must_pause(worst, beginning=beginning):
             self._enter("paused", now)
             self.due = inf
             return self._pacing.every
-        if self.mode == "paused":  # come back, but not all at the same moment
+        if self.mode == "paused" and not beginning:  # come back, but not all at the same moment
             self._not_before = now + draw() * self._pacing.every
-        self._go_on(worst, now)
+        self._go_on(worst, now, beginning=beginning)
         self.due = max(self._last + self._seconds(now), self._not_before)
         if now < self.due:
             return min(self.due - now, self._pacing.every)
         self._last, self.due = now, now + self._seconds(now)
         return 0.0
 
-    def _must_pause(self, worst: Standing) -> bool:
+    def healthy_so_far(self, worst: Standing) -> str:
+        """Say what a heavy poller waits for that is paused although its dependencies are healthy; empty when not."""
+        if self.mode != "paused" or leave_of(worst.state) is not Leave.ALL:
+            return ""
+        return f"{worst.name} has been healthy for {worst.since:.3g} of the {self._pacing.ramp:g} s of its ramp"
+
+    def _is_beginning(self, state: Health) -> bool:
+        """Return whether nothing was ever wrong. It ends with the first look that finds all well, or not."""
+        beginning = self._beginning and state not in WRONG
+        self._beginning = beginning and state is not Health.HEALTHY
+        return beginning
+
+    def _must_pause(self, worst: Standing, *, beginning: bool) -> bool:
         leave = leave_of(worst.state)
         if leave is Leave.NOTHING or not self._pacing.heavy:
             return leave is Leave.NOTHING
-        return leave is Leave.SOME or (self.mode == "paused" and worst.since < self._pacing.ramp)
+        comes_back = self.mode == "paused" and not beginning
+        return leave is Leave.SOME or (comes_back and worst.since < self._pacing.ramp)
 
-    def _go_on(self, worst: Standing, now: float) -> None:
+    def _go_on(self, worst: Standing, now: float, *, beginning: bool) -> None:
         if leave_of(worst.state) is Leave.SOME:
             self._enter("slowed", now)
             return
+        if beginning:
+            self._enter("running", now)
         if self.mode in {"paused", "slowed"}:
             self._ramp_from = now
             self._enter("ramping", now)

@@ -81,7 +81,8 @@ def described(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything; the kind alone is a fair word
         line = ""
     kind = type(error).__name__
-    return shortened(f"{kind}: {_without_credentials(line)}" if line else kind)
+    named = line if line.startswith(f"{kind}: ") else f"{kind}: {line}"  # one that wraps another of its kind
+    return shortened(_without_credentials(named) if line else kind)
 
 
 def shortened(detail: str) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from switchgear.health.evidence import Polarity, Source
+
 
 class Health(StrEnum):
     """The states of a dependency."""
@@ -20,6 +22,19 @@ class Health(StrEnum):
     """Never seen, or not seen for longer than its freshness."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The youngest observation of the source that a standing goes by.
+
+    `age` is seconds since it was made. `detail` is for people and holds no secret, but may say what others did.
+    """
+
+    source: Source
+    polarity: Polarity
+    age: float
+    detail: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What is known of a dependency at one moment.
@@ -27,7 +42,8 @@ class Standing:
     `age` is seconds since the youngest positive evidence, None when there never was any; `since` is how many seconds
     it has been in this state; `retry_after` is seconds until it is looked at again, None when nobody knows. `reason`
     says in words why it stands there. `doubted` says that the youngest evidence of a source is not positive, though not
-    often enough in a row to change the state, or that many of the calls failed that it looked at.
+    often enough in a row to change the state, or that many of the calls failed that it looked at. `cause` is what was
+    observed last by the source that it goes by, None when nothing was, or nothing that still counts.
     """
 
     name: str
@@ -39,6 +55,7 @@ class Standing:
     retry_after: float | None = None
     flapping: bool = False
     doubted: bool = False
+    cause: Cause | None = None
 
     @property
     def vouches(self) -> bool:

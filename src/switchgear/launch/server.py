@@ -35,6 +35,8 @@ from switchgear.surfaces.rest import serve as serve_app
 
 _LOG = structlog.get_logger("switchgear.start")
 _KEY_WITHOUT_A_FILE = Path("switchgear.development-key")
+_FIELDS = frozenset({"guard", "state", "dependency", "before", "after", "retry_after", "flapping", "left_out"})
+"""What a line of a guard or of a dependency carries beside its text: a log in JSON has it by name."""
 
 
 def serve(place: Place, ready: Callable[[str], None]) -> int:
@@ -88,7 +90,10 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def log_to_standard_error(configuration: Configuration) -> None:
-    """Log as the configuration says: for people on a terminal, JSON lines elsewhere, unless it names one."""
+    """Log as the configuration says: for people on a terminal, JSON lines elsewhere, unless it names one.
+
+    What our own loggers say is written from that level on, of others' only warnings.
+    """
     level = getattr(logging, configuration.log.level.upper())
     as_json = configuration.log.format == "json" or (configuration.log.format == "auto" and not sys.stderr.isatty())
     first: list[Processor] = [
@@ -104,8 +109,10 @@ def log_to_standard_error(configuration: Configuration) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     handler = logging.StreamHandler()
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=last, foreign_pre_chain=first))
+    told: list[Processor] = [*first, structlog.stdlib.ExtraAdder(_FIELDS)] if as_json else first
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=last, foreign_pre_chain=told))
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+    logging.getLogger("switchgear").setLevel(level)
 
 
 def tell_of_recovery(found: Recovered) -> None:

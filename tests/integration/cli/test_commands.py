@@ -197,6 +197,7 @@ def test_cancel_asks_when_it_has_left(gear: Run, server: Server) -> None:
         ("dependencies", "--destructive"),
         ("ledger", "head"),
         ("ledger", "list"),
+        ("ledger", "list", "--platform"),
     ],
 )
 def test_what_is_known_is_shown_both_ways(gear: Run, words: tuple[str, ...]) -> None:

@@ -48,6 +48,21 @@ async def test_the_ledger_is_read_in_order_and_verified(client: Clients) -> None
     assert (await acme.post("/v1/ledger/verify")).json() == verified
 
 
+async def test_the_platforms_chain_is_read_with_its_permission_only(client: Clients) -> None:
+    """Law 9: a tenant's own permission leads to its own chain; who reads the platform's is on record in it."""
+    alone = client(scope=("ledger:read",))
+    paths = ("/v1/ledger", "/v1/ledger/head", "/v1/ledger/verify", "/v1/ledger/export")
+    for path in paths:
+        refused = await alone.get(path, params={"chain": "platform"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "PERMISSION_DENIED"), path
+        assert (await client().get(path, params={"chain": "platform"})).status_code == 200, path
+    assert (await client().get("/v1/ledger", params={"chain": "globex"})).status_code == 400
+    page = (await client().get("/v1/ledger", params={"chain": "platform", "limit": 200})).json()
+    readings = [item for item in page["items"] if item["type"] == "platform.ledger_read"]
+    assert [item["facts"]["asked"] for item in readings] == ["list", "head", "verify", "export", "list"]
+    assert {item["actor"] for item in readings} == {"service:acme"}
+
+
 async def test_the_export_is_json_lines(client: Clients) -> None:
     """The export streams one JSON document a line, with every entry of the tenant."""
     acme = client()

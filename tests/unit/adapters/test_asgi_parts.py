@@ -8,13 +8,24 @@ import math
 
 import pytest
 
+from switchgear.adapters.asgi.checks import require_documentation
 from switchgear.adapters.asgi.exchange import Interruption
 from switchgear.adapters.asgi.headers import limit_fields, retry_after_fields, values_of
 from switchgear.adapters.asgi.problems import problem_answer, problem_document
 from switchgear.core.codes import FACTS, Code
-from switchgear.core.errors import Denied, RateLimited, Rejected, RetryExhausted, StoreError, SwitchgearError
+from switchgear.core.errors import (
+    Denied,
+    OptionError,
+    RateLimited,
+    Rejected,
+    RetryExhausted,
+    StoreError,
+    SwitchgearError,
+)
 from switchgear.policies.levels import LEVELS, Standing
 from switchgear.policies.rate_limit import RateLimit
+from switchgear.runbooks import address_of
+from switchgear.surfaces.rest.problems import problem_document as of_the_server
 from tests.turns import turns
 
 
@@ -85,6 +96,23 @@ def test_every_code_makes_a_problem_document(code: Code) -> None:
         str(code),
     )
     assert {name: document[name] for name in error.facts()} == error.facts()
+
+
+@pytest.mark.parametrize("documentation", [None, "https://docs.example.com/switchgear/"])
+@pytest.mark.parametrize("code", list(Code))
+def test_the_type_of_a_problem_is_that_of_the_server(code: Code, documentation: str | None) -> None:
+    """One rule for every surface: where pages are published the type leads to the runbook, else it names the code."""
+    ours = problem_document(Rejected(code=code), documentation)["type"]
+    assert ours == of_the_server(Rejected(code=code), "0" * 32, documentation)["type"]
+    answered = json.loads(problem_answer(Rejected(code=code), "Bearer", documentation).body)["type"]
+    assert answered == ours == address_of(code, documentation)
+
+
+@pytest.mark.parametrize("wrong", ["docs.example.com", "https://", "https://docs.example.com/#here", 3])
+def test_pages_are_published_at_an_address(wrong: object) -> None:
+    """What leads nowhere is refused when it is set, not found by who reads a problem."""
+    with pytest.raises(OptionError, match=r"documentation.* write for example 'https://docs"):
+        require_documentation("SwitchgearMiddleware(documentation)", wrong)
 
 
 def test_defects_keep_their_text_and_retries_their_history_to_themselves() -> None:

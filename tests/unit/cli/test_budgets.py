@@ -45,6 +45,13 @@ def test_a_budget_is_a_row_with_what_it_tells_apart() -> None:
     assert "100" not in second
 
 
+def test_a_budget_that_nobody_has_spent_of_shows_its_limit() -> None:
+    """Before the first spend the limit is there all the same, and whom it is for."""
+    drawn = console()
+    draw_budgets(drawn, [{**BUDGET, "account": None, "tool": None, "each": ["account", "tool"], "used": 0}])
+    assert "each account and tool" in text_of(drawn)
+
+
 def test_nothing_is_said_in_words() -> None:
     """An empty table would look like a defect."""
     drawn = console()

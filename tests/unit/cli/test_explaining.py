@@ -74,3 +74,11 @@ def test_what_has_no_runbook_names_none(capsys: pytest.CaptureFixture[str]) -> N
 def test_the_type_is_that_of_rest() -> None:
     """A failure of a command and a problem over REST have the same type."""
     assert failure_of_error(CircuitOpen()).document()["type"] == "urn:switchgear:code:CIRCUIT_OPEN"
+
+
+@pytest.mark.parametrize("seconds", ["7200", "0"])
+def test_a_force_that_is_too_long_names_its_option(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is wrong on a command line is told in the words of the command line, before a server is asked."""
+    words = ["intents", "force", "int_1", "--reason", "checked", "--for", seconds]
+    assert run(words, NO_SERVICES) == ExitCode.USAGE
+    assert "'--for'" in capsys.readouterr().err

@@ -22,6 +22,7 @@ SWITCH: dict[str, Any] = {
 LIST: dict[str, Any] = {"items": [SWITCH], "readable": True, "last_proven_at": 1.0, "last_proven_ago": 12.4}
 TRIPPED: dict[str, Any] = {
     "switch": SWITCH,
+    "similar": [],
     "in_flight_count": 1,
     "in_flight": [{"id": "int_1", "tenant": "acme", "tool": "crm.update", "dispatched_at": 0.0}],
 }
@@ -53,7 +54,7 @@ def test_a_tenant_sees_no_names_of_the_platform() -> None:
 def test_what_cannot_be_relied_on_is_said() -> None:
     """A closed gate, and switches that were never proven, are not shown as "nothing is on" alone."""
     text = shown(draw_switches, {"items": [], "readable": False, "last_proven_at": None, "last_proven_ago": None})
-    for words in ("no kill switch is on", "cannot be relied on", "never proven"):
+    for words in ("no kill switch is on", "the kill switch cannot be read", "never proven"):
         assert words in text
 
 
@@ -67,7 +68,9 @@ def test_a_trip_names_what_had_left() -> None:
 
 def test_a_trip_that_covers_no_tool_is_questioned() -> None:
     """A slip of the pen shows at once."""
-    assert "is the name right" in shown(draw_tripped, {**TRIPPED, "switch": {**SWITCH, "tools": 0}})
+    slip = {**TRIPPED, "switch": {**SWITCH, "tools": 0}}
+    assert "is the name right" in shown(draw_tripped, slip)
+    assert "Did you mean tool:crm.purge?" in shown(draw_tripped, {**slip, "similar": ["tool:crm.purge"]}, 160)
 
 
 def test_a_release_says_what_goes_on() -> None:

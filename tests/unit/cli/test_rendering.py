@@ -267,3 +267,66 @@ def test_change_of_a_tool_shows_both_contracts() -> None:
     assert (
         "nothing that can be read" in shown(draw_change, {**tool, "accepted_version": "", "accepted_contract": ""})[1]
     )
+
+
+HELD: dict[str, Any] = {
+    **INTENT,
+    "state": "held",
+    "cancel_requested": False,
+    "code": "DESTRUCTIVE_BLOCKED",
+    "message": "crm.purge was not begun: redis does not vouch for it, being healthy for 3 s.",
+    "waiting_for": "DESTRUCTIVE_BLOCKED",
+    "hindrance": {"policy": "destructive", "dependency": "redis", "state": "healthy", "retry_after": 2.0, "since": 0.0},
+    "obstacle": {
+        "code": "DESTRUCTIVE_BLOCKED",
+        "message": "crm.purge was not begun: redis does not vouch for it, being unhealthy for 75 s.",
+        "policy": "destructive",
+        "dependency": "redis",
+        "state": "unhealthy",
+        "since": 75.0,
+        "flapping": True,
+        "retry_after": 4.0,
+        "cause": {"source": "probe", "outcome": "absent", "age": 2.0, "detail": "Connection refused"},
+    },
+}
+
+
+def _intent_lines(intent: dict[str, Any]) -> dict[str, str]:
+    text = io.StringIO()
+    draw_intent(Console(file=text, width=200, color_system=None), intent)
+    rows = [line.strip().split("  ", 1) for line in text.getvalue().splitlines()[1:]]
+    return {name: value.strip() for name, value in rows}
+
+
+def test_a_held_intent_shows_what_is_true_now_and_what_was_recorded() -> None:
+    """The person on call reads state, since when, cause and next look; the first reason is told as such."""
+    rows = _intent_lines(HELD)
+    assert rows["reason"] == f"DESTRUCTIVE_BLOCKED {HELD['obstacle']['message']}"
+    assert rows["because"] == "probe 2 s ago, no answer: Connection refused"
+    waits = "DESTRUCTIVE_BLOCKED (redis unhealthy) for 1 min 15 s and flapping, looked at again in 4 s"
+    assert rows["waits for"] == waits
+    assert rows["held"] == "since 1970-01-01 00:00:00 UTC, redis healthy then"
+    assert rows["see"] == "switchgear explain DESTRUCTIVE_BLOCKED"
+
+
+def test_what_is_held_for_nothing_any_more_says_so() -> None:
+    """Between recovery and release there is nothing to wait for, and nothing to mend."""
+    assert _intent_lines({**HELD, "obstacle": None})["waits for"] == "nothing any more: it goes on by itself"
+
+
+def test_an_event_tells_what_a_force_overrode() -> None:
+    """Whoever reads the ledger after an incident sees which dependency was overridden, and how it stood."""
+    over = [{"dependency": "redis", "state": "unhealthy"}, {"dependency": "vault", "state": "unknown"}]
+    forced = {**EVENT, "type": "intent.forced", "facts": {"by": "person:ben", "overrode": over}}
+    left = {**EVENT, "type": "intent.dispatched", "facts": {"forced": {"by": "person:ben", "overrode": over[:1]}}}
+    text = io.StringIO()
+    draw_events(Console(file=text, width=200, color_system=None), [forced, left])
+    first, second = text.getvalue().splitlines()[1:]
+    assert "overrode=redis (unhealthy), vault (unknown) by=person:ben" in first
+    assert "forced=redis (unhealthy)" in second
+
+
+@pytest.mark.parametrize("state", ["failed", "denied", "held", "pending_approval"])
+def test_every_refusal_leads_to_its_runbook(state: str) -> None:
+    """A code on a terminal is not yet an answer: the line below says where the answer is."""
+    assert _intent_lines({**HELD, "state": state})["see"] == "switchgear explain DESTRUCTIVE_BLOCKED"

@@ -61,7 +61,7 @@ ROWS = [
     ('[[approvals]]\nname = ""', "approvals[0].name", 'cannot be ""', 'name = "refunds"'),
     ('[[approvals]]\nname = "a"\nquorum = 0', "approvals[0].quorum", "at least 1", "quorum = 1"),
     ('[[approvals]]\nname = "a"\nexpires = 0', "approvals[0].expires", "above 0", "expires = 3600.0"),
-    ('[[approvals]]\nname = "a"\neffects = ["opaqe"]', "approvals[0].effects", "cannot be", 'effects = ["opaque"'),
+    ('[[approvals]]\nname = "a"\neffects = ["opaqe"]', "approvals[0].effects", "cannot be", "did you mean opaque?"),
     ('[[approvals]]\nname = "a"\neffects = []', "approvals[0].effects", "cannot be []", 'effects = ["opaque"'),
     ('[[approvals]]\nname = "a"\ncost_abov = 1', "approvals[0].cost_abov", "no such key", "did you mean cost_above?"),
     ('[[approvals]]\nname = "a"\n[[approvals]]\nname = "a"', "approvals[1].name", "an earlier rule", ""),

@@ -120,8 +120,8 @@ K = '[dependencies.it]\nkind = "{}"\n'
 @pytest.mark.parametrize(
     ("text", "key", "wrong", "write"),
     [
-        ('[dependencies.it]\nkind = "rediss"', "dependencies.it.kind", 'cannot be "rediss"', 'kind = "redis"'),
-        ("[dependencies.it]\ncritical = true", "dependencies.it.kind", "is missing, and critical", '"redis"'),
+        ('[dependencies.it]\nkind = "rediss"', "dependencies.it.kind", 'cannot be "rediss"', "did you mean redis?"),
+        ("[dependencies.it]\ncritical = true", "dependencies.it.kind", "is missing, and critical", "nats, redis, sql"),
         (K.format("redis"), "dependencies.it.probe", "is missing", 'url = "redis://127.0.0.1:6379/0" }, or probe = f'),
         (K.format("tcp"), "dependencies.it.probe", "is missing", 'expects = "+PONG" }, or probe = false'),
         (K.format("sql"), "dependencies.it.probe", "needs either path or connect", 'path = "orders.db"'),

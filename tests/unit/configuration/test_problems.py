@@ -84,7 +84,7 @@ ROWS = [
     (HTTP + "[tools.a]\n" + GET + "attemps = 2", "tools.a.attemps", "no such key", "did you mean attempts?"),
     (HTTP + "[tools.a]\n" + GET + "attempts = 0", "tools.a.attempts", "at least 1", "attempts = 3"),
     (HTTP + "[tools.a]\n" + GET + "timeout = -1.0", "tools.a.timeout", "above 0", ""),
-    (HTTP + "[tools.a]\n" + GET + 'effect = "kyed"', "tools.a.effect", "read_only", '"opaque"'),
+    (HTTP + "[tools.a]\n" + GET + 'effect = "kyed"', "tools.a.effect", "read_only", "did you mean keyed?"),
     (HTTP + "[tools.a]\n" + GET + "version = 1", "tools.a.version", "cannot be 1", 'version = "1"'),
     (HTTP + "[tools.a]\n" + GET + "body = 3", "tools.a.body", "cannot be 3", 'body = "json"'),
     (HTTP + "[tools.a]\n" + GET + 'body = "json"', "tools.a", "no body", ""),
@@ -231,3 +231,63 @@ def test_where_the_pages_are_published_is_an_address(tmp_path: Path) -> None:
     file.write_text('[server]\ndocumentation = "https://docs.example.com/switchgear"', encoding="utf-8")
     assert load(file, environment={}).server.documentation == "https://docs.example.com/switchgear"
     assert default(environment={}).server.documentation is None
+
+
+ONE_CAUSE = {
+    "a broken dependency": (
+        '[dependencies.redis]\nkind = "reddis"\n[tools."a.b"]\nfunction = "json:dumps"\nrequires = ["redis"]\n',
+        ["dependencies.redis.kind", 'tools."a.b".function'],
+    ),
+    "a dependency that is not there": (
+        HTTP + '[tools."crm.purge"]\n' + GET + 'requires = ["crmm"]\ndestructive = true\n'
+        '[dependencies.crm]\nkind = "http"\nprobe = false\n',
+        ['tools."crm.purge".requires[0]'],
+    ),
+    "a dependency without a kind of its own": (
+        HTTP + '[dependencies.crm]\nkind = "htp"\n[tools."crm.purge"]\n' + GET + "destructive = true\n",
+        ["dependencies.crm.kind"],
+    ),
+    "a lookup that is wrong itself": (
+        HTTP
+        + '[tools."crm.a"]\n'
+        + GET
+        + 'lookup = "crm.b"\nrevert = "crm.b"\n[tools."crm.b"]\n'
+        + GET
+        + "cost = -1\n",
+        ['tools."crm.b".cost'],
+    ),
+    "a key that is misspelt": (
+        '[dependencies.api]\nkind = "unix_socket"\nprobe = { pat = "/run/x", request = { do = "status" } }\n',
+        ["dependencies.api.probe.pat"],
+    ),
+}
+
+
+@pytest.mark.parametrize("cause", ONE_CAUSE)
+def test_one_cause_is_one_line(tmp_path: Path, cause: str) -> None:
+    """What follows from a mistake is not told as well: it would send people to lines with which nothing is wrong."""
+    text, keys = ONE_CAUSE[cause]
+    assert [problem.key for problem in _problems(tmp_path, text)] == keys
+
+
+@pytest.mark.parametrize(
+    ("text", "write"),
+    [
+        ('[dependencies.x]\nkind = "redsi"', "did you mean redis?"),
+        (
+            '[dependencies.x]\nkind = "grpc"',
+            "known are disk, function, http, memory, nats, redis, sql, tcp, unix_socket",
+        ),
+        (
+            "[dependencies.x]\ncritical = true",
+            "write kind, one of disk, function, http, memory, nats, redis, sql, tcp, unix_socket",
+        ),
+        (HTTP + '[tools."crm.x"]\n' + GET + 'effect = "keyd"', "did you mean keyed?"),
+        (HTTP + '[tools."crm.x"]\n' + GET.replace("GET", "GETT"), "did you mean GET?"),
+        (HTTP + '[tools."crm.x"]\n' + GET + 'lookup = "crm.y"', ""),  # itself is near, and no lookup
+    ],
+)
+def test_a_wrong_word_is_met_with_the_one_that_was_meant(tmp_path: Path, text: str, write: str) -> None:
+    """One that is near is proposed alone; else all are listed, in order. Nothing is proposed that cannot be right."""
+    (problem,) = _problems(tmp_path, text)
+    assert problem.write == write

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
@@ -12,6 +13,7 @@ import pytest
 from switchgear.connectors.signatures import load, schema_of
 from switchgear.core.errors import OptionError
 from switchgear.execution.arguments import schema_problems
+from switchgear.execution.contract import Call
 
 
 def _takes(annotation: object) -> Callable[..., None]:
@@ -99,6 +101,35 @@ def test_functions_that_cannot_be_tools_are_refused(function: Callable[..., Any]
     """A tool's function takes the call first, and its arguments by name."""
     with pytest.raises(OptionError, match=word):
         schema_of(function)
+
+
+def _takes_no_call(session: str, *, force: bool = False) -> None:
+    """Do nothing."""
+
+
+async def _gives_it_another_name(_call_: object, about: Call, session: str) -> None:
+    """Do nothing."""
+
+
+def test_a_function_without_a_call_is_refused_with_the_line_to_write() -> None:
+    """It would be given the call in place of its first argument, and fail at its first attempt, or worse not fail."""
+    line = "write def _takes_no_call(call, session: str, force: bool = False)"
+    with pytest.raises(OptionError, match=re.escape(line)):
+        schema_of(_takes_no_call)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda call, session: (call, session),
+        lambda _call, session: session,
+        lambda _, session: session,
+        functools.partial(_gives_it_another_name, object()),
+    ],
+)
+def test_the_call_is_known_by_its_name_or_its_annotation(function: Callable[..., Any]) -> None:
+    """Underscores say that it is not used; an annotation says as well as a name what it is for."""
+    assert schema_of(function)["required"] == ["session"]
 
 
 @pytest.mark.parametrize(

@@ -88,11 +88,15 @@ def acting(gear: Switchgear) -> Any:  # noqa: ANN401 - the budgets of a principa
 
 
 async def test_each_budget_is_shown_as_it_stands(tmp_path: Path) -> None:
-    """What is held counts as used; a budget that tells accounts apart has a row for each that spent something."""
+    """What is held counts as used; a budget that tells accounts apart has a row for each that spent something.
+
+    Before anybody has, each configured limit is shown with nothing used: an empty list would say that there is none.
+    """
     async with gated(tmp_path) as gear:
-        assert [(view.budget, view.used, view.left) for view in await acting(gear).list()] == [
-            ("agents", 0, 10),
-            ("ever", 0, None),
+        assert [(view.budget, view.used, view.left, view.each) for view in await acting(gear).list()] == [
+            ("agents", 0, 10, ()),
+            ("mail", 0, 3, ("account",)),
+            ("ever", 0, None, ()),
         ]
         await spent(gear)
         shown = [

@@ -323,3 +323,13 @@ async def test_a_self_probe_that_gets_through_stops_everything(
         await gear.acting_as(tenant="acme", account="main", actor="service:orders").submit("search.find", {})
     assert refusal.value.code is Code.KILL_SWITCH_UNREADABLE
     assert not (await gear.control.readiness.check()).ready
+
+
+async def test_a_trip_that_covers_nothing_names_what_is_near() -> None:
+    """It is set, since the tool may come later; a slip of the pen in a name shows at once, with the right one."""
+    async with running(start=False) as gear:
+        for slip, near in (("tool:crm.updaet", ["tool:crm.update"]), ("connector:cmr", ["connector:crm"])):
+            tripped = await gear.control.kill_switches.trip(tenant(), slip, mode="freeze", reason="stop")
+            assert (tripped.switch.tools, list(tripped.similar)) == (0, near)
+        right = await gear.control.kill_switches.trip(tenant(), "tool:crm.update", mode="freeze", reason="stop")
+        assert list(right.similar) == []

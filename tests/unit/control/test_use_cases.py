@@ -14,7 +14,9 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Invalid
 from switchgear.core.scope import Principal
 from switchgear.execution.contract import Call
+from switchgear.health import Dependency
 from switchgear.ledger.verify import verify_export
+from switchgear.testing import VirtualClock
 
 MISSING = "int_" + "0" * 32
 UseCase = Callable[[Control, Principal], Awaitable[object]]
@@ -339,3 +341,47 @@ async def test_tools_and_breakers_are_listed_with_their_facts(gear: Switchgear) 
     (breaker,) = gear.control.breakers.list(principal())
     assert (tool.name, tool.effect, tool.needs_key, tool.requires) == ("crm.update", "keyed", True, ["crm"])
     assert (breaker.dependency, breaker.state, breaker.successes) == ("crm", "closed", 1)
+
+
+async def test_the_platforms_chain_is_read_by_who_may_and_that_is_recorded_first(gear: Switchgear) -> None:
+    """Law 9: what belongs to no tenant has a chain of its own; each reading from a tenant is on record in it."""
+    reader = principal()
+    page = await gear.control.ledger.list(reader, limit=200, platform=True)
+    last = page.items[-1]
+    assert (last.type, last.actor) == ("platform.ledger_read", "service:orders")
+    assert last.facts == {"tenant": "acme", "asked": "list", "after": 0, "limit": 200}
+    asked = [gear.control.ledger.head(reader, platform=True), gear.control.ledger.verify(reader, platform=True)]
+    head, verified = [await one for one in asked]
+    assert (getattr(head, "tenant", ""), getattr(verified, "ok", False)) == ("@platform", True)
+    exported = b"".join([line async for line in await gear.control.ledger.export(reader, platform=True)])
+    assert verify_export(exported.decode().splitlines()).ok
+    newest = await gear.control.ledger.list(reader, after=last.seq, platform=True)
+    assert [event.facts["asked"] for event in newest.items] == ["head", "verify", "export", "list"]
+    mine = await gear.control.ledger.list(reader)
+    assert all(not event.type.startswith("platform.") for event in mine.items)
+
+
+async def test_without_the_permission_the_platforms_chain_is_closed_and_untouched(gear: Switchgear) -> None:
+    """A tenant's permission to read its own ledger says nothing of the platform's; a refusal writes nothing there."""
+    nobody = principal(permissions=("ledger:read",))
+    before = (await gear.acting_as_platform(actor="person:ops").ledger.head()).seq
+    with pytest.raises(Denied) as caught:
+        await gear.control.ledger.list(nobody, platform=True)
+    assert caught.value.code is Code.PERMISSION_DENIED
+    with pytest.raises(Invalid):
+        await gear.control.ledger.list(principal(), limit=201, platform=True)
+    assert (await gear.acting_as_platform(actor="person:ops").ledger.head()).seq == before
+
+
+async def test_what_changes_at_a_dependency_can_be_read_by_the_platform() -> None:
+    """Transitions are on record so that somebody can read them: in Python, with the platform's own principal."""
+    clock = VirtualClock()
+    async with Switchgear.open(store="memory://", clock=clock) as gear:
+        gear.dependency(Dependency("redis", kind="redis", down_after=1))
+        gear.health.observe("redis", "absent", "probe", detail="timed out")
+        await clock.elapse(1.0)
+        ledger = gear.acting_as_platform(actor="person:ops").ledger
+        kinds = [event.type for event in (await ledger.list()).items]
+        assert "dependency.unhealthy" in kinds
+        assert "platform.ledger_read" not in kinds, "the platform reads its own"
+        assert (await ledger.verify()).ok

@@ -65,8 +65,9 @@ def test_no_force_is_for_ever(seconds: float) -> None:
 
 def test_agents_and_who_asked_for_it_do_not_force() -> None:
     """A second person does; with a single operator who asked may, an agent never."""
-    for by in ("agent:a", "service:janitor"):
-        with pytest.raises(Denied):
+    who = r"another person must, unless single_operator = true in \[kill_switches\]"
+    for by, words in (("agent:a", "a person can"), ("service:janitor", who)):
+        with pytest.raises(Denied, match=words):
             forced(proposed(**HELD), forcing(by=by), TOOL, RED)
     assert forced(proposed(**HELD), forcing(by="service:janitor", single_operator=True), TOOL, RED)
     with pytest.raises(Denied):

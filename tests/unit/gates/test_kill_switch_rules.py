@@ -58,6 +58,31 @@ def test_what_is_no_target_is_refused(target: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "meant"),
+    [
+        ("gloabl", "did you mean global?"),
+        ("Tool:crm.update", "did you mean tool:crm.update?"),
+        ("conector:crm", "did you mean connector:crm?"),
+        ("tenants", "did you mean tenant:NAME?"),
+        ("queue:a", "connector:NAME or tool:NAME"),
+    ],
+)
+def test_a_slip_of_the_pen_in_a_target_is_met_with_what_was_meant(target: str, meant: str) -> None:
+    """Who stops something is in a hurry: the answer is what to write, not only what may be written."""
+    with pytest.raises(Invalid) as caught:
+        checked_target(target)
+    assert str(caught.value).endswith(meant)
+
+
+def test_who_tripped_it_is_told_who_can_release_it() -> None:
+    """A missing permission is not the reason, so the words name the other person, and the setting for those alone."""
+    tripped = trip(Switches({}), "global", Mode.FREEZE, reason="stop", by=ADA, at=1.0)
+    assert tripped is not None
+    with pytest.raises(Denied, match=r"another person must, unless single_operator = true in \[kill_switches\]"):
+        release(tripped.after, "global", reason="fixed", by=ADA, single_operator=False)
+
+
+@pytest.mark.parametrize(
     ("target", "covers"),
     [
         ("global", True),

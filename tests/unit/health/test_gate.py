@@ -113,7 +113,7 @@ WORDS: list[tuple[object, str, Code, str, str, str, str]] = [
         "unreadable",
         "defer",
         "kill_switch",
-        "the kill switch cannot be read: OSError.",
+        "the kill switch cannot be read (OSError), so nothing is started.",
     ),
     (
         None,
@@ -122,7 +122,7 @@ WORDS: list[tuple[object, str, Code, str, str, str, str]] = [
         "unreadable",
         "defer",
         "kill_switch",
-        "the kill switch cannot be read: it says NoneType.",
+        "the kill switch cannot be read (it says NoneType), so nothing is started.",
     ),
     (
         "on",
@@ -131,7 +131,7 @@ WORDS: list[tuple[object, str, Code, str, str, str, str]] = [
         "unreadable",
         "defer",
         "kill_switch",
-        "the kill switch cannot be read: it says str.",
+        "the kill switch cannot be read (it says str), so nothing is started.",
     ),
     (
         False,

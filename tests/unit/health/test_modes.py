@@ -113,6 +113,73 @@ def test_heavy_ones_come_back_last() -> None:
     assert rhythm.step(_standing(Health.HEALTHY, since=0.0), 161.0, lambda: 0.0) == 0.0, "it went on already"
 
 
+@pytest.mark.parametrize("heavy", [False, True])
+def test_a_start_at_which_nothing_was_wrong_is_no_recovery(*, heavy: bool) -> None:
+    """Unknown and recovering is how every process begins: no poller has anything to recover from then."""
+    rhythm = Rhythm(Pacing(every=10.0, heavy=heavy, ramp=60.0), 0.0)
+    rhythm.step(_standing(Health.UNKNOWN), 0.0, lambda: 0.9)
+    waits = rhythm.step(_standing(Health.RECOVERING), 1.0, lambda: 0.9)
+    assert (waits == 0.0) is not heavy, "a light one has its first turn already"
+    rhythm.step(_standing(Health.HEALTHY), 2.0, lambda: 0.9)
+    assert (rhythm.mode, rhythm.due) == ("running", 12.0 if heavy else 11.0)
+
+
+@pytest.mark.parametrize("found", [Health.UNHEALTHY, Health.DEGRADED])
+def test_a_start_into_an_outage_is_a_recovery(found: Health) -> None:
+    """Who starts while something is wrong comes back last, as everybody who is heavy does."""
+    rhythm = Rhythm(Pacing(every=10.0, heavy=True, ramp=60.0), 0.0)
+    for state in (Health.UNKNOWN, found, Health.RECOVERING, Health.HEALTHY):
+        rhythm.step(_standing(state), 1.0, lambda: 0.0)
+    paused = rhythm.mode
+    waits = rhythm.step(_standing(Health.HEALTHY, since=60.0), 61.0, lambda: 0.0)
+    assert (paused, waits, rhythm.mode) == ("paused", 0.0, "ramping")
+
+
+def test_falling_silent_is_no_beginning() -> None:
+    """What was healthy once and is unknown now has been lost: a heavy poller comes back last."""
+    rhythm = Rhythm(Pacing(every=10.0, heavy=True, ramp=60.0), 0.0)
+    for state in (Health.HEALTHY, Health.UNKNOWN, Health.HEALTHY):
+        rhythm.step(_standing(state), 1.0, lambda: 0.0)
+    assert rhythm.mode == "paused"
+
+
+def test_a_heavy_poller_says_what_it_waits_for() -> None:
+    """Paused because everything is healthy would be nonsense: it says how much of the ramp has passed."""
+
+    async def main(clock: SimulatedClock, board: HealthBoard, modes: Modes) -> None:
+        poller = modes.register("sessions.sync", depends_on=("redis",), every=1.0, heavy=True, ramp=60.0)
+        _see(board, "---")
+        task = asyncio.create_task(anext(poller))
+        await clock.sleep_async(1.0)
+        assert poller.statistics().because == "redis is unhealthy: probes: no answer"
+        _see(board, "++")
+        await clock.sleep_async(12.0)
+        statistics = poller.statistics()
+        said = "redis has been healthy for 12 of the 60 s of its ramp"
+        assert (statistics.mode, statistics.because) == ("paused", said)
+        modes.close()
+        await asyncio.gather(task, return_exceptions=True)
+
+    _simulate(main)
+
+
+def test_what_is_wrong_is_named_before_what_is_only_unknown() -> None:
+    """Of two that pause a poller, the one that somebody saw fail says more than one that nobody has heard of."""
+
+    async def main(clock: SimulatedClock, board: HealthBoard, modes: Modes) -> None:
+        board.declare(Dependency("crm", kind="http"))
+        _see(board, "---")
+        await clock.sleep_async(1.0)
+        poller = modes.register("sessions.sync", depends_on=("crm", "redis"), every=1.0)
+        task = asyncio.create_task(anext(poller))
+        await clock.sleep_async(1.0)
+        assert poller.statistics().because.startswith("redis is unhealthy")
+        modes.close()
+        await asyncio.gather(task, return_exceptions=True)
+
+    _simulate(main)
+
+
 def test_a_loop_pauses_and_comes_back() -> None:
     """An async loop takes its turns, none in an outage, and goes on by itself."""
 

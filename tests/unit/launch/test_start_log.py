@@ -1,12 +1,56 @@
-"""What a server says when it starts on what another one left behind."""
+"""What a server says when it starts on what another one left behind, and of what happens while it runs."""
 
 from __future__ import annotations
 
+import json
+import logging
+from collections.abc import Iterator
+
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
+from switchgear.assembly.configuration import default
 from switchgear.execution.recovery import Recovered
-from switchgear.launch.server import tell_of_recovery
+from switchgear.health import Dependency, HealthBoard
+from switchgear.launch.server import log_to_standard_error, tell_of_recovery
+from switchgear.testing import VirtualClock
+
+
+@pytest.fixture
+def _usual_logging() -> Iterator[None]:
+    """Put back what configuring the log of a server changes in the whole process."""
+    root, own = logging.getLogger(), logging.getLogger("switchgear")
+    handlers, level, own_level = root.handlers[:], root.level, own.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    own.setLevel(own_level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("_usual_logging")
+def test_the_log_of_a_server_shows_a_recovery_as_it_shows_an_outage(capsys: pytest.CaptureFixture[str]) -> None:
+    """The person on call sees from the log alone when it is over, and when it is looked at next."""
+    log_to_standard_error(default("memory://", environment={}))
+    clock = VirtualClock()
+    board = HealthBoard([Dependency("redis", kind="redis", flap_changes=4)], clock=clock)
+    board.plan_probes("redis")
+    for _ in range(3):
+        for polarity in ("absent", "absent", "absent", "positive", "positive"):
+            clock.advance(6.0)
+            board.observe("redis", polarity, "probe", detail="PONG")
+    logging.getLogger("another.library").info("chatter")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    told = [(line["before"], line["after"], line["level"]) for line in lines]
+    assert told[:3] == [
+        ("unknown", "unhealthy", "warning"),
+        ("unhealthy", "recovering", "info"),
+        ("recovering", "healthy", "info"),
+    ]
+    assert all("next look in" in line["event"] and line["retry_after"] > 0 for line in lines)
+    assert "(flapping)" in lines[-1]["event"]
+    assert lines[-1]["flapping"] is True
 
 
 @pytest.mark.parametrize(

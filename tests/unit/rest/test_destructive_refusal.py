@@ -13,9 +13,11 @@ import pytest
 from rich.console import Console
 
 from switchgear.control.intent_views import intent_view
+from switchgear.control.obstacles import obstacle_view
 from switchgear.core.codes import ExitCode
 from switchgear.core.effects import Effect
 from switchgear.core.errors import DestructiveBlocked
+from switchgear.core.scope import Principal
 from switchgear.execution.gating import dispatch_request
 from switchgear.execution.intent import Intent
 from switchgear.health import Health
@@ -25,6 +27,8 @@ from switchgear.surfaces.cli.intents import draw_intent
 from switchgear.surfaces.rest.exchange import json_response
 from switchgear.surfaces.rest.problems import problem_response
 from tests.unit.execution.rig import Board, Rig, running
+
+TENANT = Principal("acme", "service:orders", frozenset({"main"}), frozenset({"intents:read"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ class Blocked:
     @property
     def view(self) -> dict[str, Any]:
         """The intent as REST answers with it."""
-        answer = json_response(intent_view(self.intent, self.rig.engine.lane_paused_for))
+        obstacle = obstacle_view(self.rig.engine, TENANT, self.intent)
+        answer = json_response(intent_view(self.intent, self.rig.engine.lane_paused_for, obstacle=obstacle))
         return dict(json.loads(bytes(answer.body)))
 
     @property
@@ -61,7 +66,7 @@ def _drawn(blocked: Blocked) -> Facts:
     draw_intent(Console(file=text, width=400, color_system=None), blocked.view)
     line = next(line for line in text.getvalue().splitlines() if "waits for" in line)
     code, where = line.split()[2], line[line.index("(") + 1 : line.index(")")].split()
-    seconds = 7.5 if "looked at again 7.5 s later" in line or "looked at again 8 s later" in line else line
+    seconds = 7.5 if "looked at again in 8 s" in line else line
     return (code, where[0], where[1], seconds)
 
 
@@ -87,6 +92,7 @@ SURFACES: dict[str, Callable[[Blocked], Facts]] = {
     "its JSON": lambda blocked: _named(blocked.error.to_dict(), blocked.error.to_dict()["code"]),
     "REST problem": lambda blocked: _named(blocked.problem, blocked.problem["code"]),
     "REST intent": lambda blocked: _named(blocked.view["hindrance"], blocked.view["waiting_for"]),
+    "REST intent now": lambda blocked: _named(blocked.view["obstacle"], blocked.view["obstacle"]["code"]),
     "CLI failure here": lambda blocked: _failed(failure_of_error(blocked.error)),
     "CLI failure of a server": lambda blocked: _failed(failure_of_problem(blocked.problem, 503, where="POST /")),
     "CLI intent": _drawn,

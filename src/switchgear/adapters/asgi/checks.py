@@ -16,6 +16,7 @@ from switchgear.guard.limiter import RateLimiter
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 §5.6.2
 _FIELD_VALUE = re.compile(r"[\x20-\x7e\xa0-\xff]+\Z")
 
+_PUBLISHED = re.compile(r"https?://[\x21\x22\x24-\x3e\x40-\x7e]+\Z")  # neither query nor fragment
 _LIMITER_EXAMPLE = 'RateLimiter({"tenant": RateLimit(10)})'
 
 
@@ -57,6 +58,13 @@ def require_header_value(option: str, value: object, *, example: str) -> None:
     """Raise `OptionError` unless `value` is a text that a header field can carry."""
     if not (isinstance(value, str) and _FIELD_VALUE.match(value)):
         raise OptionError(f"{option} takes what a header can carry, not {value!r}; write for example {example!r}")
+
+
+def require_documentation(option: str, value: object) -> None:
+    """Raise `OptionError` unless `value` is None or the address of a place that pages are published at."""
+    if value is not None and not (isinstance(value, str) and _PUBLISHED.match(value)):
+        example = "https://docs.example.com/switchgear"
+        raise OptionError(f"{option} takes an address or None, not {value!r}; write for example {example!r}")
 
 
 def require_limiter(option: str, value: object) -> None:

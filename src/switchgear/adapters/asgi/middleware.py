@@ -15,6 +15,7 @@ from typing import Any
 from switchgear.adapters.asgi.checks import (
     checked_paths,
     require_callable,
+    require_documentation,
     require_header_name,
     require_header_value,
     require_kind,
@@ -59,6 +60,8 @@ class SwitchgearMiddleware:
     exempt           paths that pass untouched: whole ones, or all below one that ends in ``/``.
     shown            the levels that ``RateLimit`` headers tell.
     challenge        what ``WWW-Authenticate`` says with TENANT_UNAUTHENTICATED.
+    documentation    where the pages are published that the ``type`` of a problem leads to, such as
+                     ``https://docs.example.com/switchgear``; None makes it a name for ``switchgear explain``.
     clock            to be replaced in tests.
 
     Refusals are problem documents (RFC 9457) with status and facts by their code, and ``Retry-After``. An error of
@@ -66,7 +69,18 @@ class SwitchgearMiddleware:
     Raises `OptionError` for options that cannot work.
     """
 
-    __slots__ = ("_app", "_challenge", "_clock", "_exempt", "_guard", "_limits", "_readers", "_shown", "_time")
+    __slots__ = (
+        "_app",
+        "_challenge",
+        "_clock",
+        "_documentation",
+        "_exempt",
+        "_guard",
+        "_limits",
+        "_readers",
+        "_shown",
+        "_time",
+    )
 
     def __init__(  # noqa: PLR0913 - all by keyword, as frameworks pass the options of middleware
         self,
@@ -83,11 +97,13 @@ class SwitchgearMiddleware:
         exempt: Collection[str] = (),
         shown: tuple[Level, ...] = SHOWN,
         challenge: str = "Bearer",
+        documentation: str | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Check the options."""
         require_callable(_option("app"), app, example="SwitchgearMiddleware(app), with an ASGI application")
         require_header_value(_option("challenge"), challenge, example="Bearer")
+        require_documentation(_option("documentation"), documentation)
         self._app = app
         self._limits = limits
         self._guard = guard
@@ -96,6 +112,7 @@ class SwitchgearMiddleware:
         self._exempt = checked_paths(exempt)
         self._shown = checked_shown(shown)
         self._challenge = challenge
+        self._documentation = documentation
         self._clock = clock
         if limits is not None:
             require_limiter(_option("limits"), limits)
@@ -116,7 +133,7 @@ class SwitchgearMiddleware:
         except SwitchgearError as error:
             if exchange.started or is_defect(error):
                 raise
-            await exchange.answer(problem_answer(error, self._challenge))
+            await exchange.answer(problem_answer(error, self._challenge, self._documentation))
         finally:
             exchange.close()
 

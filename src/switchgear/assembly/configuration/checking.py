@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -9,11 +10,12 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from switchgear.assembly.configuration.problems import Part, Problems, shown
+from switchgear.assembly.configuration.problems import Part, Problems, nearest, shown, suggestion
 from switchgear.assembly.configuration.sections import Section
 
 _S = TypeVar("_S", bound=Section)
 
+_QUOTED = re.compile("'([^']*)'")
 _KINDS = {
     "string_type": "text in quotes",
     "int_type": "a whole number",
@@ -42,10 +44,22 @@ def checked(model: type[_S], table: object, key: Sequence[Part], problems: Probl
     try:
         return model.model_validate(dict(table))
     except ValidationError as error:
-        told: set[tuple[Part, ...]] = set()
-        for detail in error.errors(include_url=False):
+        details = error.errors(include_url=False)
+        told = _misspelt(details)
+        for detail in details:
             _tell(model, detail, key, problems, told)
         return None
+
+
+def _misspelt(details: Sequence[ErrorDetails]) -> set[tuple[Part, ...]]:
+    """Return the places that are missing because of a slip of the pen in their key, which is told instead."""
+    missing = {detail["loc"] for detail in details if detail["type"] == "missing"}
+    unknown = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
+    return {
+        (*place[:-1], near)
+        for place in unknown
+        for near in nearest(str(place[-1]), [str(one[-1]) for one in missing if one[:-1] == place[:-1]])
+    }
 
 
 def _tell(
@@ -59,7 +73,7 @@ def _tell(
     if detail["type"] == "extra_forbidden":
         problems.unknown(full, owner.model_fields)
     else:
-        problems.add(full, _wrong(detail, field), _write(field, place))
+        problems.add(full, _wrong(detail, field), _meant(detail, field) or _write(field, place))
 
 
 def _placed(
@@ -91,6 +105,14 @@ def _wrong(detail: ErrorDetails, field: FieldInfo | None) -> str:
 
 def _has_alternatives(field: FieldInfo | None) -> bool:
     return field is not None and isinstance(field.json_schema_extra, dict)
+
+
+def _meant(detail: ErrorDetails, field: FieldInfo | None) -> str:
+    """Return which of the words was meant that may stand there, or all of them where they are not told already."""
+    if detail["type"] != "literal_error" or not isinstance(detail["input"], str):
+        return ""
+    words = _QUOTED.findall(detail["ctx"]["expected"])
+    return suggestion(detail["input"], words) if nearest(detail["input"], words) or _has_alternatives(field) else ""
 
 
 def _write(field: FieldInfo | None, place: tuple[Part, ...]) -> str:

@@ -63,8 +63,8 @@ def dependency_of(name: str, table: DependencyTable, folder: Path, problems: Pro
 
 def _check_needs_no_kind(table: DependencyTable, key: Sequence[Part], problems: Problems) -> None:
     if others := sorted(table.model_fields_set - {"guard"}):
-        kinds = " or ".join(f'"{kind}"' for kind in PROBES)
-        problems.add((*key, "kind"), f"is missing, and {others[0]} needs it", f"write kind = {kinds}")
+        kinds = ", ".join(sorted(PROBES))
+        problems.add((*key, "kind"), f"is missing, and {others[0]} needs it", f"write kind, one of {kinds}")
 
 
 def _dependency(name: str, table: DependencyTable, key: Sequence[Part], problems: Problems) -> Dependency | None:

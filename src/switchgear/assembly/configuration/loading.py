@@ -132,9 +132,10 @@ def _configuration(
     operations = _operations(raw.get("timeouts", {}), problems)
     remotes = remotes_of(raw, operations, folder, problems)
     tools = ToolReader(remotes, operations, folder, problems).read(raw)
-    check_lookups(tools, problems)
-    check_reverts(tools, problems)
-    check_vouching(tools, {watched.dependency.name for watched in remotes.watched}, problems)
+    named = list(raw.get("tools", ())) if isinstance(raw.get("tools"), Mapping) else []
+    check_lookups(tools, named, problems)
+    check_reverts(tools, named, problems)
+    check_vouching(tools, remotes, problems)
     sections: dict[str, Any] = {
         name: checked(model, raw.get(name, {}), (name,), problems) for name, model in SECTIONS.items()
     }

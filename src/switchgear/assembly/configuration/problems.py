@@ -80,6 +80,11 @@ class Problems:
         """Add a key that does not exist, with the nearest one that does."""
         self.add(key, "there is no such key", suggestion(str(key[-1]), known))
 
+    def told_of(self, key: Sequence[Part]) -> bool:
+        """Return whether something is known to be wrong with `key` or below it: what follows from that is not told."""
+        name = dotted(key)
+        return any(known.key == name or known.key.startswith((f"{name}.", f"{name}[")) for known in self.found)
+
     def finish(self) -> None:
         """Raise `ConfigurationError` when there is any problem."""
         if self.found:
@@ -100,10 +105,14 @@ def dotted(key: Sequence[Part]) -> str:
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return what to write instead of `word`: the nearest known word, or all of them."""
     words = sorted(known)
-    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]}?"
+    for near in nearest(word, words):
+        return f"did you mean {near}?"
     return f"known are {', '.join(words)}" if words else ""
+
+
+def nearest(word: str, known: Sequence[str]) -> list[str]:
+    """Return the one of `known` that `word` was probably meant to be; empty when there is none."""
+    return difflib.get_close_matches(word, known, n=1, cutoff=0.6)
 
 
 def shown(value: object) -> str:

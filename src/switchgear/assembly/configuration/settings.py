@@ -21,6 +21,7 @@ from switchgear.assembly.configuration.sections import (
     StoreSettings,
 )
 from switchgear.assembly.configuration.tooling import DeclaredTool
+from switchgear.assembly.configuration.vouching import never_vouching
 from switchgear.connectors.credentials import Credentials, HeaderValue, PerTenant, Reference
 from switchgear.connectors.function import FunctionConnector
 from switchgear.connectors.http import HttpConnector, HttpOperation
@@ -67,10 +68,12 @@ class Configuration:
     def warnings(self) -> list[str]:
         """Return, one a line, what would be refused if it were needed now: credentials and a key that cannot be read.
 
-        No failure, since a variable or file may be put in place later. Reads the files; never shows a value.
+        And destructive tools that nothing in this file can ever let through. No failure, since a variable or file may
+        be put in place later, and code may register more. Reads the files; never shows a value.
         """
         found = [(key, self._unreadable(reference)) for key, reference in self._references()]
         found.append((("ledger", "key"), self._unusable_key()))
+        found += never_vouching(self.tools, self.dependencies)
         return [str(Problem(self.source or "configuration", dotted(key), wrong)) for key, wrong in found if wrong]
 
     def _references(self) -> Iterator[tuple[tuple[Part, ...], Reference]]:

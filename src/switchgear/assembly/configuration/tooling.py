@@ -15,7 +15,7 @@ from switchgear.assembly.configuration.remotes import Connection, FunctionConnec
 from switchgear.assembly.configuration.sections import HTTP_ONLY, SCIM_BRINGS, OutcomesTable, ToolTable
 from switchgear.connectors.http import ABOUT, HttpConnection, HttpOperation, Outcomes
 from switchgear.connectors.scim import ScimConnection, ScimOperation
-from switchgear.connectors.signatures import load, schema_of
+from switchgear.connectors.signatures import load, parameters_of, schema_of
 from switchgear.core.effects import Effect
 from switchgear.core.errors import Invalid, OptionError
 from switchgear.core.operations import Operation
@@ -124,10 +124,12 @@ class ToolReader:
         if str(self._folder) not in sys.path:
             sys.path.append(str(self._folder))
         try:
-            return load(table.function or "")
+            function = load(table.function or "")
+            parameters_of(function)
         except OptionError as error:
             self._add(name, error.message, key="function")
             return None
+        return function
 
     def _operation(self, name: str, table: ToolTable) -> HttpOperation | None:
         missing = [key for key in ("connector", "method", "path") if getattr(table, key) is None]

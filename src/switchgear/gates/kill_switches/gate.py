@@ -26,6 +26,7 @@ from switchgear.gates.kill_switches.switches import (
     Switch,
     Switches,
 )
+from switchgear.health.obstacles import switch_on, switch_unreadable
 from switchgear.storage.abilities import Expect
 
 TENANTS_CACHED_MAX = 10_000
@@ -155,8 +156,7 @@ class KillSwitchGate:
 
     def _check_readable(self, tenant: str) -> None:
         if not self.readable_for(tenant):
-            message = "the kill switches cannot be relied on, so nothing is started"
-            raise Rejected(message, code=Code.KILL_SWITCH_UNREADABLE, policy="kill_switch", retry_after=1.0)
+            raise Rejected(switch_unreadable(), code=Code.KILL_SWITCH_UNREADABLE, policy="kill_switch", retry_after=1.0)
 
     def _conditions_of(self, tenant: str) -> Conditions:
         """Return what a pass of this tenant rests on; made once while nothing changes."""
@@ -191,7 +191,7 @@ def _stricter(one: Switch | None, other: Switch | None) -> Switch | None:
 def _active(switch: Switch) -> Rejected:
     kind, _, name = switch.target.partition(":")
     return Rejected(
-        f"the kill switch of {switch.target} is on: {switch.mode}",
+        switch_on(switch.target, str(switch.mode)),
         code=Code.KILL_SWITCH_ACTIVE,
         policy="kill_switch",
         dependency=name if kind == "connector" else "",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
@@ -34,6 +35,10 @@ GLOBAL = "global"
 TARGET_KINDS = ("tenant", "connector", "tool")
 SELF_PROBE = "switchgear.self-probe"
 """The tool that is always frozen: what the self-probe tries."""
+TARGET_FORMS = "global, tenant:NAME, connector:NAME or tool:NAME"
+"""What a target may be, in words."""
+SINGLE_OPERATOR = "unless single_operator = true in [kill_switches] lets one person do both"
+"""How one person alone may do what else takes two, in words."""
 SWITCHES_MAX = 500
 """Most switches that one scope may have set."""
 
@@ -100,10 +105,17 @@ def checked_target(text: str) -> str:
         return text
     kind, _, name = text.partition(":")
     if kind not in TARGET_KINDS:
-        raise Invalid("a target is global, tenant:NAME, connector:NAME or tool:NAME", policy="kill_switch")
+        raise Invalid(f"a target is {TARGET_FORMS}{_meant(kind, name)}", policy="kill_switch")
     if checked_name(kind, name) == SELF_PROBE:
         raise Invalid(f"{SELF_PROBE} is always frozen; it proves that switches work", policy="kill_switch")
     return text
+
+
+def _meant(kind: str, name: str) -> str:
+    """Return a question for what was probably meant by a kind that there is not; empty when nothing is near."""
+    near = next(iter(get_close_matches(kind.lower(), (GLOBAL, *TARGET_KINDS), n=1)), "")
+    meant = near if near in ("", GLOBAL) else f"{near}:{name[:100] or 'NAME'}"
+    return f"; did you mean {meant}?" if meant else ""
 
 
 def checked_reason(text: str) -> str:
@@ -145,7 +157,8 @@ def release(now: Switches, target: str, *, reason: str, by: str, single_operator
     if found is None:
         raise Denied(f"no switch is on for {target}", code=Code.NOT_FOUND, policy="kill_switch")
     if by in found.by and not single_operator:
-        raise Denied("another person than the one who tripped it releases a kill switch", policy="kill_switch")
+        message = f"who tripped a kill switch cannot release it: another person must, {SINGLE_OPERATOR}"
+        raise Denied(message, policy="kill_switch")
     facts = {"target": target, "mode": str(found.mode), "tripped_by": list(found.by), "before": len(now.on)}
     return Step(RELEASED, facts, reason, now.without(target))
 

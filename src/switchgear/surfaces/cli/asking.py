@@ -51,12 +51,11 @@ def get_entries(
     token: str | None,
     *,
     as_json: bool,
-    after: int,
-    limit: int,
+    query: Mapping[str, Any],
 ) -> int:
-    """Ask for at most `limit` entries of the ledger at `path`, those above the number `after`. Raises as `get` does."""
+    """Ask for a page of the ledger's entries at `path`, such as `query` wants. Raises as `get` does."""
     with session(url, token, as_json=as_json) as opened:
-        page = opened.client.get(path, {"after": after, "limit": limit})
+        page = opened.client.get(path, query)
         opened.output.answer(page, lambda console: draw(console, page["items"]))
         if page.get("next_after"):
             opened.output.note(f"more: --after {page['next_after']}")

@@ -60,7 +60,7 @@ def draw_budgets(console: Console, budgets: Sequence[View]) -> None:
     rows = [
         (
             escape(each["budget"]),
-            escape(_within(each)),
+            escape(_within(each) or _each(each.get("each") or ())),
             escape(each["period"]),
             styled(each["state"]),
             str(each["used"]),
@@ -100,6 +100,11 @@ def _print_lines(lines: Iterable[str]) -> None:
 def _within(view: View) -> str:
     """Return the account, connector and tool that a row is about, those that it tells apart."""
     return " ".join(str(view[name]) for name in ("account", "connector", "tool") if view[name] is not None)
+
+
+def _each(words: Sequence[str]) -> str:
+    """Return whom a budget tells apart of which nobody has spent anything yet."""
+    return f"each {' and '.join(words)}" if words else ""
 
 
 def _units(number: int | None) -> str:

@@ -20,7 +20,9 @@ def force(
     intent: IntentId,
     *,
     reason: Annotated[str, typer.Option("--reason", help="Why; it goes on record.")],
-    seconds: Annotated[float, typer.Option("--for", metavar="SECONDS", help="How long it is good for, at most 3600.")],
+    seconds: Annotated[
+        float, typer.Option("--for", metavar="SECONDS", min=1, max=3600, help="How long it is good for, 1 to 3600.")
+    ],
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,

@@ -29,6 +29,7 @@ from switchgear.surfaces.cli.waiting import WaitOption, exit_code_of, until_sett
 
 app = typer.Typer(no_args_is_help=True, help="Look at actions, and cancel them.")
 
+_OUTCOMES = {"positive": "a right answer", "negative": "answered wrongly", "absent": "no answer"}
 _CANCEL_ASKED = "requested; it had already left, so its outcome still counts"
 
 IntentId = Annotated[str, typer.Argument(metavar="INTENT", help="The id of an intent, such as int_0190….")]
@@ -87,7 +88,8 @@ def events(
     token: TokenOption = None,
 ) -> int:
     """Show everything that the ledger has about one action, in order."""
-    return get_entries(path_of(intent, "/events"), draw_events, url, token, as_json=as_json, after=after, limit=limit)
+    query = {"after": after, "limit": limit}
+    return get_entries(path_of(intent, "/events"), draw_events, url, token, as_json=as_json, query=query)
 
 
 @app.command("cancel", epilog=examples('switchgear intents cancel int_0190b6… --reason "customer withdrew"'))
@@ -136,7 +138,8 @@ def draw_intents(console: Console, page: View) -> None:
 
 def _rows(intent: View) -> list[tuple[str, str]]:
     actor = f"{escape(intent['actor'])} in {escape(intent['account'])}"
-    reason = " ".join(escape(str(intent[name])) for name in ("code", "message") if intent.get(name))
+    told = intent.get("obstacle") or intent
+    reason = " ".join(escape(str(told[name])) for name in ("code", "message") if told.get(name))
     return [
         ("cancel", _CANCEL_ASKED if intent["cancel_requested"] and intent["state"] != "cancelled" else ""),
         ("tool", f"{escape(intent['tool'])} [dim]({intent['effect']})[/]"),
@@ -152,7 +155,10 @@ def _rows(intent: View) -> list[tuple[str, str]]:
         ("in doubt", _since(intent)),
         ("proposed", _proposed(intent)),
         ("ended", escape(intent.get("ended") or "")),
+        ("because", _because(intent.get("obstacle"))),
         ("waits for", _waits_for(intent)),
+        ("held", _held(intent)),
+        ("see", f"switchgear explain {told['code']}" if told.get("code") and intent["state"] != "succeeded" else ""),
         ("forced", _forced(intent.get("force"))),
         *_approval_rows(intent.get("approval")),
         ("not before", _moment_of_day(intent.get("not_before"))),
@@ -173,7 +179,42 @@ def _approval_rows(approval: View | None) -> list[tuple[str, str]]:
 
 
 def _waits_for(intent: View) -> str:
-    """Return what holds an intent, in the facts of every refusal: code, dependency, its state, and when to look."""
+    """Return what an intent waits for: while it is held as that is now, else as it is on record."""
+    if intent["state"] != "held":
+        return _waited_for(intent)
+    obstacle = intent.get("obstacle")
+    if obstacle is None:
+        return "nothing any more: it goes on by itself"
+    where = " ".join(escape(obstacle[name]) for name in ("dependency", "state") if obstacle.get(name))
+    since, again = obstacle["since"], obstacle["retry_after"]
+    said = [
+        f"{escape(obstacle['code'])}{f' ({where})' if where else ''}",
+        "" if since is None else f"for {span(since)}{' and flapping' if obstacle['flapping'] else ''}",
+    ]
+    return " ".join(filter(None, said)) + ("" if again is None else f", looked at again in {span(again)}")
+
+
+def _because(obstacle: View | None) -> str:
+    """Return what was last observed of the dependency that is in the way."""
+    cause = None if obstacle is None else obstacle["cause"]
+    if cause is None:
+        return ""
+    ago = "" if cause["age"] is None else f" {span(cause['age'])} ago"
+    detail = f": {escape(cause['detail'])}" if cause["detail"] else ""
+    return f"{escape(cause['source'])}{ago}, {_OUTCOMES.get(cause['outcome'], escape(cause['outcome']))}{detail}"
+
+
+def _held(intent: View) -> str:
+    """Return since when an intent is held, and for what that was on record then."""
+    hindrance = intent.get("hindrance")
+    if intent["state"] != "held" or hindrance is None:
+        return ""
+    where = " ".join(escape(hindrance[name]) for name in ("dependency", "state") if hindrance[name])
+    return f"since {_moment_of_day(hindrance['since'])}{f', {where} then' if where else ''}"
+
+
+def _waited_for(intent: View) -> str:
+    """Return what defers an intent, in the facts of every refusal: code, dependency, its state, and when to look."""
     hindrance = intent.get("hindrance") or {}
     where = " ".join(escape(hindrance[name]) for name in ("dependency", "state") if hindrance.get(name))
     again = hindrance.get("retry_after")

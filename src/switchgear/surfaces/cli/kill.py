@@ -61,7 +61,7 @@ def draw_switches(console: Console, answer: View) -> None:
     """Print the switches that are on, and whether they can be relied on."""
     table(console, _COLUMNS, [_row(switch) for switch in answer["items"]], empty="no kill switch is on")
     if not answer["readable"]:
-        console.print("[bold red]the kill switches cannot be relied on, so nothing is started[/]", soft_wrap=True)
+        console.print("[bold red]the kill switch cannot be read, so nothing is started[/]", soft_wrap=True)
     ago = answer["last_proven_ago"]
     console.print("[bold red]never proven[/]" if ago is None else f"[dim]last proven {span(round(ago))} ago[/]")
 
@@ -71,7 +71,9 @@ def draw_tripped(console: Console, answer: View) -> None:
     switch = answer["switch"]
     console.print(f"[bold red]{escape(switch['mode'])}[/] {escape(switch['target'])} ({_whose(switch)})")
     if not switch["tools"]:
-        console.print("[yellow]no tool known here is covered by it: is the name right?[/]", soft_wrap=True)
+        near = answer.get("similar") or ()
+        meant = f" Did you mean {' or '.join(map(escape, near))}?" if near else ""
+        console.print(f"[yellow]no tool known here is covered by it: is the name right?{meant}[/]", soft_wrap=True)
     console.print(f"in flight, cannot be stopped any more: {answer['in_flight_count']}")
     for intent in answer["in_flight"]:
         console.print(f"  {escape(intent['id'])}  {escape(intent['tenant'])}  {escape(intent['tool'])}", soft_wrap=True)

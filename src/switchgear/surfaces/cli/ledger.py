@@ -33,29 +33,44 @@ from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import counted, draw_entries, draw_verification
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 
+PlatformFlag = Annotated[
+    bool, typer.Option("--platform", help="The platform's own chain instead; it records that you read it.")
+]
+
 app = typer.Typer(no_args_is_help=True, help="Read, export, sign, verify and archive the record of everything done.")
 
 
 @app.command("head", epilog=examples("switchgear ledger head --json"))
-def head(*, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> int:
+def head(
+    *,
+    platform: PlatformFlag = False,
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
     """Show the end of your tenant's chain: note it down, and nothing before it can be changed unseen."""
     with session(url, token, as_json=as_json) as opened:
-        view = opened.client.get("/v1/ledger/head")
+        view = opened.client.get("/v1/ledger/head", _chain(platform=platform))
         opened.output.answer(view, lambda console: console.print(f"{view['seq']} {view['hash']}", soft_wrap=True))
     return ExitCode.OK
 
 
-@app.command("list", epilog=examples("switchgear ledger list", "switchgear ledger list --after 1200 --limit 100"))
+@app.command(
+    "list",
+    epilog=examples("switchgear ledger list --after 1200 --limit 100", "switchgear ledger list --platform --json"),
+)
 def list_(
     *,
     after: AfterOption = 0,
     limit: LimitOption = 50,
+    platform: PlatformFlag = False,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """List the entries of your tenant's chain, oldest first."""
-    return get_entries("/v1/ledger", draw_entries, url, token, as_json=as_json, after=after, limit=limit)
+    query = {"after": after, "limit": limit, **_chain(platform=platform)}
+    return get_entries("/v1/ledger", draw_entries, url, token, as_json=as_json, query=query)
 
 
 @app.command("export", epilog=examples("switchgear ledger export --output acme.jsonl", "switchgear ledger export"))
@@ -64,6 +79,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", help="Write to this new file, not to the terminal.")
     ] = None,
+    platform: PlatformFlag = False,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
@@ -72,7 +88,7 @@ def export(
     if as_json and output is None:
         raise failure_of_usage("--json needs --output FILE here: an export is many documents")
     with session(url, token, as_json=as_json) as opened:
-        lines = opened.client.lines("/v1/ledger/export")
+        lines = opened.client.lines(f"/v1/ledger/export{'?chain=platform' if platform else ''}")
         if output is None:
             write_lines(sys.stdout, lines)
             return ExitCode.OK
@@ -107,18 +123,21 @@ def verify(
         list[Path] | None,
         typer.Option("--checkpoint", metavar="FILE", help="A checkpoint that was kept elsewhere."),
     ] = None,
+    platform: PlatformFlag = False,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """Verify that no entry was changed, removed, added or moved; name the first bad one."""
+    if exports and platform:
+        raise failure_of_usage("--platform is for the server's chain; an EXPORT is verified as it is")
     if exports:
         found = document_of(verified(exports, keys=keys or (), checkpoints=checkpoints or ()))
         return _verified(Output(as_json=as_json), found)
     if keys or checkpoints:
         raise failure_of_usage("--key and --checkpoint need an EXPORT: verifying against them is offline")
     with session(url, token, as_json=as_json) as opened:
-        return _verified(opened.output, opened.client.get("/v1/ledger/verify"))
+        return _verified(opened.output, opened.client.get("/v1/ledger/verify", _chain(platform=platform)))
 
 
 @app.command(
@@ -263,6 +282,11 @@ def _segment(client: Client, possible: dict[str, Any], output: Path) -> Written:
         where=str(output),
         advice="Nothing was archived. Run `switchgear ledger verify`; keep the file.",
     )
+
+
+def _chain(*, platform: bool) -> dict[str, Any]:
+    """Return what a request says of whose chain it means; nothing for the tenant's own."""
+    return {"chain": "platform" if platform else None}
 
 
 def _draw_checkpoint(console: Console, view: dict[str, Any]) -> None:

@@ -126,6 +126,19 @@ from `SWITCHGEAR_TOKEN`, or from the file that `switchgear token --save` wrote i
 ever used for a server on loopback.
 
 With `--json`, standard output holds exactly one JSON document and nothing else, and a failure is a problem document
-(RFC 9457) on standard error with `exit_code`, `where` and `advice`. Colour and drawing appear on a terminal only;
-`NO_COLOR` switches colour off. `switchgear COMMAND --help` says the same as this page.
+(RFC 9457) on standard error with `exit_code`, `where` and `advice`. For people a failure has these lines:
+
+| Line | Tells |
+|---|---|
+| first | The code, and what happened this time. |
+| `- …` | Each thing that is wrong, where there are several. |
+| `where` | The request, or the file. |
+| `what` | The dependency, and the state that it is in. |
+| `when` | When to try again. |
+| `next` | What to do. |
+| `see` | The command that prints the runbook of the code. |
+| `trace` | What whoever runs the server finds it by in the log. |
+
+Colour and drawing appear on a terminal only; `NO_COLOR` switches colour off. `switchgear COMMAND --help` says the same
+as this page.
 """

@@ -153,7 +153,16 @@ def _told(event: View) -> str:
 def _short(name: str, value: object) -> str:
     if name in _SPANS and isinstance(value, int | float):
         return span(value)
+    if name in _OVERRIDDEN:
+        return _overridden(value)
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _overridden(value: object) -> str:
+    """Return what a person's force overrode, or an attempt left under: each dependency, and its state then."""
+    told = value.get("overrode") if isinstance(value, dict) else value
+    rows = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    return ", ".join(f"{one.get('dependency')} ({one.get('state')})" for one in rows)
 
 
 def _quoted(value: object) -> str:
@@ -177,11 +186,15 @@ _TELLING = (
         "before",
         "wait",
         "retry_after",
+        "overrode",
+        "forced",
+        "asked",
     ),
-    *("tool", "target", "count", "intent", "by", "resolved_by", "proposed_by", "requested_by", "channel"),
+    *("tool", "tenant", "target", "count", "intent", "by", "resolved_by", "proposed_by", "requested_by", "channel"),
 )
 """Facts that are shown beside an event, in this order."""
 _SPANS = ("wait", "retry_after")
+_OVERRIDDEN = ("overrode", "forced")
 _SAID = ("evidence", "replay_reason", "reason", "message", "detail")
 """Members of a payload that are shown: what somebody said."""
 

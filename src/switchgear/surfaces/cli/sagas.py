@@ -84,7 +84,8 @@ def events(
     token: TokenOption = None,
 ) -> int:
     """Show everything that the ledger has about one saga, in order; its intents have entries of their own."""
-    return get_entries(_path_of(saga, "/events"), draw_events, url, token, as_json=as_json, after=after, limit=limit)
+    query = {"after": after, "limit": limit}
+    return get_entries(_path_of(saga, "/events"), draw_events, url, token, as_json=as_json, query=query)
 
 
 @app.command("cancel", epilog=examples('switchgear sagas cancel sga_0190b6… --reason "customer withdrew"'))

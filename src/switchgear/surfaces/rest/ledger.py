@@ -1,4 +1,4 @@
-"""Reading the ledger of a tenant: list, head, verify, export."""
+"""Reading the ledger of a tenant, or of the platform: list, head, verify, export."""
 
 from __future__ import annotations
 
@@ -7,28 +7,38 @@ from starlette.responses import Response
 from switchgear.control.ledger_views import EventPage, HeadView, VerificationView
 from switchgear.surfaces.rest.exchange import Exchange, json_response, lines_response
 from switchgear.surfaces.rest.operation import AFTER, Operation, page_limit
+from switchgear.surfaces.rest.queries import Choice
+
+CHAIN = Choice("chain", "Which chain: `platform` needs `platform:read`; by default the tenant's own.", ("platform",))
+"""Whose chain is read."""
 
 
 async def list_entries(exchange: Exchange) -> Response:
     """List the tenant's ledger in order."""
     query = exchange.query
-    page = await exchange.control.ledger.list(exchange.principal, after=query["after"], limit=query["limit"])
+    page = await exchange.control.ledger.list(
+        exchange.principal, after=query["after"], limit=query["limit"], platform=_platform(exchange)
+    )
     return json_response(page)
 
 
 async def head(exchange: Exchange) -> Response:
     """Show the end of the tenant's chain."""
-    return json_response(await exchange.control.ledger.head(exchange.principal))
+    return json_response(await exchange.control.ledger.head(exchange.principal, platform=_platform(exchange)))
 
 
 async def verify(exchange: Exchange) -> Response:
     """Verify the tenant's chain. What it finds is an answer, so it is 200 either way."""
-    return json_response(await exchange.control.ledger.verify(exchange.principal))
+    return json_response(await exchange.control.ledger.verify(exchange.principal, platform=_platform(exchange)))
 
 
 async def export(exchange: Exchange) -> Response:
     """Stream the tenant's chain as JSON Lines."""
-    return await lines_response(await exchange.control.ledger.export(exchange.principal))
+    return await lines_response(await exchange.control.ledger.export(exchange.principal, platform=_platform(exchange)))
+
+
+def _platform(exchange: Exchange) -> bool:
+    return exchange.query["chain"] is not None
 
 
 OPERATIONS = (
@@ -37,10 +47,13 @@ OPERATIONS = (
         method="GET",
         path="/v1/ledger",
         summary="Read the ledger",
-        description="Lists the tenant's entries in order. `next_after` is null at the end.",
+        description=(
+            "Lists the tenant's entries in order. `next_after` is null at the end. With `chain=platform` it lists what "
+            "belongs to no tenant, such as transitions of dependencies; that it was read is recorded there first."
+        ),
         permission="ledger:read",
         handle=list_entries,
-        query=(AFTER, page_limit(100)),
+        query=(AFTER, page_limit(100), CHAIN),
         answers={200: EventPage},
     ),
     Operation(
@@ -51,6 +64,7 @@ OPERATIONS = (
         description="Shows sequence number and hash of the tenant's last entry.",
         permission="ledger:read",
         handle=head,
+        query=(CHAIN,),
         answers={200: HeadView},
     ),
     *(
@@ -65,6 +79,7 @@ OPERATIONS = (
             ),
             permission="ledger:read",
             handle=verify,
+            query=(CHAIN,),
             answers={200: VerificationView},
         )
         for method, operation_id in (("GET", "verifyLedger"), ("POST", "verifyLedgerNow"))
@@ -80,6 +95,7 @@ OPERATIONS = (
         ),
         permission="ledger:read",
         handle=export,
+        query=(CHAIN,),
         answers={200: None},
     ),
 )

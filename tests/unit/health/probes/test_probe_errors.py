@@ -61,6 +61,7 @@ def test_what_is_said_is_bounded() -> None:
     [
         (TimeoutError(), "TimeoutError"),
         (ValueError("one\ntwo"), "ValueError: one"),
+        (ConnectionError("ConnectionError: Error 111"), "ConnectionError: Error 111"),
         (OSError("cannot reach redis://me:hush@cache:6379/0"), "OSError: cannot reach redis://…@cache:6379/0"),
         (ValueError("dsn host=db password=hush user=me"), "ValueError: dsn host=db password=… user=me"),
         (ValueError("Token: hush, more"), "ValueError: Token=…, more"),

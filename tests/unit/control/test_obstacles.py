@@ -1,0 +1,115 @@
+"""What stands in the way of a held intent is shown as it is when somebody looks, not as it was when it was held."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from switchgear.assembly import Switchgear
+from switchgear.control.intent_views import IntentView
+from switchgear.control.obstacles import CauseView, ObstacleView
+from switchgear.control.use_cases import PERMISSIONS, TENANT_PERMISSIONS
+from switchgear.core.scope import Principal
+from switchgear.execution.contract import Call
+from switchgear.health import Dependency
+from switchgear.testing import VirtualClock
+
+
+def _principal(permissions: tuple[str, ...] = PERMISSIONS) -> Principal:
+    return Principal("acme", "person:ann", frozenset({"main"}), frozenset(permissions))
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """Time that stands still unless a test moves it."""
+    return VirtualClock()
+
+
+@pytest.fixture
+async def gear(clock: VirtualClock) -> AsyncIterator[Switchgear]:
+    """A gear with a destructive tool whose dependency is in doubt."""
+    async with Switchgear.open(store="memory://", clock=clock) as gear:
+        gear.dependency(Dependency("vault", kind="function", freshness=1e6, down_after=2))
+
+        @gear.tool("vault.delete", destructive=True)
+        async def delete(_call: Call) -> str:
+            return "deleted"
+
+        for polarity in ("positive", "positive", "absent"):
+            gear.health.observe("vault", polarity, "probe", detail="timed out")
+        yield gear
+
+
+async def _held(gear: Switchgear, clock: VirtualClock) -> str:
+    view = await gear.control.intents.submit(_principal(), tool="vault.delete", arguments={}, account="main", key="k")
+    await clock.elapse(3.0)
+    return view.id
+
+
+async def _seen(gear: Switchgear, intent: str, permissions: tuple[str, ...] = PERMISSIONS) -> IntentView:
+    return await gear.control.intents.show(_principal(permissions), intent)
+
+
+def _obstacle(view: IntentView) -> ObstacleView:
+    assert view.obstacle is not None
+    return view.obstacle
+
+
+async def test_what_is_shown_moves_with_the_dependency(gear: Switchgear, clock: VirtualClock) -> None:
+    """First it is in doubt, then it is down, then operators take it out: whoever looks is told what is true then."""
+    intent = await _held(gear, clock)
+    first = await _seen(gear, intent)
+    assert (_obstacle(first).dependency, _obstacle(first).state) == ("vault", "healthy")
+    entries = len((await gear.control.intents.events(_principal(), intent)).items)
+    gear.health.observe("vault", "negative", "probe", detail="says READONLY")
+    await clock.elapse(40.0)
+    later = await _seen(gear, intent)
+    assert (later.state, later.hindrance) == ("held", first.hindrance)
+    obstacle = _obstacle(later)
+    assert (obstacle.code, obstacle.state, obstacle.since) == ("DESTRUCTIVE_BLOCKED", "unhealthy", 40.0)
+    assert "being unhealthy for 40 s" in obstacle.message
+    assert obstacle.cause == CauseView(source="probe", outcome="negative", age=40.0, detail="says READONLY")
+    gear.health.observe("vault", "negative", "operator", detail="moving it")
+    cause = _obstacle(await _seen(gear, intent)).cause
+    assert cause == CauseView(source="operator", outcome="negative", age=0.0, detail="moving it")
+    listed = (await gear.control.intents.list(_principal(), state="held")).items
+    assert _obstacle(listed[0]).cause == cause
+    assert len((await gear.control.intents.events(_principal(), intent)).items) == entries, "nothing of it is recorded"
+
+
+async def test_nothing_is_in_the_way_any_more(gear: Switchgear, clock: VirtualClock) -> None:
+    """Between recovery and release it is still held, and says that nothing holds it."""
+    intent = await _held(gear, clock)
+    for _ in range(8):
+        gear.health.observe("vault", "positive", "probe")
+    view = await _seen(gear, intent)
+    assert (view.state, view.obstacle) == ("held", None)
+
+
+async def test_a_tenant_is_not_told_what_others_did(gear: Switchgear, clock: VirtualClock) -> None:
+    """Law 9: calls may be those of other tenants, and texts may name what is theirs; a probe is nobody's call."""
+    intent = await _held(gear, clock)
+    seen = _obstacle(await _seen(gear, intent, TENANT_PERMISSIONS))
+    assert seen.cause == CauseView(source="probe", outcome="absent", age=3.0, detail=None)
+    for _ in range(2):
+        gear.health.observe("vault", "absent", "call", detail="globex timed out")
+    seen = _obstacle(await _seen(gear, intent, TENANT_PERMISSIONS))
+    assert (seen.state, seen.cause) == ("unhealthy", CauseView(source="call", outcome="absent", age=None, detail=None))
+    assert "globex" not in repr(seen)
+    assert "globex" in repr(_obstacle(await _seen(gear, intent)))
+
+
+async def test_a_replay_shows_the_intent_as_everybody_sees_it(gear: Switchgear, clock: VirtualClock) -> None:
+    """Whatever use case shows a held intent says what holds it now."""
+    intent = await _held(gear, clock)
+    view = await gear.control.replays.replay(_principal(), intent, mode="verify", reason="looking")
+    assert _obstacle(view.intent).dependency == "vault"
+
+
+async def test_another_obstacle_is_told_without_a_dependency(gear: Switchgear, clock: VirtualClock) -> None:
+    """A kill switch that is tripped meanwhile comes first, and says nothing of a dependency's evidence."""
+    intent = await _held(gear, clock)
+    await gear.control.kill_switches.trip(_principal(), "tool:vault.delete", mode="freeze", reason="stop")
+    obstacle = _obstacle(await _seen(gear, intent))
+    assert (obstacle.code, obstacle.since, obstacle.cause) == ("KILL_SWITCH_ACTIVE", None, None)

@@ -62,7 +62,7 @@ class Acting:
         two are denied with QUEUE_EXPIRED when they wait too long. Raises a `Rejected` that says why it was refused,
         `StoreError` when it could not be recorded.
         """
-        view = await self._control.intents.submit(
+        seen = await self._control.intents.submit(
             self.principal,
             tool=tool,
             arguments=arguments or {},
@@ -75,7 +75,7 @@ class Acting:
             priority=priority,
             correlation=correlation,
         )
-        return IntentHandle(self._control, self.principal, view)
+        return IntentHandle(self._control, self.principal, seen)
 
     async def saga(self, steps: Sequence[Mapping[str, Any]], *, key: str, correlation: str | None = None) -> SagaHandle:
         """Submit steps that are all done, in order, or all undone, and return once that is durably accepted.

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from switchgear.control.intent_views import IntentView
+from switchgear.control.intent_views import IntentView, outcome_of
+from switchgear.control.intents import Seen
 from switchgear.control.ledger_views import EventPage, EventView
 from switchgear.control.replays import ReplayView
 from switchgear.control.sagas import SagaView
 from switchgear.control.use_cases import Control
-from switchgear.core.codes import Code
 from switchgear.core.errors import DeadlineExceeded
 from switchgear.core.outcome import Outcome
 from switchgear.core.scope import Principal
@@ -53,6 +53,33 @@ class _Handle(Generic[_View]):
 class IntentHandle(_Handle[IntentView]):
     """An intent as last seen. `refresh` and `result` look again."""
 
+    def __init__(self, control: Control, principal: Principal, seen: Seen | IntentView) -> None:
+        """Show what was `seen` until looked at again."""
+        self._control = control
+        self._principal = principal
+        self._seen = seen
+
+    @property
+    def view(self) -> IntentView:
+        """What was seen last."""
+        if isinstance(self._seen, Seen):
+            self._seen = self._seen.view
+        return self._seen
+
+    @view.setter
+    def view(self, view: IntentView) -> None:
+        self._seen = view
+
+    @property
+    def id(self) -> str:
+        """The id that it is found by."""
+        return self._seen.intent.id if isinstance(self._seen, Seen) else self._seen.id
+
+    @property
+    def state(self) -> str:
+        """The state when last looked at."""
+        return str(self._seen.intent.state) if isinstance(self._seen, Seen) else self._seen.state
+
     def __repr__(self) -> str:
         """Show id, tool and state."""
         return f"<IntentHandle {self.id} {self.view.tool} {self.state}>"
@@ -67,27 +94,21 @@ class IntentHandle(_Handle[IntentView]):
 
         Raises `DeadlineExceeded` after `timeout` seconds; the intent itself goes on.
         """
-        self.view = await self._control.intents.wait(self._principal, self.id, timeout)
-        if self.view.state not in ANSWERED:
+        seen = self._seen = await self._control.intents.wait(self._principal, self.id, timeout)
+        if seen.intent.state not in ANSWERED:
             raise DeadlineExceeded(
-                f"the intent is still {self.view.state}; it goes on",
-                sent=self.view.attempts > 0,
+                f"the intent is still {seen.intent.state}; it goes on",
+                sent=seen.intent.attempt > 0,
                 operation="intent.result",
             )
-        return self.outcome
+        return seen.outcome
 
     @property
     def outcome(self) -> Outcome:
         """The outcome as last seen; its `state` says whether it is final. A dead letter's is what it had come to."""
-        code = Code(self.view.code) if self.view.code else None
-        return Outcome(
-            self.view.ended or self.view.state,
-            self.view.value,
-            code,
-            self.view.message,
-            self.view.attempts,
-            self.view.replayed,
-        )
+        if isinstance(self._seen, Seen):
+            return self._seen.outcome
+        return outcome_of(self._seen, self._seen.attempts, replayed=self._seen.replayed)
 
     async def cancel(self, reason: str = "") -> IntentView:
         """Cancel it if it has not left, else ask for it. Raises `Conflict` when it has ended otherwise."""

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 from switchgear.control.obstacles import ObstacleView
+from switchgear.core.codes import Code
+from switchgear.core.outcome import Outcome
 from switchgear.execution.intent import Approval, Hindrance, Intent, Resolution
 from switchgear.execution.owning import owned
 from switchgear.execution.transitions import State
@@ -178,6 +180,12 @@ def intent_view(
         trace=intent.trace,
         replayed=replayed,
     )
+
+
+def outcome_of(seen: Intent | IntentView, attempts: int, *, replayed: bool) -> Outcome:
+    """Return how an intent stood when it was seen; that of a dead letter is what it had come to."""
+    code = Code(seen.code) if seen.code else None
+    return Outcome(str(seen.ended or seen.state), seen.value, code, seen.message, attempts, replayed)
 
 
 def _waiting_for(intent: Intent, paused_for: PausedFor) -> str | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
-from switchgear.control.intent_views import IntentView, Page, intent_view
+from switchgear.control.intent_views import IntentView, Page, intent_view, outcome_of
 from switchgear.control.ledger_views import EventPage, stream_page
 from switchgear.control.obstacles import obstacle_view
 from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of
 from switchgear.control.permissions import Permissions
 from switchgear.core.errors import Invalid
+from switchgear.core.outcome import Outcome
 from switchgear.core.scope import Principal
 from switchgear.execution.admission import Submission
 from switchgear.execution.engine import Engine
@@ -23,6 +24,36 @@ LIFETIME_MAX = 30 * 86_400.0
 """The longest deadline of a submission, in seconds from now."""
 STATES = tuple(str(state) for state in State if state is not State.PROPOSED)
 """The states that an intent can be listed by."""
+
+
+class _ViewOf(Protocol):
+    def __call__(self, principal: Principal, intent: Intent, *, replayed: bool) -> IntentView: ...
+
+
+class Seen:
+    """An intent as it was when somebody looked at it. What is shown of it is made when it is first asked for."""
+
+    __slots__ = ("_principal", "_view", "_view_of", "intent", "replayed")
+
+    def __init__(self, intent: Intent, view_of: _ViewOf, principal: Principal, *, replayed: bool = False) -> None:
+        """`principal` looked. `replayed` says that an earlier request had made the intent."""
+        self._view_of = view_of
+        self._principal = principal
+        self._view: IntentView | None = None
+        self.intent = intent
+        self.replayed = replayed
+
+    @property
+    def view(self) -> IntentView:
+        """What is shown of it."""
+        if self._view is None:
+            self._view = self._view_of(self._principal, self.intent, replayed=self.replayed)
+        return self._view
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it stood."""
+        return outcome_of(self.intent, self.intent.attempt, replayed=self.replayed)
 
 
 class Intents:
@@ -50,7 +81,7 @@ class Intents:
         priority: str | None = None,
         trace: str | None = None,
         correlation: str | None = None,
-    ) -> IntentView:
+    ) -> Seen:
         """Accept an action durably. `deadline` is seconds from now, above 0 and at most 30 days.
 
         With `time_box` it is reverted so many seconds after it left, above 0 and at most 31 days. It does not leave
@@ -76,12 +107,12 @@ class Intents:
             correlation=correlation or "",
         )
         admitted = await self._engine.submit(submission)
-        return self._view(principal, admitted.intent, replayed=admitted.replayed)
+        return Seen(admitted.intent, self._view, principal, replayed=admitted.replayed)
 
-    async def wait(self, principal: Principal, intent_id: str, seconds: float) -> IntentView:
+    async def wait(self, principal: Principal, intent_id: str, seconds: float) -> Seen:
         """Return the intent once it is settled (final or in doubt) or needs approval, at the latest after `seconds`."""
         principal.require("intents:read")
-        return self._view(principal, await self._engine.wait(principal.tenant, intent_id, seconds))
+        return Seen(await self._engine.wait(principal.tenant, intent_id, seconds), self._view, principal)
 
     async def show(self, principal: Principal, intent_id: str) -> IntentView:
         """Return one intent. Raises `Denied` (NOT_FOUND)."""

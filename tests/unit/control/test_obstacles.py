@@ -42,9 +42,9 @@ async def gear(clock: VirtualClock) -> AsyncIterator[Switchgear]:
 
 
 async def _held(gear: Switchgear, clock: VirtualClock) -> str:
-    view = await gear.control.intents.submit(_principal(), tool="vault.delete", arguments={}, account="main", key="k")
+    seen = await gear.control.intents.submit(_principal(), tool="vault.delete", arguments={}, account="main", key="k")
     await clock.elapse(3.0)
-    return view.id
+    return seen.intent.id
 
 
 async def _seen(gear: Switchgear, intent: str, permissions: tuple[str, ...] = PERMISSIONS) -> IntentView:

@@ -42,10 +42,10 @@ async def gear() -> AsyncIterator[Switchgear]:
 async def submit(gear: Switchgear, who: Principal | None = None, key: str = "k") -> str:
     """Submit one action, wait for it, return its id."""
     who = who or principal()
-    view = await gear.control.intents.submit(
+    seen = await gear.control.intents.submit(
         who, tool="crm.update", arguments={"email": "a@b.c"}, account="main", key=key
     )
-    return (await gear.control.intents.wait(who, view.id, 10.0)).id
+    return (await gear.control.intents.wait(who, seen.intent.id, 10.0)).intent.id
 
 
 async def _tools(control: Control, who: Principal) -> object:

@@ -77,7 +77,7 @@ async def submit(exchange: Exchange) -> Response:
         trace=exchange.note.trace.trace_id,
         correlation=related,
     )
-    accepted = await exchange.traffic.detach(submission)
+    accepted = (await exchange.traffic.detach(submission)).view
     seen = await _waited(exchange, accepted, wish) if wish and not accepted.final else None
     return _answer(seen or accepted, replayed=accepted.replayed, waited=wish if seen else None)
 
@@ -94,7 +94,8 @@ async def _waited(exchange: Exchange, accepted: IntentView, seconds: int) -> Int
             return None
         try:
             outcome = exchange.control.intents.wait(exchange.principal, accepted.id, seconds)
-            return await while_wanted(outcome, exchange.request, exchange.traffic)
+            seen = await while_wanted(outcome, exchange.request, exchange.traffic)
+            return None if seen is None else seen.view
         except SwitchgearError as error:
             _LOG.warning("wait ended early", intent=accepted.id, code=str(error.code))
             return None

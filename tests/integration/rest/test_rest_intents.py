@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.integration.rest.support import READ, SLOW, UPDATE, Clients, Upstream
@@ -61,6 +63,58 @@ async def test_a_repeat_of_an_open_intent_is_202_and_marked(client: Clients, ups
     assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
     assert (again.json()["id"], again.json()["replayed"]) == (first.json()["id"], True)
     upstream.gate.set()
+
+
+async def test_a_look_may_wait_for_the_outcome(client: Clients, upstream: Upstream) -> None:
+    """`Prefer: wait` on the intent itself: the answer comes when it is settled, and says that it was waited for."""
+    acme = client()
+    shown = (await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": "k"})).headers["location"]
+    look = asyncio.create_task(acme.get(shown, headers={"Prefer": "wait=30"}))
+    await upstream.reached.wait()
+    assert not look.done()
+    upstream.gate.set()
+    answer = await look
+    assert (answer.status_code, answer.json()["state"], answer.json()["value"]) == (200, "succeeded", "done")
+    assert answer.headers["preference-applied"] == "wait=30"
+
+
+async def test_a_look_too_short_shows_how_far_it_is(client: Clients, upstream: Upstream) -> None:
+    """Law 1: the wait ends with its seconds, and the answer is still the intent, with 200."""
+    acme = client()
+    shown = (await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": "k"})).headers["location"]
+    await upstream.reached.wait()
+    answer = await acme.get(shown, headers={"Prefer": "wait=1"})
+    assert (answer.status_code, answer.json()["state"], answer.json()["final"]) == (200, "dispatched", False)
+    assert answer.headers["preference-applied"] == "wait=1"
+
+
+@pytest.mark.parametrize("wait", ["wait=x", "wait=-1", "wait=1.5"])
+async def test_a_wait_that_cannot_be_read_is_400(client: Clients, wait: str) -> None:
+    """A look with a wish that means nothing is refused, as a submission with it is."""
+    acme = client()
+    done = await acme.post("/v1/intents", json=READ, headers={"Prefer": "wait=10"})
+    refused = await acme.get(done.headers["location"], headers={"Prefer": wait})
+    assert (refused.status_code, refused.json()["code"]) == (400, "INVALID_ARGUMENT")
+
+
+async def test_a_look_at_what_is_final_or_foreign_waits_for_nothing(client: Clients) -> None:
+    """What is final is shown at once; law 9: another tenant's intent does not exist, however long one waits."""
+    acme = client()
+    shown = (await acme.post("/v1/intents", json=READ, headers={"Prefer": "wait=10"})).headers["location"]
+    answer = await acme.get(shown, headers={"Prefer": "wait=30"})
+    assert (answer.json()["final"], "preference-applied" in answer.headers) == (True, False)
+    foreign = await client("rival").get(shown, headers={"Prefer": "wait=30"})
+    assert (foreign.status_code, foreign.json()["code"]) == (404, "NOT_FOUND")
+
+
+async def test_doubt_ends_a_look(client: Clients) -> None:
+    """Law 4: who looks at what is in doubt is told so at once, by a wait that has ended."""
+    acme = client()
+    body = {"tool": "mail.send", "arguments": {}, "account": "main"}
+    first = await acme.post("/v1/intents", json=body, headers={"Idempotency-Key": "k", "Prefer": "wait=10"})
+    answer = await acme.get(first.headers["location"], headers={"Prefer": "wait=30"})
+    assert (answer.status_code, answer.json()["state"]) == (200, "in_doubt")
+    assert answer.headers["preference-applied"] == "wait=30"
 
 
 async def test_a_repeat_may_wait_for_the_first(client: Clients, upstream: Upstream) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -71,6 +72,51 @@ async def test_a_stop_ends_waits(client: Clients, traffic: Traffic, upstream: Up
     upstream.gate.set()
 
 
+async def test_a_look_that_waits_is_counted_with_the_others(
+    client: Clients, traffic: Traffic, upstream: Upstream
+) -> None:
+    """Law 10: one bound holds all who wait, whatever they asked; beyond it a look is answered at once, not refused."""
+    acme = client()
+    shown = (await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": "k"})).headers["location"]
+    looks = [asyncio.create_task(acme.get(shown, headers={"Prefer": "wait=30"})) for _ in range(2)]
+    await _until(lambda: traffic.waiting == 2)
+    assert traffic.working == 0
+    unwaited = await acme.get(shown, headers={"Prefer": "wait=30"})
+    assert (unwaited.status_code, unwaited.json()["final"]) == (200, False)
+    assert "preference-applied" not in unwaited.headers
+    upstream.gate.set()
+    assert [(await look).json()["state"] for look in looks] == ["succeeded", "succeeded"]
+    assert (traffic.waiting, traffic.working) == (0, 0)
+
+
+async def test_a_stop_ends_a_look_that_waits(client: Clients, traffic: Traffic, upstream: Upstream) -> None:
+    """A stopping server answers with the intent as it is, and does not say that it waited."""
+    acme = client()
+    shown = (await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": "k"})).headers["location"]
+    look = asyncio.create_task(acme.get(shown, headers={"Prefer": "wait=30"}))
+    await _until(lambda: traffic.waiting == 1)
+    traffic.stop()
+    answer = await look
+    assert (answer.status_code, answer.json()["final"]) == (200, False)
+    assert "preference-applied" not in answer.headers
+    upstream.gate.set()
+
+
+async def test_a_client_that_goes_away_ends_its_look(
+    app: FastAPI, client: Clients, traffic: Traffic, upstream: Upstream
+) -> None:
+    """A look that nobody listens to any more gives its place back."""
+    acme = client()
+    shown = (await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": "k"})).headers["location"]
+    gone = asyncio.Event()
+    serving = asyncio.create_task(_raw(app, acme.build_request("GET", shown, headers={"Prefer": "wait=30"}), gone))
+    await _until(lambda: traffic.waiting == 1)
+    gone.set()
+    await serving
+    assert traffic.waiting == 0
+    upstream.gate.set()
+
+
 @pytest.mark.usefixtures("hasty")
 async def test_law_1_a_body_that_does_not_come_is_given_up(client: Clients) -> None:
     """Law 1: waiting for a body is bounded too."""
@@ -104,7 +150,9 @@ async def test_a_client_that_goes_away_ends_its_wait(
 ) -> None:
     """A wait nobody listens to any more gives its place back; the action goes on."""
     gone = asyncio.Event()
-    serving = asyncio.create_task(_raw_slow(app, client, gone))
+    headers = {"Idempotency-Key": "k", "Prefer": "wait=30"}
+    request = client().build_request("POST", "/v1/intents", json=SLOW, headers=headers)
+    serving = asyncio.create_task(_raw(app, request, gone))
     await _until(lambda: traffic.waiting == 1)
     gone.set()
     await serving
@@ -132,11 +180,8 @@ async def _slow(acme: Any, key: str) -> Any:  # noqa: ANN401 - a client and its 
     return await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": key, "Prefer": "wait=30"})
 
 
-async def _raw_slow(app: FastAPI, client: Clients, gone: asyncio.Event) -> None:
+async def _raw(app: FastAPI, request: httpx2.Request, gone: asyncio.Event) -> None:
     """Serve one request of a client that goes away once `gone` is set, as an ASGI server tells it."""
-    request = client().build_request(
-        "POST", "/v1/intents", json=SLOW, headers={"Idempotency-Key": "k", "Prefer": "wait=30"}
-    )
     body = [request.content]
 
     async def receive() -> dict[str, Any]:
@@ -149,7 +194,13 @@ async def _raw_slow(app: FastAPI, client: Clients, gone: asyncio.Event) -> None:
         await asyncio.sleep(0)
 
     headers = [(name.lower(), value) for name, value in request.headers.raw]
-    scope = {"type": "http", "method": "POST", "path": "/v1/intents", "query_string": b"", "headers": headers}
+    scope = {
+        "type": "http",
+        "method": request.method,
+        "path": request.url.path,
+        "query_string": b"",
+        "headers": headers,
+    }
     await app({**scope, "http_version": "1.1", "scheme": "http", "root_path": ""}, receive, send)
 
 

@@ -30,11 +30,15 @@ def refused(request: httpx2.Request) -> httpx2.Response:
 
 @dataclass
 class Remote:
-    """Answers with `script`, one after the other, and its last one from then on; `asked_at` says when."""
+    """Answers with `script`, one after the other, and its last one from then on.
+
+    `asked_at` says when it was asked, and `waits` for how many seconds it was to wait for an outcome.
+    """
 
     script: list[Answer]
     clock: VirtualClock = field(default_factory=VirtualClock)
     asked_at: list[float] = field(default_factory=list)
+    waits: list[int] = field(default_factory=list)
 
     def session(self) -> sessions.Session:
         """Return a session with this remote."""
@@ -48,6 +52,7 @@ class Remote:
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         self.asked_at.append(self.clock.monotonic())
+        self.waits.append(int(request.headers.get("Prefer", "wait=0").removeprefix("wait=")))
         answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         return answer(request)
 
@@ -55,6 +60,16 @@ class Remote:
 def saying(status: int, document: dict[str, Any]) -> Answer:
     """Return what answers with `document`."""
     return lambda _: httpx2.Response(status, json=document)
+
+
+def waiting(clock: VirtualClock, state: str) -> Answer:
+    """Return what lets the seconds pass that it is asked to wait, and then shows an intent in `state`."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        clock.advance(float(request.headers.get("Prefer", "wait=0").removeprefix("wait=")))
+        return httpx2.Response(200, json=intent(state))
+
+    return answer
 
 
 def intent(state: str, *, final: bool = False) -> dict[str, Any]:
@@ -111,11 +126,51 @@ def test_wait_for_an_action_ends_when_it_rests(state: str, *, final: bool) -> No
 
 
 def test_wait_for_an_action_ends_with_its_time() -> None:
-    """Law 1: when time is up, the action is shown as it stands."""
+    """Law 1: when time is up, the action is shown as it stands. A server that does not wait is asked once a second."""
     remote = Remote([saying(200, intent("dispatched"))])
     begun = remote.clock.monotonic()
     seen = until_settled(remote.session(), intent("ready"), begun + 60.0, clock=remote.clock)
     assert (seen["state"], remote.asked_at[-1] - begun) == ("dispatched", 60.0)
+    assert len(remote.asked_at) < 90
+
+
+def test_the_server_waits_in_slices_that_no_proxy_cuts() -> None:
+    """No connection is silent for long: a long wait is a row of short ones, and nobody pauses between them."""
+    remote = Remote([])
+    remote.script = [waiting(remote.clock, "dispatched")]
+    begun = remote.clock.monotonic()
+    seen = until_settled(remote.session(), intent("ready"), begun + 40.0, clock=remote.clock)
+    assert (seen["state"], remote.clock.monotonic() - begun) == ("dispatched", 40.0)
+    assert (remote.waits, [at - begun for at in remote.asked_at]) == ([15, 15, 10], [0.0, 15.0, 30.0])
+
+
+def test_wait_of_part_of_a_second_is_kept() -> None:
+    """The server waits whole seconds; what is left over is waited for here, and not a moment longer."""
+    remote = Remote([])
+    remote.script = [waiting(remote.clock, "dispatched")]
+    begun = remote.clock.monotonic()
+    until_settled(remote.session(), intent("ready"), begun + 2.5, clock=remote.clock)
+    assert remote.waits[0] == 2
+    assert set(remote.waits[1:]) == {0}
+    assert remote.clock.monotonic() - begun == pytest.approx(2.5)
+
+
+def test_no_time_to_wait_is_no_question() -> None:
+    """Whoever has no time left gets what is known already."""
+    remote = Remote([refused])
+    assert until_settled(remote.session(), intent("ready"), 0.0, clock=VirtualClock(1.0))["state"] == "ready"
+    assert remote.asked_at == []
+
+
+def test_ctrl_c_while_the_server_waits_names_the_action() -> None:
+    """Whoever interrupts a wait learns the id of what goes on, and how to look at it."""
+
+    def interrupted(_request: httpx2.Request) -> httpx2.Response:
+        raise KeyboardInterrupt
+
+    remote = Remote([interrupted])
+    with pytest.raises(CommandFailure, match="int_1 goes on; see: switchgear intents show int_1"):
+        until_settled(remote.session(), intent("ready"), remote.clock.monotonic() + 60.0, clock=remote.clock)
 
 
 def test_action_that_rests_is_not_asked_for_again() -> None:

@@ -1,7 +1,7 @@
 """Everything on a command line that waits: for a server to be ready (`wait`), for an action to settle (`--wait`).
 
-Each wait has an end, and asks in between: what is waited for goes on in another process. What is asked, and how the
-answer is drawn, is for the command to say.
+Each wait has an end. Readiness is asked for again and again; for an outcome the server waits, a short time at once, so
+that nothing on the way cuts the connection. What is asked, and how the answer is drawn, is for the command to say.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import typer
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.codes import FACTS, Code, ExitCode
+from switchgear.surfaces.cli.client import Client
 from switchgear.surfaces.cli.failures import CommandFailure, failure_of_interrupt, failure_to_reach
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View, span
@@ -23,6 +24,8 @@ from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, Session, UrlO
 WAIT_MAX = 3600.0
 _LOOK_SECONDS_FIRST = 0.02
 _LOOK_SECONDS_MAX = 1.0
+_SERVER_SECONDS_MAX = 15
+"""How long the server is asked to wait at once: well below the 30 to 60 seconds after which proxies hang up."""
 _ANSWER_SECONDS_MIN = 0.1
 _DOUBTFUL = frozenset({"in_doubt", "reconciling", "needs_operator"})
 _UP_TO_PEOPLE = _DOUBTFUL | {"pending_approval"}
@@ -74,21 +77,16 @@ def until_ready(ask: Callable[[float], View], seconds: float, *, where: str = ""
 def until_settled(opened: Session, intent: View, until: float, *, clock: Clock = SYSTEM_CLOCK) -> View:
     """Return `intent` once it is settled or needs approval, or as it stands when `clock` has reached `until`.
 
-    The mark of a repeat stays on it. On a terminal something turns meanwhile. Raises `CommandFailure` for Ctrl-C,
-    which says that the action goes on.
+    The server waits. Where it does not, since too many wait or it stops, it is asked again after pauses that grow to
+    a second. The mark of a repeat stays on it. On a terminal something turns meanwhile. Raises `CommandFailure` for
+    Ctrl-C, which says that the action goes on.
     """
-    path = f"/v1/intents/{quote(intent['id'], safe='')}"
-
-    def asking() -> View:
-        latest, pause = intent, _LOOK_SECONDS_FIRST
-        while not is_settled(latest) and clock.monotonic() < until:
-            clock.sleep(min(pause, max(0.0, until - clock.monotonic())))
-            pause = min(pause * 1.5, _LOOK_SECONDS_MAX)
-            latest = {**opened.client.get(path), "replayed": intent.get("replayed", False)}
-        return latest
-
     try:
-        return intent if is_settled(intent) else _with_spinner(opened.output, f"waiting for {intent['id']}", asking)
+        if is_settled(intent) or clock.monotonic() >= until:
+            return intent
+        return _with_spinner(
+            opened.output, f"waiting for {intent['id']}", lambda: _outcome(opened.client, intent, until, clock)
+        )
     except KeyboardInterrupt:
         raise failure_of_interrupt(_GOES_ON.format(id=intent["id"]), intent=intent["id"]) from None
 
@@ -109,6 +107,21 @@ def exit_code_of(intent: View, *, waited: bool) -> int:
     if waited and intent["state"] == "pending_approval":
         return FACTS[Code.APPROVAL_REQUIRED].exit_code
     return ExitCode.TIMEOUT if waited else ExitCode.OK
+
+
+def _outcome(client: Client, intent: View, until: float, clock: Clock) -> View:
+    """Ask the server to wait, as often as it takes. An answer that came at once is followed by a pause."""
+    path, pause = f"/v1/intents/{quote(intent['id'], safe='')}", _LOOK_SECONDS_FIRST
+    while True:
+        asked_at = clock.monotonic()
+        wait = min(int(max(0.0, until - asked_at)), _SERVER_SECONDS_MAX)
+        latest = {**client.get(path, wait=wait), "replayed": intent.get("replayed", False)}
+        now = clock.monotonic()
+        if is_settled(latest) or now >= until:
+            return latest
+        if wait == 0 or now - asked_at < wait:
+            clock.sleep(min(pause, until - now))
+            pause = min(pause * 1.5, _LOOK_SECONDS_MAX)
 
 
 def _may_come(failure: CommandFailure) -> bool:

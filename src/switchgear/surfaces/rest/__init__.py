@@ -10,7 +10,7 @@ embedding   a gear inside an application of your own, and its health as routes o
 edge        trace, concurrency bound, errors as problems, access log
 json_body, headers, queries, trace    reading a request, strictly
 problems    errors as application/problem+json
-traffic, limits, races      counting, bounding, stopping
+traffic, limits, races, waits    counting, bounding, stopping, waiting
 openapi, reference          the documents
 server, protocol            `run_server`: listening, signals, stopping in order
 supervision                 what the service manager is told

@@ -14,9 +14,11 @@ from switchgear.control.ledger_views import EventPage
 from switchgear.control.paging import PAGE_MAX
 from switchgear.core.codes import Code
 from switchgear.surfaces.rest.exchange import Exchange, json_response
+from switchgear.surfaces.rest.headers import wished_wait
 from switchgear.surfaces.rest.json_body import read_body
 from switchgear.surfaces.rest.operation import AFTER, CHANGE_REFUSALS, Operation, PathWord, Remark, page_limit
 from switchgear.surfaces.rest.queries import Choice, Word
+from switchgear.surfaces.rest.waits import PREFER, applied, waited
 
 INTENT = PathWord("intent_id", "Id of the intent.")
 """The word of every path that is about one intent."""
@@ -38,8 +40,11 @@ async def list_intents(exchange: Exchange) -> Response:
 
 
 async def show(exchange: Exchange) -> Response:
-    """Show one intent."""
-    return json_response(await exchange.control.intents.show(exchange.principal, exchange.path_word(INTENT.name)))
+    """Show one intent, and wait for its outcome as long as the caller wishes."""
+    wish = wished_wait(exchange.request.headers, exchange.traffic.limits.wait_max)
+    view = await exchange.control.intents.show(exchange.principal, exchange.path_word(INTENT.name))
+    seen = await waited(exchange, view, wish)
+    return json_response(seen or view, headers=applied(wish if seen else None))
 
 
 async def events(exchange: Exchange) -> Response:
@@ -82,9 +87,15 @@ OPERATIONS = (
         path="/v1/intents/{intent_id}",
         words=(INTENT,),
         summary="Show an intent",
-        description="Shows one intent. Another tenant's intent looks like one that does not exist.",
+        description=(
+            "Shows one intent. Another tenant's intent looks like one that does not exist. With `Prefer: wait` the "
+            "answer comes when it is settled, in doubt or needs approval, or as it stands when the time is up: always "
+            "with 200, so read `state` and `final`. An answer without `Preference-Applied` was not waited for: it is "
+            "final already, or too many wait; ask again a little later."
+        ),
         permission="intents:read",
         handle=show,
+        headers=(PREFER,),
         answers={200: IntentView},
         refusals=(Code.NOT_FOUND,),
     ),

@@ -7,22 +7,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import structlog
 from msgspec import Meta, Struct, structs
 from starlette.responses import Response
 
 from switchgear.control.intent_views import IntentView
 from switchgear.control.intents import LIFETIME_MAX
 from switchgear.core.codes import Code
-from switchgear.core.errors import SwitchgearError
 from switchgear.execution.time_boxes.box import SECONDS_MAX
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.headers import CORRELATION_HEADER, correlation, idempotency_key, wished_wait
 from switchgear.surfaces.rest.json_body import read_body
 from switchgear.surfaces.rest.operation import Header, Operation
-from switchgear.surfaces.rest.races import while_wanted
-
-_LOG = structlog.get_logger("switchgear.rest")
+from switchgear.surfaces.rest.waits import PREFER, applied, waited
 
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 
@@ -78,37 +74,16 @@ async def submit(exchange: Exchange) -> Response:
         correlation=related,
     )
     accepted = (await exchange.traffic.detach(submission)).view
-    seen = await _waited(exchange, accepted, wish) if wish and not accepted.final else None
-    return _answer(seen or accepted, replayed=accepted.replayed, waited=wish if seen else None)
+    seen = await waited(exchange, accepted, wish)  # accepted by now: nothing that goes wrong here is a refusal of it
+    return _answer(seen or accepted, replayed=accepted.replayed, heard=wish if seen else None)
 
 
-async def _waited(exchange: Exchange, accepted: IntentView, seconds: int) -> IntentView | None:
-    """Return the intent once it is settled or time is up; None when this caller cannot be given a wait.
-
-    The action is accepted by now, so nothing that goes wrong here may look like a refusal of it.
-    """
-    if "intents:read" not in exchange.principal.permissions:
-        return None
-    with exchange.traffic.wait(exchange.principal.tenant) as granted:
-        if not granted:
-            return None
-        try:
-            outcome = exchange.control.intents.wait(exchange.principal, accepted.id, seconds)
-            seen = await while_wanted(outcome, exchange.request, exchange.traffic)
-            return None if seen is None else seen.view
-        except SwitchgearError as error:
-            _LOG.warning("wait ended early", intent=accepted.id, code=str(error.code))
-            return None
-
-
-def _answer(view: IntentView, *, replayed: bool, waited: int | None) -> Response:
+def _answer(view: IntentView, *, replayed: bool, heard: int | None) -> Response:
     """Return 200 with an outcome, 202 with an intent that is still open."""
     view = structs.replace(view, replayed=replayed)
-    headers = {"Location": f"/v1/intents/{view.id}"}
+    headers = {"Location": f"/v1/intents/{view.id}", **applied(heard)}
     if replayed:
         headers["Idempotency-Replayed"] = "true"
-    if waited is not None:
-        headers["Preference-Applied"] = f"wait={waited}"
     return json_response(view, 200 if view.final else 202, headers)
 
 
@@ -117,12 +92,6 @@ KEY = Header(
     'A quoted string such as `"order-17"`; a bare word is accepted. The same for every repeat of one action. '
     "Needed by every tool that can change something. Up to 255 characters.",
     r'^"[ !#-\[\]-~]{1,255}"$',
-)
-_PREFER = Header(
-    "Prefer",
-    "`wait=N`: answer when the intent is settled, at the latest after N whole seconds (at most 60). "
-    "`Preference-Applied` in the answer says that it was heard.",
-    r"^wait=[0-9]{1,3}$",
 )
 CORRELATION = Header(
     CORRELATION_HEADER, "Your own id of what this belongs to, recorded with the intent.", r"^[!-~]{1,128}$"
@@ -143,7 +112,7 @@ OPERATIONS = (
         ),
         permission="intents:submit",
         handle=submit,
-        headers=(KEY, _PREFER, CORRELATION),
+        headers=(KEY, PREFER, CORRELATION),
         body=SubmitBody,
         answers={200: IntentView, 202: IntentView},
         refusals=(

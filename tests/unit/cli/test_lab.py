@@ -7,6 +7,7 @@ import json
 import pytest
 import typer.testing
 
+from switchgear.lab import simulation
 from switchgear.lab.simulation import Campaign, Coverage, SeedReport
 from switchgear.surfaces.cli import lab
 from switchgear.surfaces.cli.application import app
@@ -38,7 +39,7 @@ def test_a_failing_seed_prints_its_replay_command(monkeypatch: pytest.MonkeyPatc
     def campaign(seeds: int, **_named: object) -> Campaign:
         return Campaign(seeds=seeds, failed=[FAILING])
 
-    monkeypatch.setattr(lab, "campaign", campaign)
+    monkeypatch.setattr(simulation, "campaign", campaign)
     result = runner.invoke(app, ["lab", "simulate", "--seeds", "2"], standalone_mode=False)
     assert "switchgear lab simulate --seed 1234 --trace" in result.output
     assert "a law: is broken" in result.output
@@ -52,7 +53,7 @@ def test_a_failing_seed_fails_the_command(monkeypatch: pytest.MonkeyPatch) -> No
         assert lines
         return FAILING
 
-    monkeypatch.setattr(lab, "simulate", simulate)
+    monkeypatch.setattr(simulation, "simulate", simulate)
     result = runner.invoke(app, ["lab", "simulate", "--seed", "1234", "--trace"], standalone_mode=False)
     assert result.return_value == 1
     assert "life: start" in result.output

@@ -13,6 +13,9 @@ serving      the commands that come before or start a server
 reference    the generated page docs/reference/cli.md
 demo/        the demo: a misbehaving CRM, traffic, a live view, and the audit against the CRM's own log
 
+What one command alone needs of lower floors, as the simulator or the verifier, is imported inside it: a command that
+asks a server waits for the client, the options and the drawing to load, and for nothing else.
+
 What may not live here: decisions. Every answer comes from REST, except for the offline ledger commands, which
 read an exported file, and the commands that work on the configuration file before anything runs.
 """

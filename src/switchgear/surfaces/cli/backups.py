@@ -13,7 +13,6 @@ from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
 from switchgear.core.errors import Invalid
-from switchgear.gates.restoring.files import restore as restored
 from switchgear.surfaces.cli.asking import get
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.output import Output
@@ -53,6 +52,8 @@ def restore(
     as_json: JsonFlag = False,
 ) -> int:
     """Make a new store from a backup, offline. It is frozen until `ledger thaw`: what happened since is forgotten."""
+    from switchgear.gates.restoring.files import restore as restored
+
     output = Output(as_json=as_json)
     try:
         with _busy(output, "checking and copying the backup"):

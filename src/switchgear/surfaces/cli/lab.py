@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
-from switchgear.lab.simulation import NEVER, Campaign, SeedReport, campaign, simulate
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View
 from switchgear.surfaces.cli.session import JsonFlag, examples
+
+if TYPE_CHECKING:
+    from switchgear.lab.simulation import Campaign, SeedReport
 
 app = typer.Typer(no_args_is_help=True, help="Try the whole engine: on simulated time, disk and network.")
 
@@ -39,6 +41,8 @@ def simulate_(
     as_json: JsonFlag = False,
 ) -> int:
     """Run the whole engine from seeds, with crashes, faults and clock jumps, and check every law after each."""
+    from switchgear.lab.simulation import campaign, simulate
+
     output = Output(as_json=as_json)
     if seed is not None:
         return _one(output, simulate(seed, lines=trace))
@@ -78,6 +82,8 @@ def replay_command(seed: int) -> str:
 
 def draw_campaign(console: Console, document: View) -> None:
     """Print the summary: what was run, what happened in it, what never did, and what is broken."""
+    from switchgear.lab.simulation import NEVER
+
     for kind, counts in document["coverage"].items():
         line = ", ".join(f"{name} {count}" for name, count in counts.items())
         console.print(f"[bold]{kind:8}[/] {escape(line)}")

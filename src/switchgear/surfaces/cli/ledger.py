@@ -16,7 +16,6 @@ from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
 from switchgear.core.errors import Invalid
-from switchgear.ledger.keys import make_key_file, read_key_file
 from switchgear.surfaces.cli.asking import AfterOption, LimitOption, get_entries
 from switchgear.surfaces.cli.client import Client
 from switchgear.surfaces.cli.failures import CommandFailure, failure_of_usage
@@ -153,6 +152,8 @@ def key(
     as_json: JsonFlag = False,
 ) -> int:
     """Make the key that signs checkpoints, or show its public half: what others verify with."""
+    from switchgear.ledger.keys import make_key_file, read_key_file
+
     try:
         found = read_key_file(file) if name is None else make_key_file(file, name)
     except OSError as error:

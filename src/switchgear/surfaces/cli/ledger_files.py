@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from switchgear.core.errors import Invalid
-from switchgear.ledger.keys import VerifyingKey
-from switchgear.ledger.verify import Verification, verify_exports
 from switchgear.surfaces.cli.failures import CommandFailure, failure_of_usage
+
+if TYPE_CHECKING:
+    from switchgear.ledger.keys import VerifyingKey
+    from switchgear.ledger.verify import Verification
 
 NOTE_BYTES_MAX = 65_536
 _EXPORT_ADVICE = "Make one with `switchgear ledger export`."
@@ -53,6 +55,8 @@ def verified(
 
     What is wrong inside a file is a finding, not an error.
     """
+    from switchgear.ledger.verify import verify_exports
+
     public = [key_of(text) for text in keys]
     notes = [_text_of(file, "A checkpoint is what `switchgear ledger checkpoint` wrote.") for file in checkpoints]
     with ExitStack() as closing:
@@ -62,6 +66,8 @@ def verified(
 
 def key_of(text: str) -> VerifyingKey:
     """Return the public key that `text` spells or that stands in the file of that name."""
+    from switchgear.ledger.keys import VerifyingKey
+
     spelled = text if text.count("+") >= len("++") else _text_of(Path(text), "Give --key as name+id+base64, or a file.")
     try:
         return VerifyingKey.read(spelled)

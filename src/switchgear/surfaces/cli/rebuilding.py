@@ -12,9 +12,6 @@ from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
 from switchgear.core.errors import Invalid, OptionError
-from switchgear.execution import rebuild as rebuilding
-from switchgear.storage.sqlite.offline import NewFile, StoreFile
-from switchgear.storage.sqlite.store import path_of
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View
@@ -44,6 +41,9 @@ def rebuild(
     that are what the entries say. A record that is damaged is named with its code and never stops the rest. Exit code
     10 when something differs.
     """
+    from switchgear.execution import rebuild as rebuilding
+    from switchgear.storage.sqlite.offline import NewFile, StoreFile
+
     file = store if store is not None else _configured(config)
     output = Output(as_json=as_json)
 
@@ -82,6 +82,8 @@ def _words(problem: dict[str, Any]) -> str:
 
 
 def _configured(config: Path) -> Path:
+    from switchgear.storage.sqlite.store import path_of
+
     url = loaded(config).store.url
     if not url.startswith("sqlite:"):
         raise failure_of_usage(f"the store of {config} is no file", advice="Name the file of a store.")

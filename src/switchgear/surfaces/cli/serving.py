@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from switchgear.assembly.configuration import Configuration, load
-from switchgear.assembly.templates import configuration_template
-from switchgear.control.use_cases import PERMISSIONS
 from switchgear.core.codes import ExitCode
 from switchgear.core.errors import OptionError, StoreError
 from switchgear.surfaces.cli.failures import failure_of_configuration, failure_of_usage, failure_to_start
@@ -23,6 +20,9 @@ from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View, counted, span
 from switchgear.surfaces.cli.services import Grant, Place, Services
 from switchgear.surfaces.cli.session import TOKEN_FILE, JsonFlag, examples, save_token
+
+if TYPE_CHECKING:
+    from switchgear.assembly.configuration import Configuration
 
 CONFIGURATION_FILE = Path("switchgear.toml")
 
@@ -41,6 +41,8 @@ def init(
     as_json: JsonFlag = False,
 ) -> int:
     """Write a small configuration that works, to begin from. Never overwrites without --force."""
+    from switchgear.assembly.templates import configuration_template
+
     contents = {folder / CONFIGURATION_FILE: configuration_template()}
     there = [str(path) for path in contents if path.exists()]
     if there and not force:
@@ -110,7 +112,9 @@ def token(
     tenant: Annotated[str, typer.Option("--tenant", help="The tenant that it speaks for.")],
     account: Annotated[list[str] | None, typer.Option("--account", help="An account; repeat for several.")] = None,
     actor: Annotated[str, typer.Option("--actor", help="Who acts; goes on record.")] = "person:developer",
-    scope: Annotated[str, typer.Option("--scope", help="Permissions, separated by spaces.")] = " ".join(PERMISSIONS),
+    scope: Annotated[
+        str | None, typer.Option("--scope", help="Permissions, separated by spaces; all if not given.")
+    ] = None,
     expires: Annotated[float, typer.Option("--expires", min=1, help="Seconds until it is void.")] = _HOUR,
     save: Annotated[
         bool, typer.Option("--save", help=f"Write it to {TOKEN_FILE}, which other commands read, and do not print it.")
@@ -119,12 +123,10 @@ def token(
     as_json: JsonFlag = False,
 ) -> int:
     """Make a development token for `up --dev`, signed with the key beside the store."""
-    unknown = sorted(set(scope.split()) - set(PERMISSIONS))
-    if unknown:
-        raise failure_of_usage(f"unknown permissions: {', '.join(unknown)}", advice=f"Known: {', '.join(PERMISSIONS)}")
+    permissions = _permissions_of(scope)
     services: Services = context.obj
     loaded(config)
-    grant = Grant(tenant, tuple(account or ("main",)), actor, tuple(scope.split()), expires)
+    grant = Grant(tenant, tuple(account or ("main",)), actor, permissions, expires)
     text = services.issue_token(config, grant)
     if save:
         save_token(text)
@@ -149,6 +151,8 @@ def loaded(config: Path) -> Configuration:
             f"there is no configuration file {config}",
             advice="Write one with `switchgear init`, or name it with --config.",
         )
+    from switchgear.assembly.configuration import load
+
     try:
         return load(config)
     except OptionError as error:
@@ -160,6 +164,17 @@ def draw_check(console: Console, found: View) -> None:
     for warning in found["warnings"]:
         console.print(f"[yellow]warning[/] {escape(warning)}", soft_wrap=True)
     console.print(f"[green]fine[/] {escape(found['file'])}: {counted(len(found['tools']), 'tool')}", soft_wrap=True)
+
+
+def _permissions_of(scope: str | None) -> tuple[str, ...]:
+    """Return the permissions that `scope` names, all without one. Raises `CommandFailure` (USAGE) for others."""
+    from switchgear.control.use_cases import PERMISSIONS
+
+    wished = PERMISSIONS if scope is None else tuple(scope.split())
+    unknown = sorted(set(wished) - set(PERMISSIONS))
+    if unknown:
+        raise failure_of_usage(f"unknown permissions: {', '.join(unknown)}", advice=f"Known: {', '.join(PERMISSIONS)}")
+    return wished
 
 
 def _announced(output: Output, config: Path) -> Callable[[str], None]:

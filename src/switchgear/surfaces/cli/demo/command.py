@@ -7,17 +7,19 @@ import secrets
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from switchgear.core.codes import ExitCode
-from switchgear.surfaces.cli.demo.running import Plan, run_demo
-from switchgear.surfaces.cli.demo.summary import Summary, draw_summary
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.services import Services
 from switchgear.surfaces.cli.session import JsonFlag, examples
+
+if TYPE_CHECKING:
+    from switchgear.surfaces.cli.demo.running import Plan
+    from switchgear.surfaces.cli.demo.summary import Summary
 
 EXAMPLES = examples("switchgear demo", "switchgear demo --seconds 10 --json", "switchgear demo --seed 7 --folder day")
 SECONDS_MIN = 3.0
@@ -41,6 +43,9 @@ def demo(
     Needs nothing but this machine. Ends with a summary that the service's own log has to confirm: no action
     was done twice, none was lost, and everything in doubt is named. Ctrl-C ends it early.
     """
+    from switchgear.surfaces.cli.demo.running import Plan
+    from switchgear.surfaces.cli.demo.summary import draw_summary
+
     services: Services = context.obj
     output = Output(as_json=as_json)
     plan = Plan(seconds, secrets.randbelow(_SEEDS) if seed is None else seed, port, _made(folder))
@@ -52,6 +57,8 @@ def demo(
 
 def _run(plan: Plan, services: Services, output: Output) -> Summary:
     """Run it. Stopped before anything was sent, it leaves no folder behind."""
+    from switchgear.surfaces.cli.demo.running import run_demo
+
     try:
         return asyncio.run(run_demo(plan, services, None if output.as_json else output.console))
     except KeyboardInterrupt:

@@ -68,7 +68,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     correlation: str = ""
 
 
-class Admitted(msgspec.Struct, frozen=True, gc=False):
+class Admitted(msgspec.Struct, frozen=True):
     """The intent that answers a submission. `replayed` says that an earlier request had made it.
 
     With a `departure` it is on record as dispatched already, and is to be carried on.

@@ -18,10 +18,10 @@ from switchgear.execution.registry import Registered
 from switchgear.gates.gate import Conditions
 
 
-class Departure(msgspec.Struct, frozen=True, gc=False):
+class Departure(msgspec.Struct, frozen=True):
     """An intent that is cleared to leave: its place in the queue and its permits are taken.
 
-    `change` is what is recorded of it, on `conditions`.
+    `change` is what is recorded of it, on `conditions`. It leads to what runs, so garbage is looked for behind it.
     """
 
     change: Change

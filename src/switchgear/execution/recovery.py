@@ -89,7 +89,7 @@ class Recovery:
         That is in the newest entries of the chains, of the first tenants when there are very many, and in the open
         intents, which are read in any case.
         """
-        tenants = list(await self._parts.store.tenants())[:_CHAINS_MAX]
+        tenants = await self._parts.store.tenants(limit=_CHAINS_MAX)
         for start in range(0, len(tenants), _AT_ONCE):
             await asyncio.gather(*(self._learn_from(tenant) for tenant in tenants[start : start + _AT_ONCE]))
 

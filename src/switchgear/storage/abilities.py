@@ -258,8 +258,8 @@ class Journal(Protocol):
     async def head(self, tenant: str) -> Head:
         """Return the end of the tenant's chain."""
 
-    async def tenants(self) -> Sequence[str]:
-        """Return every tenant with a chain, sorted. For the platform only."""
+    async def tenants(self, *, limit: int | None = None) -> Sequence[str]:
+        """Return the tenants with a chain, sorted: all, or the first `limit`. For the platform only."""
 
 
 class Rows(Protocol):

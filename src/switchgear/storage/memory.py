@@ -119,10 +119,11 @@ class MemoryStore:
         check_names(tenant)
         return Head(tenant, *self._heads.get(tenant, NO_LINK))
 
-    async def tenants(self) -> Sequence[str]:
-        """Return every tenant with a chain, sorted."""
+    async def tenants(self, *, limit: int | None = None) -> Sequence[str]:
+        """Return the tenants with a chain, sorted: all, or the first `limit`."""
         self._open()
-        return sorted(self._chains)
+        check_limit(1 if limit is None else limit)
+        return sorted(self._chains)[:limit]
 
     async def get(self, space: str, tenant: str, key: str) -> Row | None:
         """Return one row, or None."""

@@ -72,6 +72,7 @@ class StoreConformance(CounterConformance, RemovalConformance):
             assert {entry.tenant for entry in entries} == {tenant}
             assert_chained(entries)
         assert await store.tenants() == ["t0", "t1", "t2"]
+        assert await store.tenants(limit=2) == ["t0", "t1"]
 
     @scenario
     async def test_an_empty_chain_ends_in_the_genesis(self, store: Store) -> None:
@@ -267,6 +268,7 @@ class StoreConformance(CounterConformance, RemovalConformance):
         await assert_invalid(store.append(append(1, writes=(write("k", 0), write("k", 1)))))
         await assert_invalid(store.append(append(1, events=EVENTS_MAX + 1)))
         await assert_invalid(store.entries("acme", limit=0))
+        await assert_invalid(store.tenants(limit=0))
         await assert_invalid(store.page("space", "acme", limit=1_000_000))
         await assert_invalid(store.counters("space", "acme", limit=0))
         assert await store.tenants() == []

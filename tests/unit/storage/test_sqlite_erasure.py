@@ -49,11 +49,11 @@ async def test_removals_survive_closing(tmp_path: Path) -> None:
 
 
 async def test_removals_find_their_entries_by_index(tmp_path: Path) -> None:
-    """Neither an erasure nor a cut reads the entries of others."""
+    """An erasure reads the entries of its stream, a cut those that it removes; neither reads those of others."""
     store = await open_sqlite(f"sqlite:///{tmp_path}/gear.db", seal=seal)
     await store.close()
     connection = sqlite3.connect(tmp_path / "gear.db")
-    for name, values in (("erase", (1, "s", 9)), ("cut", (1, 9))):
+    for name, values, index in (("erase", (1, "s", 9), "entries_by_stream"), ("cut", (1, 9), "entries_by_seq")):
         plan = connection.execute(f"EXPLAIN QUERY PLAN {statements()[name]}", values).fetchall()
-        assert [row[3].split(" ")[:1] for row in plan] == [["SEARCH"]], plan
+        assert [row[3].split(" ")[:5] for row in plan] == [["SEARCH", "entries", "USING", "INDEX", index]], plan
     connection.close()

@@ -127,9 +127,10 @@ def heads(connection: sqlite3.Connection) -> list[Head]:
     return _chunked(sys.maxsize, fetch, NUMBERS_CHUNK)
 
 
-def tenants(connection: sqlite3.Connection) -> list[str]:
-    """Return every tenant with a chain, sorted."""
-    return sorted(decoding.text(name, "tenants") for name in aggregated(connection, "tenants", ()))
+def tenants(connection: sqlite3.Connection, limit: int | None = None) -> list[str]:
+    """Return the tenants with a chain, sorted: all, or the first `limit`."""
+    found = aggregated(connection, "tenants", (-1 if limit is None else limit,))
+    return sorted(decoding.text(name, "tenants") for name in found)
 
 
 def page(

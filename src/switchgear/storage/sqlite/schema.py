@@ -1,11 +1,13 @@
 """Brings a database file to the schema of this version: numbered files, applied once, their checksums recorded.
 
-A file of a newer version, of another program, or whose applied schema differs from ours is refused.
+A file of a newer version, of another program, or whose applied schema differs from ours is refused. One that
+cannot be laid out anew, as it is damaged or its disk is full, is opened as it is.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -20,6 +22,10 @@ from switchgear.storage.sqlite.statements import aggregated, statements
 APPLICATION_ID = 0x53574752
 """Marks our files in SQLite's header: "SWGR"."""
 
+_LAYOUT_ONLY = frozenset({3})
+"""Steps that change where things lie and not what is there. Every statement works without them, only slower."""
+
+_logger = logging.getLogger("switchgear.storage")
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
 
@@ -41,6 +47,10 @@ def schema_files() -> list[SchemaFile]:
 def prepare(connection: sqlite3.Connection, path: str, clock: Clock) -> None:
     """Apply the steps that are missing, each in a transaction of its own.
 
+    A step of layout alone that fails in a file that holds something is logged and left for the next opening: damage, a
+    full disk or a read-only file must not stand between an engine and what it can still read. Such a step takes a while
+    for a large file, and as much free disk as is in use.
+
     Raises `StoreError`: LEDGER_UNAVAILABLE for a file that is newer or not ours, LEDGER_CORRUPT when a step that was
     applied differs from the one known here. `sqlite3.Error` passes through.
     """
@@ -48,9 +58,33 @@ def prepare(connection: sqlite3.Connection, path: str, clock: Clock) -> None:
     steps = schema_files()
     applied = _applied(connection)
     _check_applied(applied, {step.number: step for step in steps}, path)
-    for step in steps:
-        if step.number not in applied:
+    missing = [step for step in steps if step.number not in applied]
+    if applied and missing:
+        _upgrade(connection, missing, path, clock)
+    else:
+        for step in missing:
             _apply(connection, step, clock.time())
+
+
+def _upgrade(connection: sqlite3.Connection, missing: list[SchemaFile], path: str, clock: Clock) -> None:
+    for index, step in enumerate(missing):
+        _logger.info("%s: bringing it to schema %04d_%s", path, step.number, step.name)
+        try:
+            _apply(connection, step, clock.time())
+        except sqlite3.Error as error:
+            if not _LAYOUT_ONLY.issuperset(later.number for later in missing[index:]):
+                raise
+            _logger.warning("%s stays without schema %04d_%s for now: %s", path, step.number, step.name, error)
+            break
+    _give_back(connection, path)
+
+
+def _give_back(connection: sqlite3.Connection, path: str) -> None:
+    """Empty the write-ahead log, in which everything was that a step has written or tried to write."""
+    try:
+        connection.execute(statements()["flush_log"]).fetchall()
+    except sqlite3.Error as error:
+        _logger.warning("%s: its write-ahead log stays long until the store is closed: %s", path, error)
 
 
 def _claim(connection: sqlite3.Connection, path: str) -> None:
@@ -86,6 +120,7 @@ def _check_applied(applied: dict[int, tuple[str, str]], known: dict[int, SchemaF
 
 
 def _apply(connection: sqlite3.Connection, step: SchemaFile, now: float) -> None:
+    connection.execute(statements()["overwrite_removed"])  # a copy left behind would outlive the erasure of its row
     try:
         connection.execute(statements()["begin"])
         for statement in _split(step.text):
@@ -95,6 +130,7 @@ def _apply(connection: sqlite3.Connection, step: SchemaFile, now: float) -> None
     finally:
         if connection.in_transaction:
             connection.execute(statements()["rollback"])
+        connection.execute(statements()["leave_removed"])
 
 
 def _split(text: str) -> Iterator[str]:

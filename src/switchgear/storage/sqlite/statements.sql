@@ -55,7 +55,8 @@ PRAGMA secure_delete = OFF;
 PRAGMA wal_checkpoint(TRUNCATE);
 
 -- name: erase
-UPDATE entries SET payload = NULL WHERE tenant = ?1 AND stream = ?2 AND seq <= ?3 AND payload IS NOT NULL;
+-- By the stream, which is short, and not by the sequence, which has the whole chain below it.
+UPDATE entries INDEXED BY entries_by_stream SET payload = NULL WHERE tenant = ?1 AND stream = ?2 AND seq <= ?3 AND payload IS NOT NULL;
 
 -- name: cut
 DELETE FROM entries WHERE tenant = ?1 AND seq <= ?2;
@@ -107,9 +108,13 @@ FROM (
 );
 
 -- name: tenants
--- A tenant without an entry was named by an append that wrote rows only.
-SELECT json_group_array(name) FROM tenants
-WHERE EXISTS (SELECT 1 FROM entries WHERE entries.tenant = tenants.id);
+-- The first ?1 by name; all when it is negative. One without an entry was named by an append that wrote rows only.
+SELECT json_group_array(name)
+FROM (
+    SELECT name FROM tenants
+    WHERE EXISTS (SELECT 1 FROM entries WHERE entries.tenant = tenants.id)
+    ORDER BY name LIMIT ?1
+);
 
 -- name: page
 SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))

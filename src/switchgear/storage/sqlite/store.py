@@ -169,9 +169,10 @@ class SqliteStore:
         found: Head = await self._queries.ask(partial(reader.head, tenant=tenant))
         return found
 
-    async def tenants(self) -> Sequence[str]:
-        """Return every tenant with a chain, sorted."""
-        found: list[str] = await self._queries.ask(reader.tenants)
+    async def tenants(self, *, limit: int | None = None) -> Sequence[str]:
+        """Return the tenants with a chain, sorted: all, or the first `limit`."""
+        check_limit(1 if limit is None else limit)
+        found: list[str] = await self._queries.ask(partial(reader.tenants, limit=limit))
         return found
 
     async def get(self, space: str, tenant: str, key: str) -> Row | None:

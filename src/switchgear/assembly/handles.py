@@ -6,7 +6,6 @@ Everything goes through `control`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
 
 from switchgear.control.intent_views import IntentView, outcome_of
 from switchgear.control.intents import Seen
@@ -23,34 +22,7 @@ RESULT_TIMEOUT = 60.0
 """How long a result is waited for unless the caller says otherwise, in seconds."""
 
 
-_View = TypeVar("_View", bound=IntentView | SagaView)
-
-
-class _Handle(Generic[_View]):
-    """What handles have in common: something on record, as it was last seen."""
-
-    def __init__(self, control: Control, principal: Principal, view: _View) -> None:
-        """Show `view` until looked at again."""
-        self._control = control
-        self._principal = principal
-        self.view: _View = view
-
-    def __repr__(self) -> str:
-        """Show id and state."""
-        return f"<{type(self).__name__} {self.id} {self.state}>"
-
-    @property
-    def id(self) -> str:
-        """The id that it is found by."""
-        return self.view.id
-
-    @property
-    def state(self) -> str:
-        """The state when last looked at."""
-        return self.view.state
-
-
-class IntentHandle(_Handle[IntentView]):
+class IntentHandle:
     """An intent as last seen. `refresh` and `result` look again."""
 
     def __init__(self, control: Control, principal: Principal, seen: Seen | IntentView) -> None:
@@ -179,8 +151,28 @@ class IntentHandle(_Handle[IntentView]):
         return await _every(lambda after: self._control.intents.events(self._principal, self.id, after=after))
 
 
-class SagaHandle(_Handle[SagaView]):
+class SagaHandle:
     """A saga as last seen. `refresh` and `result` look again."""
+
+    def __init__(self, control: Control, principal: Principal, view: SagaView) -> None:
+        """Show `view` until looked at again."""
+        self._control = control
+        self._principal = principal
+        self.view = view
+
+    def __repr__(self) -> str:
+        """Show id and state."""
+        return f"<SagaHandle {self.id} {self.state}>"
+
+    @property
+    def id(self) -> str:
+        """The id that it is found by."""
+        return self.view.id
+
+    @property
+    def state(self) -> str:
+        """The state when last looked at."""
+        return self.view.state
 
     async def refresh(self) -> SagaView:
         """Look again and return what is seen."""

@@ -64,7 +64,7 @@ def _write_items(values: Sequence[object], depth: int, pieces: list[str]) -> Non
         pieces.append(opening)
         _write(value, depth, pieces)
         opening = ","
-    pieces.append("]" if values else "[]")
+    pieces.append("[]" if opening == "[" else "]")
 
 
 def _write_members(members: Mapping[object, object], depth: int, pieces: list[str]) -> None:
@@ -73,7 +73,7 @@ def _write_members(members: Mapping[object, object], depth: int, pieces: list[st
         pieces.append(f"{opening}{encode_basestring(key)}:")
         _write(members[key], depth, pieces)
         opening = ","
-    pieces.append("}" if members else "{}")
+    pieces.append("{}" if opening == "{" else "}")
 
 
 def _in_order(members: Mapping[object, object]) -> list[str]:

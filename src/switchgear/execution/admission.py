@@ -252,7 +252,10 @@ class Admission:
                 self._queue.release(intent_id)
             raise
         except BaseException:
-            self._queue.release(intent_id)
+            if intent_id in self._recorder.live:
+                self.unacknowledged[intent_id] = scope.tenant  # a defect after it was recorded: housekeeping goes on
+            else:
+                self._queue.release(intent_id)
             raise
 
     async def _depart(self, draft: Draft, conditions: Conditions, departure: Departure, key: FreeKey) -> Admitted:

@@ -100,22 +100,27 @@ class Attempts:
         finally:
             overdue.forget()
             del self._running[task]
-        return self._ended(task, Code.TIMEOUT_REVERT if call.purpose == REVERT else Code.TIMEOUT_INTENT_EXECUTE)
+        return self._ended(task, call)
 
     def cut_off(self) -> None:
         """Cancel every running attempt, and let none begin any more: this process is ending."""
         self.closed = True
         for task, ended in list(self._running.items()):
             self._cut_off.add(task)
-            _cancel(task, ended)
+            self._cancel(task, ended)
 
     def _expire(self, task: asyncio.Task[Result], ended: asyncio.Future[None]) -> None:
         if not task.done():
             self.counts.timed_out += 1
-            _cancel(task, ended)
-            self._clock.call_at(self._clock.monotonic() + CANCEL_GRACE, lambda: _resolve(ended))
+            self._cancel(task, ended)
 
-    def _ended(self, task: asyncio.Task[Result], too_late: Code) -> Ended:
+    def _cancel(self, task: asyncio.Task[Result], ended: asyncio.Future[None]) -> None:
+        """Cancel an attempt, and wait no longer than the grace. One that has not begun ends without having run."""
+        task.add_done_callback(lambda _: _resolve(ended))
+        task.cancel()
+        self._clock.call_at(self._clock.monotonic() + CANCEL_GRACE, lambda: _resolve(ended))
+
+    def _ended(self, task: asyncio.Task[Result], call: Call) -> Ended:
         stopping = task in self._cut_off
         self._cut_off.discard(task)
         if task.done() and not task.cancelled():
@@ -123,6 +128,9 @@ class Attempts:
         if stopping:
             reason = "the engine stopped before an answer came"
             return Ended(Uncertain(Code.SHUTTING_DOWN, reason, Verdict.IGNORED))
+        if task.done() and call.deadline.moment_on(self._clock) > self._clock.monotonic():
+            return Ended(Uncertain(Code.DEPENDENCY_FAILED, "the attempt was cancelled from within"))
+        too_late = Code.TIMEOUT_REVERT if call.purpose == REVERT else Code.TIMEOUT_INTENT_EXECUTE
         if not task.done():
             self.counts.abandoned += 1
             reason = "no answer in time; the attempt ignored its cancellation"
@@ -185,12 +193,6 @@ async def _attempt(
         return Uncertain(Code.DEPENDENCY_FAILED, _described(error))
     finally:
         _resolve(ended)
-
-
-def _cancel(task: asyncio.Task[Result], ended: asyncio.Future[None]) -> None:
-    """Cancel an attempt. One that has not begun ends without having run."""
-    task.add_done_callback(lambda _: _resolve(ended))
-    task.cancel()
 
 
 def _held_back(call: Call) -> Refused | None:

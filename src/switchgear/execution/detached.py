@@ -14,6 +14,8 @@ from switchgear.execution.bounded import within
 
 T = TypeVar("T")
 
+_CUT_OFF = "cut off before the ledger acknowledged, as by a stop of the engine; repeat with the same key"
+
 
 class Answer(Generic[T]):
     """What somebody waits for. Whoever works on it gives it once, and may go on with what follows from it."""
@@ -36,6 +38,11 @@ class Answer(Generic[T]):
         if not self._future.done():
             self._future.set_exception(error)
 
+    def break_off(self) -> None:
+        """Say that the work was cut off, to whoever still waits: what it came to is not known."""
+        if not self._future.done():
+            self.fail(StoreError(_CUT_OFF, code=Code.TIMEOUT_JOURNAL_APPEND))
+
 
 Work = Callable[[Answer[T]], Coroutine[Any, Any, None]]
 """Begins what ends by giving an answer, or goes on after it."""
@@ -56,7 +63,7 @@ class Detached:
         """Return the answer of `work`, which goes on in a task of its own. A caller that goes away only stops waiting.
 
         Raises what `work` raises before it has answered, and `StoreError` (TIMEOUT_JOURNAL_APPEND) when the engine
-        stops before.
+        stops before, or the work is cut off by anything else.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -71,6 +78,7 @@ class Detached:
             answer.fail(error)
         finally:
             self._tasks.pop(_running(), None)
+            answer.break_off()
 
     async def wait(self, clock: Clock, seconds: float) -> None:
         """Let what is under way end within `seconds`."""
@@ -82,10 +90,12 @@ class Detached:
         cut_off = dict(self._tasks)
         for task in cut_off:
             task.cancel()
-        await asyncio.gather(*cut_off, return_exceptions=True)
-        message = "the engine stopped before the ledger acknowledged; repeat with the same key"
-        for answer in cut_off.values():
-            answer.fail(StoreError(message, code=Code.TIMEOUT_JOURNAL_APPEND))
+        try:
+            if cut_off:
+                await _all_done(set(cut_off))
+        finally:
+            for answer in cut_off.values():
+                answer.break_off()
 
 
 async def _to_its_end(work: Callable[[], Coroutine[Any, Any, T]], answer: Answer[T]) -> None:

@@ -31,7 +31,7 @@ from switchgear.execution.intent import Change, Intent
 from switchgear.execution.kernel import GuardOf, Kernel, OwnGuardOf, no_own_guard
 from switchgear.execution.leases.keeper import LeaseKeeper
 from switchgear.execution.leases.lease import ALONE, Lease, LeaseOptions
-from switchgear.execution.outcomes import Outcomes
+from switchgear.execution.outcomes import Outcomes, looks
 from switchgear.execution.parts import Parts, Refresh
 from switchgear.execution.queue import FairQueue
 from switchgear.execution.recorder import INTENTS, NOTHING_ELSE, Also, Recorder, StaleError
@@ -296,12 +296,19 @@ class Engine:
         return intent
 
     async def wait(self, tenant: str, intent_id: str, seconds: float) -> Intent:
-        """Return the intent as soon as it is settled or needs approval, at the latest after `seconds`."""
+        """Return the intent as soon as it is settled or needs approval, at the latest after `seconds`.
+
+        Where several engines share a store, what another one settles is seen some seconds later: nobody tells.
+        """
         intent = await self.intent(tenant, intent_id)
         if intent.state in ANSWERED or seconds <= 0:
             return intent
-        settled = await self.outcomes.wait(intent_id, seconds)
-        return settled if settled is not None else await self.intent(tenant, intent_id)
+        for step in looks(seconds, shared=self.recorder.lease.shared):
+            settled = await self.outcomes.wait(intent_id, step)
+            intent = settled if settled is not None else await self.intent(tenant, intent_id)
+            if intent.state in ANSWERED:
+                break
+        return intent
 
     async def change(self, tenant: str, intent_id: str, decision: Decision, *, actor: str) -> Intent:
         """Change an intent as `decision` says, and return it as it stands then.

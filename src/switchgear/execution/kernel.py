@@ -46,6 +46,8 @@ _DEFER_MIN = 0.05
 _DEFER_JITTER = 0.1
 _RAMP_PAUSE = 0.02
 _STORE_PAUSE = 1.0
+_DEFECT_PAUSE = 10.0
+_TORN_OFF = "a defect of the engine, which its log has, cut the attempt off"
 _RECORD_GRACE = 5.0
 _RESTING = (State.HELD, State.PENDING_APPROVAL)
 _PRIORITY: dict[str | None, Priority] = {priority: priority for priority in PRIORITIES}
@@ -204,9 +206,10 @@ class Kernel:
         await self._ended_within(grace)
         self.attempts.cut_off()
         await self._ended_within(_RECORD_GRACE)
-        for task in list(self._carrying.values()):
-            task.cancel()
-        await asyncio.gather(*self._carrying.values(), return_exceptions=True)
+        while self._carrying:  # what was just acknowledged may begin to be carried meanwhile
+            for task in list(self._carrying.values()):
+                task.cancel()
+            await asyncio.gather(*self._carrying.values(), return_exceptions=True)
 
     def _tell_idleness(self) -> None:
         live = self._recorder.live.values()
@@ -244,11 +247,16 @@ class Kernel:
         return None if self._lease.fenced else self._queue.next_moment(self._clock.monotonic())
 
     async def _carry(self, ticket: Ticket, work: Work) -> None:
+        ended = False
         try:
             await self._carry_out(ticket, work)
-        except Exception:  # noqa: BLE001 - outermost driver: a defect must not end the loop; recovery finds the intent
-            _log.exception("intent %s could not be carried out", ticket.intent_id)
+            ended = True
+        except Exception:  # noqa: BLE001 - outermost driver: a defect must not end the loop; the intent comes again
+            _log.exception("intent %s could not be carried out; it comes again", ticket.intent_id)
         finally:
+            if not ended:
+                now = self._clock.monotonic()
+                self._queue.put(ticket._replace(due=now + _DEFECT_PAUSE), now)
             self._queue.done(ticket)
             self._carrying.pop(ticket.intent_id, None)
             self._wake.set()
@@ -275,7 +283,7 @@ class Kernel:
         intent = self._recorder.live.get(ticket.intent_id)
         if intent is not None and self.never_left(intent):
             await self._settle(intent, decide.after_unsent(intent, self._parts.moment()))
-        elif intent is not None and intent.state is State.DISPATCHED and intent.owner != self._recorder.owner:
+        elif intent is not None and intent.state is State.DISPATCHED:
             await self._settle(intent, self._cut_off(intent))
         elif intent is not None and intent.state is State.READY:
             await self._advance_ready(intent, ticket)
@@ -283,10 +291,14 @@ class Kernel:
         self._unsent.discard(ticket.intent_id)
 
     def _cut_off(self, intent: Intent) -> tuple[Change, ...]:
-        """Return the doubt about a dispatch of the engine before this one, whose record landed after its end."""
+        """Return the doubt about a dispatch that nobody carries.
+
+        It is of the engine before this one, whose record landed after its end, or a defect tore its carrier off.
+        """
         registered = self._parts.registry.get(intent.tool)
         backoff = Backoff.of(registered.tool if registered else None)
-        return decide.after_interruption(intent, backoff, self._parts.moment(), decide.ENGINE_ENDED)
+        reason = _TORN_OFF if intent.owner == self._recorder.owner else decide.ENGINE_ENDED
+        return decide.after_interruption(intent, backoff, self._parts.moment(), reason)
 
     async def _advance_ready(self, intent: Intent, ticket: Ticket) -> None:
         registered = self._parts.registry.get(intent.tool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
 from switchgear.core.clock import Clock
@@ -12,6 +13,23 @@ from switchgear.guard.expiry import Timers
 
 WAIT_MAX = 31 * 86_400.0
 """The longest that anybody waits, in seconds: who wants to wait for ever asks again."""
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks at the record, for what another engine may settle: nobody tells of that."""
+
+
+def looks(seconds: float, *, shared: bool) -> Iterator[float]:
+    """Yield for how long to wait before each look at the record, `seconds` in all: at least once.
+
+    Only where several engines share a store is there more than one look.
+    """
+    left = min(seconds, WAIT_MAX)
+    while True:
+        step = min(left, LOOK_EVERY) if shared else left
+        yield step
+        left -= step
+        if not left > 0:
+            return
 
 
 class Named(Protocol):

@@ -57,7 +57,7 @@ def succeeded(hold: Hold, now: float) -> bool:
     phase, tenant = ticket if ticket.__class__ is Witness else (ticket, None)
     duration = now - hold.since
     breaker, places = member.breaker, member.places
-    if ticket is DRY_RUN_TICKET or not (ticket is phase or breaker.knows(tenant, now)):
+    if ticket is DRY_RUN_TICKET or (plan.tenants > 1 and breaker is not None and not breaker.knows(tenant, now)):
         return False
     # straight section
     if member.straight_plan is not plan or not hold.held or hold.job is not None:

@@ -90,3 +90,33 @@ def test_what_json_cannot_say_exactly_is_refused(value: Any, said: str) -> None:
     with pytest.raises(Invalid) as refused:
         canonical_json(value)
     assert refused.value.message == said
+
+
+class NoList(list[object]):
+    """A list that says it is false, as those do that stand for a result which is none."""
+
+    def __bool__(self) -> bool:
+        """Say so."""
+        return False
+
+
+class NoDict(dict[str, object]):
+    """An object that says it is false."""
+
+    def __bool__(self) -> bool:
+        """Say so."""
+        return False
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (NoList([1, 2]), "[1,2]"),
+        (NoList(), "[]"),
+        (NoDict(a=NoList([1])), '{"a":[1]}'),
+        (NoDict(), "{}"),
+    ],
+)
+def test_what_a_container_holds_counts_and_not_whether_it_is_true(value: object, text: str) -> None:
+    """The text is JSON whatever a subclass thinks of its truth: a digest must not rest on that."""
+    assert canonical_json(value) == text.encode()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from switchgear.core.clock import VirtualClock
 from switchgear.core.codes import Code
 from switchgear.core.deadline import Deadline
-from switchgear.execution.attempt import Attempts, Ended
-from switchgear.execution.contract import Call, Result, Uncertain
+from switchgear.execution.attempt import CANCEL_GRACE, Attempts, Ended
+from switchgear.execution.contract import Call, Result, Succeeded, Uncertain
+from tests.turns import turns
 from tests.unit.execution.rig import Script, hang
 
 
@@ -43,6 +45,7 @@ async def test_an_attempt_that_cancels_itself_is_uncertain_at_once() -> None:
 
     ended = await asyncio.wait_for(Attempts(clock).run(Script([cancels]), _call(clock)), 5.0)
     assert isinstance(ended.result, Uncertain)
+    assert (ended.result.code, ended.timed_out) == (Code.DEPENDENCY_FAILED, False)
     assert clock.monotonic() == VirtualClock().monotonic()
 
 
@@ -57,3 +60,24 @@ async def test_whoever_carries_an_attempt_takes_it_along() -> None:
     await asyncio.gather(carrier, return_exceptions=True)
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == before - 2
+
+
+async def test_a_stop_waits_no_longer_than_the_grace_for_what_ignores_it() -> None:
+    """So there is time to record the doubt; else it would be on record as dispatched until the next start."""
+    clock, end = VirtualClock(), asyncio.Event()
+
+    async def deaf(_call: Call) -> Result:
+        while not end.is_set():
+            with suppress(asyncio.CancelledError):
+                await end.wait()
+        return Succeeded("late")
+
+    attempts = Attempts(clock)
+    running = asyncio.ensure_future(attempts.run(Script([deaf]), _call(clock, 500.0)))
+    await turns()
+    attempts.cut_off()
+    await clock.elapse(CANCEL_GRACE)
+    assert running.done()
+    assert isinstance(running.result().result, Uncertain)
+    end.set()
+    await turns()

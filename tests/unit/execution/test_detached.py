@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -11,6 +12,7 @@ from switchgear.core.clock import VirtualClock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Invalid, StoreError
 from switchgear.execution.detached import Answer, Detached
+from tests.turns import turns
 
 
 async def _refuse() -> None:
@@ -95,3 +97,38 @@ async def test_work_that_is_cut_off_answers_nobody_twice() -> None:
 
 async def _answered(number: int, answer: Answer[int]) -> None:
     answer.give(number)
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit()])
+async def test_work_that_is_torn_off_from_within_leaves_nobody_waiting(error: BaseException) -> None:
+    """What it calls may cancel it, as a client does that is closed: who waits is told that it is not known."""
+    detached = Detached()
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        raise error
+
+    with pytest.raises(StoreError) as raised:
+        await asyncio.wait_for(detached.finished(work), 5.0)
+    assert raised.value.code is Code.TIMEOUT_JOURNAL_APPEND
+    await detached.wait(VirtualClock(), 0.0)
+
+
+async def test_a_stop_that_is_itself_cut_off_tells_all_who_wait() -> None:
+    """Work that holds out against its cancellation holds up the stop, but nobody who waits once that is given up."""
+    detached, end = Detached(), asyncio.Event()
+
+    async def deaf(_answer: Answer[int]) -> None:
+        while not end.is_set():
+            with suppress(asyncio.CancelledError):
+                await end.wait()
+
+    waiting = asyncio.ensure_future(detached.answered(deaf))
+    await turns()
+    stopping = asyncio.ensure_future(detached.cancel())
+    await turns()
+    stopping.cancel()
+    with pytest.raises(StoreError):
+        await asyncio.wait_for(waiting, 5.0)
+    end.set()
+    await asyncio.gather(stopping, return_exceptions=True)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from math import ceil, nan
 from typing import cast
 
 import pytest
@@ -25,6 +26,7 @@ from switchgear.execution.leases.keeper import LostEngine
 from switchgear.execution.leases.lease import Instant, Lease, LeaseOptions
 from switchgear.execution.leases.rows import BEATS, ENGINES, LIVE, LOST, SETTLED
 from switchgear.execution.leases.watch import Watch
+from switchgear.execution.outcomes import LOOK_EVERY, looks
 from switchgear.execution.transitions import State
 from switchgear.guard import Guard
 from switchgear.ledger.chain import seal
@@ -501,3 +503,24 @@ async def test_hanging_calls_of_a_lost_engine_are_cut_off() -> None:
             await submit(first, key="k2")
         await two.clock.elapse(5.0)
         assert first.kernel.in_flight == 0
+
+
+async def test_who_waits_at_one_engine_hears_of_what_another_settles() -> None:
+    """Nobody tells of that, so the record is looked at every few seconds, and not at the end of the wait alone."""
+    async with several() as two:
+        first, second = await two.add(), await two.add()
+        intent = await submit(first, delay=7.0)
+        waiting = asyncio.ensure_future(second.wait("acme", intent.id, 600.0))
+        await two.clock.elapse(5.0 + LOOK_EVERY)
+        assert waiting.done()
+        assert (await waiting).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("seconds", [0.1, LOOK_EVERY, 12.3])
+def test_looks_take_as_long_as_was_asked_for(seconds: float, *, shared: bool) -> None:
+    """Neither more nor less, and an engine that has its store alone looks once."""
+    steps = list(looks(seconds, shared=shared))
+    assert sum(steps) == pytest.approx(seconds)
+    assert len(steps) == (ceil(seconds / LOOK_EVERY) if shared else 1)
+    assert len(list(looks(nan, shared=shared))) == 1

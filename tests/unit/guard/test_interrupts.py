@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,12 @@ from tests.unit.guard.interrupting import Alarm, Clock, assert_idle, at_every_po
 
 PROBED = Breaker(failures=1, cooldown=1.0, jitter=0.0)
 WINDOWED = Breaker(failure_rate=0.5, minimum_calls=2, window=10.0, cooldown=1.0, jitter=0.0)
+
+ALL: dict[str, Any] = {"breaker": WINDOWED, "bulkhead": Bulkhead(1), "rate_limit": RateLimit(90)}
+OF_TWO: dict[str, Any] = ALL | {"breaker": replace(WINDOWED, tenants=2)}
+
+Prepare = Callable[[Guard, Clock], None]
+Act = Callable[[Guard], object]
 
 
 def call(guard: Guard) -> object:
@@ -61,6 +68,22 @@ def take(guard: Guard) -> None:
     clock.holder = permit_now(guard._member, guard._terms)  # noqa: SLF001 - what `permit_nowait` is to call
 
 
+def nowait(outcome: str, tenant: str | None = None, changes: dict[str, Any] | None = None) -> Act:
+    """Return what takes a permit without waiting and settles it so, after the guard was reconfigured in between."""
+
+    def act(guard: Guard) -> None:
+        member, terms = guard._member, guard.using(tenant=tenant)._terms  # noqa: SLF001 - as in `take`
+        permit = permit_now(member, terms)
+        try:
+            if changes is not None:
+                guard.reconfigure(**changes)
+            getattr(permit, outcome)()
+        finally:
+            permit.ignore()
+
+    return act
+
+
 def fresh(_guard: Guard, _clock: Clock) -> None:
     """Leave the guard as it was made."""
 
@@ -68,6 +91,12 @@ def fresh(_guard: Guard, _clock: Clock) -> None:
 def warm(guard: Guard, _clock: Clock) -> None:
     """Have a call behind it, so that the next one goes straight."""
     guard.call(work)
+
+
+def warm_for_later(guard: Guard, clock: Clock) -> None:
+    """Have the drivers of a guard without a breaker put together, which is done once a process, and is long."""
+    Guard("other", clock=clock, **{name: policy for name, policy in ALL.items() if name != "breaker"}).call(work)
+    warm(guard, clock)
 
 
 def tripped(guard: Guard, clock: Clock) -> None:
@@ -81,14 +110,18 @@ def full(guard: Guard, clock: Clock) -> None:
     clock.holder = guard.permit_nowait()
 
 
+def full_once(guard: Guard, clock: Clock) -> None:
+    """Have no place free; a dry run lets the next call in all the same."""
+    warm(guard, clock)
+    full(guard, clock)
+
+
 def giving_way(guard: Guard, clock: Clock) -> None:
     """Have no place free until the next call waits in the queue."""
     full(guard, clock)
     clock.gives_way = True
 
 
-Prepare = Callable[[Guard, Clock], None]
-Act = Callable[[Guard], object]
 SCENES: dict[str, tuple[dict[str, Any], Prepare, Act]] = {
     "bulkhead": ({"bulkhead": Bulkhead(1)}, fresh, call),
     "bulkhead, straight": ({"bulkhead": Bulkhead(1)}, warm, call),
@@ -105,6 +138,24 @@ SCENES: dict[str, tuple[dict[str, Any], Prepare, Act]] = {
     "permit, an error": ({"bulkhead": Bulkhead(1)}, fresh, permit_down),
     "permit, said": ({"bulkhead": Bulkhead(1), "deadline": 5.0}, fresh, permit_said),
     "permit, at once": ({"breaker": PROBED, "bulkhead": Bulkhead(1)}, tripped, take),
+    "nowait, succeed": (ALL, warm, nowait("succeed")),
+    "nowait, fail": (ALL, warm, nowait("fail")),
+    "nowait, refund": (ALL, warm, nowait("refund")),
+    "nowait, ignore": (ALL, warm, nowait("ignore")),
+    "nowait, tenant": (OF_TWO, warm, nowait("succeed", "acme")),
+    "nowait, tenant fails": (OF_TWO, warm, nowait("fail", "acme")),
+    "nowait, limit lowered": ({"bulkhead": Bulkhead(3)}, warm, nowait("succeed", None, {"bulkhead": Bulkhead(1)})),
+    "nowait, of two, of one": (OF_TWO, warm, nowait("succeed", "acme", {"breaker": WINDOWED})),
+    "nowait, of one, of two": (ALL, warm, nowait("succeed", "acme", {"breaker": OF_TWO["breaker"]})),
+    "nowait, no breaker now": (OF_TWO, warm_for_later, nowait("succeed", "acme", {"breaker": None})),
+    "nowait, dry run": (ALL | {"dry_run": True}, full_once, nowait("succeed")),
+    "nowait, warm-up": (
+        {"rate_limit": RateLimit(9_000, burst=9_000, warm_up=5.0), "bulkhead": Bulkhead(1)},
+        warm,
+        nowait("succeed"),
+    ),
+    "nowait, shedding": ({"shedding": Shedding(minimum=1, maximum=1)}, warm, nowait("succeed")),
+    "nowait, asleep": (ALL, fresh, nowait("succeed")),
     "retry": ({"bulkhead": Bulkhead(1), "retry": Retry(attempts=2, on=OSError)}, warm, call_down),
     "generator": ({"breaker": PROBED, "bulkhead": Bulkhead(1)}, tripped, iterate),
     "turn": ({"bulkhead": Bulkhead(1), "rate_limit": RateLimit(1, wait=5.0)}, warm, call),

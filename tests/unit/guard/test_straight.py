@@ -183,12 +183,20 @@ class World:
 
     def __init__(self, policies: dict[str, Any], *, in_general: bool) -> None:
         self.clock = VirtualClock()
+        self.in_general = in_general
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(plans, "ONE_THREAD_AT_A_TIME", not in_general)
             self.guard = Guard("api", clock=self.clock, random=random.Random(7), **policies)
         self.decorated = self.guard(self.act)
         self.permits: list[Permit] = []
         self.error: type[Exception] | None = None
+
+    def change(self, tenants: int) -> None:
+        """Go on with a breaker for so many tenants, or with none."""
+        breaker: Breaker | None = replace(POLICIES["breaker"], tenants=tenants) if tenants else None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(plans, "ONE_THREAD_AT_A_TIME", not self.in_general)
+            self.guard.reconfigure(breaker=breaker)
 
     def settle(self) -> None:
         """Settle the oldest permit that is held."""
@@ -220,6 +228,7 @@ class World:
             "permit": lambda: self.guard.permit_nowait(cost=cost, tenant=f"t{cost}").succeed(),
             "held": lambda: self.permits.append(self.guard.permit_nowait(cost=cost, tenant=f"t{seconds}")),
             "settle": self.settle,
+            "change": lambda: self.change(min(int(cost), 2)),
             "pass": lambda: self.clock.advance(seconds),
         }
         self.error = error
@@ -241,7 +250,7 @@ class World:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["call", "decorated", "async", "permit", "held", "settle", "pass"]),
+        st.sampled_from(["call", "decorated", "async", "permit", "held", "settle", "change", "pass"]),
         st.sampled_from([0.0, 0.1, 0.5, 3.0, 11.0]),
         st.sampled_from([None, None, None, OSError, ValueError]),
         st.sampled_from([0.0, 1.0, 2.0, 4.0]),
@@ -342,3 +351,35 @@ def test_a_quick_refusal_has_every_fact_and_leaves_no_cycle() -> None:
     unsubscribe()
     assert quick.value.to_dict() == told.value.to_dict()
     assert guard.statistics().circuit_breaker_blocked == 2
+
+
+@pytest.mark.parametrize("later", [None, Breaker(failures=2), Breaker(failures=2, tenants=2)])
+@pytest.mark.parametrize("first", [None, Breaker(failures=2), Breaker(failures=2, tenants=2)])
+def test_a_permit_is_settled_under_whatever_breaker_there_is_by_then(
+    first: Breaker | None, later: Breaker | None
+) -> None:
+    """Options may change while a call is under way: it gives its place back, and counts once."""
+    guard = Guard("api", breaker=first, bulkhead=Bulkhead(1), clock=VirtualClock())
+    guard.permit_nowait(tenant="acme").succeed()
+    permit = guard.permit_nowait(tenant="acme")
+    guard.reconfigure(breaker=later)
+    permit.succeed()
+    permit.fail()
+    statistics = guard.statistics()
+    assert (statistics.in_flight, statistics.successes, statistics.failures) == (0, 2, 0)
+    guard.permit_nowait(tenant="acme").succeed()
+
+
+@pytest.mark.usefixtures("restless")
+def test_a_permit_that_two_threads_settle_counts_once() -> None:
+    """Who comes first is heard, and the place is given back once."""
+    guard = Guard("api", breaker=Breaker(failures=1_000, tenants=2), bulkhead=Bulkhead(1))
+    for turn in range(150):
+        permit = guard.permit_nowait(tenant="acme")
+        settling = [threading.Thread(target=each) for each in (permit.succeed, permit.succeed, permit.fail)]
+        for thread in settling:
+            thread.start()
+        for thread in settling:
+            thread.join()
+        statistics = guard.statistics()
+        assert (statistics.in_flight, statistics.successes + statistics.failures) == (0, turn + 1)

@@ -19,7 +19,7 @@ from switchgear.execution.detached import Detached
 from switchgear.execution.family import COMPENSATE, STEP, Family
 from switchgear.execution.intent import Intent
 from switchgear.execution.kernel import Kernel
-from switchgear.execution.outcomes import Outcomes
+from switchgear.execution.outcomes import Outcomes, looks
 from switchgear.execution.parts import Parts
 from switchgear.execution.recorder import Birth, StaleError
 from switchgear.execution.refusals import Refusals
@@ -81,7 +81,17 @@ class Sagas:
         return saga
 
     async def wait(self, tenant: str, saga_id: str, seconds: float) -> Saga:
-        """Return the saga once it is at its end or needs a person, at the latest after `seconds`."""
+        """Return the saga once it is at its end or needs a person, at the latest after `seconds`.
+
+        Where several engines share a store, what another one settles is seen some seconds later: nobody tells.
+        """
+        steps = looks(seconds, shared=self._parts.recorder.lease.shared)
+        saga = await self._heard_of(tenant, saga_id, next(steps))
+        while not saga.settled and (step := next(steps, None)) is not None:
+            saga = await self._heard_of(tenant, saga_id, step)
+        return saga
+
+    async def _heard_of(self, tenant: str, saga_id: str, seconds: float) -> Saga:
         waiting = asyncio.ensure_future(self._outcomes.wait(saga_id, seconds))  # before the look: nothing slips through
         try:
             saga = await self.saga(tenant, saga_id)

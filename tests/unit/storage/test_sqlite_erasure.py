@@ -7,6 +7,7 @@ from pathlib import Path
 
 from switchgear.ledger.chain import seal
 from switchgear.storage.abilities import Append, Committed, Erase, Event, Write
+from switchgear.storage.sqlite.connecting import plain_connection
 from switchgear.storage.sqlite.statements import statements
 from switchgear.storage.sqlite.store import open_sqlite
 
@@ -31,6 +32,29 @@ async def test_nothing_of_an_erased_payload_stays_on_the_disk(tmp_path: Path) ->
     assert [entry.payload for entry in await store.entries("acme")] == [None, None, None, b"kept", None]
     await store.close()
     assert traces(tmp_path) == []
+
+
+async def test_nothing_of_an_earlier_version_of_a_row_stays_on_the_disk(tmp_path: Path) -> None:
+    """Also where SQLite was built to leave what is replaced, and in a store that has erased something before."""
+
+    def leaving(path: str) -> sqlite3.Connection:
+        connection = plain_connection(path)
+        connection.execute("PRAGMA secure_delete = OFF").fetchall()
+        return connection
+
+    store = await open_sqlite(f"sqlite:///{tmp_path}/gear.db", seal=seal, connect=leaving)
+    await store.append(Append("a", "acme", (Event("other", b"{}", b"x"),), erases=(Erase("other", 1),)))
+    for version in range(6):
+        rows = (
+            Write("space", "k", version, SECRET * 9 * (version + 1)),
+            Write("space", f"other-{version}", 0, b"kept"),
+        )
+        await store.append(Append(f"b{version}", "acme", (Event("s", b"{}"),), rows))
+    assert traces(tmp_path)
+    bare = Write("space", "k", 6, b"")
+    await store.append(Append("c", "acme", (Event("s", b"{}"),), (bare,), erases=(Erase("s", 7),)))
+    assert traces(tmp_path) == []
+    await store.close()
 
 
 async def test_removals_survive_closing(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def writing_connection(path: str, connect: Connect) -> sqlite3.Connection:
 
     Raises `sqlite3.Error`.
     """
-    connection = connect(path)
+    connection = _overwriting(connect(path))
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -53,7 +53,7 @@ def copying_connection(path: str, connect: Connect) -> sqlite3.Connection:
 
     Raises `sqlite3.Error`.
     """
-    connection = connect(path)
+    connection = _overwriting(connect(path))
     connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("PRAGMA synchronous = OFF")
     return connection
@@ -63,4 +63,14 @@ def reading_connection(path: str, connect: Connect) -> sqlite3.Connection:
     """Return a connection that cannot write. Raises `sqlite3.Error`."""
     connection = connect(path)
     connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _overwriting(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Have all that is removed or replaced overwritten with zeros in its pages, and return the connection.
+
+    Always, and not for an erasure alone: an earlier version of a row would be left where it was, and outlive the
+    erasure of the last one (sqlite.org/pragma.html#pragma_secure_delete).
+    """
+    connection.execute("PRAGMA secure_delete = ON")
     return connection

@@ -120,7 +120,6 @@ def _check_applied(applied: dict[int, tuple[str, str]], known: dict[int, SchemaF
 
 
 def _apply(connection: sqlite3.Connection, step: SchemaFile, now: float) -> None:
-    connection.execute(statements()["overwrite_removed"])  # a copy left behind would outlive the erasure of its row
     try:
         connection.execute(statements()["begin"])
         for statement in _split(step.text):
@@ -130,7 +129,6 @@ def _apply(connection: sqlite3.Connection, step: SchemaFile, now: float) -> None
     finally:
         if connection.in_transaction:
             connection.execute(statements()["rollback"])
-        connection.execute(statements()["leave_removed"])
 
 
 def _split(text: str) -> Iterator[str]:

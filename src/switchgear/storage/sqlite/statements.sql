@@ -46,11 +46,6 @@ LEFT JOIN entries ON entries.tenant = tenants.id
 -- name: insert_entries
 INSERT INTO entries (tenant, seq, prev, hash, append_id, stream, body, payload) VALUES {rows};
 
--- name: overwrite_removed
--- What is removed while this is on is overwritten with zeros in its pages (sqlite.org/pragma.html#pragma_secure_delete).
-PRAGMA secure_delete = ON;
--- name: leave_removed
-PRAGMA secure_delete = OFF;
 -- name: flush_log
 PRAGMA wal_checkpoint(TRUNCATE);
 

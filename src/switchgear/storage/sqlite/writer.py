@@ -120,10 +120,8 @@ class Writer:
             counters = _fetched(connection, "counted", counted(appends), -COUNTER_MAX)
             planned = plan(appends, versions, counters, self._heads, self._seal)
             self._insert_entries(connection, planned)
-            if planned.erased or planned.cuts:
-                self._remove(connection, planned)
-            else:
-                _upsert(connection, planned)
+            _upsert(connection, planned)
+            self._remove(connection, planned)
             complete = True
         finally:
             if not complete:
@@ -154,16 +152,11 @@ class Writer:
         _execute_wide(connection, "insert_entries", rows)
 
     def _remove(self, connection: sqlite3.Connection, planned: Plan) -> None:
-        """Write the rows and remove payloads and entries, so that nothing readable of what they held stays behind."""
-        connection.execute(statements()["overwrite_removed"])
-        try:
-            _upsert(connection, planned)
-            for tenant, stream, through in planned.erased:
-                connection.execute(statements()["erase"], (self._ids[tenant], stream, through))
-            for tenant, seq in planned.cuts.items():
-                connection.execute(statements()["cut"], (self._ids[tenant], seq))
-        finally:
-            connection.execute(statements()["leave_removed"])
+        """Remove payloads and entries; the connection overwrites what they held."""
+        for tenant, stream, through in planned.erased:
+            connection.execute(statements()["erase"], (self._ids[tenant], stream, through))
+        for tenant, seq in planned.cuts.items():
+            connection.execute(statements()["cut"], (self._ids[tenant], seq))
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         """Undo the open transaction; a connection that cannot is given up."""

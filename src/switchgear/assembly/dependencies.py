@@ -5,7 +5,7 @@ One engine owns a store, so it probes without a lease. What may not live here: a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypedDict, TypeVar
 
 from switchgear.assembly.guards import GuardPool
@@ -62,6 +62,11 @@ class DependencyKeeping:
         if probe is not None:
             self._prober.add(dependency.name, probe)
         self._watch(dependency.name)
+
+    def rely_on(self, names: Iterable[str]) -> None:
+        """Probe `names` regularly, whatever calls say: what destroys is no witness of what it requires."""
+        for name in names:
+            self._prober.rely_on(name)
 
     def decorator(self, dependency: Dependency) -> Callable[[F], F]:
         """Return the decorator of a function that probes `dependency`."""

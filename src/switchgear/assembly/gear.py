@@ -226,6 +226,8 @@ class Switchgear:
         self._contracts.book.register(tool.name, tool.contract, tool.version)
         for dependency in tool.requires:
             self.guards.of(dependency)
+        if tool.destructive:
+            self._dependencies.rely_on(tool.requires)
         if (places := self.guards.places_of(tool.dependency)) is not None:
             self.engine.queue.set_places(tool.dependency, places)
 

@@ -62,6 +62,7 @@ class Prober:
         self._lease = lease
         self._at_once, self._silence = at_once, silence
         self._probes: dict[str, Probe] = {}
+        self._relied: set[str] = set()
         self._news_at = self._clock.monotonic()
         self._complained = False
         self.abandoned = 0
@@ -85,9 +86,19 @@ class Prober:
             raise refused("Prober(probes)", "needs async functions without arguments", probe, "{'redis': ping}")
         if name in self._probes:
             raise OptionError(f"{name!r} has a probe already; one dependency has one")
-        self._board.plan_probes(name, spared=self._lease is None)
+        self._plan(name)
         self._probes[name] = probe
         self._bell.ring()
+
+    def rely_on(self, name: str) -> None:
+        """Probe `name` regularly from now on, also while calls succeed: something that destroys rests on it.
+
+        Such a call may succeed without an answer of every dependency it requires. It must not be all that vouches.
+        """
+        self._relied.add(name)
+        if name in self._probes:
+            self._plan(name)
+            self._bell.ring()
 
     def watch(self, watch: TrafficWatch) -> None:
         """Tick `watch` once a second too, from now on."""
@@ -100,7 +111,7 @@ class Prober:
             raise OptionError("this prober runs already")
         self._runs = True
         for name in self._probes:
-            self._board.plan_probes(name, spared=self._lease is None)
+            self._plan(name)
         try:
             while not self._closing:
                 await self._bell.wait_async(self._clock, self._turn())
@@ -149,6 +160,10 @@ class Prober:
         return held
 
     # -- One turn --------------------------------------------------------------------------------------------
+
+    def _plan(self, name: str) -> None:
+        """Let calls that succeed spare probes, unless another process or something destructive relies on them."""
+        self._board.plan_probes(name, spared=self._lease is None and name not in self._relied)
 
     def _turn(self) -> float:
         """Do what is due, and return the seconds until there may be more."""

@@ -121,6 +121,28 @@ async def test_calls_of_tools_say_how_their_dependency_stands(gear: Switchgear, 
     assert [gear.health.standing(name).state for name in ("crm", "mail")] == ["healthy", "healthy"]
 
 
+async def test_law_5_what_destroys_is_no_witness_of_what_it_requires(gear: Switchgear, clock: VirtualClock) -> None:
+    """A destructive tool that succeeds without its dependency does not keep an outage from being found."""
+    redis, removed = Remote(), list[float]()
+    gear.dependency(Dependency("redis", kind="redis"), probe=redis.probe)
+
+    @gear.tool("sessions.purge", effect="natural", requires=("redis",), destructive=True)
+    async def purge(_call: Call) -> None:
+        removed.append(clock.monotonic())
+
+    acme = gear.acting_as(tenant="acme", account="main", actor="service:janitor")
+    await clock.elapse(3.0)
+    for second in range(20):
+        await acme.submit("sessions.purge", key=f"well-{second}")
+        await clock.elapse(1.0)
+    assert len(removed) == 20
+    redis.down, down_at = True, clock.monotonic()
+    for second in range(60):
+        await acme.submit("sessions.purge", key=f"down-{second}")
+        await clock.elapse(1.0)
+    assert removed[-1] - down_at <= 11.0
+
+
 async def test_a_breaker_that_opens_makes_it_unhealthy_at_once(gear: Switchgear, clock: VirtualClock) -> None:
     """Green probes do not clear failing traffic."""
     crm = Remote()

@@ -285,6 +285,33 @@ def test_traffic_spares_probes_and_its_end_brings_them_back() -> None:
     _simulate(main)
 
 
+@pytest.mark.parametrize("early", [True, False], ids=["before its probe", "after its probe"])
+def test_law_5_traffic_spares_no_probe_of_what_destruction_rests_on(*, early: bool) -> None:
+    """Calls that succeed without it cannot hide an outage: the probe comes in time, and has the last word."""
+
+    async def main(clock: SimulatedClock) -> None:
+        board, remote, _ = _scene(clock)
+        guard = Guard("redis", clock=clock)
+        prober = Prober(board, watches=[TrafficWatch(board, guard)])
+        if early:
+            prober.rely_on("redis")
+        prober.add("redis", remote.probe)
+        if not early:
+            prober.rely_on("redis")
+        task = asyncio.create_task(prober.run())
+        vouched = []
+        for second in range(60):
+            remote.error = ConnectionRefusedError("refused") if second >= 20 else None
+            guard.permit_nowait().succeed()
+            await clock.sleep_async(1.0)
+            vouched.append(board.standing("redis").vouches)
+        assert vouched[19]
+        assert not any(vouched[32:])
+        await _stop(prober, task)
+
+    _simulate(main)
+
+
 def test_closing_leaves_nothing() -> None:
     """A probe that runs is cancelled, nobody says when it is looked at again, and it does not start anew."""
 

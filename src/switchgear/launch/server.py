@@ -126,10 +126,17 @@ def tell_of_recovery(found: Recovered) -> None:
     tell("open work recovered", queued=found.queued, in_doubt=found.in_doubt, unreadable=found.unreadable)
 
 
+def tell_of_warnings(configuration: Configuration) -> None:
+    """Log what `switchgear check` warns of, one line each: whoever starts a server need not have asked it."""
+    for warning in configuration.warnings():
+        _LOG.warning("configuration", warning=warning)
+
+
 async def _serve(place: Place, ready: Callable[[str], None], recorded: Callable[[int], None]) -> int:
     _require_loopback(place)
     async with Switchgear.open(place.configuration) as gear:
         log_to_standard_error(gear.configuration)
+        tell_of_warnings(gear.configuration)
         tell_of_recovery(gear.recovered)
         verifier, host, port = _development(gear.configuration, place)
         limits = limits_of(gear.configuration)

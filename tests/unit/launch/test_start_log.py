@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from switchgear.assembly.configuration import default
+from switchgear.assembly.configuration import default, load
 from switchgear.execution.recovery import Recovered
 from switchgear.health import Dependency, HealthBoard
-from switchgear.launch.server import log_to_standard_error, tell_of_recovery
+from switchgear.launch.server import log_to_standard_error, tell_of_recovery, tell_of_warnings
 from switchgear.testing import VirtualClock
 
 
@@ -74,4 +75,38 @@ def test_a_start_on_nothing_says_nothing() -> None:
     """A line that is always there is not read."""
     with capture_logs() as lines:
         tell_of_recovery(Recovered())
+    assert lines == []
+
+
+_NEVER_VOUCHED = """
+[store]
+url = "memory://"
+
+[dependencies.crm]
+kind = "http"
+probe = false
+
+[tools."contacts.purge"]
+function = "switchgear.assembly.templates.sample:count_words"
+requires = ["crm"]
+effect = "natural"
+destructive = true
+"""
+
+
+def test_a_start_says_what_check_warns_of(tmp_path: Path) -> None:
+    """A destructive tool that is held for ever is found by whoever reads the log, also if nobody ran `check`."""
+    file = tmp_path / "switchgear.toml"
+    file.write_text(_NEVER_VOUCHED, encoding="utf-8")
+    with capture_logs() as lines:
+        tell_of_warnings(load(file))
+    assert [line["log_level"] for line in lines] == ["warning"]
+    assert "dependencies.crm.probe" in lines[0]["warning"]
+    assert "'contacts.purge', which is destructive, is held for ever" in lines[0]["warning"]
+
+
+def test_a_start_on_a_sound_file_warns_of_nothing() -> None:
+    """Only what needs a look is a warning."""
+    with capture_logs() as lines:
+        tell_of_warnings(default("memory://", environment={}))
     assert lines == []

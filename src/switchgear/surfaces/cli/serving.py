@@ -19,7 +19,7 @@ from switchgear.surfaces.cli.failures import failure_of_configuration, failure_o
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View, counted, span
 from switchgear.surfaces.cli.services import Grant, Place, Services
-from switchgear.surfaces.cli.session import TOKEN_FILE, JsonFlag, examples, save_token
+from switchgear.surfaces.cli.session import DEFAULT_URL, TOKEN_FILE, JsonFlag, examples, save_token
 
 if TYPE_CHECKING:
     from switchgear.assembly.configuration import Configuration
@@ -187,6 +187,8 @@ def _announced(output: Output, config: Path) -> Callable[[str], None]:
             console.print(f"  [dim]readiness  [/] {escape(url)}/readyz", soft_wrap=True)
             console.print(f"  [dim]config     [/] {escape(str(config))}", soft_wrap=True)
             console.print("  [dim]token      [/] switchgear token --tenant acme --save", soft_wrap=True)
+            if url != DEFAULT_URL:  # the other commands would ask there
+                console.print(f"  [dim]commands   [/] export SWITCHGEAR_URL={escape(url)}", soft_wrap=True)
             console.print("  [dim]stop       [/] Ctrl-C", soft_wrap=True)
 
         output.answer({"url": url, "config": str(config)}, draw)

@@ -30,7 +30,10 @@ _ANSWER_SECONDS_MIN = 0.1
 _DOUBTFUL = frozenset({"in_doubt", "reconciling", "needs_operator"})
 _UP_TO_PEOPLE = _DOUBTFUL | {"pending_approval"}
 _GOES_ON = "{id} goes on; see: switchgear intents show {id}"
-_SEE_ITS_LOG = "Look at what `switchgear up` has printed, or give it longer with --for."
+_SEE_ITS_LOG = (
+    "Look at what `switchgear up` has printed: if it listens elsewhere, name that with --url or SWITCHGEAR_URL; "
+    "else give it longer with --for."
+)
 
 WaitOption = Annotated[
     float, typer.Option("--wait", min=0, max=WAIT_MAX, help="Wait up to this many seconds for the outcome.")
@@ -44,10 +47,15 @@ EXAMPLES = examples("switchgear up --dev & switchgear wait", "switchgear wait --
 def wait(*, seconds: ForOption = 30.0, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL) -> int:
     """Wait until the server is ready to take work. Needs no token.
 
-    It may be started after this. When it is not ready in time, the failure says what was wrong last.
+    It may be started after this. When it is not ready in time, the failure says what was wrong last. The port in a
+    configuration file is not looked at: name another address with --url or SWITCHGEAR_URL.
     """
     with session(url, None, as_json=as_json) as opened:
-        found = until_ready(lambda left: opened.client.get("/readyz", within=left), seconds, where=url)
+
+        def asking() -> View:
+            return until_ready(lambda left: opened.client.get("/readyz", within=left), seconds, where=url)
+
+        found = _with_spinner(opened.output, f"waiting for {opened.client.url}", asking)
         document = {"url": opened.client.url, **found}
         opened.output.answer(document, lambda console: console.print(f"[green]ready[/] {url}", soft_wrap=True))
     return ExitCode.OK

@@ -64,15 +64,11 @@ class IntentHandle:
     async def result(self, timeout: float = RESULT_TIMEOUT) -> Outcome:
         """Return the outcome once the intent is settled: final, or in doubt; at once when it needs approval.
 
-        Raises `DeadlineExceeded` after `timeout` seconds; the intent itself goes on.
+        Raises `DeadlineExceeded` after `timeout` seconds, with what holds it back; the intent itself goes on.
         """
         seen = self._seen = await self._control.intents.wait(self._principal, self.id, timeout)
         if seen.intent.state not in ANSWERED:
-            raise DeadlineExceeded(
-                f"the intent is still {seen.intent.state}; it goes on",
-                sent=seen.intent.attempt > 0,
-                operation="intent.result",
-            )
+            raise _unsettled(self.view)
         return seen.outcome
 
     @property
@@ -149,6 +145,18 @@ class IntentHandle:
     async def events(self) -> list[EventView]:
         """Return the ledger's entries of this intent, in order."""
         return await _every(lambda after: self._control.intents.events(self._principal, self.id, after=after))
+
+
+def _unsettled(view: IntentView) -> DeadlineExceeded:
+    """Return the error of who has waited long enough for what `view` shows: it names what holds it back now."""
+    held = view.obstacle
+    why = "" if held is None else f", {held.code}: {held.message}"
+    return DeadlineExceeded(
+        f"the intent is still {view.state}{why}; it goes on",
+        sent=view.attempts > 0,
+        operation="intent.result",
+        dependency="" if held is None else held.dependency,
+    )
 
 
 class SagaHandle:

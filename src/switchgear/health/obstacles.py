@@ -13,6 +13,9 @@ from switchgear.core.errors import DestructiveBlocked
 from switchgear.health.findings import Confirmed, Inferred
 from switchgear.health.standing import Standing
 
+_ROUND_FROM = 999.5
+"""Three digits of so many seconds would be a power of ten."""
+
 
 class Kind(StrEnum):
     """What stands in the way, in the order in which the gate looks."""
@@ -141,8 +144,14 @@ def not_vouched(name: str, standing: Standing) -> Obstacle:
         name,
         str(standing.state),
         standing.retry_after,
-        detail=f"for {standing.since:.3g} s{flapping}{why}",
+        detail=f"for {_shown(standing.since)} s{flapping}{why}",
     )
+
+
+def _shown(seconds: float) -> str:
+    """Return seconds for people: three digits, and never as a power of ten."""
+    rounded = round(seconds, 3)
+    return f"{rounded:.3g}" if rounded < _ROUND_FROM else f"{rounded:.0f}"
 
 
 def no_reason(reason: object) -> Obstacle:

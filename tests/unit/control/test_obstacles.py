@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
+from switchgear import DeadlineExceeded
 from switchgear.assembly import Switchgear
 from switchgear.control.intent_views import IntentView
 from switchgear.control.obstacles import CauseView, ObstacleView
 from switchgear.control.use_cases import PERMISSIONS, TENANT_PERMISSIONS
 from switchgear.core.scope import Principal
 from switchgear.execution.contract import Call
-from switchgear.health import Dependency
+from switchgear.health import Dependency, Health, Standing
+from switchgear.health.obstacles import not_vouched
 from switchgear.testing import VirtualClock
 
 
@@ -113,3 +116,23 @@ async def test_another_obstacle_is_told_without_a_dependency(gear: Switchgear, c
     await gear.control.kill_switches.trip(_principal(), "tool:vault.delete", mode="freeze", reason="stop")
     obstacle = _obstacle(await _seen(gear, intent))
     assert (obstacle.code, obstacle.since, obstacle.cause) == ("KILL_SWITCH_ACTIVE", None, None)
+
+
+async def test_law_8_waiting_in_vain_says_what_holds_it(gear: Switchgear, clock: VirtualClock) -> None:
+    """Whoever waits in Python is told the same as who looks: the code, the dependency, and how it stands."""
+    acting = gear.acting_as(tenant="acme", account="main", actor="person:ada")
+    intent = await acting.submit("vault.delete", {}, key="k")
+    waiting = asyncio.create_task(intent.result(timeout=5.0))
+    await clock.elapse(6.0)
+    with pytest.raises(DeadlineExceeded, match=r"still held, DESTRUCTIVE_BLOCKED: .* vault does not vouch") as told:
+        await waiting
+    assert (told.value.dependency, told.value.sent) == ("vault", False)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.00007, "0"), (0.25, "0.25"), (46.83, "46.8"), (999.6, "1000"), (8125.0, "8125")]
+)
+def test_seconds_are_for_people(seconds: float, shown: str) -> None:
+    """An outage of two hours is no power of ten, and one that has just begun is no string of noughts."""
+    standing = Standing(name="vault", state=Health.UNHEALTHY, critical=False, age=None, since=seconds)
+    assert f"being unhealthy for {shown} s" in not_vouched("vault", standing).refusal("vault.delete", 0).message

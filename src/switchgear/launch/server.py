@@ -132,6 +132,14 @@ def tell_of_warnings(configuration: Configuration) -> None:
         _LOG.warning("configuration", warning=warning)
 
 
+def tell_of_end(*, in_order: bool) -> None:
+    """Log that it has stopped, and a warning where a second signal cut that short."""
+    if in_order:
+        _LOG.info("stopped")
+    else:
+        _LOG.warning("stopped at once", next="the next start goes on with what was under way, or finds it in doubt")
+
+
 async def _serve(place: Place, ready: Callable[[str], None], recorded: Callable[[int], None]) -> int:
     _require_loopback(place)
     async with Switchgear.open(place.configuration) as gear:
@@ -144,6 +152,7 @@ async def _serve(place: Place, ready: Callable[[str], None], recorded: Callable[
         with _service_manager() as notifier:
             in_order = await run_server(gear, host, port, ready, verifier=verifier, limits=limits, notifier=notifier)
     code = 0 if in_order else 1
+    tell_of_end(in_order=in_order)
     recorded(code)
     return code
 

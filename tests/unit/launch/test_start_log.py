@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from switchgear.assembly.configuration import default, load
 from switchgear.execution.recovery import Recovered
 from switchgear.health import Dependency, HealthBoard
-from switchgear.launch.server import log_to_standard_error, tell_of_recovery, tell_of_warnings
+from switchgear.launch.server import log_to_standard_error, tell_of_end, tell_of_recovery, tell_of_warnings
 from switchgear.testing import VirtualClock
 
 
@@ -110,3 +110,11 @@ def test_a_start_on_a_sound_file_warns_of_nothing() -> None:
     with capture_logs() as lines:
         tell_of_warnings(default("memory://", environment={}))
     assert lines == []
+
+
+@pytest.mark.parametrize(("in_order", "told"), [(True, ("info", "stopped")), (False, ("warning", "stopped at once"))])
+def test_a_log_has_an_end(told: tuple[str, str], *, in_order: bool) -> None:
+    """Whoever reads it later sees that it stopped, and whether it was cut short."""
+    with capture_logs() as lines:
+        tell_of_end(in_order=in_order)
+    assert [(line["log_level"], line["event"]) for line in lines] == [told]

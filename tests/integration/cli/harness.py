@@ -129,17 +129,17 @@ def run_apart(folder: Path, *words: str, text: str | None = None, **variables: s
 
 @contextmanager
 def _as_a_process(folder: Path, variables: dict[str, str], text: StringIO) -> Iterator[None]:
-    """Stand in `folder` with these variables and this input; what was imported from there is forgotten."""
+    """Stand in `folder` with these variables and this input; what was imported from it is forgotten."""
     with pytest.MonkeyPatch.context() as patch, mock.patch.dict(os.environ, variables, clear=True):
         patch.chdir(folder)
         patch.setattr(sys, "stdin", text)
         patch.setattr(sys, "path", [*sys.path])
-        here = Path.cwd()
+        here, before = Path.cwd(), set(sys.modules)
         try:
             yield
         finally:
-            for name, module in list(sys.modules.items()):
-                if here in Path(getattr(module, "__file__", None) or "/").parents:
+            for name in set(sys.modules) - before:
+                if Path(getattr(sys.modules[name], "__file__", None) or "/").parent == here:
                     del sys.modules[name]
 
 

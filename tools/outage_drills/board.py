@@ -28,11 +28,13 @@ class Journal(HealthBoard):
         seconds: float | None = None,
         failed: float = 0.0,
         age: float = 0.0,
+        at: float | None = None,
     ) -> None:
         """Take an observation, and remember it."""
         now, positive = self.clock.monotonic(), polarity is Polarity.POSITIVE
-        self.journal.append(Observation(name, Source(source), positive, now - max(0.0, age), now))
-        super().observe(name, polarity, source, detail=detail, seconds=seconds, failed=failed, age=age)
+        made = now - max(0.0, age) if at is None else at
+        self.journal.append(Observation(name, Source(source), positive, made, now))
+        super().observe(name, polarity, source, detail=detail, seconds=seconds, failed=failed, at=made)
 
     def _changed(self, event: HealthChanged) -> None:
         self.journal.append(Changed(event.monotonic, event.name, event.before, event.after))

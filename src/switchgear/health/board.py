@@ -100,6 +100,7 @@ class HealthBoard:
         seconds: float | None = None,
         failed: float = 0.0,
         age: float = 0.0,
+        at: float | None = None,
     ) -> None:
         """Take an observation of the dependency `name`, and tell listeners what changes by it.
 
@@ -107,13 +108,14 @@ class HealthBoard:
         seconds  how long the answer took, None when that is not known.
         failed   share of what was looked at that failed, 0 to 1.
         age      seconds since it was made, at least 0; default: now.
+        at       when it was made, by the seconds of `now`; what stands still between the two makes nothing younger.
 
         What an operator observes holds until a positive observation of an operator withdraws it. Raises `OptionError`
         for a name that was not declared.
         """
         slot, now = self._slot(name), self._now()
-        at = now - max(0.0, age)
-        evidence = Evidence(Polarity(polarity), Source(source), at, detail, seconds, failed)
+        made = now - max(0.0, age) if at is None else min(at, now)
+        evidence = Evidence(Polarity(polarity), Source(source), made, detail, seconds, failed)
         with slot.mutex:
             slot.draw = self._draw()
             self._keep(slot, slot.machine.observe(evidence, now), now)

@@ -202,7 +202,7 @@ class Prober:
             polarity is Polarity.POSITIVE and seconds > bound
         ):  # this process, its loop, or the machine stood still meanwhile
             polarity, detail = Polarity.ABSENT, f"an answer after {seconds:.3g} s, later than {bound:g} s"
-        self._tell(Report(name, polarity, detail, seconds))
+        self._tell(Report(name, polarity, detail, seconds), started)
 
     async def _answer(self, name: str) -> tuple[Polarity, str]:
         bound = self._board.dependency(name).probe_timeout
@@ -244,8 +244,8 @@ class Prober:
             self._hanging[name] = task
         task.add_done_callback(_retrieve)
 
-    def _tell(self, report: Report) -> None:
-        self._observe(report, report.seconds)
+    def _tell(self, report: Report, started: float) -> None:
+        self._observe(report, at=started)
         if self._lease is not None and self._holds(self._lease):
             self._lease.publish(report)
 
@@ -256,11 +256,11 @@ class Prober:
         for found in self._lease.news():
             self._news_at = self._clock.monotonic()
             if found.report.name in self._probes:
-                self._observe(found.report, found.age)
+                self._observe(found.report, age=found.age)
 
-    def _observe(self, report: Report, age: float) -> None:
+    def _observe(self, report: Report, *, age: float = 0.0, at: float | None = None) -> None:
         self._board.observe(
-            report.name, report.polarity, Source.PROBE, detail=report.detail, seconds=report.seconds, age=age
+            report.name, report.polarity, Source.PROBE, detail=report.detail, seconds=report.seconds, age=age, at=at
         )
 
     async def _end(self) -> None:

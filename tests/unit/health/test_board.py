@@ -136,6 +136,17 @@ def test_an_observation_is_as_old_as_it_says() -> None:
     assert board.dependency("redis").freshness == 30.0
 
 
+def test_an_observation_is_dated_by_when_it_was_made() -> None:
+    """A process that stands still between the question and the telling makes nothing younger, and nothing is newer."""
+    board, clock = _board()
+    asked = board.now()
+    clock.advance(5.0)
+    board.observe("redis", "positive", "probe", at=asked)
+    assert board.standing("redis").age == 5.0
+    board.observe("redis", "positive", "probe", at=board.now() + 9.0)
+    assert board.standing("redis").age == 0.0
+
+
 def test_who_listens_twice_leaves_twice() -> None:
     """Leaving takes one subscription, not all of the same listener."""
     board, _ = _board()

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -216,6 +217,31 @@ def test_an_answer_is_as_old_as_the_question() -> None:
         task = asyncio.create_task(prober.run())
         await clock.sleep_async(1.75)
         assert board.standing("redis").age == pytest.approx(1.75)
+        await _stop(prober, task)
+
+    _simulate(main)
+
+
+def test_a_standstill_before_the_board_hears_makes_no_answer_younger() -> None:
+    """The machine may stand still between the last look at the clock and the telling: the question stays as old."""
+
+    class Standing(HealthBoard):
+        __slots__ = ()
+
+        def observe(self, *told: Any, **more: Any) -> None:
+            virtual = self.clock
+            assert isinstance(virtual, VirtualClock)
+            virtual.advance(0.5)
+            super().observe(*told, **more)
+
+    async def main(clock: SimulatedClock) -> None:
+        board, remote = Standing([Dependency("redis", kind="redis", jitter=0.0)], clock=clock), Remote(clock)
+        prober = Prober(board, {"redis": remote.probe})
+        task = asyncio.create_task(prober.run())
+        await clock.sleep_async(5.0)
+        age = board.standing("redis").age
+        assert age is not None
+        assert age >= clock.monotonic() - max(remote.asked)
         await _stop(prober, task)
 
     _simulate(main)

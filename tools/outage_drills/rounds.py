@@ -33,6 +33,7 @@ SLACK_SECONDS = 20.0
 WELL_SECONDS_MAX = 15.0
 _TRY_SECONDS = 0.1
 _LOOK_SECONDS = 0.02
+_CANCELS_MAX = 30
 _OPTIONS = Dependency(
     "any",
     kind="function",
@@ -171,10 +172,20 @@ class Rounds:
 
 
 async def _ended(tasks: Sequence[asyncio.Future[None]], *, keep: asyncio.Future[None]) -> None:
-    """Cancel all but the one to keep, wait for all, and raise what went wrong in them."""
-    for task in tasks:
-        if task is not keep:
+    """Cancel all but the one to keep, wait for all, and raise what went wrong in them.
+
+    A client may lose a cancellation that comes while it gives up on an answer, so it comes again. Raises `TimeoutError`
+    when one does not end.
+    """
+    left = set(tasks)
+    for _ in range(_CANCELS_MAX):
+        for task in left - {keep}:
             task.cancel()
+        _, left = await asyncio.wait(left, timeout=1.0)
+        if not left:
+            break
+    else:
+        raise TimeoutError(f"{len(left)} of {len(tasks)} tasks do not end")
     for ended in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(ended, Exception):
             raise ended

@@ -9,8 +9,7 @@ import pytest
 
 from switchgear.assembly.gear import Switchgear
 from switchgear.control.health import Health
-from switchgear.control.intent_views import IntentView
-from switchgear.control.intents import Intents
+from switchgear.control.intents import Intents, Seen
 from switchgear.control.self_test import LET_THROUGH
 from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError
@@ -113,10 +112,10 @@ async def test_rest_that_goes_round_the_gates_is_not_ready(
 ) -> None:
     """Break the way from REST to the gates on purpose: Python was proven, REST is found, and stays out of service."""
     acme = gear.acting_as(tenant="acme", account="main", actor="test")
-    done = (await acme.submit("crm.read", {"contact_id": "7"})).view
+    intent = await gear.engine.intent("acme", (await acme.submit("crm.read", {"contact_id": "7"})).id)
 
-    async def accepted(*_: object, **__: object) -> IntentView:
-        return done
+    async def accepted(intents: Intents, principal: Principal, **_: object) -> Seen:
+        return Seen(intent, intents._view, principal)  # noqa: SLF001 - what the use case itself answers with
 
     monkeypatch.setattr(Intents, "submit", accepted)
     anybody = client(None)

@@ -6,6 +6,7 @@ One engine owns a store, so it probes without a lease. What may not live here: a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypedDict, TypeVar
 
 from switchgear.assembly.guards import GuardPool
@@ -48,9 +49,15 @@ class DependencyOptions(TypedDict, total=False):
 class DependencyKeeping:
     """The dependencies of one gear: what calls through their guards say, and what probes find."""
 
-    def __init__(self, board: HealthBoard, modes: Modes, guards: GuardPool) -> None:
-        """Watch every guard of a dependency that `board` knows, and will know."""
+    def __init__(
+        self, board: HealthBoard, modes: Modes, guards: GuardPool, *, destructive_successes: Callable[[str], int]
+    ) -> None:
+        """Watch every guard of a dependency that `board` knows, and will know.
+
+        `destructive_successes` returns how many of the successes of a dependency are no evidence; see `TrafficWatch`.
+        """
         self._board, self._modes = board, modes
+        self._destructive_successes = destructive_successes
         self._prober = Prober(board)
         self._guards: dict[str, Guard] = {}
         self._watches: dict[str, TrafficWatch] = {}
@@ -104,7 +111,8 @@ class DependencyKeeping:
         """Watch the traffic of a dependency that is declared and has a guard; once is enough."""
         guard = self._guards.get(name)
         if guard is not None and name in self._board.names and name not in self._watches:
-            watch = self._watches[name] = TrafficWatch(self._board, guard)
+            destructive = partial(self._destructive_successes, name)
+            watch = self._watches[name] = TrafficWatch(self._board, guard, destructive_successes=destructive)
             self._prober.watch(watch)
 
 

@@ -143,6 +143,56 @@ async def test_law_5_what_destroys_is_no_witness_of_what_it_requires(gear: Switc
     assert removed[-1] - down_at <= 11.0
 
 
+async def test_law_5_without_a_probe_it_needs_calls_of_others(gear: Switchgear, clock: VirtualClock) -> None:
+    """What destroys cannot keep alive what another call once said: when that has gone stale, it is held."""
+    gear.dependency(Dependency("redis", kind="redis", freshness=20.0))
+    removed = list[float]()
+
+    @gear.tool("sessions.count", effect="read_only", requires=("redis",))
+    async def count(_call: Call) -> int:
+        return 1
+
+    @gear.tool("sessions.purge", effect="natural", requires=("redis",), destructive=True)
+    async def purge(_call: Call) -> None:
+        removed.append(clock.monotonic())
+
+    acme = gear.acting_as(tenant="acme", account="main", actor="service:janitor")
+    for _ in range(4):
+        await acme.submit("sessions.count")
+        await clock.elapse(1.5)
+    counted_at = clock.monotonic()
+    for second in range(40):
+        await acme.submit("sessions.purge", key=f"purge-{second}")
+        await clock.elapse(1.0)
+    assert removed
+    assert removed[-1] - counted_at <= 20.0
+    assert gear.health.standing("redis").state == "unknown"
+
+
+async def test_what_destroys_is_a_witness_against_what_it_requires(gear: Switchgear, clock: VirtualClock) -> None:
+    """Its successes say nothing, its failures all: only what vouches needs a witness."""
+    gear.dependency(Dependency("redis", kind="redis", down_after=1))
+    broken = list[bool]()
+
+    @gear.tool("sessions.count", effect="read_only", requires=("redis",))
+    async def count(_call: Call) -> int:
+        return 1
+
+    @gear.tool("sessions.purge", effect="opaque", requires=("redis",), destructive=True, attempts=1)
+    async def purge(_call: Call) -> None:
+        if broken:
+            raise ConnectionResetError
+
+    acme = gear.acting_as(tenant="acme", account="main", actor="service:janitor")
+    for _ in range(4):
+        await acme.submit("sessions.count")
+        await clock.elapse(1.5)
+    broken.append(True)
+    await acme.submit("sessions.purge", key="broken")
+    await clock.elapse(1.5)
+    assert gear.health.standing("redis").state == "unhealthy"
+
+
 async def test_a_breaker_that_opens_makes_it_unhealthy_at_once(gear: Switchgear, clock: VirtualClock) -> None:
     """Green probes do not clear failing traffic."""
     crm = Remote()

@@ -122,9 +122,7 @@ class Switchgear:
         self._restores = RestoreKeeper(RestoreBook(), store, **recording)
         self._begun = False
         self.destruction = Destruction(self.health, self._kill_switching.gate, clock=clock)
-        self._dependencies = DependencyKeeping(
-            self.health, self.modes, self.guards, destructive_successes=self.destruction.successes
-        )
+        self._dependencies = DependencyKeeping(self.health, self.modes, self.guards, self.destruction)
         self.engine = self._engine(rng)
         self.engine.run_beside(self._contracts.run)
         self._dependencies.join(self.engine, self._transitions)
@@ -228,8 +226,6 @@ class Switchgear:
         self._contracts.book.register(tool.name, tool.contract, tool.version)
         for dependency in tool.requires:
             self.guards.of(dependency)
-        if tool.destructive:
-            self._dependencies.rely_on(tool.requires)
         if (places := self.guards.places_of(tool.dependency)) is not None:
             self.engine.queue.set_places(tool.dependency, places)
 

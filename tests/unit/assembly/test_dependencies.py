@@ -169,6 +169,25 @@ async def test_law_5_without_a_probe_it_needs_calls_of_others(gear: Switchgear, 
     assert gear.health.standing("redis").state == "unknown"
 
 
+async def test_law_5_a_gear_relies_on_probes_also_for_destructive_functions(
+    gear: Switchgear, clock: VirtualClock
+) -> None:
+    """A function marked destructive in its process rests on the gear's dependencies as a tool does."""
+    PROCESS.register("tests.relied_on.delete", ("relied_on",), "tests")
+    remote = Remote()
+    gear.dependency(Dependency("relied_on", kind="redis"), probe=remote.probe)
+
+    @gear.tool("relied_on.count", effect="read_only")
+    async def count(_call: Call) -> int:
+        return 1
+
+    acme = gear.acting_as(tenant="acme", account="main", actor="service:janitor")
+    for _ in range(40):
+        await acme.submit("relied_on.count")
+        await clock.elapse(1.5)
+    assert remote.asked >= 5
+
+
 async def test_what_destroys_is_a_witness_against_what_it_requires(gear: Switchgear, clock: VirtualClock) -> None:
     """Its successes say nothing, its failures all: only what vouches needs a witness."""
     gear.dependency(Dependency("redis", kind="redis", down_after=1))

@@ -21,6 +21,7 @@ from switchgear.core.errors import DestructiveBlocked, Rejected
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Refused, Result, Tool, Uncertain
 from switchgear.execution.decide import Unsent
+from switchgear.execution.held_log import HeldLog
 from switchgear.execution.intent import Intent
 from switchgear.execution.transitions import State
 from switchgear.gates.destructive.force import Force
@@ -109,6 +110,7 @@ class Destruction:
         self._stops = stops
         self._clock = clock
         self._successes: Counter[str] = Counter()
+        self._log = HeldLog(clock)
 
     def register(self, tool: Tool) -> None:
         """List a tool, if it is destructive. Raises `OptionError` when there are too many."""
@@ -116,7 +118,7 @@ class Destruction:
             self.inventory.register(tool.name, tool.requires, f"tool:{tool.name}")
 
     def note(self, intent: Intent) -> None:
-        """Count what became of an intent that has durably changed."""
+        """Count what became of an intent that has durably changed, and log that it is held."""
         operation = self.inventory.known.get(intent.tool)
         if operation is None:
             return
@@ -125,6 +127,7 @@ class Destruction:
         elif intent.state is State.HELD and intent.code == Code.DESTRUCTIVE_BLOCKED:
             operation.blocked += 1
             operation.last_blocked = _blocked(intent)
+            self._log.note(intent, operation.last_blocked)
 
     def note_result(self, dependency: str, result: Result) -> None:
         """Count what an attempt came to, before the guard of `dependency` does, which it went through."""

@@ -13,6 +13,7 @@ from switchgear.core.scope import PLATFORM_TENANT, Principal
 from switchgear.execution.contract import Call
 from switchgear.health import Dependency
 from switchgear.health.inventory import PROCESS
+from switchgear.health.prober import Prober
 from switchgear.ledger.events import Recorded, read
 from switchgear.testing import VirtualClock
 
@@ -169,23 +170,39 @@ async def test_law_5_without_a_probe_it_needs_calls_of_others(gear: Switchgear, 
     assert gear.health.standing("redis").state == "unknown"
 
 
-async def test_law_5_a_gear_relies_on_probes_also_for_destructive_functions(
-    gear: Switchgear, clock: VirtualClock
+@pytest.mark.parametrize("what", ["function", "tool", "nothing"])
+async def test_law_5_calls_of_others_spare_no_probe_of_what_destruction_rests_on(
+    gear: Switchgear, clock: VirtualClock, what: str
 ) -> None:
-    """A function marked destructive in its process rests on the gear's dependencies as a tool does."""
-    PROCESS.register("tests.relied_on.delete", ("relied_on",), "tests")
-    remote = Remote()
-    gear.dependency(Dependency("relied_on", kind="redis"), probe=remote.probe)
+    """A tool, or a function marked destructive in this process: a gear knows by itself what either rests on."""
+    name, remote = f"under_{what}", Remote()
+    gear.dependency(Dependency(name, kind="redis"), probe=remote.probe)
+    if what == "function":
+        PROCESS.register("tests.relied_on.delete", (name,), "tests")
 
-    @gear.tool("relied_on.count", effect="read_only")
+    @gear.tool(f"{name}.purge", destructive=what == "tool")
+    async def purge(_call: Call) -> None:
+        pass
+
+    @gear.tool(f"{name}.count", effect="read_only")
     async def count(_call: Call) -> int:
         return 1
 
     acme = gear.acting_as(tenant="acme", account="main", actor="service:janitor")
     for _ in range(40):
-        await acme.submit("relied_on.count")
+        await acme.submit(f"{name}.count")
         await clock.elapse(1.5)
-    assert remote.asked >= 5
+    assert (remote.asked >= 5) is (what != "nothing")
+
+
+async def test_a_gear_that_has_ended_hears_of_no_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The inventory of a process outlives its gears and keeps none of them."""
+    async with Switchgear.open(store="memory://"):
+        pass
+    told = list[str]()
+    monkeypatch.setattr(Prober, "rely_on", lambda _prober, name: told.append(name))
+    PROCESS.register("tests.ended.delete", ("ended",), "tests")
+    assert told == []
 
 
 async def test_what_destroys_is_a_witness_against_what_it_requires(gear: Switchgear, clock: VirtualClock) -> None:
@@ -210,6 +227,10 @@ async def test_what_destroys_is_a_witness_against_what_it_requires(gear: Switchg
     await acme.submit("sessions.purge", key="broken")
     await clock.elapse(1.5)
     assert gear.health.standing("redis").state == "unhealthy"
+    for _ in range(2):  # as many as it takes: a failure takes no success of others away
+        await acme.submit("sessions.count")
+        await clock.elapse(1.5)
+    assert gear.health.standing("redis").state == "healthy"
 
 
 async def test_a_breaker_that_opens_makes_it_unhealthy_at_once(gear: Switchgear, clock: VirtualClock) -> None:

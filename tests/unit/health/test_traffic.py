@@ -88,6 +88,20 @@ def test_law_5_successes_of_what_destroys_are_no_evidence(
     assert scene.state is state
 
 
+def test_law_5_what_was_noted_too_early_is_no_evidence_later() -> None:
+    """A look between the note of a destructive success and its count by the guard does not make it one of others."""
+    scene, destructive = Scene(), [0]
+    scene.watch.close()
+    scene.watch = TrafficWatch(scene.board, scene.guard, destructive_successes=lambda: destructive[0])
+    scene.calls("+")
+    destructive[0] += 1
+    scene.calls("")
+    scene.calls("+")
+    early = scene.state
+    scene.calls("+")
+    assert (early, scene.state) == (Health.RECOVERING, Health.HEALTHY)
+
+
 def test_failures_beside_successes_of_what_destroys_are_wrong_answers() -> None:
     """Nothing else succeeded meanwhile, so nothing speaks for the dependency."""
     scene = Scene()

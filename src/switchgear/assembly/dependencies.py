@@ -5,7 +5,8 @@ One engine owns a store, so it probes without a lease. What may not live here: a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypedDict, TypeVar
 
 from switchgear.assembly.guards import GuardPool
@@ -13,10 +14,12 @@ from switchgear.assembly.transitions import TransitionLog
 from switchgear.control.dependencies import DependencyView, DestructiveView
 from switchgear.control.use_cases import Control
 from switchgear.core.scope import Principal
+from switchgear.execution.destruction import Destruction
 from switchgear.execution.engine import Engine
 from switchgear.guard import Guard
 from switchgear.health.board import HealthBoard
 from switchgear.health.dependency import Dependency
+from switchgear.health.inventory import PROCESS, Operation
 from switchgear.health.modes import Modes
 from switchgear.health.probe import Probe
 from switchgear.health.prober import Prober
@@ -48,13 +51,17 @@ class DependencyOptions(TypedDict, total=False):
 class DependencyKeeping:
     """The dependencies of one gear: what calls through their guards say, and what probes find."""
 
-    def __init__(self, board: HealthBoard, modes: Modes, guards: GuardPool) -> None:
-        """Watch every guard of a dependency that `board` knows, and will know."""
-        self._board, self._modes = board, modes
+    def __init__(self, board: HealthBoard, modes: Modes, guards: GuardPool, destruction: Destruction) -> None:
+        """Watch every guard of a dependency that `board` knows, and will know.
+
+        What destroys, tools of `destruction` and functions of this process, vouches for nothing that it requires.
+        """
+        self._board, self._modes, self._destruction = board, modes, destruction
         self._prober = Prober(board)
         self._guards: dict[str, Guard] = {}
         self._watches: dict[str, TrafficWatch] = {}
         guards.watch(self._note_guard)
+        self._endings = [inventory.watch(self._rely_on) for inventory in (PROCESS, destruction.inventory)]
 
     def declare(self, dependency: Dependency, probe: Probe | None) -> None:
         """Know a dependency from now on, by `probe` and by calls. Raises `OptionError` for another of its name."""
@@ -62,11 +69,6 @@ class DependencyKeeping:
         if probe is not None:
             self._prober.add(dependency.name, probe)
         self._watch(dependency.name)
-
-    def rely_on(self, names: Iterable[str]) -> None:
-        """Probe `names` regularly, whatever calls say: what destroys is no witness of what it requires."""
-        for name in names:
-            self._prober.rely_on(name)
 
     def decorator(self, dependency: Dependency) -> Callable[[F], F]:
         """Return the decorator of a function that probes `dependency`."""
@@ -93,8 +95,15 @@ class DependencyKeeping:
         """End the pollers, and watch no more."""
         self._modes.close()
         self._prober.close()
+        for end in self._endings:
+            end()
         for watch in self._watches.values():
             watch.close()
+
+    def _rely_on(self, operation: Operation) -> None:
+        """Probe what an operation requires regularly, whatever calls say."""
+        for name in operation.requires:
+            self._prober.rely_on(name)
 
     def _note_guard(self, guard: Guard) -> None:
         self._guards[guard.name] = guard
@@ -104,7 +113,8 @@ class DependencyKeeping:
         """Watch the traffic of a dependency that is declared and has a guard; once is enough."""
         guard = self._guards.get(name)
         if guard is not None and name in self._board.names and name not in self._watches:
-            watch = self._watches[name] = TrafficWatch(self._board, guard)
+            destructive = partial(self._destruction.successes, name)
+            watch = self._watches[name] = TrafficWatch(self._board, guard, destructive_successes=destructive)
             self._prober.watch(watch)
 
 

@@ -115,7 +115,6 @@ class Switchgear:
         """Where every declared dependency stands."""
         self.modes = Modes(self.health, random=rng)
         """Pollers and background loops that follow the dependencies."""
-        self._dependencies = DependencyKeeping(self.health, self.modes, self.guards)
         self._budget_book = BudgetBook()
         self._budget_keeper = BudgetKeeper(configuration.budgets, self._budget_book, store=store, **recording)
         self._kill_switching = KillSwitching(configuration.kill_switches, store, configuration.store.url, **recording)
@@ -123,6 +122,7 @@ class Switchgear:
         self._restores = RestoreKeeper(RestoreBook(), store, **recording)
         self._begun = False
         self.destruction = Destruction(self.health, self._kill_switching.gate, clock=clock)
+        self._dependencies = DependencyKeeping(self.health, self.modes, self.guards, self.destruction)
         self.engine = self._engine(rng)
         self.engine.run_beside(self._contracts.run)
         self._dependencies.join(self.engine, self._transitions)
@@ -226,8 +226,6 @@ class Switchgear:
         self._contracts.book.register(tool.name, tool.contract, tool.version)
         for dependency in tool.requires:
             self.guards.of(dependency)
-        if tool.destructive:
-            self._dependencies.rely_on(tool.requires)
         if (places := self.guards.places_of(tool.dependency)) is not None:
             self.engine.queue.set_places(tool.dependency, places)
 

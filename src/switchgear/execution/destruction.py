@@ -7,6 +7,7 @@ a dependency vouches (`gates.destructive`), and who may force (`forcing`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,8 +18,10 @@ from msgspec import structs
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import DestructiveBlocked, Rejected
+from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Refused, Result, Tool, Uncertain
 from switchgear.execution.decide import Unsent
+from switchgear.execution.held_log import HeldLog
 from switchgear.execution.intent import Intent
 from switchgear.execution.transitions import State
 from switchgear.gates.destructive.force import Force
@@ -106,6 +109,8 @@ class Destruction:
         self._standings = standings
         self._stops = stops
         self._clock = clock
+        self._successes: Counter[str] = Counter()
+        self._log = HeldLog(clock)
 
     def register(self, tool: Tool) -> None:
         """List a tool, if it is destructive. Raises `OptionError` when there are too many."""
@@ -113,7 +118,7 @@ class Destruction:
             self.inventory.register(tool.name, tool.requires, f"tool:{tool.name}")
 
     def note(self, intent: Intent) -> None:
-        """Count what became of an intent that has durably changed."""
+        """Count what became of an intent that has durably changed, and log that it is held."""
         operation = self.inventory.known.get(intent.tool)
         if operation is None:
             return
@@ -122,6 +127,19 @@ class Destruction:
         elif intent.state is State.HELD and intent.code == Code.DESTRUCTIVE_BLOCKED:
             operation.blocked += 1
             operation.last_blocked = _blocked(intent)
+            self._log.note(intent, operation.last_blocked)
+
+    def note_result(self, dependency: str, result: Result) -> None:
+        """Count what an attempt came to, before the guard of `dependency` does, which it went through."""
+        if result.verdict is Verdict.SUCCESS:
+            self._successes[dependency] += 1
+
+    def successes(self, dependency: str) -> int:
+        """Return how many successes that the guard of `dependency` has counted were of destructive tools.
+
+        They are no evidence that it is well: such a tool may succeed without what it requires.
+        """
+        return self._successes[dependency]
 
     def refusal(self, request: GateRequest) -> Rejected | None:
         """Return what stands in the way of an attempt that is on record and has not left; None when it may leave."""

@@ -414,6 +414,8 @@ class Kernel:
             if ended.unsent:
                 permits.refund()
                 return None
+            if allowed is not None and self._destruction is not None:
+                self._destruction.note_result(guard.name, ended.result)
             permits.settle(ended, impatient=left < limit and deadline.remaining() <= 0)
         finally:
             permits.ignore()  # of no effect once they are settled: only an attempt that was torn off is not

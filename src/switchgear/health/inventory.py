@@ -5,7 +5,7 @@ Decorated functions are in it from their import on, blocks from their first use.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from switchgear.core.codes import Code
@@ -74,15 +74,37 @@ class Operation:
         return OperationRecord(self.name, self.requires, self.where, self.passed, self.blocked, self.last_blocked)
 
 
+Listener = Callable[[Operation], object]
+
+
 class Inventory:
     """Operations by name; at most `OPERATIONS_MAX`. `known` is for reading only."""
 
-    __slots__ = ("_mutex", "known")
+    __slots__ = ("_listeners", "_mutex", "known")
 
     def __init__(self) -> None:
         """Start empty."""
         self.known: dict[str, Operation] = {}
         self._mutex = new_mutex()
+        self._listeners: tuple[tuple[Listener], ...] = ()
+
+    def watch(self, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` of every operation, those there are and each that comes. Return the function that ends it.
+
+        It is told in the thread that registers, outside the lock, perhaps twice of one. It must neither wait nor raise.
+        """
+        entry = (listener,)  # one object for each subscription, also of the same listener
+        with self._mutex:
+            self._listeners = (*self._listeners, entry)
+            known = tuple(self.known.values())
+        for operation in known:
+            listener(operation)
+
+        def end() -> None:
+            with self._mutex:
+                self._listeners = tuple(kept for kept in self._listeners if kept is not entry)
+
+        return end
 
     def register(self, name: str, requires: Sequence[str], where: str) -> Operation:
         """Return the operation of that name, which is made when it is new.
@@ -93,10 +115,14 @@ class Inventory:
         needed = checked_requires(requires)
         if not name or not isinstance(name, str):
             raise OptionError(f"a destructive operation has a name, such as 'sessions.delete', not {name!r}")
+        listeners: tuple[tuple[Listener], ...] = ()
         with self._mutex:
             known = self.known.get(name)
             if known is None:
                 known = self.known[name] = self._made(name, needed, where)
+                listeners = self._listeners
+        for entry in listeners:
+            entry[0](known)
         if known.requires != needed:
             raise OptionError(
                 f"{name} requires {known.requires} at {known.where}, and {needed} at {where}; write the same in both "

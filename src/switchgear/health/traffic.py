@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from switchgear.guard.guard import Guard
 from switchgear.guard.meter import Event, Statistics
 from switchgear.guard.mutexes import new_mutex
 from switchgear.health.board import HealthBoard
 from switchgear.health.evidence import Polarity, Source
 from switchgear.health.schedule import BreakerView
+
+
+def _none() -> int:
+    return 0
 
 
 class TrafficWatch:
@@ -18,15 +24,38 @@ class TrafficWatch:
     calls say nothing. A breaker that opens has judged many calls, so the dependency is unhealthy at once, and as long
     as the cooldown lasts. Keys count together; it is the guard's own breaker that is watched, and that drives probes.
 
+    What destroys does not vouch for what it requires: it may succeed without it. `destructive_successes` returns how
+    many of the guard's successes were of such calls, each counted there before the guard counts it; default: none were.
+    They say nothing. Their failures are failures like all others.
+
     Raises `OptionError` when the board knows no such dependency.
     """
 
-    __slots__ = ("_board", "_failures", "_guard", "_looked_at", "_mutex", "_name", "_stop", "_successes", "_timeouts")
+    __slots__ = (
+        "_board",
+        "_destructive_successes",
+        "_failures",
+        "_guard",
+        "_looked_at",
+        "_mutex",
+        "_name",
+        "_stop",
+        "_successes",
+        "_timeouts",
+    )
 
-    def __init__(self, board: HealthBoard, guard: Guard, *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        board: HealthBoard,
+        guard: Guard,
+        *,
+        name: str | None = None,
+        destructive_successes: Callable[[], int] = _none,
+    ) -> None:
         """Begin to watch: what ended before says nothing."""
         self._board, self._guard = board, guard
         self._name = guard.name if name is None else name
+        self._destructive_successes = destructive_successes
         self._mutex = new_mutex()
         self._successes = self._failures = self._timeouts = 0
         self._looked_at = board.now()
@@ -72,17 +101,18 @@ class TrafficWatch:
             self._observe(Polarity.NEGATIVE, "the breaker opened")
 
     def _take(self, statistics: Statistics, now: float) -> tuple[int, int, int]:
-        """Return successes, failures and timeouts since the last time, and remember this one, begun at `now`."""
+        """Return successes, failures and timeouts since the last time, and remember this one, begun at `now`.
+
+        Successes of what destroys are asked for after all were counted, so those that end in between make fewer, and
+        what was noted too early is made up for by a later look: the sum of what counts never falls.
+        """
+        successes = max(self._successes, statistics.successes - self._destructive_successes())
         news = (
-            max(0, statistics.successes - self._successes),
+            successes - self._successes,
             max(0, statistics.failures - self._failures),
             max(0, statistics.timeouts - self._timeouts),
         )
-        self._successes, self._failures, self._timeouts = (
-            statistics.successes,
-            statistics.failures,
-            statistics.timeouts,
-        )
+        self._successes, self._failures, self._timeouts = successes, statistics.failures, statistics.timeouts
         self._looked_at = now
         return news
 

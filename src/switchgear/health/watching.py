@@ -15,6 +15,7 @@ from switchgear.core.errors import OptionError
 from switchgear.guard.guard import Guard
 from switchgear.health.board import HealthBoard
 from switchgear.health.dependency import Dependency
+from switchgear.health.inventory import PROCESS, Inventory, Operation
 from switchgear.health.modes import Modes
 from switchgear.health.probe import Probe
 from switchgear.health.prober import Prober
@@ -26,16 +27,24 @@ class HealthWatch:
     """Watches the dependencies of a program while it is entered, with ``async with`` or ``with``. Once only.
 
     lease          makes one of several processes the prober; default: this one probes. See `Prober`.
+    inventory      where destructive operations are listed; default: that of the process. See `DestructiveGate`.
     clock, random  time and randomness, to be replaced in tests.
+
+    What a listed operation requires is probed regularly, also while calls succeed; see `Prober.rely_on`.
 
     What it is made of is there to be used: `board`, `modes` and `prober`. At its end the pollers end, and nothing is
     probed any more; what is known grows old.
     """
 
-    __slots__ = ("_closing", "_entered", "_task", "board", "modes", "prober")
+    __slots__ = ("_closing", "_entered", "_inventory", "_task", "board", "modes", "prober")
 
     def __init__(
-        self, *, lease: Lease | None = None, clock: Clock = SYSTEM_CLOCK, random: randomness.Random | None = None
+        self,
+        *,
+        lease: Lease | None = None,
+        inventory: Inventory = PROCESS,
+        clock: Clock = SYSTEM_CLOCK,
+        random: randomness.Random | None = None,
     ) -> None:
         """Start without dependencies."""
         self.board = HealthBoard(clock=clock, random=random)
@@ -43,6 +52,7 @@ class HealthWatch:
         self.prober = Prober(self.board, lease=lease)
         self._closing: list[Callable[[], None]] = [self.modes.close]
         self._entered = False
+        self._inventory = inventory
         self._task: asyncio.Task[None] | None = None
 
     def dependency(self, dependency: Dependency, *, guard: Guard | None = None, probe: Probe | None = None) -> None:
@@ -98,3 +108,9 @@ class HealthWatch:
         if self._entered:
             raise OptionError("this watch was entered before, and can be once only; make another one")
         self._entered = True
+        self._closing.append(self._inventory.watch(self._rely_on))
+
+    def _rely_on(self, operation: Operation) -> None:
+        """Let no calls vouch alone for what a destructive operation requires."""
+        for name in operation.requires:
+            self.prober.rely_on(name)

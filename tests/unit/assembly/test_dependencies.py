@@ -13,6 +13,7 @@ from switchgear.core.scope import PLATFORM_TENANT, Principal
 from switchgear.execution.contract import Call
 from switchgear.health import Dependency
 from switchgear.health.inventory import PROCESS
+from switchgear.health.prober import Prober
 from switchgear.ledger.events import Recorded, read
 from switchgear.testing import VirtualClock
 
@@ -141,6 +142,95 @@ async def test_law_5_what_destroys_is_no_witness_of_what_it_requires(gear: Switc
         await acme.submit("sessions.purge", key=f"down-{second}")
         await clock.elapse(1.0)
     assert removed[-1] - down_at <= 11.0
+
+
+async def test_law_5_without_a_probe_it_needs_calls_of_others(gear: Switchgear, clock: VirtualClock) -> None:
+    """What destroys cannot keep alive what another call once said: when that has gone stale, it is held."""
+    gear.dependency(Dependency("redis", kind="redis", freshness=20.0))
+    removed = list[float]()
+
+    @gear.tool("sessions.count", effect="read_only", requires=("redis",))
+    async def count(_call: Call) -> int:
+        return 1
+
+    @gear.tool("sessions.purge", effect="natural", requires=("redis",), destructive=True)
+    async def purge(_call: Call) -> None:
+        removed.append(clock.monotonic())
+
+    acme = gear.acting_as(tenant="acme", account="main", actor="service:janitor")
+    for _ in range(4):
+        await acme.submit("sessions.count")
+        await clock.elapse(1.5)
+    counted_at = clock.monotonic()
+    for second in range(40):
+        await acme.submit("sessions.purge", key=f"purge-{second}")
+        await clock.elapse(1.0)
+    assert removed
+    assert removed[-1] - counted_at <= 20.0
+    assert gear.health.standing("redis").state == "unknown"
+
+
+@pytest.mark.parametrize("what", ["function", "tool", "nothing"])
+async def test_law_5_calls_of_others_spare_no_probe_of_what_destruction_rests_on(
+    gear: Switchgear, clock: VirtualClock, what: str
+) -> None:
+    """A tool, or a function marked destructive in this process: a gear knows by itself what either rests on."""
+    name, remote = f"under_{what}", Remote()
+    gear.dependency(Dependency(name, kind="redis"), probe=remote.probe)
+    if what == "function":
+        PROCESS.register("tests.relied_on.delete", (name,), "tests")
+
+    @gear.tool(f"{name}.purge", destructive=what == "tool")
+    async def purge(_call: Call) -> None:
+        pass
+
+    @gear.tool(f"{name}.count", effect="read_only")
+    async def count(_call: Call) -> int:
+        return 1
+
+    acme = gear.acting_as(tenant="acme", account="main", actor="service:janitor")
+    for _ in range(40):
+        await acme.submit(f"{name}.count")
+        await clock.elapse(1.5)
+    assert (remote.asked >= 5) is (what != "nothing")
+
+
+async def test_a_gear_that_has_ended_hears_of_no_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The inventory of a process outlives its gears and keeps none of them."""
+    async with Switchgear.open(store="memory://"):
+        pass
+    told = list[str]()
+    monkeypatch.setattr(Prober, "rely_on", lambda _prober, name: told.append(name))
+    PROCESS.register("tests.ended.delete", ("ended",), "tests")
+    assert told == []
+
+
+async def test_what_destroys_is_a_witness_against_what_it_requires(gear: Switchgear, clock: VirtualClock) -> None:
+    """Its successes say nothing, its failures all: only what vouches needs a witness."""
+    gear.dependency(Dependency("redis", kind="redis", down_after=1))
+    broken = list[bool]()
+
+    @gear.tool("sessions.count", effect="read_only", requires=("redis",))
+    async def count(_call: Call) -> int:
+        return 1
+
+    @gear.tool("sessions.purge", effect="opaque", requires=("redis",), destructive=True, attempts=1)
+    async def purge(_call: Call) -> None:
+        if broken:
+            raise ConnectionResetError
+
+    acme = gear.acting_as(tenant="acme", account="main", actor="service:janitor")
+    for _ in range(4):
+        await acme.submit("sessions.count")
+        await clock.elapse(1.5)
+    broken.append(True)
+    await acme.submit("sessions.purge", key="broken")
+    await clock.elapse(1.5)
+    assert gear.health.standing("redis").state == "unhealthy"
+    for _ in range(2):  # as many as it takes: a failure takes no success of others away
+        await acme.submit("sessions.count")
+        await clock.elapse(1.5)
+    assert gear.health.standing("redis").state == "healthy"
 
 
 async def test_a_breaker_that_opens_makes_it_unhealthy_at_once(gear: Switchgear, clock: VirtualClock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,6 +92,30 @@ async def test_while_it_is_held_the_ledger_does_not_grow() -> None:
         assert await rig.kinds(intent) == ["accepted", "held", "held"]
         assert held.hindrance is not None
         assert held.hindrance.dependency == "api_socket"
+
+
+async def test_the_log_says_that_it_is_held_and_floods_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """One line at most each five seconds for what is held by the same; it counts those that were left out."""
+    async with running(standings=(board := Board({"redis": RED}))) as rig:
+        janitor(rig)
+        with caplog.at_level(logging.INFO, "switchgear.destruction"):
+            first = await rig.submit("sessions.delete", key="0")
+            await after(rig, first)
+            second = await rig.submit("sessions.delete", key="1")
+            await after(rig, second, 1.0)
+            for key in "23":
+                await after(rig, await rig.submit("sessions.delete", key=key), 1.0)
+            for red in ("api_socket", "redis"):
+                board.states = {red: RED}
+                await after(rig, first, 60.0)
+    lines = [record.getMessage() for record in caplog.records if record.name == "switchgear.destruction"]
+    held = "sessions.delete is held: {} is unhealthy; next look in 7.5 s"
+    assert lines == [
+        f"intent {first.id} of acme: {held.format('redis')}",
+        f"intent {second.id} of acme: {held.format('redis')}",
+        f"intent {first.id} of acme: {held.format('api_socket')}",
+        f"intent {first.id} of acme: {held.format('redis')} (2 like this left out)",
+    ]
 
 
 async def test_what_turns_red_while_the_dispatch_is_recorded_stops_it() -> None:

@@ -65,6 +65,57 @@ def test_each_tick_is_one_observation(ticks: list[str], state: Health) -> None:
     assert scene.state is state
 
 
+@pytest.mark.parametrize(
+    ("noted_first", "ticks", "state"),
+    [
+        (True, [3, 3, 3], Health.UNKNOWN),
+        (False, [3, 3, 3], Health.UNKNOWN),
+        (True, [0, 0], Health.HEALTHY),
+    ],
+)
+def test_law_5_successes_of_what_destroys_are_no_evidence(
+    ticks: list[int], state: Health, *, noted_first: bool
+) -> None:
+    """Those of others still are; also one that is noted a look before the guard has counted it never turns into one."""
+    scene, destructive = Scene(), [0]
+    scene.watch.close()
+    scene.watch = TrafficWatch(scene.board, scene.guard, destructive_successes=lambda: destructive[0])
+    for count in ticks:
+        destructive[0] += count
+        if noted_first:
+            scene.calls("")
+        scene.calls("+" * (count or 1))
+    assert scene.state is state
+
+
+def test_law_5_what_was_noted_too_early_is_no_evidence_later() -> None:
+    """A look between the note of a destructive success and its count by the guard does not make it one of others."""
+    scene, destructive = Scene(), [0]
+    scene.watch.close()
+    scene.watch = TrafficWatch(scene.board, scene.guard, destructive_successes=lambda: destructive[0])
+    scene.calls("+")
+    destructive[0] += 1
+    scene.calls("")
+    scene.calls("+")
+    early = scene.state
+    scene.calls("+")
+    assert (early, scene.state) == (Health.RECOVERING, Health.HEALTHY)
+
+
+def test_failures_beside_successes_of_what_destroys_are_wrong_answers() -> None:
+    """Nothing else succeeded meanwhile, so nothing speaks for the dependency."""
+    scene = Scene()
+    scene.watch.close()
+    scene.watch = TrafficWatch(scene.board, scene.guard, destructive_successes=lambda: scene.guard.totals().successes)
+    for _ in range(3):
+        scene.calls("+++-")
+    standing = scene.board.standing("crm")
+    assert (standing.state, standing.reason) == (
+        Health.UNHEALTHY,
+        "traffic: answered wrongly: 1 of 1 calls failed, 0 by timeout",
+    )
+
+
 def test_a_breaker_that_opens_is_heard_at_once() -> None:
     """No tick is needed, and it holds for the cooldown, although nothing is called meanwhile."""
     scene = Scene()

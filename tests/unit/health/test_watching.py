@@ -8,7 +8,7 @@ import pytest
 
 from switchgear import Breaker, Guard
 from switchgear.core.errors import OptionError
-from switchgear.health import Dependency, Health, HealthWatch
+from switchgear.health import Dependency, Health, HealthWatch, Inventory
 from switchgear.testing import SimulatedClock, run_simulated
 
 
@@ -79,6 +79,51 @@ def test_what_ended_the_prober_is_raised(monkeypatch: pytest.MonkeyPatch) -> Non
                 await clock.sleep_async(1.0)
 
     run_simulated(main(), clock=clock)
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["listed before", "listed meanwhile"])
+def test_law_5_what_destroys_is_relied_on_by_itself(*, listed: bool) -> None:
+    """Nobody has to say that a destructive operation rests on a dependency: calls spare its probes no longer."""
+    clock, inventory, redis = SimulatedClock(start=0.0), Inventory(), Guard("redis")
+
+    async def main() -> None:
+        asked = list[float]()
+
+        async def ping() -> str:
+            asked.append(clock.monotonic())
+            return "pong"
+
+        watch = HealthWatch(inventory=inventory, clock=clock)
+        watch.dependency(Dependency("redis", kind="redis"), guard=redis, probe=ping)
+        if listed:
+            inventory.register("sessions.delete", ("redis", "api_socket"), "tests")
+        async with watch:
+            await _calls(redis, clock)
+            before = len(asked)
+            if not listed:
+                assert before <= 3
+                inventory.register("sessions.delete", ("redis", "api_socket"), "tests")
+            await _calls(redis, clock)
+            assert len(asked) - before >= 5
+
+    run_simulated(main(), clock=clock)
+
+
+def test_a_watch_that_has_ended_hears_of_no_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The inventory of a process outlives its watches and keeps none of them."""
+    inventory = Inventory()
+    with HealthWatch(inventory=inventory) as watch:
+        pass
+    told = list[str]()
+    monkeypatch.setattr(watch.prober, "rely_on", told.append)
+    inventory.register("sessions.delete", ("redis",), "tests")
+    assert told == []
+
+
+async def _calls(guard: Guard, clock: SimulatedClock) -> None:
+    for _ in range(60):
+        guard.permit_nowait().succeed()
+        await clock.sleep_async(1.0)
 
 
 def _die(_prober: object) -> float:

@@ -141,7 +141,7 @@ def not_vouched(name: str, standing: Standing) -> Obstacle:
         name,
         str(standing.state),
         standing.retry_after,
-        detail=f"for {shown_seconds(round(standing.since, 3))} s{flapping}{why}",
+        detail=f"for {shown_seconds(round(standing.state_age, 3))} s{flapping}{why}",
     )
 
 

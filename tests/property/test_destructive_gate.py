@@ -29,7 +29,7 @@ class Board:
         said = self.says.get(name, Health.UNKNOWN)
         if isinstance(said, Exception):
             raise said
-        return Standing(name=name, state=said, critical=True, age=None, since=0.0)
+        return Standing(name=name, state=said, critical=True, age=None, state_age=0.0)
 
 
 class GateWalk(RuleBasedStateMachine):

@@ -69,7 +69,7 @@ def _states() -> Iterator[str]:
 
 
 def _vouches(state: Health) -> bool:
-    return Standing(name="", state=state, critical=False, age=0.0, since=0.0).vouches
+    return Standing(name="", state=state, critical=False, age=0.0, state_age=0.0).vouches
 
 
 def _diagram() -> Iterator[str]:

@@ -141,7 +141,7 @@ def _waiting() -> dict[str, Example]:
 def _held() -> dict[str, Example]:
     """Return what keeps its place until something has changed."""
     standing = Standing(
-        name="redis", state=Health.UNHEALTHY, critical=True, age=42.0, since=40.0, reason="timeout", retry_after=5.0
+        name="redis", state=Health.UNHEALTHY, critical=True, age=42.0, state_age=40.0, reason="timeout", retry_after=5.0
     )
     refusals = {
         "destructive-blocked": not_vouched("redis", standing).refusal("sessions.delete", 0),

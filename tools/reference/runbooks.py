@@ -144,7 +144,7 @@ def _obstacle(action: Intent) -> ObstacleView | None:
         policy=found.policy,
         dependency=found.dependency,
         state=found.state,
-        since=None,
+        state_age=None,
         flapping=False,
         retry_after=found.retry_after,
         cause=None,

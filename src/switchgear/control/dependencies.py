@@ -23,14 +23,14 @@ from switchgear.health.standing import Standing, Standings
 class DependencyView:
     """Where a dependency stands. Times are seconds.
 
-    `since` is how long it has been in this state, `retry_after` when it is looked at again, None when nobody knows. The
-    rest is the platform's, None where the caller may not see it: `age` of the youngest right answer (None as well when
-    there never was one), why it stands there, and whether a destructive operation may rest on it now.
+    `state_age` is how long it has been in this state, `retry_after` when it is looked at again, None when nobody knows.
+    The rest is the platform's, None where the caller may not see it: `age` of the youngest right answer (None as well
+    when there never was one), why it stands there, and whether a destructive operation may rest on it now.
     """
 
     name: str
     state: str
-    since: float
+    state_age: float
     retry_after: float | None
     kind: str | None = None
     critical: bool | None = None
@@ -94,8 +94,8 @@ class Dependencies:
     def list(self, principal: Principal) -> Sequence[DependencyView]:
         """Return where every dependency stands, by name.
 
-        State, `since` and `retry_after` are for every tenant; the rest needs ``platform:read``, since it may say what
-        others did.
+        State, `state_age` and `retry_after` are for every tenant; the rest needs ``platform:read``, since it may say
+        what others did.
         """
         principal.require("dependencies:read")
         return [self._view(principal, name) for name in self._known.names]
@@ -124,7 +124,7 @@ class Dependencies:
         standing = self._known.standing(name)
         if "platform:read" not in principal.permissions:
             return DependencyView(
-                name=name, state=str(standing.state), since=standing.since, retry_after=standing.retry_after
+                name=name, state=str(standing.state), state_age=standing.state_age, retry_after=standing.retry_after
             )
         return _whole(standing, str(self._known.dependency(name).kind))
 
@@ -133,7 +133,7 @@ def _whole(standing: Standing, kind: str) -> DependencyView:
     return DependencyView(
         name=standing.name,
         state=str(standing.state),
-        since=standing.since,
+        state_age=standing.state_age,
         retry_after=standing.retry_after,
         kind=kind,
         critical=standing.critical,

@@ -16,8 +16,8 @@ from switchgear.health.report import Component, ComponentKind, Status, health_re
 class HealthCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """One measurement. `time` is when it was made, in RFC 3339.
 
-    Of a dependency, in seconds: the `age` of the youngest right answer, `since` when it stands like this, and when it
-    is looked at again.
+    Of a dependency, in seconds: the `age` of the youngest right answer, `state_age` how long it stands like this, and
+    when it is looked at again.
     """
 
     status: Status
@@ -28,7 +28,7 @@ class HealthCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     observed_unit: str | None = None
     output: str | None = None
     age: float | None = None
-    since: float | None = None
+    state_age: float | None = None
     retry_after: float | None = None
     critical: bool | None = None
     flapping: bool | None = None

@@ -9,7 +9,8 @@ from switchgear.control.ledger_views import EventPage, stream_page
 from switchgear.control.obstacles import obstacle_view
 from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of
 from switchgear.control.permissions import Permissions
-from switchgear.core.errors import Invalid
+from switchgear.control.tools import suggest_tool
+from switchgear.core.errors import Denied, Invalid
 from switchgear.core.outcome import Outcome
 from switchgear.core.scope import Principal
 from switchgear.execution.admission import Submission
@@ -88,7 +89,8 @@ class Intents:
         before `not_before`, seconds since the epoch, or `delay`, seconds from now: before its deadline. `priority` is
         "critical_plus", "critical" (default), "sheddable_plus" or "sheddable": what goes first of this tenant's own.
 
-        Raises a `Rejected` that says why it was refused, `StoreError` when it could not be recorded.
+        Raises a `Rejected` that says why it was refused, `StoreError` when it could not be recorded. Where there is no
+        such tool it names the nearest one, to who may see the tools.
         """
         principal.require("intents:submit")
         if deadline is not None and not 0 < deadline <= LIFETIME_MAX:
@@ -106,7 +108,11 @@ class Intents:
             trace=trace or "",
             correlation=correlation or "",
         )
-        admitted = await self._engine.submit(submission)
+        try:
+            admitted = await self._engine.submit(submission)
+        except Denied as refusal:
+            suggest_tool(refusal, tool, principal, self._engine.registry)
+            raise
         return Seen(admitted.intent, self._view, principal, replayed=admitted.replayed)
 
     async def wait(self, principal: Principal, intent_id: str, seconds: float) -> Seen:

@@ -36,7 +36,7 @@ class CauseView:
 class ObstacleView:
     """What stands in the way of a held intent now. Times are seconds, counted from this moment.
 
-    `since` is how long the dependency has been in `state`, None where no dependency is in the way. `retry_after` is
+    `state_age` is how long the dependency has been in `state`, None where no dependency is in the way. `retry_after` is
     when it is looked at again, None when nobody knows. `cause` is what was last observed of it, None when nothing was.
     """
 
@@ -45,7 +45,7 @@ class ObstacleView:
     policy: str
     dependency: str
     state: str
-    since: float | None
+    state_age: float | None
     flapping: bool
     retry_after: float | None
     cause: CauseView | None
@@ -74,7 +74,7 @@ def _view(refusal: Rejected, standing: Standing | None, principal: Principal) ->
         policy=refusal.policy,
         dependency=refusal.dependency,
         state=refusal.state,
-        since=None if standing is None else standing.since,
+        state_age=None if standing is None else standing.state_age,
         flapping=standing is not None and standing.flapping,
         retry_after=refusal.retry_after,
         cause=None if cause is None else cause_view(cause, whole="platform:read" in principal.permissions),

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from switchgear.control.permissions import Permissions
+from switchgear.core.errors import Denied
 from switchgear.core.scope import Principal
 from switchgear.execution.contract import Tool
 from switchgear.execution.engine import Engine
+from switchgear.execution.registry import Registry
 from switchgear.gates.contracts.book import ContractBook
 from switchgear.gates.contracts.keeper import ContractKeeper
 
@@ -68,6 +70,15 @@ class Tools:
         registered = self._engine.registry.get(name)
         assert registered is not None  # what the book knows is registered
         return tool_view(registered.tool, self._contracts.book)
+
+
+def suggest_tool(refusal: Denied, name: str, principal: Principal, registry: Registry) -> None:
+    """Add to a refusal for a tool that is not there which one was probably meant; nothing to who may not see tools."""
+    if registry.get(name) is not None or "tools:read" not in principal.permissions:
+        return
+    near = registry.nearest(name)
+    if near is not None:
+        refusal.message += f"; did you mean {near}?"
 
 
 def tool_view(tool: Tool, book: ContractBook) -> ToolView:

@@ -329,7 +329,7 @@ FACTS: dict[Code, CodeFacts] = {
         "There is no such thing for this tenant.",
         404,
         ExitCode.NOT_FOUND,
-        "Check the id, and whose token you use.",
+        "Check the id or the name, and whose token you use.",
     ),
     Code.INVALID_ARGUMENT: _reject(
         "The request is not well formed.",

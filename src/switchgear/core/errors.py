@@ -26,6 +26,10 @@ from typing import Any
 
 from switchgear.core.codes import FACTS, Code, Decision
 
+_SECONDS_MIN = 0.000_1
+_WHOLE_FROM = 999.5
+"""Three digits of fewer or more seconds than these would be a power of ten."""
+
 
 class SwitchgearError(Exception):
     """Parent of every error that Switchgear raises. `code` is stable; `str()` is for people."""
@@ -107,7 +111,8 @@ class Rejected(SwitchgearError):
 
     def __str__(self) -> str:
         """Say code, dependency, state and when to come back."""
-        when = "" if self.retry_after is None else f" Retry after {self.retry_after:.3g} s."
+        seconds = "0" if self.retry_after is None else shown_seconds(self.retry_after)
+        when = "" if seconds == "0" else f" Retry after {seconds} s."
         return f"{_placed(self, self.dependency, self.state)}{when}"
 
 
@@ -315,6 +320,16 @@ def _placed(error: SwitchgearError, *places: str) -> str:
     """Return code, the places that are known, and what happened."""
     where = ": ".join(filter(None, places))
     return f"{error.code}{f' [{where}]' if where else ''}: {error.message or FACTS[error.code].meaning}"
+
+
+def shown_seconds(seconds: float) -> str:
+    """Return seconds for people: three digits, whole ones from 1,000 on, and never as a power of ten.
+
+    Below a tenth of a millisecond, and below 0, it is ``0``.
+    """
+    if seconds < _SECONDS_MIN:
+        return "0"
+    return f"{seconds:.3g}" if seconds < _WHOLE_FROM else f"{seconds:.0f}"
 
 
 def mark_unsent(error: BaseException) -> None:

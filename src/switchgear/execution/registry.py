@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 
 from switchgear.core.errors import OptionError
 from switchgear.execution.contract import Connector, Tool
 
 TOOLS_MAX = 10_000
+_COMPARED_MAX = 100
+"""A wrong name is compared with so many at most: it takes long. Where there are more, with those that begin alike."""
+_CHARACTERS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,14 @@ class Registry:
     def get(self, name: str) -> Registered | None:
         """Return a tool by name, or None."""
         return self._tools.get(name)
+
+    def nearest(self, name: str) -> str | None:
+        """Return the listed tool that `name` was probably meant to be; None when there is none."""
+        known = (one for one in self._tools if one not in self._unlisted)
+        if len(self._tools) > _COMPARED_MAX:
+            known = (one for one in known if one[:1] == name[:1])
+        near = get_close_matches(name[:_CHARACTERS_MAX], list(islice(known, _COMPARED_MAX)), n=1)
+        return near[0] if near else None
 
     def __iter__(self) -> Iterator[Tool]:
         """Iterate over the tools that are listed, sorted by name."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from switchgear.core.codes import Code
+from switchgear.core.errors import shown_seconds
 from switchgear.policies.breaker import BreakerState
 
 logger = logging.getLogger("switchgear.guard")
@@ -173,7 +174,9 @@ class Meter:
 
     def _log_transition(self, event: Event) -> None:
         name = event.guard if event.key is None else f"{event.guard}[{ascii(event.key)[1:-1]}]"
-        wait = f", probes in {event.retry_after:.3g} s" if event.kind == "opened" and event.retry_after else ""
+        wait = (
+            f", probes in {shown_seconds(event.retry_after)} s" if event.kind == "opened" and event.retry_after else ""
+        )
         level = logging.WARNING if event.kind == "opened" else logging.INFO
         fields = {
             "event": event.kind,

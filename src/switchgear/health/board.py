@@ -128,7 +128,9 @@ class HealthBoard:
         """
         slot = self._slots.get(name)
         if slot is None:
-            return Standing(name=name, state=Health.UNKNOWN, critical=False, age=None, since=0.0, reason="not declared")
+            return Standing(
+                name=name, state=Health.UNKNOWN, critical=False, age=None, state_age=0.0, reason="not declared"
+            )
         now = self._now()
         standing, since, until = slot.seen  # one read: the three belong together
         if standing is not None and since <= now < until:

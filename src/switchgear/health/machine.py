@@ -99,7 +99,7 @@ class HealthMachine:
             state=self._state,
             critical=self.dependency.critical,
             age=None if youngest == -inf else max(0.0, now - youngest),
-            since=max(0.0, now - self._since),
+            state_age=max(0.0, now - self._since),
             reason=self._reason(now),
             retry_after=None if next_look is None else max(0.0, next_look - now),
             flapping=self.is_flapping(now),

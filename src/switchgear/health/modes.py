@@ -32,7 +32,7 @@ class PollerStatistics:
     """How a poller stands.
 
     mode       "running", "slowed", "ramping", "paused" or "closed".
-    since      seconds it has been in that mode.
+    mode_age   seconds it has been in that mode.
     next_turn  seconds until its next turn, 0 when it is due; None while it is paused or closed.
     turns      turns it has taken.
     because    the dependency that slows or pauses it, and why; for a heavy one that waits for its ramp, how much of it
@@ -41,7 +41,7 @@ class PollerStatistics:
 
     name: str
     mode: Mode
-    since: float
+    mode_age: float
     next_turn: float | None
     turns: int
     because: str = ""
@@ -173,10 +173,10 @@ class Poller:
             mode: Mode = "closed" if self._closed else self._rhythm.mode
             due = self._rhythm.due
             waits = None if self._closed or due == inf else max(0.0, due - now)
-            since = max(0.0, now - self._rhythm.since)
+            mode_age = max(0.0, now - self._rhythm.since)
             because = self._rhythm.healthy_so_far(worst) or f"{worst.name} is {worst.state}: {worst.reason}"
             because = because if mode in {"slowed", "paused"} else ""
-            return PollerStatistics(self.name, mode, since, waits, self._turns, because)
+            return PollerStatistics(self.name, mode, mode_age, waits, self._turns, because)
 
     def __iter__(self) -> Iterator[int]:
         """Take turns in this thread."""
@@ -218,4 +218,6 @@ class Poller:
 
     def _worst(self) -> Standing:
         standings = [self._board.standing(name) for name in self.depends_on]
-        return max(standings, key=lambda standing: (leave_of(standing.state), standing.state in WRONG, -standing.since))
+        return max(
+            standings, key=lambda standing: (leave_of(standing.state), standing.state in WRONG, -standing.state_age)
+        )

@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from switchgear.core.codes import Code, Decision
-from switchgear.core.errors import DestructiveBlocked
+from switchgear.core.errors import DestructiveBlocked, shown_seconds
 from switchgear.health.findings import Confirmed, Inferred
 from switchgear.health.standing import Standing
-
-_ROUND_FROM = 999.5
-"""Three digits of so many seconds would be a power of ten."""
 
 
 class Kind(StrEnum):
@@ -144,14 +141,8 @@ def not_vouched(name: str, standing: Standing) -> Obstacle:
         name,
         str(standing.state),
         standing.retry_after,
-        detail=f"for {_shown(standing.since)} s{flapping}{why}",
+        detail=f"for {shown_seconds(round(standing.state_age, 3))} s{flapping}{why}",
     )
-
-
-def _shown(seconds: float) -> str:
-    """Return seconds for people: three digits, and never as a power of ten."""
-    rounded = round(seconds, 3)
-    return f"{rounded:.3g}" if rounded < _ROUND_FROM else f"{rounded:.0f}"
 
 
 def no_reason(reason: object) -> Obstacle:
@@ -165,7 +156,10 @@ def no_reason(reason: object) -> Obstacle:
 def stale(reason: Confirmed[object], age: float, age_max: float) -> Obstacle:
     """Return the obstacle of a reason that is too old."""
     return Obstacle(
-        Kind.STALE, reason.source, "stale", detail=f"confirmed {age:.3g} s ago, and {age_max:.3g} s is the most"
+        Kind.STALE,
+        reason.source,
+        "stale",
+        detail=f"confirmed {shown_seconds(age)} s ago, and {shown_seconds(age_max)} s is the most",
     )
 
 

@@ -105,7 +105,7 @@ class Rhythm:
         """Say what a heavy poller waits for that is paused although its dependencies are healthy; empty when not."""
         if self.mode != "paused" or leave_of(worst.state) is not Leave.ALL:
             return ""
-        return f"{worst.name} has been healthy for {worst.since:.3g} of the {self._pacing.ramp:g} s of its ramp"
+        return f"{worst.name} has been healthy for {worst.state_age:.3g} of the {self._pacing.ramp:g} s of its ramp"
 
     def _is_beginning(self, state: Health) -> bool:
         """Return whether nothing was ever wrong. It ends with the first look that finds all well, or not."""
@@ -118,7 +118,7 @@ class Rhythm:
         if leave is Leave.NOTHING or not self._pacing.heavy:
             return leave is Leave.NOTHING
         comes_back = self.mode == "paused" and not beginning
-        return leave is Leave.SOME or (comes_back and worst.since < self._pacing.ramp)
+        return leave is Leave.SOME or (comes_back and worst.state_age < self._pacing.ramp)
 
     def _go_on(self, worst: Standing, now: float, *, beginning: bool) -> None:
         if leave_of(worst.state) is Leave.SOME:

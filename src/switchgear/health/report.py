@@ -121,7 +121,7 @@ def dependency_component(standing: Standing) -> Component:
     status = _STATUS[standing.state]
     if status is Status.PASS and not (standing.vouches and not standing.flapping):
         status = Status.WARN
-    seconds = {"age": standing.age, "since": standing.since, "retryAfter": standing.retry_after}
+    seconds = {"age": standing.age, "stateAge": standing.state_age, "retryAfter": standing.retry_after}
     facts: dict[str, str | float | bool] = {
         name: round(value, 3) for name, value in seconds.items() if value is not None
     }

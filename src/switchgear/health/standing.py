@@ -39,18 +39,18 @@ class Cause:
 class Standing:
     """What is known of a dependency at one moment.
 
-    `age` is seconds since the youngest positive evidence, None when there never was any; `since` is how many seconds
-    it has been in this state; `retry_after` is seconds until it is looked at again, None when nobody knows. `reason`
-    says in words why it stands there. `doubted` says that the youngest evidence of a source is not positive, though not
-    often enough in a row to change the state, or that many of the calls failed that it looked at. `cause` is what was
-    observed last by the source that it goes by, None when nothing was, or nothing that still counts.
+    `age` is seconds since the youngest positive evidence, None when there never was any; `state_age` is how many
+    seconds it has been in this state; `retry_after` is seconds until it is looked at again, None when nobody knows.
+    `reason` says in words why it stands there. `doubted` says that the youngest evidence of a source is not positive,
+    though not often enough in a row to change the state, or that many of the calls failed that it looked at. `cause` is
+    what was observed last by the source that it goes by, None when nothing was, or nothing that still counts.
     """
 
     name: str
     state: Health
     critical: bool
     age: float | None
-    since: float
+    state_age: float
     reason: str = ""
     retry_after: float | None = None
     flapping: bool = False

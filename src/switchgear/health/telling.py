@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 
+from switchgear.core.errors import shown_seconds
 from switchgear.guard.mutexes import new_mutex
 from switchgear.health.standing import Health, Standing
 
@@ -179,6 +180,6 @@ def _topic(event: HealthChanged) -> str:
 
 def _line(event: HealthChanged, left_out: int) -> str:
     flapping = " (flapping)" if event.flapping else ""
-    again = "" if event.retry_after is None else f"; next look in {event.retry_after:.3g} s"
+    again = "" if event.retry_after is None else f"; next look in {shown_seconds(event.retry_after)} s"
     more = f" ({left_out} like this left out)" if left_out else ""
     return f"{event.name} is {event.after}{flapping}, was {event.before}: {event.reason}{again}{more}"

@@ -101,7 +101,7 @@ async def test_law_9_a_tenant_sees_where_it_stands_and_not_why(client: Clients) 
     tenant = client(scope=("dependencies:read",))
     await shown(client(), "healthy")
     (seen,) = (await tenant.get("/v1/dependencies")).json()["items"]
-    assert {name for name, value in seen.items() if value is not None} <= {"name", "state", "since", "retry_after"}
+    assert {name for name, value in seen.items() if value is not None} <= {"name", "state", "state_age", "retry_after"}
     assert (await tenant.get("/v1/dependencies/crm")).status_code == 404
     assert (await client(scope=("breakers:read",)).get("/v1/dependencies")).status_code == 403
     assert (await tenant.get("/v1/destructive-operations")).json() == {"items": []}

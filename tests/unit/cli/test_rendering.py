@@ -63,7 +63,7 @@ BREAKER: dict[str, Any] = {
 DEPENDENCY: dict[str, Any] = {
     "name": "redis",
     "state": "unhealthy",
-    "since": 75.0,
+    "state_age": 75.0,
     "retry_after": 12.0,
     "kind": "redis",
     "critical": False,
@@ -135,7 +135,7 @@ def test_a_dependency_says_that_it_is_critical_and_flaps() -> None:
     assert "redis (critical)" in line
     assert "unhealthy (flapping)" in line
     assert "1 min 15 s" in line
-    hidden = {name: None for name in DEPENDENCY if name not in ("name", "state", "since")}
+    hidden = {name: None for name in DEPENDENCY if name not in ("name", "state", "state_age")}
     assert "None" not in "".join(shown(draw_dependencies, [{**DEPENDENCY, **hidden}]))
 
 
@@ -283,7 +283,7 @@ HELD: dict[str, Any] = {
         "policy": "destructive",
         "dependency": "redis",
         "state": "unhealthy",
-        "since": 75.0,
+        "state_age": 75.0,
         "flapping": True,
         "retry_after": 4.0,
         "cause": {"source": "probe", "outcome": "absent", "age": 2.0, "detail": "Connection refused"},
@@ -299,7 +299,7 @@ def _intent_lines(intent: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_held_intent_shows_what_is_true_now_and_what_was_recorded() -> None:
-    """The person on call reads state, since when, cause and next look; the first reason is told as such."""
+    """The person on call reads state, for how long, cause and next look; the first reason is told as such."""
     rows = _intent_lines(HELD)
     assert rows["reason"] == f"DESTRUCTIVE_BLOCKED {HELD['obstacle']['message']}"
     assert rows["because"] == "probe 2 s ago, no answer: Connection refused"

@@ -168,3 +168,56 @@ def test_each_mistake_has_its_words(tmp_path: Path, text: str, key: str, wrong: 
     assert wrong in problems[key].wrong
     assert write in problems[key].write
     assert "hunter2" not in str(refused.value)
+
+
+HTTP = 'kind = "http"\nprobe = { url = "htp://x" }\n'
+MISSING = 'kind = "memory"\nprobe = { function = "no_such_module:probe" }\n'
+AT_ONCE = {
+    "another key": ("[dependencies.it]\nprob_every = 3\n" + HTTP, {"it.prob_every", "it.probe"}),
+    "another value": ("[dependencies.it]\nprobe_every = 0\n" + HTTP, {"it.probe_every", "it.probe"}),
+    "options that cannot be": ("[dependencies.it]\nfreshness = 5\n" + HTTP, {"it.freshness", "it.probe"}),
+    "another key of the probe": (
+        '[dependencies.it]\nkind = "http"\nprobe = { url = "htp://x", statuss = [200] }',
+        {"it.probe.statuss", "it.probe"},
+    ),
+    "a secret": (
+        '[dependencies.it]\nkind = "redis"\nprobe = { url = "http://x", password = "p" }',
+        {"it.probe.password", "it.probe"},
+    ),
+    "a module and another key": (
+        "[dependencies.it]\nprob_every = 3\n" + MISSING,
+        {"it.prob_every", "it.probe.function"},
+    ),
+    "a module and options": ("[dependencies.it]\nfreshness = 5\n" + MISSING, {"it.freshness", "it.probe.function"}),
+    "two dependencies": ("[dependencies.a]\n" + HTTP + "[dependencies.b]\n" + MISSING, {"a.probe", "b.probe.function"}),
+    "what is told already": ('[dependencies.it]\nkind = "http"\nprobe = true', {"it.probe"}),
+    "a wrong kind alone": ('[dependencies.it]\nkind = "htp"\nprobe = { url = "htp://x" }', {"it.kind"}),
+    "half a sql probe": ('[dependencies.it]\nkind = "sql"\nprobe = { path = 1 }', {"it.probe.path"}),
+}
+
+
+@pytest.mark.parametrize("case", AT_ONCE)
+def test_what_is_wrong_with_a_probe_is_told_with_all_the_rest(tmp_path: Path, case: str) -> None:
+    """Nobody mends one line only to be told of the next; and what follows from a mistake is no mistake of its own."""
+    text, keys = AT_ONCE[case]
+    with pytest.raises(ConfigurationError) as refused:
+        loaded(tmp_path, text)
+    assert sorted(problem.key for problem in refused.value.problems) == sorted(f"dependencies.{key}" for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("rest", "key"),
+    [
+        ("tiemout = 3", "tiemout"),
+        ("timeout = 0", "timeout"),
+        ('connector = "nobody"', "connector"),
+        ("cost = -1", "cost"),
+    ],
+)
+def test_a_module_that_is_missing_is_told_with_what_else_is_wrong_with_a_tool(
+    tmp_path: Path, rest: str, key: str
+) -> None:
+    """A tool's function is looked for also where its table has another mistake."""
+    with pytest.raises(ConfigurationError) as refused:
+        loaded(tmp_path, f'[tools.greet]\nfunction = "no_such_module:greet"\n{rest}')
+    assert {problem.key for problem in refused.value.problems} == {"tools.greet.function", f"tools.greet.{key}"}

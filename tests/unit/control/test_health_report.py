@@ -164,12 +164,12 @@ def test_law_12_a_breaker_that_is_open_never_fails_us(state: str) -> None:
 @pytest.mark.parametrize("state", Health)
 def test_law_12_a_dependency_that_is_down_never_fails_us(state: Health, critical: bool) -> None:  # noqa: FBT001 - a parameter of the table
     """Its own check says how it stands, the whole warns at most, and its name is the platform's."""
-    standing = Standing(name="redis", state=state, critical=critical, age=1.0, since=5.0, retry_after=7.0)
+    standing = Standing(name="redis", state=state, critical=critical, age=1.0, state_age=5.0, retry_after=7.0)
     found = document(*dependency_parts([standing]), whole=True)
     (check,) = found["checks"]["dependencies:health"]
     assert found["status"] == ("pass" if state is Health.HEALTHY else "warn")
     assert (check["componentId"], check["observedValue"], check["critical"]) == ("redis", state, critical)
-    assert (check["age"], check["since"], check["retryAfter"]) == (1.0, 5.0, 7.0)
+    assert (check["age"], check["stateAge"], check["retryAfter"]) == (1.0, 5.0, 7.0)
     assert "redis" not in str(document(*dependency_parts([standing]), whole=False))
 
 

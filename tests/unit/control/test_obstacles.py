@@ -9,12 +9,15 @@ import pytest
 
 from switchgear import DeadlineExceeded
 from switchgear.assembly import Switchgear
-from switchgear.control.intent_views import IntentView
+from switchgear.control.dependencies import DependencyView
+from switchgear.control.health_views import HealthCheck
+from switchgear.control.intent_views import HindranceView, IntentView
 from switchgear.control.obstacles import CauseView, ObstacleView
 from switchgear.control.use_cases import PERMISSIONS, TENANT_PERMISSIONS
 from switchgear.core.scope import Principal
 from switchgear.execution.contract import Call
 from switchgear.health import Dependency, Health, Standing
+from switchgear.health.modes import PollerStatistics
 from switchgear.health.obstacles import not_vouched
 from switchgear.testing import VirtualClock
 
@@ -70,7 +73,7 @@ async def test_what_is_shown_moves_with_the_dependency(gear: Switchgear, clock: 
     later = await _seen(gear, intent)
     assert (later.state, later.hindrance) == ("held", first.hindrance)
     obstacle = _obstacle(later)
-    assert (obstacle.code, obstacle.state, obstacle.since) == ("DESTRUCTIVE_BLOCKED", "unhealthy", 40.0)
+    assert (obstacle.code, obstacle.state, obstacle.state_age) == ("DESTRUCTIVE_BLOCKED", "unhealthy", 40.0)
     assert "being unhealthy for 40 s" in obstacle.message
     assert obstacle.cause == CauseView(source="probe", outcome="negative", age=40.0, detail="says READONLY")
     gear.health.observe("vault", "negative", "operator", detail="moving it")
@@ -115,7 +118,7 @@ async def test_another_obstacle_is_told_without_a_dependency(gear: Switchgear, c
     intent = await _held(gear, clock)
     await gear.control.kill_switches.trip(_principal(), "tool:vault.delete", mode="freeze", reason="stop")
     obstacle = _obstacle(await _seen(gear, intent))
-    assert (obstacle.code, obstacle.since, obstacle.cause) == ("KILL_SWITCH_ACTIVE", None, None)
+    assert (obstacle.code, obstacle.state_age, obstacle.cause) == ("KILL_SWITCH_ACTIVE", None, None)
 
 
 async def test_law_8_waiting_in_vain_says_what_holds_it(gear: Switchgear, clock: VirtualClock) -> None:
@@ -134,5 +137,14 @@ async def test_law_8_waiting_in_vain_says_what_holds_it(gear: Switchgear, clock:
 )
 def test_seconds_are_for_people(seconds: float, shown: str) -> None:
     """An outage of two hours is no power of ten, and one that has just begun is no string of noughts."""
-    standing = Standing(name="vault", state=Health.UNHEALTHY, critical=False, age=None, since=seconds)
+    standing = Standing(name="vault", state=Health.UNHEALTHY, critical=False, age=None, state_age=seconds)
     assert f"being unhealthy for {shown} s" in not_vouched("vault", standing).refusal("vault.delete", 0).message
+
+
+@pytest.mark.parametrize("kind", [ObstacleView, DependencyView, HealthCheck, Standing, PollerStatistics])
+def test_since_is_a_moment_and_never_a_length_of_time(kind: type) -> None:
+    """One word has one meaning: `since` is seconds since the epoch, and how long something stands is an age."""
+    names = set(kind.__annotations__)
+    assert "since" not in names
+    assert any(name.endswith("_age") for name in names)
+    assert "since" in HindranceView.__annotations__

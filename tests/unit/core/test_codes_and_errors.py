@@ -95,6 +95,28 @@ def test_a_refusal_says_everything_in_a_line() -> None:
     assert str(error).endswith("Retry after 12 s.")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1200.0, " Retry after 1200 s."),
+        (45_960.4, " Retry after 45960 s."),
+        (999.7, " Retry after 1000 s."),
+        (12.345, " Retry after 12.3 s."),
+        (0.05, " Retry after 0.05 s."),
+        (0.0001, " Retry after 0.0001 s."),
+        (0.00001, ""),
+        (0.0, ""),
+        (0, ""),
+        (None, ""),
+    ],
+)
+def test_a_refusal_says_plain_seconds(seconds: float | None, words: str) -> None:
+    """Nobody has to read a power of ten, and nobody is told to wait no time; the fact itself is kept as it is."""
+    error = CircuitOpen("shut", dependency="api", state="open", retry_after=seconds)
+    assert str(error) == f"CIRCUIT_OPEN [api: open]: shut{words}"
+    assert error.facts()["retry_after"] == seconds
+
+
 def test_every_error_names_its_place() -> None:
     """Deadlines and exhausted retries say whose they are, as refusals do."""
     late = DeadlineExceeded("late", sent=True, operation="kv.get", dependency="api")

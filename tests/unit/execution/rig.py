@@ -54,7 +54,9 @@ class Board:
             state = Health.UNHEALTHY
         if isinstance(state, Exception):
             raise state
-        return Standing(name=name, state=state, critical=True, age=1.0, since=4.0, reason="a secret", retry_after=7.5)
+        return Standing(
+            name=name, state=state, critical=True, age=1.0, state_age=4.0, reason="a secret", retry_after=7.5
+        )
 
 
 class NoStops:

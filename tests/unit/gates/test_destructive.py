@@ -63,7 +63,7 @@ def test_a_doubt_about_a_healthy_dependency_is_enough() -> None:
 
     class Doubted:
         def standing(self, name: str, /) -> Standing:
-            return Standing(name=name, state=Health.HEALTHY, critical=True, age=1.0, since=1.0, doubted=True)
+            return Standing(name=name, state=Health.HEALTHY, critical=True, age=1.0, state_age=1.0, doubted=True)
 
     with pytest.raises(DestructiveBlocked):
         DestructiveActions(Doubted()).check(request())

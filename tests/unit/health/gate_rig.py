@@ -23,7 +23,7 @@ class Board:
         self.asked.append(name)
         state = self.states.get(name, Health.UNKNOWN)
         return Standing(
-            name=name, state=state, critical=True, age=1.0, since=12.0, reason=f"it is {state}.", retry_after=4.0
+            name=name, state=state, critical=True, age=1.0, state_age=12.0, reason=f"it is {state}.", retry_after=4.0
         )
 
 
@@ -72,4 +72,4 @@ class AllHealthy:
 
     def standing(self, name: str, /) -> Standing:
         """Return healthy."""
-        return Standing(name=name, state=Health.HEALTHY, critical=True, age=0.0, since=0.0)
+        return Standing(name=name, state=Health.HEALTHY, critical=True, age=0.0, state_age=0.0)

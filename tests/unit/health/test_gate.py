@@ -93,7 +93,13 @@ def test_the_first_dependency_that_fails_is_named() -> None:
     class Flapping(Board):
         def standing(self, name: str, /) -> Standing:
             return Standing(
-                name=name, state=Health.RECOVERING, critical=True, age=None, since=1.0, flapping=True, retry_after=None
+                name=name,
+                state=Health.RECOVERING,
+                critical=True,
+                age=None,
+                state_age=1.0,
+                flapping=True,
+                retry_after=None,
             )
 
     rig = Rig()

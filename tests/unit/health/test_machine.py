@@ -116,13 +116,13 @@ def test_healthy_goes_stale_by_time_alone() -> None:
     scene = Scene().see("++")
     assert scene.wait(29.5).vouches
     standing = scene.wait(0.5).machine.standing(scene.now)
-    assert (standing.state, standing.since, standing.vouches) == (UNKNOWN, 0.0, False)
+    assert (standing.state, standing.state_age, standing.vouches) == (UNKNOWN, 0.0, False)
     assert standing.age == pytest.approx(30.0)
     assert scene.machine.state is HEALTHY, "reading changes nothing"
     (change,) = scene.wait(5.0).machine.elapse(scene.now)
     assert (change.before, change.after) == (HEALTHY, UNKNOWN)
     assert change.at == pytest.approx(scene.now - 5.0)
-    assert scene.machine.standing(scene.now).since == pytest.approx(5.0)
+    assert scene.machine.standing(scene.now).state_age == pytest.approx(5.0)
 
 
 @pytest.mark.parametrize("signs", ["++", "+", "++sss"])

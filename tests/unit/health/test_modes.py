@@ -32,7 +32,7 @@ class Half(Random):
 
 
 def _standing(state: Health, since: float = 0.0) -> Standing:
-    return Standing(name="redis", state=state, critical=False, age=0.0, since=since)
+    return Standing(name="redis", state=state, critical=False, age=0.0, state_age=since)
 
 
 def _see(board: HealthBoard, signs: str) -> None:

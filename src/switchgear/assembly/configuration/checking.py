@@ -51,6 +51,23 @@ def checked(model: type[_S], table: object, key: Sequence[Part], problems: Probl
         return None
 
 
+def right_part(model: type[_S], table: object) -> _S | None:
+    """Return `table` without what is wrong in it, so that more can be looked for; None when too little is left.
+
+    Adds no problem: `checked` does. Nothing may be made of it, since what was wrong has its default here.
+    """
+    if not isinstance(table, Mapping):
+        return None
+    try:
+        return model.model_validate(dict(table))
+    except ValidationError as error:
+        wrong = {detail["loc"][0] for detail in error.errors(include_url=False) if detail["loc"]}
+    try:
+        return model.model_validate({name: value for name, value in table.items() if name not in wrong})
+    except ValidationError:
+        return None
+
+
 def _misspelt(details: Sequence[ErrorDetails]) -> set[tuple[Part, ...]]:
     """Return the places that are missing because of a slip of the pen in their key, which is told instead."""
     missing = {detail["loc"] for detail in details if detail["type"] == "missing"}

@@ -47,18 +47,29 @@ def dependency_of(name: str, table: DependencyTable, folder: Path, problems: Pro
     before = len(problems.found)
     dependency = _dependency(name, table, key, problems)
     probe = probe_of(table.kind, table.probe, folder, (*key, "probe"), problems)
-    if dependency is None or len(problems.found) > before:
-        return None
-    declared = DeclaredDependency(dependency, probe)
+    if probe is not None:
+        seconds = table.probe_timeout if dependency is None else dependency.probe_timeout
+        _check_probe(probe, seconds, (*key, "probe"), problems)
+    return None if dependency is None or len(problems.found) > before else DeclaredDependency(dependency, probe)
+
+
+def look_at_probe(name: str, table: DependencyTable, folder: Path, problems: Problems) -> None:
+    """Add what is wrong with the probe of a table that is wrong elsewhere, so that all is told at once."""
+    key = ("dependencies", name, "probe")
+    if table.kind is None or problems.told_of(key):
+        return
+    probe = probe_of(table.kind, table.probe, folder, key, problems)
+    if probe is not None:
+        _check_probe(probe, table.probe_timeout, key, problems)
+
+
+def _check_probe(probe: DeclaredProbe, seconds: float, key: Sequence[Part], problems: Problems) -> None:
     try:
-        declared.build_probe(str)  # opens nothing, reads no secret, and finds what cannot work
+        made(probe, str, seconds=seconds, clock=SYSTEM_CLOCK)  # opens nothing, reads no secret, finds what cannot work
     except OptionError as error:
-        problems.add((*key, "probe"), error.message)
-        return None
+        problems.add(key, error.message)
     except TypeError as error:  # what cannot be called as a probe
-        problems.add((*key, "probe"), str(error))
-        return None
-    return declared
+        problems.add(key, str(error))
 
 
 def _check_needs_no_kind(table: DependencyTable, key: Sequence[Part], problems: Problems) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from switchgear.assembly.configuration.checking import checked
+from switchgear.assembly.configuration.checking import checked, right_part
 from switchgear.assembly.configuration.headers import headers_of
 from switchgear.assembly.configuration.problems import Part, Problems, shown
 from switchgear.assembly.configuration.sections import Section
@@ -160,7 +160,10 @@ class DeclaredProbe:
 
 
 def probe_of(kind: str, raw: object, folder: Path, key: Sequence[Part], problems: Problems) -> DeclaredProbe | None:
-    """Return the probe of a dependency, None for ``probe = false`` and after adding what is wrong to `problems`."""
+    """Return the probe of a dependency, None for ``probe = false``. What is wrong is added to `problems`.
+
+    With problems it is what could be read of it, for a look at the rest, and None when that is too little.
+    """
     if raw is False:
         return None
     by_function = isinstance(raw, Mapping) and "function" in raw
@@ -168,13 +171,15 @@ def probe_of(kind: str, raw: object, folder: Path, key: Sequence[Part], problems
     if raw is None and any(option.is_required() for option in model.model_fields.values()):
         problems.add(key, "is missing", f"write probe = {{ {_example(model)} }}, or probe = false")
         return None
-    table = checked(model, {} if raw is None else raw, key, problems)
-    before = len(problems.found)
-    if table is None or not _fits(table, key, problems):
+    given = {} if raw is None else raw
+    table = checked(model, given, key, problems) or right_part(model, given)
+    if table is None:
         return None
+    fits = _fits(table, key, problems)
     function = _function(table, folder, key, problems)
     secrets = _secrets(table, key, problems)
-    return DeclaredProbe(table, folder, function, secrets) if len(problems.found) == before else None
+    needs_function = isinstance(table, FunctionProbeTable) or getattr(table, "connect", None) is not None
+    return DeclaredProbe(table, folder, function, secrets) if fits and (function or not needs_function) else None
 
 
 def _example(model: type[Section]) -> str:
@@ -186,7 +191,8 @@ def _example(model: type[Section]) -> str:
 def _fits(table: Section, key: Sequence[Part], problems: Problems) -> bool:
     """Check what the model cannot say: one of two keys, and addresses without credentials."""
     if isinstance(table, SqlProbeTable) and (table.path is None) == (table.connect is None):
-        problems.add(key, "needs either path or connect", 'write path = "orders.db"')
+        if not problems.told_of(key):
+            problems.add(key, "needs either path or connect", 'write path = "orders.db"')
         return False
     addresses = {"url": [getattr(table, "url", "")], "servers": getattr(table, "servers", [])}
     for name, given in addresses.items():

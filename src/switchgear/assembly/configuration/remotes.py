@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from switchgear.assembly.configuration.checking import checked
-from switchgear.assembly.configuration.depending import DeclaredDependency, dependency_of
+from switchgear.assembly.configuration.checking import checked, right_part
+from switchgear.assembly.configuration.depending import DeclaredDependency, dependency_of, look_at_probe
 from switchgear.assembly.configuration.guarding import GuardOptions, guard_options
 from switchgear.assembly.configuration.headers import headers_of
 from switchgear.assembly.configuration.problems import Part, Problems, dotted, shown, suggestion
@@ -77,6 +77,8 @@ def remotes_of(
             _guard(name, found.guard, ("dependencies", name, "guard"), remotes, problems)
             watched = dependency_of(name, found, folder, problems)
             remotes.watched += [] if watched is None else [watched]
+        elif (rest := right_part(DependencyTable, table)) is not None:
+            look_at_probe(name, rest, folder, problems)
     return remotes
 
 

@@ -68,6 +68,7 @@ class ToolReader:
             return None
         found = checked(ToolTable, table, ("tools", name), self._problems)
         if found is None:
+            self._look_at_function(name, table)
             return None
         self._check_requires(name, found)
         good_schema = self._good_schema(name, found)
@@ -119,17 +120,26 @@ class ToolReader:
         for key in HTTP_ONLY:
             if key in table.model_fields_set:
                 self._add(name, "means nothing for a function", "remove it, or remove function", key)
-        if table.connector is not None and not self._connector_is(name, table.connector, FunctionConnection):
-            return None
+        placed = table.connector is None or self._connector_is(name, table.connector, FunctionConnection)
+        function = self._loaded(name, table.function or "")
+        return function if placed else None
+
+    def _loaded(self, name: str, path: str) -> Callable[..., Any] | None:
         if str(self._folder) not in sys.path:
             sys.path.append(str(self._folder))
         try:
-            function = load(table.function or "")
+            function = load(path)
             parameters_of(function)
         except OptionError as error:
             self._add(name, error.message, key="function")
             return None
         return function
+
+    def _look_at_function(self, name: str, table: object) -> None:
+        """Add what is wrong with the function of a table that is wrong elsewhere, so that all is told at once."""
+        path = table.get("function") if isinstance(table, Mapping) else None
+        if isinstance(path, str) and not self._problems.told_of(("tools", name, "function")):
+            self._loaded(name, path)
 
     def _operation(self, name: str, table: ToolTable) -> HttpOperation | None:
         missing = [key for key in ("connector", "method", "path") if getattr(table, key) is None]

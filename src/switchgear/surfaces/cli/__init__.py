@@ -3,6 +3,7 @@
 application  the commands put together; `run` is the one entry point and the one place that prints failures
 services     what the floor above hands in: how to serve, because REST is a sibling that may not be imported
 client       the HTTP client and the translation of its failures
+address      where the server is when nobody has named it: what `up` reads
 session      address and token of one command, and where its answer goes
 asking       what most commands do: ask one thing and print its answer; the options that lists share
 output       one answer, for people or as one JSON document

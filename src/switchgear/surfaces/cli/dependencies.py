@@ -27,7 +27,7 @@ def dependencies(
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
-    """Show where each dependency stands: its state, since when, why, and when it is looked at again."""
+    """Show where each dependency stands: its state, for how long, why, and when it is looked at again."""
     path, draw = (
         ("/v1/destructive-operations", draw_destructive) if destructive else ("/v1/dependencies", draw_dependencies)
     )
@@ -43,7 +43,7 @@ def draw_dependencies(console: Console, dependencies: Sequence[View]) -> None:
         (
             f"{escape(one['name'])}{' [bold](critical)[/]' if one['critical'] else ''}",
             f"{styled(one['state'])}{' (flapping)' if one['flapping'] else ''}",
-            span(one["since"]),
+            span(one["state_age"]),
             "" if one["retry_after"] is None else span(one["retry_after"]),
             escape(one["reason"] or ""),
         )
@@ -68,7 +68,7 @@ def _last_blocked(last: View | None) -> tuple[str, str]:
 _COLUMNS = (
     Column("dependency"),
     Column("state", whole=True),
-    Column("since", whole=True),
+    Column("for", whole=True),
     Column("looked at in", whole=True),
     Column("why"),
 )

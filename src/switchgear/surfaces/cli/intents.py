@@ -186,10 +186,10 @@ def _waits_for(intent: View) -> str:
     if obstacle is None:
         return "nothing any more: it goes on by itself"
     where = " ".join(escape(obstacle[name]) for name in ("dependency", "state") if obstacle.get(name))
-    since, again = obstacle["since"], obstacle["retry_after"]
+    age, again = obstacle["state_age"], obstacle["retry_after"]
     said = [
         f"{escape(obstacle['code'])}{f' ({where})' if where else ''}",
-        "" if since is None else f"for {span(since)}{' and flapping' if obstacle['flapping'] else ''}",
+        "" if age is None else f"for {span(age)}{' and flapping' if obstacle['flapping'] else ''}",
     ]
     return " ".join(filter(None, said)) + ("" if again is None else f", looked at again in {span(again)}")
 

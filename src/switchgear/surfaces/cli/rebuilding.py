@@ -12,10 +12,11 @@ from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
 from switchgear.core.errors import Invalid, OptionError
+from switchgear.surfaces.cli.address import CONFIGURATION_FILE
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View
-from switchgear.surfaces.cli.serving import CONFIGURATION_FILE, ConfigOption, loaded
+from switchgear.surfaces.cli.serving import ConfigOption, loaded
 from switchgear.surfaces.cli.session import JsonFlag, examples
 
 EXAMPLES = examples(

@@ -121,12 +121,23 @@ _HEAD = """# The command line
 
 Generated from the commands by `make docs`; do not edit.
 
-`switchgear` is a client of a running server, found by `--url` or `SWITCHGEAR_URL`. The token comes from `--token`,
-from `SWITCHGEAR_TOKEN`, or from the file that `switchgear token --save` wrote into this folder; that file is only
-ever used for a server on loopback.
+`switchgear` is a client of a running server. It takes the first address that it finds:
+
+1. `--url`.
+2. `SWITCHGEAR_URL`.
+3. Where `up` would serve in this folder: `server.host` and `server.port` of `./switchgear.toml`, or of the file that
+   `SWITCHGEAR_CONFIG` names. `SWITCHGEAR_SERVER_HOST` and `SWITCHGEAR_SERVER_PORT` beat the file.
+4. `http://127.0.0.1:8420`.
+
+Of the third, only an address on loopback is taken. A file that cannot be read or a port that says nothing is no
+failure: a note on standard error says so, and the fourth is asked. `switchgear check` says what is wrong.
+
+The token comes from `--token`, from `SWITCHGEAR_TOKEN`, or from the file that `switchgear token --save` wrote into this
+folder; that file is only ever used for a server on loopback.
 
 With `--json`, standard output holds exactly one JSON document and nothing else, and a failure is a problem document
-(RFC 9457) on standard error with `exit_code`, `where` and `advice`. For people a failure has these lines:
+(RFC 9457) on standard error with `exit_code`, `where` and `advice`; only such a note about the address stands before
+it. For people a failure has these lines:
 
 | Line | Tells |
 |---|---|

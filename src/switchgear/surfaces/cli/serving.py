@@ -5,6 +5,7 @@ They work on a configuration file.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,18 +16,17 @@ from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
 from switchgear.core.errors import OptionError, StoreError
+from switchgear.surfaces.cli.address import CONFIGURATION_FILE, CONFIGURATION_VARIABLE, URL_VARIABLE, usual_address
 from switchgear.surfaces.cli.failures import failure_of_configuration, failure_of_usage, failure_to_start
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View, counted, span
 from switchgear.surfaces.cli.services import Grant, Place, Services
-from switchgear.surfaces.cli.session import DEFAULT_URL, TOKEN_FILE, JsonFlag, examples, save_token
+from switchgear.surfaces.cli.session import TOKEN_FILE, JsonFlag, examples, save_token
 
 if TYPE_CHECKING:
     from switchgear.assembly.configuration import Configuration
 
-CONFIGURATION_FILE = Path("switchgear.toml")
-
-ConfigOption = Annotated[Path, typer.Option("--config", envvar="SWITCHGEAR_CONFIG", help="The configuration file.")]
+ConfigOption = Annotated[Path, typer.Option("--config", envvar=CONFIGURATION_VARIABLE, help="The configuration file.")]
 TOKEN_EXAMPLES = examples(
     "switchgear token --tenant acme --account main --save",
     'switchgear token --tenant acme --scope "intents:read ledger:read" --expires 600',
@@ -187,8 +187,8 @@ def _announced(output: Output, config: Path) -> Callable[[str], None]:
             console.print(f"  [dim]readiness  [/] {escape(url)}/readyz", soft_wrap=True)
             console.print(f"  [dim]config     [/] {escape(str(config))}", soft_wrap=True)
             console.print("  [dim]token      [/] switchgear token --tenant acme --save", soft_wrap=True)
-            if url != DEFAULT_URL:  # the other commands would ask there
-                console.print(f"  [dim]commands   [/] export SWITCHGEAR_URL={escape(url)}", soft_wrap=True)
+            if url != (os.environ.get(URL_VARIABLE) or usual_address(os.environ).url):  # where other commands ask
+                console.print(f"  [dim]commands   [/] export {URL_VARIABLE}={escape(url)}", soft_wrap=True)
             console.print("  [dim]stop       [/] Ctrl-C", soft_wrap=True)
 
         output.answer({"url": url, "config": str(config)}, draw)

@@ -1,11 +1,10 @@
-"""Address and token of one command, found in the order option, environment, saved file; and its output.
+"""Address and token of one command, found in the order option, environment, file of this folder; and its output.
 
 The options are declared once here, so every command has the same ones.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import sys
 from collections.abc import Iterator
@@ -16,16 +15,39 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
+from rich.markup import escape
 
+from switchgear.surfaces.cli.address import URL_VARIABLE, USUAL_URL, is_loopback, usual_address
 from switchgear.surfaces.cli.client import Client
 from switchgear.surfaces.cli.failures import failure_of_usage
-from switchgear.surfaces.cli.output import Output
+from switchgear.surfaces.cli.output import Output, console_on
 
-DEFAULT_URL = "http://127.0.0.1:8420"
+DEFAULT_URL = USUAL_URL
+"""What a command with a `UrlOption` has when nobody named an address: then it is looked for."""
 TOKEN_FILE = Path("switchgear.token")
 
+
+def _found(context: typer.Context, url: str) -> str:
+    """Return the address that was named, else where `up` serves in this folder; a note says what is wrong with that."""
+    source = context.get_parameter_source("url")
+    if source is None or source.name != "DEFAULT":
+        return url
+    found = usual_address(os.environ)
+    if found.note:
+        console_on(stderr=True).print(f"[yellow]note[/] {escape(found.note)}", soft_wrap=True)
+    return found.url
+
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-UrlOption = Annotated[str, typer.Option("--url", envvar="SWITCHGEAR_URL", help="Address of the server.")]
+UrlOption = Annotated[
+    str,
+    typer.Option(
+        "--url",
+        envvar=URL_VARIABLE,
+        callback=_found,
+        help="Address of the server; else `server.host` and `server.port` of ./switchgear.toml, as `up` reads them.",
+    ),
+]
 TokenOption = Annotated[
     str | None,
     typer.Option(
@@ -65,14 +87,6 @@ def save_token(token: str, file: Path = TOKEN_FILE) -> None:
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
         os.fchmod(descriptor, 0o600)
         stream.write(token + "\n")
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether `host` is this machine, by name or address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def confirmed(question: str, *, advice: str) -> bool:

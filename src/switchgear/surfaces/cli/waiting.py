@@ -47,8 +47,7 @@ EXAMPLES = examples("switchgear up --dev & switchgear wait", "switchgear wait --
 def wait(*, seconds: ForOption = 30.0, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL) -> int:
     """Wait until the server is ready to take work. Needs no token.
 
-    It may be started after this. When it is not ready in time, the failure says what was wrong last. The port in a
-    configuration file is not looked at: name another address with --url or SWITCHGEAR_URL.
+    It may be started after this. When it is not ready in time, the failure says what was wrong last.
     """
     with session(url, None, as_json=as_json) as opened:
 

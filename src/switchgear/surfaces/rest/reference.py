@@ -83,7 +83,7 @@ def _types() -> Iterator[str]:
     """Describe every type that a body can have. Times are seconds since the epoch."""
     yield "## Types"
     yield ""
-    yield "Moments (`…_at`, `at`, `not_before`) are seconds since the epoch. Lengths of time are seconds."
+    yield "Moments (`…_at`, `at`, `since`, `not_before`) are seconds since the epoch. Lengths of time are seconds."
     yield ""
     for name, schema in openapi_document()["components"]["schemas"].items():
         yield f"### `{name}`"

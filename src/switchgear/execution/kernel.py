@@ -233,7 +233,9 @@ class Kernel:
         return len(self._carrying) + self._departing < self._slots
 
     def _start(self, ticket: Ticket, work: Work) -> None:
-        self._carrying[ticket.intent_id] = asyncio.get_running_loop().create_task(self._carry(ticket, work))
+        task = asyncio.get_running_loop().create_task(self._carry(ticket, work))
+        if not task.done():  # a loop with eager tasks may have run it to its end by now
+            self._carrying[ticket.intent_id] = task
 
     def _ticket(self, intent: Intent, lane: str, now: float) -> Ticket:
         due = now + decide.delay_of(intent, self._clock.time())

@@ -190,6 +190,7 @@ class Kernel:
         """Carry intents until `stop`. Runs as one task."""
         self._running = True
         try:
+            await asyncio.sleep(0)  # whoever started it registers tools first, also where tasks begin at once
             while not self._stopping:
                 self._wake.clear()
                 if not self._lease.fenced:

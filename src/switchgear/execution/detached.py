@@ -68,7 +68,9 @@ class Detached:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         answer = Answer(future, self._tasks)
-        self._tasks[loop.create_task(self._work(work, answer))] = answer
+        task = loop.create_task(self._work(work, answer))
+        if not (task.done() or future.done()):  # a loop with eager tasks has run it up to its first wait by now
+            self._tasks[task] = answer
         return await future
 
     async def _work(self, work: Work[T], answer: Answer[T]) -> None:

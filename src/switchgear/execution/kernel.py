@@ -190,6 +190,7 @@ class Kernel:
         """Carry intents until `stop`. Runs as one task."""
         self._running = True
         try:
+            await asyncio.sleep(0)  # whoever started it registers tools first, also where tasks begin at once
             while not self._stopping:
                 self._wake.clear()
                 if not self._lease.fenced:
@@ -233,7 +234,9 @@ class Kernel:
         return len(self._carrying) + self._departing < self._slots
 
     def _start(self, ticket: Ticket, work: Work) -> None:
-        self._carrying[ticket.intent_id] = asyncio.get_running_loop().create_task(self._carry(ticket, work))
+        task = asyncio.get_running_loop().create_task(self._carry(ticket, work))
+        if not task.done():  # a loop with eager tasks may have run it to its end by now
+            self._carrying[ticket.intent_id] = task
 
     def _ticket(self, intent: Intent, lane: str, now: float) -> Ticket:
         due = now + decide.delay_of(intent, self._clock.time())

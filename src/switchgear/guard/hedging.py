@@ -149,10 +149,11 @@ async def _race_async(
     error: BaseException | None
 
     def send() -> None:
-        copy = asyncio.ensure_future(drive(member, terms, function, args, kwargs))
-        copies[copy] = clock.monotonic()
-        copy.add_done_callback(lambda _copy: stirred.set())
         race.start()
+        started = clock.monotonic()  # before the copy is made: a loop with eager tasks runs it at once
+        copy = asyncio.ensure_future(drive(member, terms, function, args, kwargs))
+        copies[copy] = started
+        copy.add_done_callback(lambda _copy: stirred.set())
 
     try:
         send()

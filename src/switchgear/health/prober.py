@@ -179,7 +179,9 @@ class Prober:
         due = sorted((self._board.probe_in(name), name) for name in self._probes if name not in self._running)
         for seconds, name in due[: max(0, self._at_once - len(self._running))]:
             if seconds <= 0:
-                self._running[name] = asyncio.get_running_loop().create_task(self._ask(name))
+                task = asyncio.get_running_loop().create_task(self._ask(name))
+                if not task.done():  # a loop with eager tasks may have run it to its end by now
+                    self._running[name] = task
 
     def _idle_seconds(self) -> float:
         """Return the seconds until a probe is due for which there is a place; a probe that ends rings the bell."""
@@ -195,7 +197,7 @@ class Prober:
         try:
             polarity, detail = await self._answer(name)
         finally:
-            del self._running[name]
+            self._running.pop(name, None)
             self._bell.ring()
         seconds, bound = self._board.now() - started, self._board.dependency(name).probe_timeout
         if (

@@ -24,6 +24,7 @@ from switchgear.adapters.nats.subscriptions import Handler, Subscription, is_wor
 from switchgear.core.clock import VirtualClock
 from switchgear.core.errors import OptionError
 from switchgear.guard.guard import Guard
+from tests.turns import turns
 
 ERRORS: list[tuple[Exception, Row]] = [
     (errors.Error("anything else"), FAILED),
@@ -167,6 +168,7 @@ async def test_taking_a_message_never_waits_for_the_handler() -> None:
     subscription = started(hang, clock, pending_max=3, handler_seconds=10.0)
     for number in range(10):
         await asyncio.wait_for(subscription.offer(message(number)), 60.0)
+        await turns()  # so that the worker has taken the first
     assert (subscription.statistics().dropped, subscription.statistics().pending) == (6, 3)
     await clock.elapse(100.0)
     assert subscription.statistics().failed == 4

@@ -127,10 +127,7 @@ async def test_a_function_gets_the_call_and_its_arguments(connector: FunctionCon
         ((1, 2), [1, 2]),
         ({1: "a"}, {"1": "a"}),
         (2**60, 2**60),
-        (
-            float("nan"),
-            {"unrecorded": "float does not fit into JSON: Out of range float values are not JSON compliant"},
-        ),
+        (float("nan"), {"unrecorded": None}),
         ("\ud800", {"unrecorded": None}),
         (object, {"unrecorded": None}),
     ],
@@ -144,6 +141,7 @@ async def test_what_happened_is_a_success_whatever_it_returned(
     assert isinstance(result, Succeeded)
     if kept == {"unrecorded": None}:
         assert list(result.value) == ["unrecorded"]
+        assert "does not fit into JSON" in result.value["unrecorded"]
     else:
         assert result.value == kept
 

@@ -5,6 +5,7 @@ tracer sees these points in the package and raises there, so that no run depends
 """
 
 import dis
+import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from switchgear.testing import VirtualClock
 
 CALLED = dis.opmap["RESUME"]
 ASKING = {CALLED, *(dis.opmap[name] for name in ("CALL", "CALL_FUNCTION_EX", "JUMP_BACKWARD"))}
+ASKING |= {dis.opmap[name] for name in ("CALL_KW",) if name in dis.opmap}  # CPython 3.13 has it
 PACKAGE = str(Path(switchgear.__file__).parent)
 POINTS_MAX = 5_000
 POLL_SECONDS = 0.002
@@ -38,7 +40,7 @@ class Alarm(BaseException):
 class Interrupter:
     """Raises `Alarm` at the point number `at` of what runs inside.
 
-    `everywhere` raises after calls of functions written in Python as well. CPython 3.11 does not ask there, unless a
+    `everywhere` raises after calls of functions written in Python as well. CPython does not ask there, unless a
     debugger evaluates the frames.
     """
 
@@ -57,6 +59,8 @@ class Interrupter:
     def __enter__(self) -> Self:
         """Start."""
         self._before = sys.gettrace()
+        own: Any = inspect.currentframe()
+        own.f_trace_opcodes = True  # CPython 3.12 looks at that when tracing begins, whichever frame it is of
         sys.settrace(self._begin)
         return self
 
@@ -68,6 +72,7 @@ class Interrupter:
     def _begin_frame(self, frame: FrameType, _event: str, _argument: object) -> Callable[..., Any] | None:
         if not frame.f_code.co_filename.startswith(PACKAGE) or ends_an_object(frame):
             return None
+        frame.f_trace = self._go_on  # before the next: CPython 3.13 tells opcodes to a frame with a tracer alone
         frame.f_trace_lines = False
         frame.f_trace_opcodes = True
         self._last[frame] = CALLED

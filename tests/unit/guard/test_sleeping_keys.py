@@ -15,8 +15,7 @@ from switchgear.guard.keys import Keys
 from switchgear.guard.member import Member
 from switchgear.guard.plan import Plan
 from switchgear.testing import VirtualClock
-
-SWITCHING = ("CALL", "PRECALL", "RESUME", "SEND", "YIELD", "FOR_ITER", "BEFORE_WITH", "IMPORT")
+from tests.unit.guard.bytecode import SWITCHING, lined
 
 
 def member_of(guard: Guard) -> Member:
@@ -84,11 +83,8 @@ def test_a_member_wakes_in_one_straight_section() -> None:
     source, first = inspect.getsourcelines(Member._wake_up)  # noqa: SLF001 - taken apart
     begin = first + next(at for at, line in enumerate(source) if line.strip() == "# straight section")
     end = first + next(at for at, line in enumerate(source) if line.strip() == "# end of section")
-    line, seen = 0, []
-    for instruction in dis.get_instructions(Member._wake_up):  # noqa: SLF001 - as above
-        line = instruction.starts_line or line
-        if begin < line < end:
-            seen.append(instruction.opname)
+    instructions = dis.get_instructions(Member._wake_up)  # noqa: SLF001 - as above
+    seen = [instruction.opname for line, instruction in lined(instructions) if begin < line < end]
     assert seen.count("STORE_ATTR") == 9
     assert [name for name in seen if name.startswith(SWITCHING)] == []
 

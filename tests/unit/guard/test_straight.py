@@ -31,6 +31,7 @@ from switchgear.policies.rate_limit import RateLimitMachine
 from switchgear.testing import VirtualClock
 from tests.effort import examples
 from tests.turns import turns
+from tests.unit.guard.bytecode import SWITCHING, lined
 
 POLICIES: dict[str, Any] = {
     "breaker": Breaker(failure_rate=0.5, minimum_calls=4, window=10.0, cooldown=5.0, jitter=0.0),
@@ -42,7 +43,6 @@ SETS = [
     {name: POLICIES[name] for name in names} for size in range(5) for names in itertools.combinations(POLICIES, size)
 ]
 STATE = (Member, BreakerMachine, ConsecutiveWindow, CountWindow, TimeWindow, RateLimitMachine, BulkheadMachine)
-SWITCHING = ("CALL", "PRECALL", "RESUME", "JUMP_BACKWARD", "SEND", "YIELD", "FOR_ITER", "BEFORE_WITH", "IMPORT")
 
 
 def driver(policies: dict[str, Any], *, asynchronous: bool, bound: bool) -> Any:  # noqa: ANN401 - a function
@@ -81,10 +81,7 @@ def ways_through(code: CodeType, first: int, last: int) -> Iterator[dis.Instruct
     A return that comes after a call is none of the section's: there the driver has handed over to another.
     """
     instructions = list(dis.get_instructions(code))
-    line, lines = 0, []
-    for instruction in instructions:
-        line = instruction.starts_line or line
-        lines.append(line)
+    lines = [line for line, _ in lined(instructions)]
     inside = {at for at, number in enumerate(lines) if first <= number <= last}
     leads_out = {at for at in inside if any(lines[to] > last for to in successors(instructions, at))}
     leads_out |= {at for at in _before_any_call(instructions, inside) if instructions[at].opname.startswith("RETURN")}
@@ -155,21 +152,13 @@ def test_no_other_thread_can_come_into_a_section_of_a_permit(function: Callable[
     first = inspect.getsourcelines(function)[1]
     last = first + len(inspect.getsourcelines(function)[0])
     (section,) = [each for each in sections(function.__code__, passing) if first <= each[0] <= last]
-    inside = [each for each in _lined(function.__code__) if section[0] <= each[0] <= section[1]]
+    inside = [each for each in lined(dis.get_instructions(function.__code__)) if section[0] <= each[0] <= section[1]]
     assert len(inside) > 20
     assert [each.opname for _, each in inside if each.opname.startswith(SWITCHING)] == []
     for name in {each.argval for _, each in inside if each.opname in {"LOAD_ATTR", "STORE_ATTR"}}:
         found = [inspect.getattr_static(kind, name) for kind in (*STATE, Hold, Plan) if hasattr(kind, name)]
         assert found or name in {"per_second", "full_level", "limit", "rate_limit"}  # plain fields of options
         assert all(inspect.ismemberdescriptor(slot) for slot in found if not isinstance(slot, float))
-
-
-def _lined(code: CodeType) -> Iterator[tuple[int, dis.Instruction]]:
-    """Yield every instruction with its line."""
-    line = 0
-    for instruction in dis.get_instructions(code):
-        line = instruction.starts_line or line
-        yield line, instruction
 
 
 def test_the_check_of_sections_can_fail() -> None:

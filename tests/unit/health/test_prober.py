@@ -25,6 +25,7 @@ from switchgear.health.prober_lease import FileLease, Found, Report
 from switchgear.health.standing import Health
 from switchgear.health.traffic import TrafficWatch
 from switchgear.testing import SimulatedClock, VirtualClock, run_simulated
+from tests.turns import begin_tasks_at_once
 
 Answer = Callable[[], Awaitable[str | None]]
 
@@ -169,10 +170,13 @@ def test_a_probe_is_bounded() -> None:
     _simulate(main)
 
 
-def test_a_probe_that_ignores_cancellation_is_left_behind() -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_probe_that_ignores_cancellation_is_left_behind(*, at_once: bool) -> None:
     """It is counted, never doubled, and once it has ended the dependency is probed again."""
 
     async def main(clock: SimulatedClock) -> None:
+        if at_once:
+            begin_tasks_at_once()
         board, remote, prober = _scene(clock)
         remote.seconds, remote.deaf = 100.0, True
         task = asyncio.create_task(prober.run())

@@ -279,6 +279,29 @@ async def test_a_failed_opening_gives_the_lock_back(tmp_path: Path) -> None:
         assert await store.append(append(0)) == Committed(1)
 
 
+@pytest.mark.parametrize("which", [0, 1, 2])
+async def test_an_opening_that_fails_leaves_no_connection_open(tmp_path: Path, which: int) -> None:
+    """Whichever connection does not take its settings: all are closed, and none is left to the garbage collector."""
+    connections: list[sqlite3.Connection] = []
+
+    def remembered(path: str) -> sqlite3.Connection:
+        connections.append(faulty_connection(path))
+        return connections[-1]
+
+    def fault(connection: sqlite3.Connection, _sql: str) -> None:
+        if connection in connections[which:]:
+            raise sqlite3.OperationalError("unable to open database file")
+
+    Faulty.fault = fault
+    with pytest.raises(StoreError, match="unable to open"):
+        await open_sqlite(f"sqlite:///{tmp_path / 'gear.db'}", seal=suite_seal, connect=remembered)
+    Faulty.fault = None
+    assert len(connections) == which + 1
+    for connection in connections:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
+
+
 async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     """What users entrusted to the ledger is not readable by others on the machine."""
     async with opened(tmp_path) as store:

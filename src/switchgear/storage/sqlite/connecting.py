@@ -17,6 +17,12 @@ Connect = Callable[[str], sqlite3.Connection]
 _STATEMENTS_CACHED = 64
 _CHECKPOINT_PAGES = 4_000
 _CACHE_KIBIBYTES = 32_768
+_OVERWRITE = "PRAGMA secure_delete = ON"
+"""Has all that is removed or replaced overwritten with zeros in its pages.
+
+Always, and not for an erasure alone: an earlier version of a row would be left where it was, and outlive the erasure of
+the last one (sqlite.org/pragma.html#pragma_secure_delete).
+"""
 
 
 def plain_connection(path: str) -> sqlite3.Connection:
@@ -40,12 +46,14 @@ def writing_connection(path: str, connect: Connect) -> sqlite3.Connection:
 
     Raises `sqlite3.Error`.
     """
-    connection = _overwriting(connect(path))
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
-    return connection
+    return _told(
+        connect(path),
+        _OVERWRITE,
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+        f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}",
+    )
 
 
 def copying_connection(path: str, connect: Connect) -> sqlite3.Connection:
@@ -53,24 +61,20 @@ def copying_connection(path: str, connect: Connect) -> sqlite3.Connection:
 
     Raises `sqlite3.Error`.
     """
-    connection = _overwriting(connect(path))
-    connection.execute("PRAGMA journal_mode = OFF")
-    connection.execute("PRAGMA synchronous = OFF")
-    return connection
+    return _told(connect(path), _OVERWRITE, "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF")
 
 
 def reading_connection(path: str, connect: Connect) -> sqlite3.Connection:
     """Return a connection that cannot write. Raises `sqlite3.Error`."""
-    connection = connect(path)
-    connection.execute("PRAGMA query_only = ON")
-    return connection
+    return _told(connect(path), "PRAGMA query_only = ON")
 
 
-def _overwriting(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Have all that is removed or replaced overwritten with zeros in its pages, and return the connection.
-
-    Always, and not for an erasure alone: an earlier version of a row would be left where it was, and outlive the
-    erasure of the last one (sqlite.org/pragma.html#pragma_secure_delete).
-    """
-    connection.execute("PRAGMA secure_delete = ON")
+def _told(connection: sqlite3.Connection, *settings: str) -> sqlite3.Connection:
+    """Return the connection with its settings. One that does not take them, as of no database, is closed."""
+    try:
+        for setting in settings:
+            connection.execute(setting)
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection

@@ -94,9 +94,13 @@ class StoreFile(_File):
             raise StoreError(f"{path}: there is no such file")
         try:
             super().__init__(path, _reading(path))
+        except sqlite3.Error as error:
+            raise translated(error, str(path)) from error
+        try:
             self._connection.execute(statements()["begin_reading"])
             reader.tenants(self._connection)  # from here on, everything is of this moment
         except sqlite3.Error as error:
+            self._connection.close()
             raise translated(error, str(path)) from error
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -291,13 +292,12 @@ def _open_parts(path: Path, seal: Seal, clock: Clock, connect: Connect) -> Parts
 def _open_locked(path: Path, lock: OwnerLock, seal: Seal, clock: Clock, connect: Connect) -> Parts:
     _make_private(path)
     name = str(path)
-    writing = writing_connection(name, connect)
-    try:
+    with ExitStack() as opened:  # what is open already is closed when the next cannot be
+        writing = opened.enter_context(closing(writing_connection(name, connect)))
         prepare(writing, name, clock)
-        points, queries = reading_connection(name, connect), reading_connection(name, connect)
-    except (sqlite3.Error, StoreError):
-        writing.close()
-        raise
+        points = opened.enter_context(closing(reading_connection(name, connect)))
+        queries = reading_connection(name, connect)
+        opened.pop_all()
     return Parts(path, lock, Writer(name, writing, connect, seal), Reader(name, points), Reader(name, queries))
 
 

@@ -43,6 +43,10 @@ def a_key_is_one_intent(evidence: Evidence) -> Iterator[str]:
     What counts is the time that has passed, whatever the wall clock said; but for a leap ahead that no engine saw.
     """
     for first, second in evidence.witness.rebound:
+        missing = [one for one in (first, second) if not evidence.history.intents.get(one)]
+        if missing:
+            yield f"the key of {first} was given to {second}, and {missing[0]} is not on record"
+            continue
         accepted = evidence.history.intents[second][0].event
         before = [step for step in evidence.history.intents[first] if step.event.position < accepted.position]
         if problem := _not_free(before, accepted, evidence.wall.written):

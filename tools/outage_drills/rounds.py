@@ -33,6 +33,7 @@ SLACK_SECONDS = 20.0
 WELL_SECONDS_MAX = 15.0
 _TRY_SECONDS = 0.1
 _LOOK_SECONDS = 0.02
+_WELL_WAIT_MAX = 60.0
 _CANCELS_MAX = 30
 _OPTIONS = Dependency(
     "any",
@@ -98,7 +99,7 @@ class Rounds:
 
     async def all_well(self) -> None:
         """Return once every server vouches, and there is a reason. Raises `TimeoutError` when that takes too long."""
-        async with asyncio.timeout(WELL_SECONDS_MAX):
+        async with asyncio.timeout(_WELL_WAIT_MAX):
             while not self._is_well():  # noqa: ASYNC110 - what is waited for is no event, but a state
                 await asyncio.sleep(_LOOK_SECONDS)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from switchgear.execution.leases.rows import ENGINES
 from switchgear.storage.abilities import Append
 from switchgear.testing import SimulatedClock
 
@@ -25,13 +26,15 @@ _SET_BACK_CHANCE = 1 / 3
 class Written:
     """When an append was handed in: `at` in virtual seconds, with the wall clock `leapt` seconds from its due.
 
-    `engine` counts the engines so far, and `began` is how far the clock had leapt when that one began.
+    `engine` counts the engines so far, and `began` is how far the clock had leapt when that one began. `owner` is whose
+    append it was, where several engines are there at once.
     """
 
     at: float
     leapt: float
     engine: int
     began: float
+    owner: str
 
 
 class WallClock:
@@ -73,7 +76,8 @@ class WallClock:
 
     def writing(self, append: Append) -> None:
         """Remember when `append` was handed in."""
-        self.written[append.id] = Written(self._clock.monotonic(), self.leapt, self._engine, self._began)
+        owner = next((expect.key for expect in append.expects if expect.space == ENGINES), "")
+        self.written[append.id] = Written(self._clock.monotonic(), self.leapt, self._engine, self._began, owner)
 
     def wrote(self, append: Append) -> None:
         """Take note that `append` is on record: it shows how far ahead the clock was."""

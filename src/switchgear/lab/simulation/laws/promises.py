@@ -63,6 +63,11 @@ def _not_free(before: list[Step], accepted: Recorded, written: Mapping[str, Writ
 
 
 def _believed(first: Written, second: Written) -> float:
-    """Return the seconds from one record to another, and what the clock leapt ahead while no engine was there."""
-    unseen = 0.0 if first.engine == second.engine else max(0.0, second.began - first.leapt)
+    """Return the seconds from one record to another, and what the clock leapt ahead unseen by who wrote the second.
+
+    Nobody was there between two engines. One of several that were there at once may have stood still meanwhile.
+    """
+    if first.engine != second.engine:
+        return second.at - first.at + max(0.0, second.began - first.leapt)
+    unseen = 0.0 if first.owner == second.owner else max(0.0, second.leapt - first.leapt)
     return second.at - first.at + unseen

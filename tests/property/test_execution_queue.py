@@ -108,7 +108,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule()
     def expire(self) -> None:
         """What is sheddable and due for too long comes out, all of it and nothing else."""
-        self.queue.next_moment(self.now)  # what is due by now stands in its line
+        self.queue.promote(self.now)  # what is due by now stands in its line
         expired = {ticket.intent_id for ticket in self.queue.expired(self.now)}
         old = {t.intent_id for t in self.waiting.values() if t.due < self.now - AGE_MAX and "sheddable" in t.priority}
         assert expired == old
@@ -151,7 +151,8 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def the_next_moment_is_never_too_late(self) -> None:
         """Whoever sleeps until `next_moment` misses nothing that time alone makes runnable, and never spins."""
-        moment = self.queue.next_moment(self.now)
+        self.queue.promote(self.now)
+        moment = self.queue.next_moment()
         assert moment is None or moment > self.now
         for ticket in self.waiting.values():
             if self.ready_at(ticket) > self.now and self.has_room(ticket):
@@ -212,7 +213,7 @@ def test_a_tenant_with_a_rate_gets_so_much_and_no_more(rate: float, steps: list[
         burst = max(1.0, rate)
         for start, first in enumerate(taken_at):
             assert len(taken_at) - start <= burst + rate * (now - first) + 1e-6
-        moment = subject.next_moment(now)
+        moment = subject.next_moment()
         if len(taken_at) < 400:
             assert moment is not None
             assert now < moment <= now + 1.0 / rate + 1e-6

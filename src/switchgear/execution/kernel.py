@@ -220,6 +220,7 @@ class Kernel:
             self.idle.clear()
 
     def _start_what_may_run(self) -> None:
+        self._queue.promote(self._clock.monotonic())
         while self._has_a_slot:
             ticket = self._queue.take(self._clock.monotonic(), self._probing)
             if ticket is None:
@@ -247,7 +248,7 @@ class Kernel:
         return lane != UNREGISTERED and self._guard_of(lane).state != "closed"
 
     def _next_moment(self) -> float | None:
-        return None if self._lease.fenced else self._queue.next_moment(self._clock.monotonic())
+        return None if self._lease.fenced else self._queue.next_moment()
 
     async def _carry(self, ticket: Ticket, work: Work) -> None:
         ended = False

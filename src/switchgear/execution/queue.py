@@ -175,7 +175,7 @@ class FairQueue:
         """
         later = self._later
         if self._wakes.first <= now or (later and later[0][0] <= now):
-            self._promote(now)
+            self.promote(now)
         offered = self._offered
         while offered:
             lane = offered[0]
@@ -246,13 +246,16 @@ class FairQueue:
         dues = {name: _first_due(lane, self._places) for name, lane in self._lanes.items() if lane.waiting}
         return {name: max(0.0, now - due) for name, due in dues.items() if due < inf}
 
-    def next_moment(self, now: float) -> float | None:
-        """Return when something may become runnable without anybody's doing, or None. It is after `now`."""
-        self._promote(now)
+    def next_moment(self) -> float | None:
+        """Return when something may become runnable without anybody's doing, or None.
+
+        It is after the moment of the last `promote`. Whatever has come up since then is still ahead, so whoever sleeps
+        until this moment misses nothing.
+        """
         moment = min(self._later[0][0] if self._later else inf, self._wakes.first)
         return None if moment == inf else moment
 
-    def _promote(self, now: float) -> None:
+    def promote(self, now: float) -> None:
         """Queue what is due by now, and look at what was to be looked at."""
         later = self._later
         while later and later[0][0] <= now:

@@ -7,11 +7,12 @@ from typing import cast
 
 import pytest
 
-from switchgear.core.clock import SYSTEM_CLOCK
+from switchgear.core.clock import SYSTEM_CLOCK, VirtualClock
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
 from switchgear.core.errors import Invalid, QueueFull, RateLimited
 from switchgear.core.outcome import Verdict
+from switchgear.execution.admission import Submission
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.engine import EngineLimits
 from switchgear.execution.intent import Change, Intent
@@ -23,9 +24,20 @@ from switchgear.guard import Guard
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead
 from tests.turns import turns
-from tests.unit.execution.rig import GLOBEX, Rig, hang, running
+from tests.unit.execution.rig import ACME, GLOBEX, Rig, hang, running
 
+READING = 1e-4
+"""Seconds that a reading of the creeping clock takes."""
 SILENCE = Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "no answer")
+
+
+class Creeping(VirtualClock):
+    """Goes on by itself with each reading, as time does between two lines of a program."""
+
+    def monotonic(self) -> float:
+        """Return the virtual seconds, a little later each time."""
+        self._now += READING
+        return self._now
 
 
 def opened(name: str, rig: Rig, cooldown: float) -> Guard:
@@ -359,3 +371,20 @@ async def test_law_1_whoever_waits_for_ever_waits_for_a_bounded_time(seconds: fl
     assert waiting.done() is not (seconds > 0)
     outcomes.announce(done)
     assert await waiting is (done if seconds > 0 else None)
+
+
+async def test_what_becomes_due_between_two_looks_at_the_clock_is_not_forgotten() -> None:
+    """The kernel never sleeps past an intent that came up after it had looked for one, and before it asked until when.
+
+    Which of its readings that is depends on the moment, so each delay of a row of them is tried by itself.
+    """
+    async with running(clock=Creeping()) as rig:
+        rig.tool()
+        for number in range(60):
+            submission = Submission(
+                scope=ACME, tool="crm.update", arguments={}, key=f"k{number}", delay=number * READING / 2
+            )
+            intent = (await rig.engine.submit(submission)).intent
+            await rig.clock.elapse(0.5)
+            found = await rig.engine.intent("acme", intent.id)
+            assert found.state is State.SUCCEEDED, f"after {submission.delay} s"

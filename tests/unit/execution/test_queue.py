@@ -104,7 +104,7 @@ def test_a_paused_lane_gives_nothing_until_its_time_and_says_why() -> None:
     put(subject, ticket("m0", lane="mail"))
     subject.pause("crm", 5.0, "CIRCUIT_OPEN")
     assert drain(subject, 4.9) == ["m0"]
-    assert (subject.paused_for("crm", 4.9), subject.next_moment(4.9), subject.waiting("crm")) == (
+    assert (subject.paused_for("crm", 4.9), subject.next_moment(), subject.waiting("crm")) == (
         "CIRCUIT_OPEN",
         5.0,
         1,
@@ -129,9 +129,20 @@ def test_a_ticket_waits_for_its_time() -> None:
     put(subject, ticket("later", due=7.0))
     put(subject, ticket("now"))
     assert drain(subject) == ["now"]
-    assert subject.next_moment(0.0) == 7.0
+    assert subject.next_moment() == 7.0
     assert drain(subject, 7.0) == ["later"]
-    assert subject.next_moment(7.0) is None
+    assert subject.next_moment() is None
+
+
+def test_what_has_come_up_since_the_last_look_is_still_ahead() -> None:
+    """Whoever asks late until when to sleep is told of a moment that has passed, not that there is nothing to do."""
+    subject = queue()
+    put(subject, ticket("late", due=7.0))
+    subject.pause("mail", 7.5, "CIRCUIT_OPEN")
+    assert (subject.take(6.9), subject.next_moment()) == (None, 7.0)
+    subject.promote(7.1)
+    assert subject.next_moment() == 7.5
+    assert drain(subject, 7.1) == ["late"]
 
 
 def test_what_is_put_back_is_first_in_its_line() -> None:
@@ -249,7 +260,7 @@ def test_a_paused_tenant_does_not_hold_up_the_others() -> None:
     assert drain(subject) == ["g0"]
     assert subject.paused_for("crm", 0.0, tenant="acme") == "RATE_LIMITED_TENANT"
     assert subject.paused_for("crm", 0.0, tenant="globex") is subject.paused_for("crm", 0.0) is None
-    assert subject.next_moment(0.0) == 5.0
+    assert subject.next_moment() == 5.0
     assert drain(subject, 5.0) == ["a0"]
 
 
@@ -282,7 +293,7 @@ def test_a_rate_bounds_a_tenant_over_all_lanes() -> None:
     for number in range(4):
         put(subject, ticket(f"a{number}", lane=f"l{number}"))
     assert len(drain(subject)) == 2
-    assert subject.next_moment(0.0) == pytest.approx(0.5)
+    assert subject.next_moment() == pytest.approx(0.5)
     assert (len(drain(subject, 0.4)), len(drain(subject, 0.5)), len(drain(subject, 1.0))) == (0, 1, 1)
 
 

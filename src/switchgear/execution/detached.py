@@ -20,16 +20,16 @@ _CUT_OFF = "cut off before the ledger acknowledged, as by a stop of the engine; 
 class Answer(Generic[T]):
     """What somebody waits for. Whoever works on it gives it once, and may go on with what follows from it."""
 
-    __slots__ = ("_future", "_tasks")
+    __slots__ = ("_future", "_under_way")
 
-    def __init__(self, future: asyncio.Future[T], tasks: dict[asyncio.Task[None], Answer[Any]]) -> None:
-        """Answer through `future`; the task that does so is one of `tasks` until then."""
+    def __init__(self, future: asyncio.Future[T], under_way: dict[Answer[Any], asyncio.Task[None]]) -> None:
+        """Answer through `future`. It is one of those `under_way` until then."""
         self._future = future
-        self._tasks = tasks
+        self._under_way = under_way
 
     def give(self, value: T) -> None:
         """Answer with `value`: from here on the work is its own, and the engine that stops does not wait for it."""
-        self._tasks.pop(_running(), None)
+        self._under_way.pop(self, None)
         if not self._future.done():
             self._future.set_result(value)
 
@@ -53,7 +53,7 @@ class Detached:
 
     def __init__(self) -> None:
         """Start with nothing under way."""
-        self._tasks: dict[asyncio.Task[None], Answer[Any]] = {}
+        self._under_way: dict[Answer[Any], asyncio.Task[None]] = {}
 
     async def finished(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what `work` comes to at its end, as `answered` does."""
@@ -67,10 +67,10 @@ class Detached:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        answer = Answer(future, self._tasks)
+        answer = Answer(future, self._under_way)
         task = loop.create_task(self._work(work, answer))
         if not (task.done() or future.done()):  # a loop with eager tasks has run it up to its first wait by now
-            self._tasks[task] = answer
+            self._under_way[answer] = task
         return await future
 
     async def _work(self, work: Work[T], answer: Answer[T]) -> None:
@@ -79,35 +79,29 @@ class Detached:
         except Exception as error:  # noqa: BLE001 - outermost driver: whoever waits for the answer is told
             answer.fail(error)
         finally:
-            self._tasks.pop(_running(), None)
+            self._under_way.pop(answer, None)
             answer.break_off()
 
     async def wait(self, clock: Clock, seconds: float) -> None:
         """Let what is under way end within `seconds`."""
-        if self._tasks:
-            await within(clock, seconds, _all_done(set(self._tasks)))
+        if self._under_way:
+            await within(clock, seconds, _all_done(set(self._under_way.values())))
 
     async def cancel(self) -> None:
         """Cut off whatever is still under way, and tell those who wait for it."""
-        cut_off = dict(self._tasks)
-        for task in cut_off:
+        cut_off = dict(self._under_way)
+        for task in cut_off.values():
             task.cancel()
         try:
             if cut_off:
-                await _all_done(set(cut_off))
+                await _all_done(set(cut_off.values()))
         finally:
-            for answer in cut_off.values():
+            for answer in cut_off:
                 answer.break_off()
 
 
 async def _to_its_end(work: Callable[[], Coroutine[Any, Any, T]], answer: Answer[T]) -> None:
     answer.give(await work())
-
-
-def _running() -> asyncio.Task[Any]:
-    task = asyncio.current_task()
-    assert task is not None, "an answer is given by the task that works on it"
-    return task
 
 
 async def _all_done(tasks: set[asyncio.Task[None]]) -> None:

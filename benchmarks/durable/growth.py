@@ -166,7 +166,8 @@ async def grow(folder: Path, wish: Wish, grown: Grown) -> None:
         growing = _Growing(gear, wish)
         _require_room(folder, wish.actions - await growing.recorded())
         gc.collect()
-        gc.freeze()  # as a server of ours does
+        gc.freeze()  # as a server of ours does, and the next line
+        gc.set_threshold(10_000, 10, 10)
         for goal in goals:
             await growing.fill_up(goal)
             grown.costs += await growing.measure()

@@ -36,7 +36,7 @@ from switchgear.surfaces.rest import serve as serve_app
 _LOG = structlog.get_logger("switchgear.start")
 _KEY_WITHOUT_A_FILE = Path("switchgear.development-key")
 _YOUNG_MAX = 10_000
-"""How many objects more than went have come when young ones are searched for garbage; CPython's own 700 are 8 actions."""
+"""Young objects are searched for garbage when so many more have come than gone. CPython's own 700 are few actions."""
 _FIELDS = frozenset({"guard", "state", "dependency", "before", "after", "retry_after", "flapping", "left_out"})
 """What a line of a guard or of a dependency carries beside its text: a log in JSON has it by name."""
 
@@ -171,7 +171,7 @@ def _service_manager() -> Iterator[Notifier | None]:
 
 
 def _collect_garbage_seldom() -> None:
-    """Let no collection look through all that was imported, nor through what is under way each time that comes and goes.
+    """Let no collection look through all that was imported, nor again and again through what is under way.
 
     Each such look would hold up every action. What an action leaves behind is no cyclic garbage, so it goes at once.
     """

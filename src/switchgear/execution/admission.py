@@ -86,10 +86,6 @@ class FreeKey:
     version: int
     before: KeyRecord | None = None
 
-    def facts_of(self, payload: str) -> dict[str, object]:
-        """Return what the new binding records of the ones before."""
-        return {} if self.before is None else self.before.facts_of_next(payload)
-
 
 NEVER_BOUND = FreeKey(0)
 
@@ -236,7 +232,7 @@ class Admission:
         intent_id = self._ids.next("int")
         self._queue.reserve(intent_id, scope.tenant)
         try:
-            facts = self._facts(intent_id, submission, tool, payload) | key.facts_of(payload)
+            facts = self._facts(intent_id, submission, tool, payload, key)
             draft = self._recorder.draft(Birth(facts, {"arguments": submission.arguments}))
             conditions, changes = self._passed(draft.born, tool)
             departure = self._departures.departure(draft.intent) if at_once and not changes else None
@@ -284,7 +280,9 @@ class Admission:
         except ApprovalNeeded as needed:
             return needed.conditions, (approval_request(request, needed, self._ids.next("apr")),)
 
-    def _facts(self, intent_id: str, submission: Submission, tool: Tool, payload: str) -> dict[str, object]:
+    def _facts(
+        self, intent_id: str, submission: Submission, tool: Tool, payload: str, key: FreeKey
+    ) -> dict[str, object]:
         scope = submission.scope
         now = self._clock.time()
         lifetime = tool.lifetime if submission.lifetime is None else submission.lifetime
@@ -306,16 +304,19 @@ class Admission:
             "trace": submission.trace,
             "correlation": submission.correlation or intent_id,
         }
-        rarer = {
-            "priority": submission.priority,
-            "destructive": tool.destructive or None,
-            "not_before": not_before,
-            "wait": None if not_before is None else max(0.0, not_before - now),
-            "resource": tool.resource_of(submission.arguments),
-            "time_box": submission.time_box,
-            "undo": tool.revert if submission.time_box is not None else None,
-        }
-        return facts | {name: value for name, value in rarer.items() if value is not None}
+        if key.before is not None:
+            facts |= key.before.facts_of_next(payload)
+        if submission.priority is not None:
+            facts["priority"] = submission.priority
+        if tool.destructive:
+            facts["destructive"] = True
+        if not_before is not None:
+            facts |= {"not_before": not_before, "wait": max(0.0, not_before - now)}
+        if tool.resource is not None:
+            facts["resource"] = tool.resource_of(submission.arguments)
+        if submission.time_box is not None:
+            facts |= {"time_box": submission.time_box, "undo": tool.revert}
+        return facts
 
     def _tool(self, name: str) -> Tool:
         known = self._registry.get(name)

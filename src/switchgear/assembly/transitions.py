@@ -47,6 +47,7 @@ class TransitionLog:
         self._noted: deque[_Noted] = deque()
         self._dropped = 0
         self._wake = asyncio.Event()
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -76,14 +77,15 @@ class TransitionLog:
             self._loop.call_soon_threadsafe(self._wake.set)
 
     async def stop(self) -> None:
-        """Record what is still noted, then end."""
+        """Record what is still noted, then end. What is being recorded is not cut off: nobody would know of it."""
+        self._stopping = True
+        self._wake.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await self._task
         await self._record_noted()
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             await self._wake.wait()
             self._wake.clear()
             await self._record_noted()

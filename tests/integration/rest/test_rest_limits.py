@@ -89,6 +89,19 @@ async def test_a_look_that_waits_is_counted_with_the_others(
     assert (traffic.waiting, traffic.working) == (0, 0)
 
 
+async def test_a_replay_that_waits_is_counted_with_the_others(client: Clients, traffic: Traffic) -> None:
+    """Law 10: beyond the bound a replay is answered as it stands then, and does not say that it waited."""
+    acme = client()
+    done = await acme.post("/v1/intents", json=UPDATE, headers={"Idempotency-Key": "k", "Prefer": "wait=30"})
+    path, wish = f"/v1/intents/{done.json()['id']}/replay", {"mode": "verify", "reason": "a customer asks"}
+    with traffic.place(), traffic.wait("acme"), traffic.place(), traffic.wait("acme"):
+        unwaited = await acme.post(path, json=wish, headers={"Prefer": "wait=30"})
+    waited = await acme.post(path, json=wish, headers={"Prefer": "wait=30"})
+    assert (unwaited.status_code, "preference-applied" in unwaited.headers) == (200, False)
+    assert (waited.status_code, waited.headers["preference-applied"]) == (200, "wait=30")
+    assert (traffic.waiting, traffic.working) == (0, 0)
+
+
 async def test_a_stop_ends_a_look_that_waits(client: Clients, traffic: Traffic, upstream: Upstream) -> None:
     """A stopping server answers with the intent as it is, and does not say that it waited."""
     acme = client()

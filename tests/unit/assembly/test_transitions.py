@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -30,6 +31,37 @@ class Deaf(MemoryStore):
             self.deaf = False
             return Unknown(append.id, "lost")
         return await super().append(append)
+
+
+class Slow(MemoryStore):
+    """A store that takes its time for each append."""
+
+    def __init__(self) -> None:
+        """Let nothing pass yet."""
+        super().__init__(seal)
+        self.reached, self.gate = asyncio.Event(), asyncio.Event()
+
+    async def append(self, append: Append) -> Appended:
+        """Wait, then append."""
+        self.reached.set()
+        await self.gate.wait()
+        return await super().append(append)
+
+
+async def test_a_stop_cuts_off_nothing_that_is_being_recorded() -> None:
+    """A transition that has left the buffer is on record when the stop is over, and so is what was noted after it."""
+    store, clock = Slow(), VirtualClock()
+    transitions = TransitionLog(store, clock=clock, ids=IdSource(clock), encoder=EventEncoder())
+    transitions.start()
+    transitions.note("crm", "breaker.opened", {})
+    await store.reached.wait()
+    transitions.note("crm", "breaker.half_open", {})
+    stopping = asyncio.create_task(transitions.stop())
+    await asyncio.sleep(0)
+    store.gate.set()
+    await stopping
+    kept = [read(entry).type for entry in await store.entries(PLATFORM_TENANT)]
+    assert kept == ["breaker.opened", "breaker.half_open"]
 
 
 async def test_what_the_ledger_does_not_acknowledge_is_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:

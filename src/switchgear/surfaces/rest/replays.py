@@ -20,6 +20,7 @@ from switchgear.surfaces.rest.headers import wished_wait
 from switchgear.surfaces.rest.intents import INTENT
 from switchgear.surfaces.rest.json_body import read_body
 from switchgear.surfaces.rest.operation import CHANGE_REFUSALS, NOT_BLANK, Header, Operation
+from switchgear.surfaces.rest.waits import applied
 
 _ID = "int_[0-9a-f]{32}"
 _NAME = "[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,127}"
@@ -62,8 +63,15 @@ class BulkReplayBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 async def replay(exchange: Exchange) -> Response:
     """Replay one intent, and wait for the end as long as the caller wishes."""
-    wait = wished_wait(exchange.request.headers, exchange.traffic.limits.wait_max) or 0
+    wish = wished_wait(exchange.request.headers, exchange.traffic.limits.wait_max) or 0
     body = await read_body(exchange.request, ReplayBody, exchange.traffic.limits)
+    if not wish:
+        return await _replay(exchange, body, 0)
+    with exchange.traffic.wait(exchange.principal.tenant) as granted:
+        return await _replay(exchange, body, wish if granted else 0)
+
+
+async def _replay(exchange: Exchange, body: ReplayBody, wait: int) -> Response:
     replayed = exchange.control.replays.replay(
         exchange.principal,
         exchange.path_word(INTENT.name),
@@ -73,7 +81,7 @@ async def replay(exchange: Exchange) -> Response:
         wait=float(wait),
     )
     view = await exchange.traffic.detach(replayed)
-    headers = {"Preference-Applied": f"wait={wait}"} if wait else None
+    headers = applied(wait) if wait else None
     return json_response(view, 200 if view.ended else 202, headers)
 
 
@@ -97,7 +105,8 @@ async def replay_all(exchange: Exchange) -> Response:
 
 _PREFER = Header(
     "Prefer",
-    "`wait=N`: answer when the replay has ended or needs approval, at the latest after N whole seconds (at most 60).",
+    "`wait=N`: answer when the replay has ended or needs approval, at the latest after N whole seconds (at most 60). "
+    "`Preference-Applied` in the answer says that it was heard.",
     r"^wait=[0-9]{1,3}$",
 )
 

@@ -89,7 +89,7 @@ class Attempts:
         ended: asyncio.Future[None] = loop.create_future()
         task = loop.create_task(_attempt(connector, call, self._may_leave, ended))
         self._running[task] = ended
-        overdue = self._timers.expiries().watch(
+        forget = self._timers.expiries().watch(
             call.deadline.moment_on(self._clock), _Overdue(self._expire, task, ended)
         )
         try:
@@ -98,7 +98,7 @@ class Attempts:
             task.cancel()  # whoever carries it is torn off: it must not go on alone
             raise
         finally:
-            overdue.forget()
+            forget()
             del self._running[task]
         return self._ended(task, call)
 

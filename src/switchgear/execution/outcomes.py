@@ -81,11 +81,11 @@ class Outcomes(Generic[T]):
         line = self._waiting.setdefault(name, [])
         line.append(waiter)
         self._count += 1
-        late = expiries.watch(self._clock.monotonic() + min(seconds, WAIT_MAX), _Late(waiter))
+        forget = expiries.watch(self._clock.monotonic() + min(seconds, WAIT_MAX), _Late(waiter))
         try:
             return await waiter
         finally:
-            late.forget()
+            forget()
             self._count -= 1
             line.remove(waiter)
             if not line:

@@ -8,13 +8,16 @@ the thread of its loop only.
 from __future__ import annotations
 
 import asyncio
-import math
+from collections.abc import Callable
+from functools import partial
+from math import ceil, inf, nextafter
 from typing import Any, NoReturn, Protocol
 
 from switchgear.core.clock import Clock, SystemClock, Timer
 from switchgear.guard.mutexes import new_mutex
 
-_GRAIN_SECONDS = 0.01
+_GRAINS = 128
+"""Buckets in a second: below 10 ms each. A power of two, so that their bounds are exact and none ends too early."""
 
 
 class Cancellable(Protocol):
@@ -30,7 +33,7 @@ Bucket = dict[int, Cancellable]
 class Expiries:
     """The deadlines of one loop on one clock.
 
-    `low` and `high` bound the bucket used last, `recent`; `serial` names entries. The drivers read them in
+    `low` and `high` bound the bucket asked for last, `recent`; `serial` names entries. The drivers read them in
     line.
     """
 
@@ -43,35 +46,43 @@ class Expiries:
         self._coarse = isinstance(clock, SystemClock)
         self._buckets: dict[float, Bucket] = {}
         self._timer: Timer | None = None
-        self._due = math.inf
-        self.low = self.high = -math.inf
+        self._due = inf
+        self.low = self.high = -inf
         self.recent: Bucket = {}
         self.serial = 0
 
     def bucket(self, when: float) -> Bucket:
         """Return the bucket whose tasks are cancelled at `when` or up to a grain later, and make it the recent one."""
-        high = math.ceil(when / _GRAIN_SECONDS) * _GRAIN_SECONDS if self._coarse else when
-        high = max(high, when)
+        self.high = high = ceil(when * _GRAINS) / _GRAINS if self._coarse else when
+        self.low = high - 1 / _GRAINS if self._coarse else nextafter(high, -inf)
         bucket = self._buckets.get(high)
         if bucket is None:
-            bucket = self._buckets[high] = {}
-            self._watch(high)
-        self.high = high
-        self.low = high - _GRAIN_SECONDS if self._coarse else math.nextafter(high, -math.inf)
+            bucket = self._open(high)
         self.recent = bucket
         return bucket
 
-    def watch(self, when: float, what: Cancellable) -> Watched:
-        """Cancel `what` at `when`, or up to a grain later, unless that is forgotten before."""
-        bucket = self.recent if self.low < when <= self.high else self.bucket(when)
-        self.serial += 1
-        bucket[self.serial] = what
-        return Watched(bucket, self.serial)
+    def watch(self, when: float, what: Cancellable) -> Callable[[], object]:
+        """Cancel `what` at `when`, or up to a grain later. Calling what is returned forgets that; again has no effect.
+
+        The recent bucket stays: what is watched has other lengths than the calls of a guard.
+        """
+        high = ceil(when * _GRAINS) / _GRAINS if self._coarse else when
+        bucket = self._buckets.get(high)
+        if bucket is None:
+            bucket = self._open(high)
+        self.serial = serial = self.serial + 1
+        bucket[serial] = what
+        return partial(bucket.pop, serial, None)
 
     @property
     def armed(self) -> int:
         """How many deadlines are running."""
         return sum(map(len, self._buckets.values()))
+
+    def _open(self, high: float) -> Bucket:
+        bucket = self._buckets[high] = {}
+        self._watch(high)
+        return bucket
 
     def _watch(self, high: float) -> None:
         if high < self._due:
@@ -84,10 +95,10 @@ class Expiries:
         """Cancel what is due, forget empty buckets, and set the timer for the next."""
         now = self._clock.monotonic()
         self._timer = None
-        self._due = math.inf
+        self._due = inf
         for high in [high for high, bucket in self._buckets.items() if high <= now or not bucket]:
             self._expire(self._buckets.pop(high))
-        self.low = self.high = -math.inf
+        self.low = self.high = -inf
         if self._buckets:
             self._watch(min(self._buckets))
 
@@ -130,21 +141,6 @@ class Timers:
         if recent is None or recent.loop is not loop:
             recent = self.recent = _expiries_of(loop, self._clock)
         return recent
-
-
-class Watched:
-    """A deadline of something else than a task."""
-
-    __slots__ = ("_bucket", "_serial")
-
-    def __init__(self, bucket: Bucket, serial: int) -> None:
-        """Made by `Expiries.watch`."""
-        self._bucket = bucket
-        self._serial = serial
-
-    def forget(self) -> None:
-        """Let it not be cancelled. Of no effect once it was."""
-        self._bucket.pop(self._serial, None)
 
 
 class Armed:

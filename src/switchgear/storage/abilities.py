@@ -97,8 +97,7 @@ class Append(msgspec.Struct, frozen=True, gc=False):
     cut: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True, gc=False):
     """The append is durable. `seq_last` is the tenant's sequence of its last event."""
 
     seq_last: int

@@ -6,6 +6,7 @@ Both adapters call these, so that a caller meets the same refusals on each. Noth
 from __future__ import annotations
 
 import re
+from operator import attrgetter
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import Invalid
@@ -23,6 +24,7 @@ COUNTER_MAX = 2**63 - 1
 BYTES_MAX = 4 * 1024 * 1024
 """Most bytes of one body, one payload, or one row's value."""
 
+_PLACE = attrgetter("space", "key")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -33,33 +35,46 @@ def check_append(append: Append) -> None:
     when a count or sequence is out of range, or when there are more than 1,000 events, rows, conditions, counts or
     erasures; with PAYLOAD_TOO_LARGE when a body, payload or value is above 4 MiB.
     """
-    events, writes, expects, largest = append.events, append.writes, append.expects, 0
-    if max(len(events), len(writes), len(expects), len(append.counts), len(append.erases)) > EVENTS_MAX:
-        raise Invalid(f"an append has at most {EVENTS_MAX} events, rows, conditions, counts and erasures; split it")
-    if len(writes) > 1 and len({(write.space, write.key) for write in writes}) < len(writes):
-        raise Invalid("an append writes each row once; keep the last write of each")
-    names = [append.id, append.tenant]
+    events, writes, expects, names = append.events, append.writes, append.expects, append.id + append.tenant
+    if len(events) > EVENTS_MAX or len(writes) > EVENTS_MAX or len(expects) > EVENTS_MAX:
+        raise _too_many()
     for event in events:
-        names.append(event.stream)
-        largest = max(largest, len(event.body), 0 if event.payload is None else len(event.payload))
+        names += event.stream
+        if len(event.body) > BYTES_MAX or len(event.payload or b"") > BYTES_MAX:
+            raise _too_large()
     for write in writes:
-        names += (write.space, write.key, write.facet)
-        largest = max(largest, len(write.value))
-    if largest > BYTES_MAX:
-        raise Invalid(f"a body, payload or value has at most {BYTES_MAX} bytes", code=Code.PAYLOAD_TOO_LARGE)
+        names += write.space + write.key + write.facet
+        if len(write.value) > BYTES_MAX:
+            raise _too_large()
     for expect in expects:
-        names += (expect.space, expect.tenant, expect.key)
-    if append.counts:
-        _check_counts(append.counts)
-        names += [f"{count.space}{count.key}" for count in append.counts]
-    if append.erases or append.cut:
-        _check_removals(append)
-        names += [erase.stream for erase in append.erases]
-    check_names(*names)
+        names += expect.space + expect.tenant + expect.key
+    if len(writes) > 1 and len(set(map(_PLACE, writes))) < len(writes):
+        raise Invalid("an append writes each row once; keep the last write of each")
+    if append.counts or append.erases or append.cut:
+        names += _checked_rest(append)
+    check_names(names)
+
+
+def _checked_rest(append: Append) -> str:
+    """Check what few appends have, and return the names in it."""
+    counts, erases = append.counts, append.erases
+    if len(counts) > EVENTS_MAX or len(erases) > EVENTS_MAX:
+        raise _too_many()
+    _check_counts(counts)
+    _check_removals(append)
+    return "".join([f"{count.space}{count.key}" for count in counts] + [erase.stream for erase in erases])
+
+
+def _too_many() -> Invalid:
+    return Invalid(f"an append has at most {EVENTS_MAX} events, rows, conditions, counts and erasures; split it")
+
+
+def _too_large() -> Invalid:
+    return Invalid(f"a body, payload or value has at most {BYTES_MAX} bytes", code=Code.PAYLOAD_TOO_LARGE)
 
 
 def _check_counts(counts: tuple[Count, ...]) -> None:
-    if len({(count.space, count.key) for count in counts}) < len(counts):
+    if len(set(map(_PLACE, counts))) < len(counts):
         raise Invalid("an append names each counter once; add the amounts up")
     for count in counts:
         if max(abs(count.amount), abs(count.limit or 0)) > COUNTER_MAX:

@@ -17,8 +17,11 @@ from switchgear.storage.checks import COUNTER_MAX
 RowKey = tuple[str, str, str]
 """Space, tenant and key of a row or a counter."""
 
-Verdict = Committed | Conflicted | Exceeded | Invalid
-"""What is decided of an append; the error, which is raised to the caller, for a counter that would leave its range."""
+Refusal = Conflicted | Exceeded | Invalid
+"""Why an append is not taken; the error, which is raised to the caller, for a counter that would leave its range."""
+
+Verdict = Committed | Refusal
+"""What is decided of an append."""
 
 Link = tuple[int, bytes]
 """Sequence and hash of the last entry of a chain."""
@@ -83,12 +86,15 @@ def plan(
     """
     planned = Plan([], [], {}, {}, heads)
     for append in appends:
-        refusal = _conflict(append, versions) or (_refused_count(append, counters) if append.counts else None)
-        if append.cut and refusal is None:
+        refusal: Refusal | None = _conflict(append, versions)
+        if refusal is None and append.counts:
+            refusal = _refused_count(append, counters)
+        if refusal is None and append.cut:
             refusal = _refused_cut(append, heads)
         if refusal is None:
             _take_rows(append, versions, planned.rows)
-            _take_counts(append, counters, planned.counters)
+            if append.counts:
+                _take_counts(append, counters, planned.counters)
             planned.verdicts.append(Committed(_take_events(append, planned, seal)))
             if append.erases or append.cut:
                 _take_removals(append, planned)

@@ -103,6 +103,22 @@ async def test_a_defect_reaches_those_who_wait_and_the_thread_lives() -> None:
         assert await numbers.ask(1) == 2
 
 
+async def test_nobody_gets_the_answer_of_another() -> None:
+    """Answers are told apart by their order, so work that answers too few or too many is a defect for its batch."""
+    gate = threading.Event()
+
+    def short(numbers: list[int]) -> Sequence[int]:
+        return numbers[1:] if gate.wait(60) and 1 in numbers else numbers
+
+    async with desk(short) as numbers:
+        waiting = [numbers.ask(number) for number in (1, 2, 3)]
+        gate.set()
+        for future in waiting:
+            with pytest.raises(StoreError, match="each request has its answer"):
+                await future
+        assert await numbers.ask(4) == 4
+
+
 async def test_late_requests_are_answered_by_the_rule_for_late_ones() -> None:
     """Every wait is bounded: at its seconds a request is answered, the answer that comes afterwards is dropped."""
     work, clock = Work(), VirtualClock()
@@ -128,6 +144,22 @@ async def test_each_late_request_is_answered_in_its_own_time() -> None:
         assert (first.done(), second.done()) == (True, False)
         await clock.elapse(6)
         assert (await first, await second) == (-1, -1)
+
+
+async def test_late_ones_keep_their_place_in_line() -> None:
+    """Answers that come too late go to nobody, and each that comes in time to its own request."""
+    work, clock = Work(), VirtualClock()
+    async with desk(work, clock=clock) as numbers:
+        late = [numbers.ask(1), numbers.ask(2)]
+        await clock.elapse(11)
+        in_time = [numbers.ask(3)]
+        await clock.elapse(1)
+        in_time.append(numbers.ask(4))
+        await clock.elapse(1)
+        assert [future.result() for future in late] == [-1, -1]
+        work.gate.set()
+        assert await asyncio.gather(*in_time) == [6, 8]
+        assert await numbers.ask(5) == 10
 
 
 async def test_a_cancelled_request_is_worked_on() -> None:

@@ -14,7 +14,7 @@ from switchgear.core.errors import OptionError, StoreError
 from switchgear.storage.opening import checked_url, open_store
 from switchgear.storage.sqlite.owner import OwnerLock
 from switchgear.storage.sqlite.schema import schema_files
-from switchgear.storage.sqlite.statements import statements, widened, widths
+from switchgear.storage.sqlite.statements import as_json, statements, widened, widths
 from switchgear.storage.sqlite.translate import certainly_not_committed, translated
 from switchgear.testing.storage_scenes import suite_seal
 
@@ -37,6 +37,18 @@ def test_widths_are_powers_of_two_that_add_up(count: int) -> None:
 def test_a_widened_statement_has_a_place_for_each_value() -> None:
     """Two rows of three columns are six places."""
     assert widened("upsert_rows", 6, 2).count("?") == 12
+
+
+def test_a_name_is_a_name_whatever_its_class() -> None:
+    """A name of a class of its own does not fail the group that it travels in, and no letter is lost on the way."""
+
+    class Name(str):
+        __slots__ = ()
+
+    with closing(sqlite3.connect(":memory:")) as connection:
+        asked = [[Name("tenant"), 'ü"\\\n', "\U0001f600"]]
+        found = connection.execute("SELECT value FROM json_each(?1 -> 0)", (as_json(asked),)).fetchall()
+    assert [value for (value,) in found] == asked[0]
 
 
 def test_every_statement_is_complete() -> None:

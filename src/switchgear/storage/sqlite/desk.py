@@ -1,16 +1,17 @@
 """A desk: requests from the event loop to one thread in batches, answers back in one hop per batch.
 
 What one turn of the loop asks for travels together, and the thread drains whatever has come meanwhile, up to a bound:
-batches grow with load, and no timer is involved. Knows nothing of databases.
+batches grow with load, and no timer is involved. Answers come in the order of the requests, so only requests travel to
+the thread, and only answers back. Knows nothing of databases.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -21,9 +22,8 @@ from switchgear.core.errors import StoreError
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
-_Job = tuple[Request, "asyncio.Future[Answer]"]
-
-_RETRY_AFTER_MIN = 0.05
+_Waiting = tuple[float, Request, "asyncio.Future[Answer]"]
+"""When a request is late, the request, and what answers it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +65,12 @@ class Desk(Generic[Request, Answer]):
         self._late = late
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._tray: list[_Job[Request, Answer]] = []
-        self._inbox: SimpleQueue[list[_Job[Request, Answer]] | None] = SimpleQueue()
-        self._watched: deque[tuple[float, _Job[Request, Answer]]] = deque()
+        self._tray: list[Request] = []
+        self._due = 0.0
+        self._inbox: SimpleQueue[list[Request] | None] = SimpleQueue()
+        self._waiting: list[_Waiting[Request, Answer]] = []
+        self._overdue = 0
         self._timer: Timer | None = None
-        self._waiting = 0
-        self._batch_seconds = 0.0
         self._closed = False
         self._ended = self._loop.create_future()
         threading.Thread(target=self._work, name=options.name, daemon=True).start()
@@ -82,15 +82,13 @@ class Desk(Generic[Request, Answer]):
         """
         if self._closed:
             raise StoreError("the store is closed")
-        if self._waiting >= self._options.waiting_max:
+        if len(self._waiting) >= self._options.waiting_max:
             raise self._full()
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        job = (request, future)
         if not self._tray:
-            self._loop.call_soon(self._send)
-        self._tray.append(job)
-        self._waiting += 1
-        self._watch(job)
+            self._begin_tray()
+        self._tray.append(request)
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiting.append((self._due, request, future))
         return future
 
     async def close(self) -> None:
@@ -112,33 +110,30 @@ class Desk(Generic[Request, Answer]):
 
     def _full(self) -> StoreError:
         return StoreError(
-            f"{self._waiting} requests already wait for the store ({self._options.name})", code=Code.QUEUE_FULL
+            f"{len(self._waiting)} requests already wait for the store ({self._options.name})", code=Code.QUEUE_FULL
         )
+
+    def _begin_tray(self) -> None:
+        """Let what this turn of the loop asks for leave together, and be late together."""
+        self._due = self._clock.monotonic() + self._options.seconds
+        self._loop.call_soon(self._send)
+        if self._timer is None:
+            self._timer = self._clock.call_at(self._due, self._sweep)
 
     def _send(self) -> None:
         if self._tray:
             self._inbox.put(self._tray)
             self._tray = []
 
-    def _watch(self, job: _Job[Request, Answer]) -> None:
-        """Remember when `job` is late. All have the same time, so the first in is the first to be late."""
-        watched = self._watched
-        while watched and watched[0][1][1].done():
-            watched.popleft()
-        watched.append((self._clock.monotonic() + self._options.seconds, job))
-        if self._timer is None:
-            self._timer = self._clock.call_at(watched[0][0], self._sweep)
-
     def _sweep(self) -> None:
-        """Answer what is late; wait for the next one."""
+        """Answer what is late, which stays in line for the answer that nobody will hear; wait for the next one."""
         self._timer = None
         now = self._clock.monotonic()
-        while self._watched and (self._watched[0][1][1].done() or self._watched[0][0] <= now):
-            request, future = self._watched.popleft()[1]
-            if not future.done():
-                _answer(future, self._late(request))
-        if self._watched:
-            self._timer = self._clock.call_at(self._watched[0][0], self._sweep)
+        late = list(takewhile(lambda job: job[0] <= now, self._waiting[self._overdue :]))
+        self._overdue += len(late)
+        _settle(late, [self._late(request) for _, request, _ in late])
+        if self._overdue < len(self._waiting):
+            self._timer = self._clock.call_at(self._waiting[self._overdue][0], self._sweep)
 
     def _end_overdue(self) -> None:
         if not self._ended.done():
@@ -147,13 +142,14 @@ class Desk(Generic[Request, Answer]):
     # --- in the thread ---
 
     def _work(self) -> None:
-        backlog: deque[_Job[Request, Answer]] = deque()
+        backlog: list[Request] = []
         while self._fill(backlog):
-            batch = [backlog.popleft() for _ in range(min(len(backlog), self._options.batch_max))]
-            self._post(self._deliver, batch, self._handled([request for request, _ in batch]))
+            batch = backlog[: self._options.batch_max]
+            del backlog[: len(batch)]
+            self._post(self._deliver, self._handled(batch))
         self._post(self._end)
 
-    def _fill(self, backlog: deque[_Job[Request, Answer]]) -> bool:
+    def _fill(self, backlog: list[Request]) -> bool:
         """Wait for work, then take what else is there. Return whether there is any; not when closed."""
         if not backlog:
             tray = self._inbox.get()
@@ -169,13 +165,12 @@ class Desk(Generic[Request, Answer]):
         return True
 
     def _handled(self, requests: list[Request]) -> Sequence[Answer | Exception]:
-        started = self._clock.monotonic()
         try:
-            return self._handle(requests)
+            answers = self._handle(requests)
+            assert len(answers) == len(requests), "each request has its answer, and none has another's"
         except Exception as error:  # noqa: BLE001 - the outermost driver: a defect reaches those who wait
             return [_defect(error) for _ in requests]
-        finally:
-            self._batch_seconds = self._clock.monotonic() - started
+        return answers
 
     def _post(self, call: Callable[..., None], *arguments: object) -> None:
         try:
@@ -187,22 +182,26 @@ class Desk(Generic[Request, Answer]):
 
     # --- back on the loop ---
 
-    def _deliver(self, batch: list[_Job[Request, Answer]], answers: Sequence[Answer | Exception]) -> None:
-        self._waiting -= len(batch)
-        for (_, future), answer in zip(batch, answers, strict=True):
-            if not future.done():
-                _answer(future, answer)
+    def _deliver(self, answers: Sequence[Answer | Exception]) -> None:
+        answered = self._waiting[: len(answers)]
+        del self._waiting[: len(answers)]
+        self._overdue = max(0, self._overdue - len(answers))
+        _settle(answered, answers)
 
     def _end(self) -> None:
         if not self._ended.done():
             self._ended.set_result(None)
 
 
-def _answer(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
-    if isinstance(answer, Exception):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)
+def _settle(waiting: list[_Waiting[Request, Answer]], answers: Sequence[Answer | Exception]) -> None:
+    """Answer those who still wait: not those who were cancelled, or told already that it is late."""
+    for (_, _, future), answer in zip(waiting, answers, strict=True):
+        if future.done():
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
 
 
 def _defect(error: Exception) -> StoreError:

@@ -6,7 +6,6 @@ read is what its last commit left. Entries are copied as they are, with their ha
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,13 +20,18 @@ from switchgear.storage.abilities import Counter, Entry, Head, Row
 from switchgear.storage.sqlite import reader
 from switchgear.storage.sqlite.connecting import copying_connection, plain_connection
 from switchgear.storage.sqlite.schema import prepare
-from switchgear.storage.sqlite.statements import aggregated, statements, widened
+from switchgear.storage.sqlite.statements import (
+    COUNTER_COLUMNS,
+    ROW_COLUMNS,
+    aggregated,
+    as_json,
+    statements,
+    widened,
+)
 from switchgear.storage.sqlite.translate import translated
 
 _PAGE = 500
 _PRIVATE = 0o600
-_ROW_COLUMNS = 6
-_COUNTER_COLUMNS = 4
 
 
 class _File:
@@ -170,14 +174,14 @@ class NewFile(_File):
     def copy_entries(self, tenant: str, entries: Iterable[Entry]) -> None:
         """Copy entries of one tenant as they are."""
         with self._told() as connection:
-            connection.execute(statements()["add_tenants"], (json.dumps([tenant]),))
+            connection.execute(statements()["add_tenants"], (as_json([tenant]),))
             connection.executemany(statements()["copy_entry"], (_columns(entry) for entry in entries))
 
     def put_row(self, row: Row) -> None:
         """Set a row to a version, a facet and a value."""
         values = (row.space, row.tenant, row.key, row.version, row.facet, row.value)
         with self._told() as connection:
-            connection.execute(widened("upsert_rows", _ROW_COLUMNS, 1), values)
+            connection.execute(widened("upsert_rows", ROW_COLUMNS, 1), values)
 
     def remove_row(self, space: str, tenant: str, key: str) -> None:
         """Remove a row, if it is there."""
@@ -188,7 +192,7 @@ class NewFile(_File):
         """Set a counter to its value."""
         values = (counter.space, counter.tenant, counter.key, counter.value)
         with self._told() as connection:
-            connection.execute(widened("upsert_counters", _COUNTER_COLUMNS, 1), values)
+            connection.execute(widened("upsert_counters", COUNTER_COLUMNS, 1), values)
 
 
 def _reading(path: Path) -> sqlite3.Connection:

@@ -6,7 +6,6 @@ Functions that take a connection run in a reader's thread. What they return is a
 from __future__ import annotations
 
 import heapq
-import json
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from switchgear.storage.abilities import Committed, Counter, Entry, Head, Row
 from switchgear.storage.checks import COUNTER_MAX
 from switchgear.storage.planner import NO_LINK, RowKey
 from switchgear.storage.sqlite import decoding, salvage
-from switchgear.storage.sqlite.statements import Parameters, aggregated, first_row
+from switchgear.storage.sqlite.statements import Parameters, aggregated, as_json, first_row
 from switchgear.storage.sqlite.translate import is_damage, translated
 
 Found = TypeVar("Found")
@@ -70,7 +69,7 @@ class Reader:
 def get_rows(connection: sqlite3.Connection, keys: list[RowKey]) -> list[Row | None]:
     """Return the row of each key, or None."""
     found: list[Row | None] = [None] * len(keys)
-    for index, *columns in aggregated(connection, "get", (json.dumps(keys),)):
+    for index, *columns in aggregated(connection, "get", (as_json(keys),)):
         found[index] = decoding.row(keys[index], columns, "get")
     return found
 
@@ -109,7 +108,7 @@ def stream(connection: sqlite3.Connection, tenant: str, name: str, after_positio
 
 def head(connection: sqlite3.Connection, tenant: str) -> Head:
     """Return the end of the tenant's chain."""
-    found = aggregated(connection, "heads", (json.dumps([tenant]),))
+    found = aggregated(connection, "heads", (as_json([tenant]),))
     if not found or found[0][2] == 0:
         return Head(tenant, *NO_LINK)
     _, _, seq, hash_ = found[0]
@@ -173,7 +172,7 @@ def _scan_facet(
 
 def count(connection: sqlite3.Connection, space: str, facets: Sequence[str]) -> int:
     """Return how many rows of all tenants are in one of `facets`."""
-    (found,) = first_row(connection, "count", (space, json.dumps(list(facets))))
+    (found,) = first_row(connection, "count", (space, as_json(list(facets))))
     return decoding.integer(found, "count")
 
 

@@ -15,7 +15,7 @@ from itertools import islice
 
 from switchgear.storage.abilities import Entry, Row
 from switchgear.storage.sqlite import decoding
-from switchgear.storage.sqlite.statements import aggregated, first_row
+from switchgear.storage.sqlite.statements import aggregated, as_json, first_row
 from switchgear.storage.sqlite.translate import is_damage
 
 _Named = tuple[str, str, str]
@@ -69,7 +69,7 @@ def _row(connection: sqlite3.Connection, space: str, named: _Named) -> Row:
     tenant, key, facet = named
     place = (space, tenant, key)
     try:
-        ((_, *columns),) = aggregated(connection, "get", (json.dumps([place]),)) or [(0, None, None, None)]
+        ((_, *columns),) = aggregated(connection, "get", (as_json([place]),)) or [(0, None, None, None)]
         return decoding.row(place, columns, "get")
     except sqlite3.Error as error:
         if not is_damage(error):

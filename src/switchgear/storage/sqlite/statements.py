@@ -13,11 +13,17 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import msgspec
+
 from switchgear.storage.sqlite.decoding import damaged
 
 WIDTH_MAX = 256
 """Most rows that one insert carries."""
 
+ENTRY_COLUMNS, ROW_COLUMNS, COUNTER_COLUMNS = 8, 6, 4
+"""Values of one row of insert_entries, of upsert_rows and of upsert_counters."""
+
+_TO_JSON = msgspec.json.Encoder(enc_hook=str)  # a name may be of a class of its own
 _SECTION = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _COMMENT = re.compile(r"^--.*\n", re.MULTILINE)
 
@@ -32,6 +38,11 @@ def statements() -> Mapping[str, str]:
 
 
 Parameters = Sequence[object] | Mapping[str, object]
+
+
+def as_json(names: object) -> str:
+    """Return lists of names as the parameter of a statement that takes JSON."""
+    return _TO_JSON.encode(names).decode()
 
 
 def aggregated(connection: sqlite3.Connection, name: str, parameters: Parameters) -> list[Any]:

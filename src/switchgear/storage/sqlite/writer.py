@@ -6,12 +6,12 @@ A group is committed, or certainly not written (each append gets a `StoreError`)
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from switchgear.core.errors import StoreError
 from switchgear.storage.abilities import (
@@ -29,14 +29,22 @@ from switchgear.storage.planner import Link, Plan, RowKey, counted, needed, plan
 from switchgear.storage.sqlite.connecting import Connect, writing_connection
 from switchgear.storage.sqlite.decoding import integer, link, text
 from switchgear.storage.sqlite.log import LogMeter
-from switchgear.storage.sqlite.statements import aggregated, statements, widened, widths
+from switchgear.storage.sqlite.statements import (
+    COUNTER_COLUMNS,
+    ENTRY_COLUMNS,
+    ROW_COLUMNS,
+    aggregated,
+    as_json,
+    statements,
+    widened,
+    widths,
+)
 from switchgear.storage.sqlite.translate import certainly_not_committed, is_damage, translated
 
 FREE_BYTES_MIN = 4 * 1024 * 1024
 """Below this much free disk the store says of itself that it cannot record."""
 
 _CHAINS_MAX = 10_000
-
 
 _logger = logging.getLogger("switchgear.storage")
 
@@ -72,7 +80,10 @@ class Writer:
     def handle(self, requests: list[Append | Probe]) -> Sequence[Answer | Exception]:
         """Commit the appends as one group; answer each request, in order."""
         appends = [request for request in requests if isinstance(request, Append)]
-        answers = iter(self._commit(appends) if appends else ())
+        committed = self._commit(appends) if appends else ()
+        if len(committed) == len(requests):
+            return committed
+        answers = iter(committed)
         return [next(answers) if isinstance(request, Append) else self._probe() for request in requests]
 
     def close(self) -> None:
@@ -135,7 +146,7 @@ class Writer:
         missing = {append.tenant for append in appends}.difference(self._ids)
         if not missing:
             return
-        names = json.dumps(sorted(missing))
+        names = as_json(sorted(missing))
         connection.execute(statements()["add_tenants"], (names,))
         for name, identity, seq, hash_ in aggregated(connection, "heads", (names,)):
             self._ids[text(name, "heads")] = integer(identity, "heads")
@@ -147,9 +158,9 @@ class Writer:
         self._heads.clear()
 
     def _insert_entries(self, connection: sqlite3.Connection, planned: Plan) -> None:
-        ids = self._ids
-        rows = [(ids[entry[0]], *entry[1:]) for entry in planned.entries]
-        _execute_wide(connection, "insert_entries", rows)
+        values = list(chain.from_iterable(planned.entries))
+        values[::ENTRY_COLUMNS] = [self._ids[entry[0]] for entry in planned.entries]
+        _execute_wide(connection, "insert_entries", ENTRY_COLUMNS, values)
 
     def _remove(self, connection: sqlite3.Connection, planned: Plan) -> None:
         """Remove payloads and entries; the connection overwrites what they held."""
@@ -239,23 +250,24 @@ def _fetched(connection: sqlite3.Connection, name: str, wanted: set[RowKey], lea
     keys = list(wanted)
     if not keys:
         return {}
-    found = aggregated(connection, name, (json.dumps(keys),))
+    found = aggregated(connection, name, (as_json(keys),))
     return {keys[index]: integer(number, name, least) for index, number in found}
 
 
 def _upsert(connection: sqlite3.Connection, planned: Plan) -> None:
-    _execute_wide(connection, "upsert_rows", [(*key, *row) for key, row in planned.rows.items()])
-    if planned.counters:
-        _execute_wide(connection, "upsert_counters", [(*key, value) for key, value in planned.counters.items()])
+    rows = chain.from_iterable(planned.rows.items())  # key, row, key, row …
+    _execute_wide(connection, "upsert_rows", ROW_COLUMNS, list(chain.from_iterable(rows)))
+    counters = [value for key, count in planned.counters.items() for value in (*key, count)]
+    _execute_wide(connection, "upsert_counters", COUNTER_COLUMNS, counters)
 
 
-def _execute_wide(connection: sqlite3.Connection, name: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Execute the statement `name` with all `rows`, as few times as its widths allow."""
+def _execute_wide(connection: sqlite3.Connection, name: str, columns: int, values: Sequence[object]) -> None:
+    """Execute the statement `name` for all rows, whose `values` stand one after another, as few times as it can be."""
     start = 0
-    for width in widths(len(rows)):
-        values = [value for row in rows[start : start + width] for value in row]
-        connection.execute(widened(name, len(rows[0]), width), values)
-        start += width
+    for width in widths(len(values) // columns):
+        end = start + width * columns
+        connection.execute(widened(name, columns, width), values[start:end])
+        start = end
 
 
 def _check_disk(path: str) -> StoreError | None:

@@ -238,10 +238,12 @@ class Admission:
         try:
             facts = self._facts(intent_id, submission, tool, payload) | key.facts_of(payload)
             draft = self._recorder.draft(Birth(facts, {"arguments": submission.arguments}))
-            conditions, changes = self._passed(draft.born, tool)
-            departure = self._departures.departure(draft.intent) if at_once and not changes else None
-            if departure is not None:
-                return await self._depart(draft, conditions, departure, key)
+            request = admission_request(facts, tool, self._clock.time())
+            conditions, changes = self._passed(request)
+            if at_once and not changes:
+                departure = self._departures.departure(draft.intent, request, conditions)
+                if departure is not None:
+                    return await self._depart(draft, departure, key)
             also = also_of(conditions)
             recording = self._recorder.accept(draft, changes, actor=ACTOR, key_version=key.version, also=also)
             return Admitted(await recording)
@@ -258,9 +260,9 @@ class Admission:
                 self._queue.release(intent_id)
             raise
 
-    async def _depart(self, draft: Draft, conditions: Conditions, departure: Departure, key: FreeKey) -> Admitted:
+    async def _depart(self, draft: Draft, departure: Departure, key: FreeKey) -> Admitted:
         """Record an intent as accepted and dispatched, both in one append."""
-        also, left, sure = also_of(conditions, departure.conditions), None, False
+        also, left, sure = also_of(departure.conditions), None, False
         try:
             left = await self._recorder.accept(
                 draft, (departure.change,), actor=ACTOR, key_version=key.version, also=also
@@ -276,9 +278,8 @@ class Admission:
             if left is None:
                 self._departures.call_off(departure, unsure=not sure)
 
-    def _passed(self, born: Birth, tool: Tool) -> tuple[Conditions, tuple[Change, ...]]:
+    def _passed(self, request: GateRequest) -> tuple[Conditions, tuple[Change, ...]]:
         """Ask the gates. What only needs approval is let in, and waits for it."""
-        request = admission_request(born.facts, tool, self._clock.time())
         try:
             return self.ask(request), ()
         except ApprovalNeeded as needed:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from switchgear.execution.contract import Tool
 from switchgear.execution.intent import Intent
 from switchgear.execution.recorder import NOTHING_ELSE, Also
@@ -77,11 +79,13 @@ def dispatch_request(intent: Intent, tool: Tool, now: float) -> GateRequest:
     )
 
 
-def also_of(conditions: Conditions, later: Conditions = NO_CONDITIONS) -> Also:
-    """Return the part of an append that makes it conditional on what gates relied on, when asked once or twice."""
-    if later is not NO_CONDITIONS:
-        again = () if later.expects == conditions.expects else later.expects
-        return Also(expects=(*conditions.expects, *again), counts=(*conditions.counts, *later.counts))
+def departure_request(admitted: GateRequest) -> GateRequest:
+    """Return what gates see of an action that was let in as `admitted`, when it is to leave in the same moment."""
+    return msgspec.structs.replace(admitted, stage=Stage.DISPATCH, agreed=admitted.contract)
+
+
+def also_of(conditions: Conditions) -> Also:
+    """Return the part of an append that makes it conditional on what gates relied on."""
     if conditions is NO_CONDITIONS:
         return NOTHING_ELSE
     return Also(expects=conditions.expects, counts=conditions.counts)

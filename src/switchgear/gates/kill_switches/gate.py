@@ -14,7 +14,7 @@ from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Rejected
 from switchgear.core.scope import PLATFORM_TENANT
-from switchgear.gates.gate import Conditions, GateRequest, Stage
+from switchgear.gates.gate import Conditions, GateRequest, OneAnswer, Stage
 from switchgear.gates.kill_switches.switches import (
     GLOBAL,
     KEY,
@@ -57,7 +57,7 @@ class Standing:
         return found
 
 
-class KillSwitchGate:
+class KillSwitchGate(OneAnswer):
     """One per engine, and the first of its gates. Closed until it is told what is set."""
 
     def __init__(self, clock: Clock, *, stale_after: float | None = None) -> None:

@@ -48,7 +48,9 @@ class Standing:
 
     def strictest(self, request: GateRequest) -> Switch | None:
         """Return the strictest switch that covers `request`, or None."""
-        found = _stricter(self.all, self.by_tool.get(request.tool))
+        found = self.by_tool.get(request.tool)
+        if self.all is not None:
+            found = _stricter(self.all, found)
         if self.by_tenant:
             found = _stricter(found, self.by_tenant.get(request.tenant))
         if self.by_connector:

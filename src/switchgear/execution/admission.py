@@ -238,7 +238,7 @@ class Admission:
         try:
             facts = self._facts(intent_id, submission, tool, payload) | key.facts_of(payload)
             draft = self._recorder.draft(Birth(facts, {"arguments": submission.arguments}))
-            request = admission_request(facts, tool, self._clock.time())
+            request = admission_request(draft.intent, tool, self._clock.time())
             conditions, changes = self._passed(request)
             if at_once and not changes:
                 departure = self._departures.departure(draft.intent, request, conditions)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 
 from switchgear.execution.contract import Tool
@@ -29,26 +26,26 @@ HOLDING = frozenset(
 """Codes of refusals before dispatch that hold an intent until what stands in the way has changed."""
 
 
-def admission_request(facts: Mapping[str, Any], tool: Tool, now: float) -> GateRequest:
+def admission_request(intent: Intent, tool: Tool, now: float) -> GateRequest:
     """Return what gates see of an intent that is about to be accepted."""
     return GateRequest(
         stage=Stage.ADMISSION,
-        intent_id=facts["id"],
-        tenant=facts["tenant"],
-        account=facts["account"],
-        actor=facts["actor"],
+        intent_id=intent.id,
+        tenant=intent.tenant,
+        account=intent.account,
+        actor=intent.actor,
         tool=tool.name,
         contract=tool.contract,
         requires=tool.requires,
         effect=tool.effect,
         destructive=tool.destructive,
         cost=tool.cost,
-        payload=facts["digest"],
+        payload=intent.digest,
         at=now,
-        deadline_at=facts["deadline_at"],
-        priority=facts.get("priority") or "critical",
-        purpose=facts.get("purpose"),
-        undo=facts.get("undo"),
+        deadline_at=intent.deadline_at,
+        priority=intent.priority or "critical",
+        purpose=intent.purpose,
+        undo=intent.undo,
     )
 
 

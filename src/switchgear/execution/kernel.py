@@ -34,7 +34,7 @@ from switchgear.execution.recorder import ExceededError, StaleError
 from switchgear.execution.registry import Registered
 from switchgear.execution.resources import RESOURCES, Resources
 from switchgear.execution.transitions import Kind, State
-from switchgear.gates.gate import ApprovalNeeded, Conditions, Gate, GateRequest, check_all, together
+from switchgear.gates.gate import ApprovalNeeded, Conditions, Gate, GateRequest, check_all
 from switchgear.guard import Guard
 from switchgear.policies.places import PRIORITIES, Priority
 
@@ -152,7 +152,7 @@ class Kernel:
             return None
         permits: Permits | None = None
         try:
-            found = check_all(self._gates_after_admission, departure_request(admitted))
+            conditions = check_all(self._gates_after_admission, departure_request(admitted), conditions)
             permits = self._admit(intent, registered)
         except Rejected:
             return None  # it queues, and is refused there with all that follows
@@ -160,7 +160,6 @@ class Kernel:
             if permits is None:
                 self._queue.call_off(ticket)
         self._departing += 1
-        conditions = together(conditions, found)
         change = Change(Kind.DISPATCHED, self._dispatch_facts(intent, registered, conditions))
         return Departure(change, conditions, registered, ticket, permits)
 

@@ -143,14 +143,16 @@ def left_to_ask(admission: Sequence[Gate], dispatch: Sequence[Gate]) -> tuple[Ga
     return tuple(gate for gate in dispatch if not (isinstance(gate, OneAnswer) and gate in admission))
 
 
-def check_all(gates: Iterable[Gate], request: GateRequest) -> Conditions:
-    """Ask every gate in order and return all that the pass rests on; the first refusal is raised."""
-    passed = NO_CONDITIONS
+def check_all(gates: Iterable[Gate], request: GateRequest, passed: Conditions = NO_CONDITIONS) -> Conditions:
+    """Ask every gate in order and return all that the pass rests on; the first refusal is raised.
+
+    `passed` is what it rests on already, by gates that have said yes before these.
+    """
     try:
         for gate in gates:
             found = gate.check(request)
             if found is not NO_CONDITIONS:
-                passed = together(passed, found)
+                passed = found if passed is NO_CONDITIONS else together(passed, found)
     except ApprovalNeeded as needed:
         needed.conditions = passed
         raise
@@ -159,8 +161,6 @@ def check_all(gates: Iterable[Gate], request: GateRequest) -> Conditions:
 
 def together(first: Conditions, then: Conditions) -> Conditions:
     """Return all that two passes of one action rest on. What both expect is expected once."""
-    if first is NO_CONDITIONS or then is NO_CONDITIONS:
-        return then if first is NO_CONDITIONS else first
     expects = tuple(dict.fromkeys((*first.expects, *then.expects)))
     facts, reserved = {**first.facts, **then.facts}, {**first.reserved, **then.reserved}
     return Conditions(expects, (*first.counts, *then.counts), facts, reserved)

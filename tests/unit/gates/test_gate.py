@@ -73,7 +73,13 @@ def test_a_pass_rests_on_what_every_gate_relied_on() -> None:
 def test_a_pass_that_rests_on_nothing_changes_nothing() -> None:
     """Gates that only compare add no condition, before others or after."""
     assert check_all((), REQUEST) is check_all((Says(), Says()), REQUEST) is NO_CONDITIONS
-    assert together(FIRST, NO_CONDITIONS) is together(NO_CONDITIONS, FIRST) is FIRST
+    assert check_all((Says(), Says(FIRST), Says()), REQUEST) is FIRST
+
+
+def test_what_a_pass_rests_on_already_stays() -> None:
+    """Gates that are asked later add to it; whoever needs approval after them keeps it too."""
+    assert check_all((Says(),), REQUEST, FIRST) is FIRST
+    assert check_all((Says(SECOND),), REQUEST, FIRST) == together(FIRST, SECOND)
 
 
 def test_the_first_refusal_ends_it() -> None:

@@ -248,7 +248,7 @@ class Kernel:
             self._carrying[ticket.intent_id] = task
 
     def _ticket(self, intent: Intent, lane: str, now: float) -> Ticket:
-        due = now + decide.delay_of(intent, self._clock.time())
+        due = now if intent.not_before is None else now + decide.delay_of(intent, self._clock.time())
         safe, priority = intent.effect.repeats_in_doubt, _priority_of(intent)
         return Ticket(intent.id, intent.tenant, lane, due, safe, intent.cost, priority)
 

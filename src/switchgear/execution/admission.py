@@ -86,10 +86,6 @@ class FreeKey:
     version: int
     before: KeyRecord | None = None
 
-    def facts_of(self, payload: str) -> dict[str, object]:
-        """Return what the new binding records of the ones before."""
-        return {} if self.before is None else self.before.facts_of_next(payload)
-
 
 NEVER_BOUND = FreeKey(0)
 
@@ -236,7 +232,9 @@ class Admission:
         intent_id = self._ids.next("int")
         self._queue.reserve(intent_id, scope.tenant)
         try:
-            facts = self._facts(intent_id, submission, tool, payload) | key.facts_of(payload)
+            facts = self._facts(intent_id, submission, tool, payload)
+            if key.before is not None:
+                facts |= key.before.facts_of_next(payload)
             draft = self._recorder.draft(Birth(facts, {"arguments": submission.arguments}))
             request = admission_request(draft.intent, tool, self._clock.time())
             conditions, changes = self._passed(request)
@@ -289,7 +287,6 @@ class Admission:
         scope = submission.scope
         now = self._clock.time()
         lifetime = tool.lifetime if submission.lifetime is None else submission.lifetime
-        not_before = checked_start(submission.not_before, submission.delay, now, lifetime)
         facts: dict[str, object] = {
             "id": intent_id,
             "tenant": scope.tenant,
@@ -307,16 +304,8 @@ class Admission:
             "trace": submission.trace,
             "correlation": submission.correlation or intent_id,
         }
-        rarer = {
-            "priority": submission.priority,
-            "destructive": tool.destructive or None,
-            "not_before": not_before,
-            "wait": None if not_before is None else max(0.0, not_before - now),
-            "resource": tool.resource_of(submission.arguments),
-            "time_box": submission.time_box,
-            "undo": tool.revert if submission.time_box is not None else None,
-        }
-        return facts | {name: value for name, value in rarer.items() if value is not None}
+        _add_what_is_rare(facts, submission, tool, now, lifetime)
+        return facts
 
     def _tool(self, name: str) -> Tool:
         known = self._registry.get(name)
@@ -348,6 +337,23 @@ class Lately:
             del self._met[next(iter(self._met))]
         self._met[slot] = None
         return True
+
+
+def _add_what_is_rare(
+    facts: dict[str, object], submission: Submission, tool: Tool, now: float, lifetime: float
+) -> None:
+    """Add what is said of few intents only, where it is said of this one."""
+    if submission.priority is not None:
+        facts["priority"] = submission.priority
+    if tool.destructive:
+        facts["destructive"] = True
+    start = checked_start(submission.not_before, submission.delay, now, lifetime)
+    if start is not None:
+        facts |= {"not_before": start, "wait": max(0.0, start - now)}
+    if tool.resource is not None:
+        facts["resource"] = tool.resource_of(submission.arguments)
+    if submission.time_box is not None:
+        facts |= {"time_box": submission.time_box, "undo": tool.revert}
 
 
 def _checked_key(tool: Tool, key: str | None) -> str | None:

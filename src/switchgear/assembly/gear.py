@@ -48,6 +48,7 @@ from switchgear.gates.budget_book import BudgetBook
 from switchgear.gates.contracts.book import ContractBook
 from switchgear.gates.contracts.gate import ContractGate
 from switchgear.gates.contracts.keeper import ContractKeeper
+from switchgear.gates.gate import Gate
 from switchgear.gates.required import RequiredDependencies
 from switchgear.gates.restoring.book import RestoreBook
 from switchgear.gates.restoring.gate import RestoreGate
@@ -343,8 +344,11 @@ class Switchgear:
         stop = self._kill_switching.gate  # the first: what is stopped charges no limit
         restored = RestoreGate(self._restores.book)
         changed = ContractGate(self._contracts.book)
-        budget = BudgetGate(self.configuration.budgets, self._budget_book)
-        approval = ApprovalGate(self.configuration.approvals)  # the last: nobody is asked about what is refused
+        wanted: list[Gate] = []  # what is not configured is not asked
+        if self.configuration.budgets.all:
+            wanted.append(BudgetGate(self.configuration.budgets, self._budget_book))
+        if self.configuration.approvals:  # the last: nobody is asked about what is refused
+            wanted.append(ApprovalGate(self.configuration.approvals))
         return Engine(
             store=self.store,
             guard_of=self.guards.of,
@@ -354,8 +358,7 @@ class Switchgear:
                 restored,
                 changed,
                 TenantLimits(limits.tenant_rate, limits.tenant_burst, self.clock),
-                budget,
-                approval,
+                *wanted,
             ),
             dispatch_gates=(
                 stop,
@@ -363,8 +366,7 @@ class Switchgear:
                 changed,
                 self.destruction.gate,
                 RequiredDependencies(self.guards.of),
-                budget,
-                approval,
+                *wanted,
             ),
             destruction=self.destruction,
             limits=EngineLimits(

@@ -232,12 +232,16 @@ class Admission:
         intent_id = self._ids.next("int")
         self._queue.reserve(intent_id, scope.tenant)
         try:
-            facts = self._facts(intent_id, submission, tool, payload, key)
+            facts = self._facts(intent_id, submission, tool, payload)
+            if key.before is not None:
+                facts |= key.before.facts_of_next(payload)
             draft = self._recorder.draft(Birth(facts, {"arguments": submission.arguments}))
-            conditions, changes = self._passed(draft.born, tool)
-            departure = self._departures.departure(draft.intent) if at_once and not changes else None
-            if departure is not None:
-                return await self._depart(draft, conditions, departure, key)
+            request = admission_request(draft.intent, tool, self._clock.time())
+            conditions, changes = self._passed(request)
+            if at_once and not changes:
+                departure = self._departures.departure(draft.intent, request, conditions)
+                if departure is not None:
+                    return await self._depart(draft, departure, key)
             also = also_of(conditions)
             recording = self._recorder.accept(draft, changes, actor=ACTOR, key_version=key.version, also=also)
             return Admitted(await recording)
@@ -254,9 +258,9 @@ class Admission:
                 self._queue.release(intent_id)
             raise
 
-    async def _depart(self, draft: Draft, conditions: Conditions, departure: Departure, key: FreeKey) -> Admitted:
+    async def _depart(self, draft: Draft, departure: Departure, key: FreeKey) -> Admitted:
         """Record an intent as accepted and dispatched, both in one append."""
-        also, left, sure = also_of(conditions, departure.conditions), None, False
+        also, left, sure = also_of(departure.conditions), None, False
         try:
             left = await self._recorder.accept(
                 draft, (departure.change,), actor=ACTOR, key_version=key.version, also=also
@@ -272,21 +276,17 @@ class Admission:
             if left is None:
                 self._departures.call_off(departure, unsure=not sure)
 
-    def _passed(self, born: Birth, tool: Tool) -> tuple[Conditions, tuple[Change, ...]]:
+    def _passed(self, request: GateRequest) -> tuple[Conditions, tuple[Change, ...]]:
         """Ask the gates. What only needs approval is let in, and waits for it."""
-        request = admission_request(born.facts, tool, self._clock.time())
         try:
             return self.ask(request), ()
         except ApprovalNeeded as needed:
             return needed.conditions, (approval_request(request, needed, self._ids.next("apr")),)
 
-    def _facts(
-        self, intent_id: str, submission: Submission, tool: Tool, payload: str, key: FreeKey
-    ) -> dict[str, object]:
+    def _facts(self, intent_id: str, submission: Submission, tool: Tool, payload: str) -> dict[str, object]:
         scope = submission.scope
         now = self._clock.time()
         lifetime = tool.lifetime if submission.lifetime is None else submission.lifetime
-        not_before = checked_start(submission.not_before, submission.delay, now, lifetime)
         facts: dict[str, object] = {
             "id": intent_id,
             "tenant": scope.tenant,
@@ -304,18 +304,7 @@ class Admission:
             "trace": submission.trace,
             "correlation": submission.correlation or intent_id,
         }
-        if key.before is not None:
-            facts |= key.before.facts_of_next(payload)
-        if submission.priority is not None:
-            facts["priority"] = submission.priority
-        if tool.destructive:
-            facts["destructive"] = True
-        if not_before is not None:
-            facts |= {"not_before": not_before, "wait": max(0.0, not_before - now)}
-        if tool.resource is not None:
-            facts["resource"] = tool.resource_of(submission.arguments)
-        if submission.time_box is not None:
-            facts |= {"time_box": submission.time_box, "undo": tool.revert}
+        _add_what_is_rare(facts, submission, tool, now, lifetime)
         return facts
 
     def _tool(self, name: str) -> Tool:
@@ -348,6 +337,23 @@ class Lately:
             del self._met[next(iter(self._met))]
         self._met[slot] = None
         return True
+
+
+def _add_what_is_rare(
+    facts: dict[str, object], submission: Submission, tool: Tool, now: float, lifetime: float
+) -> None:
+    """Add what is said of few intents only, where it is said of this one."""
+    if submission.priority is not None:
+        facts["priority"] = submission.priority
+    if tool.destructive:
+        facts["destructive"] = True
+    start = checked_start(submission.not_before, submission.delay, now, lifetime)
+    if start is not None:
+        facts |= {"not_before": start, "wait": max(0.0, start - now)}
+    if tool.resource is not None:
+        facts["resource"] = tool.resource_of(submission.arguments)
+    if submission.time_box is not None:
+        facts |= {"time_box": submission.time_box, "undo": tool.revert}
 
 
 def _checked_key(tool: Tool, key: str | None) -> str | None:

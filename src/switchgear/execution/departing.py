@@ -1,8 +1,8 @@
 """What can leave at once leaves in the append that accepts it: one record less, and one wait less.
 
-Nothing is weaker for it. Every gate is asked as at admission and as before an attempt, what both rely on goes into the
-one append, and only once that is durable is the action acknowledged and the attempt made. What has to wait for
-anything (a place, a time, a resource, a pause, a probe) is queued instead.
+Nothing is weaker for it. Every gate is asked as at admission and as before an attempt, but for those whose answer to
+both is one; what they rely on goes into the one append, and only once that is durable is the action acknowledged and
+the attempt made. What has to wait for anything (a place, a time, a resource, a pause, a probe) is queued instead.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from switchgear.execution.intent import Change, Intent
 from switchgear.execution.lines import Ticket
 from switchgear.execution.permits import Permits
 from switchgear.execution.registry import Registered
-from switchgear.gates.gate import Conditions
+from switchgear.gates.gate import Conditions, GateRequest
 
 
 class Departure(msgspec.Struct, frozen=True):
     """An intent that is cleared to leave: its place in the queue and its permits are taken.
 
-    `change` is what is recorded of it, on `conditions`. It leads to what runs, so garbage is looked for behind it.
+    `change` is what is recorded of it, on `conditions`, those of its admission among them. It leads to what runs, so
+    garbage is looked for behind it.
     """
 
     change: Change
@@ -34,8 +35,11 @@ class Departure(msgspec.Struct, frozen=True):
 class Departures(Protocol):
     """Who clears intents for leaving at once, and carries them on."""
 
-    def departure(self, intent: Intent) -> Departure | None:
-        """Clear a new intent; None when it has to queue. Then comes one of the other two, without fail."""
+    def departure(self, intent: Intent, admitted: GateRequest, conditions: Conditions) -> Departure | None:
+        """Clear a new intent; None when it has to queue. Then comes one of the other two, without fail.
+
+        It was let in as `admitted`, on these `conditions`, in this very turn of the loop.
+        """
 
     async def carry(self, intent: Intent, departure: Departure) -> None:
         """Carry an intent on that is on record as dispatched, in the task that awaits this right after."""

@@ -46,7 +46,7 @@ from switchgear.execution.sweeper import Sweeper
 from switchgear.execution.thawing import Thawed, Thawing
 from switchgear.execution.time_boxes.driver import TimeBoxes
 from switchgear.execution.transitions import ANSWERED, WAITING, State
-from switchgear.gates.gate import Gate
+from switchgear.gates.gate import Gate, left_to_ask
 from switchgear.health.obstacles import Obstacle
 from switchgear.health.standing import Standing
 from switchgear.ledger.events import EventEncoder
@@ -133,6 +133,7 @@ class Engine:
         self.kernel = Kernel(
             parts,
             gates=dispatch_gates,
+            gates_after_admission=left_to_ask(admission_gates, dispatch_gates),
             guard_of=guard_of,
             own_guard_of=own_guard_of,
             destruction=destruction,

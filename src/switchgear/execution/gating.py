@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import msgspec
 
 from switchgear.execution.contract import Tool
 from switchgear.execution.intent import Intent
@@ -27,26 +26,26 @@ HOLDING = frozenset(
 """Codes of refusals before dispatch that hold an intent until what stands in the way has changed."""
 
 
-def admission_request(facts: Mapping[str, Any], tool: Tool, now: float) -> GateRequest:
+def admission_request(intent: Intent, tool: Tool, now: float) -> GateRequest:
     """Return what gates see of an intent that is about to be accepted."""
     return GateRequest(
         stage=Stage.ADMISSION,
-        intent_id=facts["id"],
-        tenant=facts["tenant"],
-        account=facts["account"],
-        actor=facts["actor"],
+        intent_id=intent.id,
+        tenant=intent.tenant,
+        account=intent.account,
+        actor=intent.actor,
         tool=tool.name,
         contract=tool.contract,
         requires=tool.requires,
         effect=tool.effect,
         destructive=tool.destructive,
         cost=tool.cost,
-        payload=facts["digest"],
+        payload=intent.digest,
         at=now,
-        deadline_at=facts["deadline_at"],
-        priority=facts.get("priority") or "critical",
-        purpose=facts.get("purpose"),
-        undo=facts.get("undo"),
+        deadline_at=intent.deadline_at,
+        priority=intent.priority or "critical",
+        purpose=intent.purpose,
+        undo=intent.undo,
     )
 
 
@@ -77,11 +76,13 @@ def dispatch_request(intent: Intent, tool: Tool, now: float) -> GateRequest:
     )
 
 
-def also_of(conditions: Conditions, later: Conditions = NO_CONDITIONS) -> Also:
-    """Return the part of an append that makes it conditional on what gates relied on, when asked once or twice."""
-    if later is not NO_CONDITIONS:
-        again = () if later.expects == conditions.expects else later.expects
-        return Also(expects=(*conditions.expects, *again), counts=(*conditions.counts, *later.counts))
+def departure_request(admitted: GateRequest) -> GateRequest:
+    """Return what gates see of an action that was let in as `admitted`, when it is to leave in the same moment."""
+    return msgspec.structs.replace(admitted, stage=Stage.DISPATCH, agreed=admitted.contract)
+
+
+def also_of(conditions: Conditions) -> Also:
+    """Return the part of an append that makes it conditional on what gates relied on."""
     if conditions is NO_CONDITIONS:
         return NOTHING_ELSE
     return Also(expects=conditions.expects, counts=conditions.counts)

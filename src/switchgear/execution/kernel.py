@@ -24,7 +24,7 @@ from switchgear.execution.contract import Call, Result, Uncertain
 from switchgear.execution.decide import Backoff, Unsent
 from switchgear.execution.departing import Departure, may_leave_at_once
 from switchgear.execution.destruction import AttemptPermits, Destruction
-from switchgear.execution.gating import HOLDING, also_of, dispatch_request
+from switchgear.execution.gating import HOLDING, also_of, departure_request, dispatch_request
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.lines import SHEDDABLE, Ticket
 from switchgear.execution.owning import owned
@@ -71,18 +71,23 @@ class Kernel:
         parts: Parts,
         *,
         gates: Sequence[Gate],
+        gates_after_admission: Sequence[Gate],
         guard_of: GuardOf,
         own_guard_of: OwnGuardOf = no_own_guard,
         destruction: Destruction | None = None,
         slots: int,
     ) -> None:
-        """Work with the parts of one engine."""
+        """Work with the parts of one engine.
+
+        `gates_after_admission` are those of `gates` to be asked about what was let in in the same turn of the loop.
+        """
         self._destruction = destruction
         self._parts = parts
         self._recorder = parts.recorder
         self._queue = parts.queue
         self._clock = parts.clock
         self._gates = gates
+        self._gates_after_admission = gates_after_admission
         self._resources = Resources(parts.store)
         self._guard_of = guard_of
         self._own_guard_of = own_guard_of
@@ -131,8 +136,11 @@ class Kernel:
         self.idle.clear()
         self._wake.set()
 
-    def departure(self, intent: Intent) -> Departure | None:
-        """Clear a new intent for leaving in the append that accepts it; None when it has to queue."""
+    def departure(self, intent: Intent, admitted: GateRequest, conditions: Conditions) -> Departure | None:
+        """Clear a new intent for leaving in the append that accepts it; None when it has to queue.
+
+        It was let in as `admitted`, on these `conditions`, in this very turn of the loop.
+        """
         registered = self._parts.registry.get(intent.tool)
         if registered is None or not self._running or not self._has_a_slot or not may_leave_at_once(intent):
             return None
@@ -142,18 +150,18 @@ class Kernel:
         ticket = self._ticket(intent, registered.tool.dependency, now)
         if self._probing(ticket.lane) or not self._queue.take_at_once(ticket, now):
             return None
-        cleared: tuple[Conditions, Permits] | None = None
+        permits: Permits | None = None
         try:
-            conditions = self.ask(dispatch_request(intent, registered.tool, self._clock.time()))
-            cleared = conditions, self._admit(intent, registered)
+            conditions = check_all(self._gates_after_admission, departure_request(admitted), conditions)
+            permits = self._admit(intent, registered)
         except Rejected:
             return None  # it queues, and is refused there with all that follows
         finally:
-            if cleared is None:
+            if permits is None:
                 self._queue.call_off(ticket)
         self._departing += 1
         change = Change(Kind.DISPATCHED, self._dispatch_facts(intent, registered, conditions))
-        return Departure(change, conditions, registered, ticket, cleared[1])
+        return Departure(change, conditions, registered, ticket, permits)
 
     async def carry(self, intent: Intent, departure: Departure) -> None:
         """Carry an intent on that is on record as dispatched, in the task that awaits this right after."""
@@ -240,7 +248,7 @@ class Kernel:
             self._carrying[ticket.intent_id] = task
 
     def _ticket(self, intent: Intent, lane: str, now: float) -> Ticket:
-        due = now + decide.delay_of(intent, self._clock.time())
+        due = now if intent.not_before is None else now + decide.delay_of(intent, self._clock.time())
         safe, priority = intent.effect.repeats_in_doubt, _priority_of(intent)
         return Ticket(intent.id, intent.tenant, lane, due, safe, intent.cost, priority)
 

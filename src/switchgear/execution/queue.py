@@ -88,7 +88,7 @@ class FairQueue:
         if intent_id in self._places:
             return
         held = self._tenants.get(tenant, 0)
-        if bounded and (self.full or held >= self._tenant_max):
+        if bounded and (held >= self._tenant_max or len(self._places) >= self._places_max):
             scope = "queue" if self.full else "tenant's share of the queue"
             raise QueueFull(
                 f"the {scope} has reached its maximum", code=Code.QUEUE_FULL, policy="queue", retry_after=1.0
@@ -105,8 +105,10 @@ class FairQueue:
         tenant = self._places.pop(intent_id, None)
         if tenant is None:
             return
-        self._tenants[tenant] -= 1
-        if not self._tenants[tenant]:
+        left = self._tenants[tenant] - 1
+        if left:
+            self._tenants[tenant] = left
+        else:
             del self._tenants[tenant]
         self._released += 1
         if self._released > len(self._places) + _RELEASED_MIN:
@@ -214,7 +216,7 @@ class FairQueue:
         line.running -= 1
         if not line.round:
             lane.look(line)
-        if not lane.offered:
+        if lane.waiting and not lane.offered:
             self._offer(lane)
 
     def expired(self, now: float) -> list[Ticket]:

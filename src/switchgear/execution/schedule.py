@@ -17,6 +17,8 @@ def checked_start(not_before: float | None, delay: float | None, now: float, lif
     It is either named as such, or as a `delay` from now, at least 0. Raises `Invalid` for both together, for what is
     no such number, and for a start at which the action's `lifetime`, seconds from now, would be over.
     """
+    if not_before is None and delay is None:
+        return None
     if not_before is not None and delay is not None:
         raise Invalid("give not_before or delay, not both", policy="schedule")
     for name, value in (("not_before", not_before), ("delay", delay)):

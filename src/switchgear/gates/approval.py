@@ -15,7 +15,7 @@ from switchgear.core.canonical import digest
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
 from switchgear.core.errors import OptionError
-from switchgear.gates.gate import NO_CONDITIONS, ApprovalNeeded, Conditions, Consent, GateRequest, Stage
+from switchgear.gates.gate import NO_CONDITIONS, ApprovalNeeded, Conditions, Consent, GateRequest, OneAnswer, Stage
 
 _HOUR = 3600.0
 _UNDOING = ("revert", "compensate")
@@ -69,7 +69,7 @@ class ApprovalRule:
         )
 
 
-class ApprovalGate:
+class ApprovalGate(OneAnswer):
     """A gate over rules in order; the first that fits decides. `policy` names their version in the ledger."""
 
     def __init__(self, rules: Sequence[ApprovalRule]) -> None:

@@ -118,7 +118,7 @@ class BudgetGate:
         An action that has its units reserved already is charged nothing again. Raises `Rejected` (BUDGET_EXCEEDED)
         when a budget cannot cover it; `retry_after` is when the period ends, None when waiting does not help.
         """
-        if request.reserved or request.cost <= 0 or not self._budgets.all:
+        if not self._budgets.all or request.reserved or request.cost <= 0:
             return NO_CONDITIONS
         drawn = [(budget, budget.key(request)) for budget in self._budgets.of(request.tenant) if budget.fits(request)]
         if not drawn:

@@ -2,7 +2,7 @@
 
 A gate is asked twice: when an action is accepted, and again right before each attempt of it. What it relied on goes,
 as `Conditions`, into the very append that writes `accepted` or `dispatched`: if that no longer holds, nothing is
-written and nothing leaves.
+written and nothing leaves. Where one append writes both, a gate that is `OneAnswer` has said all with its first answer.
 """
 
 from __future__ import annotations
@@ -127,29 +127,40 @@ class Gate(Protocol):
         """Return what this pass rests on; raise a `Rejected` with all its facts to refuse it."""
 
 
-def check_all(gates: Iterable[Gate], request: GateRequest) -> Conditions:
-    """Ask every gate in order and return all that the pass rests on; the first refusal is raised."""
-    passed: list[Conditions] = []
-    for gate in gates:
-        try:
+class OneAnswer:
+    """A gate that gives acceptance and dispatch one answer, where both are made in one turn of the loop.
+
+    What it lets in it would let leave, on the same conditions: so a new action that leaves in the append that accepts
+    it is shown to it once. For a gate that says something else of a dispatch, or goes by what may change within a
+    turn, that is not so.
+    """
+
+    __slots__ = ()
+
+
+def left_to_ask(admission: Sequence[Gate], dispatch: Sequence[Gate]) -> tuple[Gate, ...]:
+    """Return which gates of `dispatch` have not answered for it in the turn in which those of `admission` let it in."""
+    return tuple(gate for gate in dispatch if not (isinstance(gate, OneAnswer) and gate in admission))
+
+
+def check_all(gates: Iterable[Gate], request: GateRequest, passed: Conditions = NO_CONDITIONS) -> Conditions:
+    """Ask every gate in order and return all that the pass rests on; the first refusal is raised.
+
+    `passed` is what it rests on already, by gates that have said yes before these.
+    """
+    try:
+        for gate in gates:
             found = gate.check(request)
-        except ApprovalNeeded as needed:
-            needed.conditions = _together(passed)
-            raise
-        if found is not NO_CONDITIONS:
-            passed.append(found)
-    return _together(passed)
+            if found is not NO_CONDITIONS:
+                passed = found if passed is NO_CONDITIONS else together(passed, found)
+    except ApprovalNeeded as needed:
+        needed.conditions = passed
+        raise
+    return passed
 
 
-def _together(passed: Sequence[Conditions]) -> Conditions:
-    if not passed:
-        return NO_CONDITIONS
-    if len(passed) == 1:
-        return passed[0]
-    facts: dict[str, Any] = {}
-    reserved: dict[str, int] = {}
-    for found in passed:
-        facts.update(found.facts)
-        reserved.update(found.reserved)
-    expects = tuple(expect for found in passed for expect in found.expects)
-    return Conditions(expects, tuple(count for found in passed for count in found.counts), facts, reserved)
+def together(first: Conditions, then: Conditions) -> Conditions:
+    """Return all that two passes of one action rest on. What both expect is expected once."""
+    expects = tuple(dict.fromkeys((*first.expects, *then.expects)))
+    facts, reserved = {**first.facts, **then.facts}, {**first.reserved, **then.reserved}
+    return Conditions(expects, (*first.counts, *then.counts), facts, reserved)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import RateLimited
 from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest
-from switchgear.guard import Guard
-from switchgear.policies.rate_limit import RateLimit
+from switchgear.policies.rate_limit import RateLimit, RateLimitMachine, limiter_for
+
+TENANTS_MAX = 10_000
+"""So many tenants have a bucket of their own. Of more, one that has drained makes room, or the new ones share one."""
+_LOOKED_AT_MAX = 16
 
 
 class TenantLimits:
@@ -15,22 +20,33 @@ class TenantLimits:
 
     def __init__(self, rate: float, burst: float, clock: Clock) -> None:
         """Allow `rate` submissions a second (above 0) and `burst` at once (at least 1)."""
-        self._guard = Guard("tenants", rate_limit=RateLimit(rate, per=1.0, burst=burst), clock=clock)
+        self._limit = RateLimit(rate, per=1.0, burst=burst)
+        self._monotonic = clock.monotonic
+        self._buckets: dict[str, RateLimitMachine] = {}
+        self._shared = limiter_for(self._limit)
 
     def check(self, request: GateRequest) -> Conditions:
         """Raise `RateLimited` (RATE_LIMITED_TENANT) with the exact wait when the tenant is too fast."""
-        try:
-            self._guard.key(request.tenant).call(_submitted)
-        except RateLimited as refusal:
-            raise RateLimited(
-                code=Code.RATE_LIMITED_TENANT,
-                policy="rate_limit",
-                dependency="tenant",
-                retry_after=refusal.retry_after,
-                decision=refusal.decision,
-            ) from None
+        bucket = self._buckets.get(request.tenant) or self._bucket_of_new(request.tenant)
+        wait = bucket.charge(self._monotonic(), 1.0)
+        if wait:
+            code = Code.RATE_LIMITED_TENANT
+            raise RateLimited(code=code, policy="rate_limit", dependency="tenant", retry_after=wait)
         return NO_CONDITIONS
 
+    def _bucket_of_new(self, tenant: str) -> RateLimitMachine:
+        """Return the bucket of a tenant that has none yet."""
+        if len(self._buckets) >= TENANTS_MAX and not self._make_room():
+            return self._shared
+        bucket = self._buckets[tenant] = limiter_for(self._limit)
+        return bucket
 
-def _submitted() -> None:
-    """Stand for the one call that a submission counts as."""
+    def _make_room(self) -> bool:
+        """Forget a bucket that has drained, if one of the first has. What is looked at in vain goes to the end."""
+        now = self._monotonic()
+        for tenant in list(islice(self._buckets, _LOOKED_AT_MAX)):
+            bucket = self._buckets.pop(tenant)
+            if bucket.is_clean(now):
+                return True
+            self._buckets[tenant] = bucket
+        return False

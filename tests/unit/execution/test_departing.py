@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from typing import cast
 
 import pytest
+from msgspec import structs
 
 from switchgear.core.clock import VirtualClock
+from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
 from switchgear.core.errors import RateLimited, StoreError
+from switchgear.core.outcome import Verdict
 from switchgear.execution.admission import Lately, Submission
-from switchgear.execution.contract import Call, Result, Succeeded, Tool
+from switchgear.execution.contract import Call, Refused, Result, Succeeded, Tool
 from switchgear.execution.engine import EngineLimits
+from switchgear.execution.gating import dispatch_request
 from switchgear.execution.intent import Intent
 from switchgear.execution.shares import Share
 from switchgear.execution.transitions import State
 from switchgear.gates.budget_names import HELD, USED
-from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest, Stage
+from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest, OneAnswer, Stage
 from switchgear.gates.tenants import TenantLimits
 from switchgear.guard import Guard
 from switchgear.ledger.chain import seal
@@ -155,6 +159,61 @@ class Charging:
             return Conditions(expects)
         counts = (Count(USED, "b", 1, self.limit), Count(HELD, "b", 1))
         return Conditions(expects, counts, {}, {"b": 1})
+
+
+class Asked(Charging):
+    """A gate that keeps what it was shown."""
+
+    def __init__(self) -> None:
+        """Let everything pass, of a large budget."""
+        super().__init__(limit=9)
+        self.shown: list[GateRequest] = []
+
+    def check(self, request: GateRequest) -> Conditions:
+        """Keep it."""
+        self.shown.append(request)
+        return super().check(request)
+
+
+class AskedOnce(OneAnswer, Asked):
+    """The same, of a gate that says of a dispatch what it said of the acceptance."""
+
+
+async def test_a_gate_of_one_answer_is_asked_once_about_what_leaves_at_once() -> None:
+    """Its answer stands in the one append; a gate that may say something else is asked about the dispatch as well."""
+    once, twice = AskedOnce(), Asked()
+    async with running(gates=(once, twice), dispatch_gates=(once, twice)) as rig:
+        tool = rig.tool()
+        await _begun(rig)
+        intent = await rig.submit()
+        assert intent.state is State.DISPATCHED
+        assert [request.stage for request in once.shown] == [Stage.ADMISSION]
+        assert [request.stage for request in twice.shown] == [Stage.ADMISSION, Stage.DISPATCH]
+        assert twice.shown[1] == dispatch_request(structs.replace(intent, reserved={}), tool, twice.shown[1].at)
+
+
+async def test_a_gate_of_one_answer_is_asked_again_about_what_has_waited() -> None:
+    """Between two turns of the loop everything may change; and each attempt is asked about."""
+    gate = AskedOnce()
+    async with running(gates=(gate,), dispatch_gates=(gate,)) as rig:
+        rig.tool()
+        rig.script.answers = [Refused(Code.RATE_LIMITED_CONNECTOR, "later", retryable=True, verdict=Verdict.IGNORED)]
+        await _begun(rig)
+        await rig.settled(await rig.submit())
+        assert [request.stage for request in gate.shown] == [Stage.ADMISSION, Stage.DISPATCH]
+        wish = Submission(scope=ACME, tool="crm.update", arguments={}, key="k2", delay=5.0)
+        await rig.settled((await rig.engine.submit(wish)).intent)
+        assert [request.stage for request in gate.shown[2:]] == [Stage.ADMISSION, Stage.DISPATCH]
+
+
+async def test_a_gate_that_is_asked_at_dispatch_alone_is_asked_before_anything_leaves() -> None:
+    """One answer is no answer where nobody asked at the door."""
+    gate = AskedOnce()
+    async with running(dispatch_gates=(gate,)) as rig:
+        rig.tool()
+        await _begun(rig)
+        assert (await rig.submit()).state is State.DISPATCHED
+        assert [request.stage for request in gate.shown] == [Stage.DISPATCH]
 
 
 async def test_what_has_no_budget_to_leave_is_held_and_not_refused() -> None:

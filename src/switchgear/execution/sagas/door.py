@@ -147,7 +147,7 @@ class Door:
         known = self._parts.registry.get(step.tool)
         assert known is not None  # the steps have just been checked
         birth = serving(self._parts, saga, known.tool, step.arguments, purpose=STEP, actor=saga.actor)
-        request = admission_request(birth.facts, known.tool, self._parts.clock.time())
+        request = admission_request(self._parts.recorder.draft(birth).intent, known.tool, self._parts.clock.time())
         try:
             passed = also_of(self._admission.ask(request))
         except ApprovalNeeded:

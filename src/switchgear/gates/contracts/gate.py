@@ -5,12 +5,12 @@ from __future__ import annotations
 from switchgear.core.codes import Code
 from switchgear.core.errors import Rejected
 from switchgear.gates.contracts.book import ContractBook
-from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest
+from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest, OneAnswer
 
 _NOT_ACCEPTED = "is not what was accepted, and has the same version: raise it, or accept the change"
 
 
-class ContractGate:
+class ContractGate(OneAnswer):
     """A gate over what was accepted."""
 
     def __init__(self, book: ContractBook) -> None:

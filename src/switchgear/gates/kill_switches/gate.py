@@ -14,7 +14,7 @@ from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Rejected
 from switchgear.core.scope import PLATFORM_TENANT
-from switchgear.gates.gate import Conditions, GateRequest, Stage
+from switchgear.gates.gate import Conditions, GateRequest, OneAnswer, Stage
 from switchgear.gates.kill_switches.switches import (
     GLOBAL,
     KEY,
@@ -48,7 +48,9 @@ class Standing:
 
     def strictest(self, request: GateRequest) -> Switch | None:
         """Return the strictest switch that covers `request`, or None."""
-        found = _stricter(self.all, self.by_tool.get(request.tool))
+        found = self.by_tool.get(request.tool)
+        if self.all is not None:
+            found = _stricter(self.all, found)
         if self.by_tenant:
             found = _stricter(found, self.by_tenant.get(request.tenant))
         if self.by_connector:
@@ -57,7 +59,7 @@ class Standing:
         return found
 
 
-class KillSwitchGate:
+class KillSwitchGate(OneAnswer):
     """One per engine, and the first of its gates. Closed until it is told what is set."""
 
     def __init__(self, clock: Clock, *, stale_after: float | None = None) -> None:

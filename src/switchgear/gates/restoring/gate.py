@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from switchgear.core.codes import FACTS, Code
 from switchgear.core.errors import Rejected
-from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest
+from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest, OneAnswer
 from switchgear.gates.restoring.book import RestoreBook
 
 
-class RestoreGate:
+class RestoreGate(OneAnswer):
     """The second of an engine's gates. One engine owns a store, and nothing freezes it while it runs."""
 
     def __init__(self, book: RestoreBook) -> None:

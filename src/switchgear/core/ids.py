@@ -35,8 +35,7 @@ class IdSource:
         """Return a new id such as ``int_019a…``: `prefix`, underscore, 12 hex digits of ms, 20 of randomness."""
         floor = int(self._time() * 1000) << _RANDOM_BITS
         with self._lock:
-            last = self._last
-            made = (floor | self._draw(_DRAWN_BITS)) if floor > last else (last + 1 + self._draw(_STEP_BITS))
+            made = floor | self._draw(_DRAWN_BITS) if floor > self._last else self._last + 1 + self._draw(_STEP_BITS)
             self._last = made
         return f"{prefix}_{made:032x}"
 

@@ -15,7 +15,8 @@ _RANDOM_BITS = 80
 _DRAWN_BITS = _RANDOM_BITS - 1
 """One fewer, so that there is room to rise within a millisecond."""
 _STEP_BITS = 24
-_DIGITS = 32
+_BYTES = 16
+_DIGITS = 2 * _BYTES
 
 
 class IdSource:
@@ -37,7 +38,7 @@ class IdSource:
         with self._lock:
             made = floor | self._draw(_DRAWN_BITS) if floor > self._last else self._last + 1 + self._draw(_STEP_BITS)
             self._last = made
-        return f"{prefix}_{made:032x}"
+        return f"{prefix}_{made.to_bytes(_BYTES).hex()}"
 
 
 def created_at(identifier: str) -> float:

@@ -282,10 +282,17 @@ class Recorder:
             self._follow_no_more(intent.id)
 
     async def record(
-        self, intent: Intent, changes: Sequence[Change], *, actor: str, also: Also = NOTHING_ELSE
+        self,
+        intent: Intent,
+        changes: Sequence[Change],
+        *,
+        actor: str,
+        also: Also = NOTHING_ELSE,
+        at: float | None = None,
     ) -> Intent:
         """Record `changes` of `intent`, at least one, in order and together, and return it as it stands then.
 
+        They happen `at` seconds since the epoch, as `watch` has just read it; None: it is read now.
         Raises `StaleError` when it has changed meanwhile, or something that `also` expects; `ExceededError` when a
         counter of `also` is at its limit; `StoreError` when nothing could be recorded; `Rejected` (RESTORE_PENDING)
         for what rests in a restored store.
@@ -295,7 +302,7 @@ class Recorder:
         assert changes, f"nothing to record of {intent.id}: a version without an event could not be folded again"
         if self.lease.shared:
             changes = self.lease.taken_over(intent, changes)
-        now = self.watch.time()
+        now = self.watch.time() if at is None else at
         after, counts = _folded(intent, changes, now)
         if after.replay is not None and (end := replay_end(intent, after)) is not None:
             changes, after = (*changes, end), evolve(after, end, now)

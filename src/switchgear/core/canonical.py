@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring
+from typing import Any
 
 from switchgear.core.errors import Invalid
 
@@ -50,7 +51,7 @@ def _write(value: object, depth: int, pieces: list[str]) -> None:
         pieces.append(_number(value))
     elif depth >= _DEPTH_MAX:
         raise Invalid(f"nested deeper than {_DEPTH_MAX} levels")
-    elif isinstance(value, Mapping):
+    elif isinstance(value, (dict, Mapping)):  # `dict` first: a protocol is asked slowly
         _write_members(value, depth + 1, pieces)
     elif isinstance(value, (list, tuple)):
         _write_items(value, depth + 1, pieces)
@@ -67,7 +68,7 @@ def _write_items(values: Sequence[object], depth: int, pieces: list[str]) -> Non
     pieces.append("[]" if opening == "[" else "]")
 
 
-def _write_members(members: Mapping[object, object], depth: int, pieces: list[str]) -> None:
+def _write_members(members: Mapping[Any, object], depth: int, pieces: list[str]) -> None:
     opening = "{"
     for key in _in_order(members):
         pieces.append(f"{opening}{encode_basestring(key)}:")
@@ -76,14 +77,15 @@ def _write_members(members: Mapping[object, object], depth: int, pieces: list[st
     pieces.append("{}" if opening == "{" else "}")
 
 
-def _in_order(members: Mapping[object, object]) -> list[str]:
+def _in_order(members: Mapping[Any, object]) -> list[str]:
     """Return the keys by their UTF-16 code units; for ASCII that is the order of text."""
-    keys: list[str] = []
-    for key in members:
-        if not isinstance(key, str):
-            raise Invalid(f"object keys must be text, not {type(key).__name__}")
-        keys.append(key)
-    keys.sort(key=None if "".join(keys).isascii() else _utf16)
+    keys: list[str] = list(members)
+    try:
+        plain = "".join(keys).isascii()
+    except TypeError:
+        other = next(key for key in members if not isinstance(key, str))
+        raise Invalid(f"object keys must be text, not {type(other).__name__}") from None
+    keys.sort(key=None if plain else _utf16)
     return keys
 
 

@@ -12,31 +12,33 @@ import threading
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 
 _RANDOM_BITS = 80
+_DRAWN_BITS = _RANDOM_BITS - 1
+"""One fewer, so that there is room to rise within a millisecond."""
 _STEP_BITS = 24
-_DIGITS = 32
+_BYTES = 16
+_DIGITS = 2 * _BYTES
 
 
 class IdSource:
     """Makes ids from a clock and a source of randomness; both injected, so a simulation repeats."""
 
-    __slots__ = ("_clock", "_last", "_lock", "_random")
+    __slots__ = ("_draw", "_last", "_lock", "_time")
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK, rng: random.Random | None = None) -> None:
         """Draw time from `clock` and randomness from `rng` (a generator seeded by the system when None)."""
-        self._clock = clock
-        self._random = rng or random.Random(os.urandom(32))  # noqa: S311 - ids name things, they keep no secret
+        self._time = clock.time
+        rng = rng or random.Random(os.urandom(32))  # noqa: S311 - ids name things, they keep no secret
+        self._draw = rng.getrandbits
         self._last = 0
         self._lock = threading.Lock()
 
     def next(self, prefix: str) -> str:
         """Return a new id such as ``int_019a…``: `prefix`, underscore, 12 hex digits of ms, 20 of randomness."""
-        floor = int(self._clock.time() * 1000) << _RANDOM_BITS
+        floor = int(self._time() * 1000) << _RANDOM_BITS
         with self._lock:
-            if floor > self._last:
-                self._last = floor | self._random.getrandbits(_RANDOM_BITS - 1)
-            else:
-                self._last += 1 + self._random.getrandbits(_STEP_BITS)
-            return f"{prefix}_{self._last:032x}"
+            made = floor | self._draw(_DRAWN_BITS) if floor > self._last else self._last + 1 + self._draw(_STEP_BITS)
+            self._last = made
+        return f"{prefix}_{made.to_bytes(_BYTES).hex()}"
 
 
 def created_at(identifier: str) -> float:

@@ -34,12 +34,13 @@ class ClockWatch:
     a small leap. Both only make it more careful than it need be.
     """
 
-    __slots__ = ("_clock", "_least", "_most", "_told")
+    __slots__ = ("_least", "_monotonic", "_most", "_time", "_told")
 
     def __init__(self, clock: Clock) -> None:
         """Begin with the distance between the two faces of `clock` now."""
-        self._clock = clock
-        self._least = self._most = clock.time() - clock.monotonic()
+        self._time = clock.time
+        self._monotonic = clock.monotonic
+        self._least = self._most = self._time() - self._monotonic()
         self._told = 0.0
 
     @property
@@ -49,8 +50,8 @@ class ClockWatch:
 
     def time(self) -> float:
         """Return seconds since the epoch, for a record that somebody may count from."""
-        now = self._clock.time()
-        distance = now - self._clock.monotonic()
+        now = self._time()
+        distance = now - self._monotonic()
         if not self._least <= distance <= self._most:
             self._widen(distance)
         return now
@@ -65,7 +66,7 @@ class ClockWatch:
         One that is still to come shows that the wall clock was set back since, by at least what is left until then.
         By how much more, nobody can tell: so much as no engine was there to see.
         """
-        distance = moment - self._clock.monotonic()
+        distance = moment - self._monotonic()
         if distance > self._most:
             self._widen(distance)
 

@@ -68,6 +68,10 @@ class Doubts:
 
     def note(self, intent: Intent) -> None:
         """Take note of an intent that has durably changed, and call a person when that is what it needs."""
+        if intent.state not in DOUBTFUL:
+            self._book.forget(intent.id)
+            self._toolless.discard(intent.id)
+            return
         if intent.state is State.NEEDS_OPERATOR and not self._book.waits_for_a_person(intent.id):
             _log.warning(
                 "intent %s of tenant %s (%s) has been in doubt for %.0f s: a person must say what became of it",
@@ -76,11 +80,7 @@ class Doubts:
                 intent.tool,
                 self._age(intent),
             )
-        if intent.state in DOUBTFUL:
-            self._put(intent, self._delay(intent))
-        else:
-            self._book.forget(intent.id)
-            self._toolless.discard(intent.id)
+        self._put(intent, self._delay(intent))
 
     def adopt(self, intent: Intent) -> None:
         """Look after an intent in doubt that was read back; whether its lookup has ended meanwhile is seen at once."""

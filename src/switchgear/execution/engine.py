@@ -45,7 +45,7 @@ from switchgear.execution.shares import EQUAL_SHARE, Share
 from switchgear.execution.sweeper import Sweeper
 from switchgear.execution.thawing import Thawed, Thawing
 from switchgear.execution.time_boxes.driver import TimeBoxes
-from switchgear.execution.transitions import ANSWERED, WAITING, State
+from switchgear.execution.transitions import ANSWERED, SETTLED, WAITING, State
 from switchgear.gates.gate import Gate, left_to_ask
 from switchgear.health.obstacles import Obstacle
 from switchgear.health.standing import Standing
@@ -57,6 +57,8 @@ _CHANGE_TRIES = 5
 _HOUSEKEEPING_EVERY = 1.0
 _ACKNOWLEDGE_GRACE = 2.0
 _VIRTUAL_STEP = 0.25
+_BEGIN_OR_END_A_DOUBT = frozenset(State) - {State.DISPATCHED}
+"""States that tell something of doubts. What is dispatched was ready before: that told already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,13 +183,13 @@ class Engine:
     def _listen(self) -> None:
         """Have every part hear of what is durably recorded, in this order."""
         self.recorder.tell_losses(self._let_go)
-        self.recorder.subscribe(self._announce)
-        self.recorder.subscribe(self.family.note)
-        self.recorder.subscribe(self.doubts.note)
+        self.recorder.subscribe(self._announce, {State.READY} | ANSWERED)
+        self.recorder.subscribe(self.family.note, SETTLED)
+        self.recorder.subscribe(self.doubts.note, _BEGIN_OR_END_A_DOUBT)
         self.recorder.subscribe(self.time_boxes.note)
         self.recorder.accompany(self.time_boxes.desk)
         if self.destruction is not None:
-            self.recorder.subscribe(self.destruction.note)
+            self.recorder.subscribe(self.destruction.note, {State.DISPATCHED, State.HELD})
 
     def keep_fresh(self, space: str, refresh: Refresh) -> None:
         """Have `refresh` read again what a gate relies on in `space`, when an append finds it changed."""
@@ -426,15 +428,15 @@ class Engine:
         They are told as well that it needs approval: nobody waits for a person. One that was born to serve another,
         or that a person has set going again, takes a place and is queued.
         """
-        if intent.state is State.READY and not self.queue.holds(intent.id):
-            self.queue.reserve(intent.id, intent.tenant, bounded=False)
-            self.kernel.enqueue(intent)
-        elif intent.settled:
+        if intent.state in SETTLED:
             self.queue.release(intent.id)
             self.outcomes.announce(intent)
             self.kernel.settled(intent.id)
         elif intent.state is State.PENDING_APPROVAL:
             self.outcomes.announce(intent)
+        elif not self.queue.holds(intent.id):
+            self.queue.reserve(intent.id, intent.tenant, bounded=False)
+            self.kernel.enqueue(intent)
 
     def _let_go(self, intent_id: str) -> None:
         """Give back the place of an intent that another engine goes on with."""

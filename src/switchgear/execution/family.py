@@ -121,8 +121,8 @@ class Family:
         self._served[purpose] = served
 
     def note(self, intent: Intent) -> None:
-        """Take note of an intent that has durably changed."""
-        if intent.purpose in self._served and intent.settled:
+        """Take note of an intent that is settled."""
+        if intent.purpose in self._served:
             self._settled[intent.id] = intent
             self.idle.clear()
             self._wake.set()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from switchgear.core.effects import Effect
 from switchgear.execution.reservation import settles
@@ -214,8 +215,8 @@ _CLEARED: Mapping[str, Any] = {
 _NESTED = frozenset(
     {"approval", "resolution", "replay", "ended", "state", "version", "id", "tenant", "hindrance", "force"}
 )
+_ACCEPTED: Mapping[str, Any] = {"state": TRANSITIONS[Kind.ACCEPTED][1]}
 _FIELDS = frozenset(Intent.__struct_fields__) - _NESTED
-_NOTHING: Mapping[str, Any] = {}
 
 
 def evolve(intent: Intent, change: Change, at: float) -> Intent:
@@ -225,25 +226,25 @@ def evolve(intent: Intent, change: Change, at: float) -> Intent:
     counted from there, and a wall clock that was set back must not shorten it. Raises `IllegalTransitionError` when
     the table does not allow it.
     """
-    kind = change.kind
+    kind, facts, payload = change.kind, change.facts, change.payload
     allowed, target = TRANSITIONS[kind]
-    if intent.state not in allowed:
-        raise IllegalTransitionError(f"{kind} is not allowed in {intent.state} ({intent.id})")
-    if kind is Kind.IN_DOUBT and intent.state in WAITING and not (intent.unresolved or change.facts.get("restored")):
-        raise IllegalTransitionError(f"{intent.id} is {intent.state} and no attempt of it is in doubt")
-    fields: dict[str, Any] = {} if target is None else dict(_CLEARED)
-    for named in (change.facts, change.payload or _NOTHING):
-        for name in _FIELDS.intersection(named):
-            fields[name] = named[name]
+    state = intent.state
+    if state not in allowed:
+        raise IllegalTransitionError(f"{kind} is not allowed in {state} ({intent.id})")
+    fields: dict[str, Any] = {} if target is None else {**_CLEARED, "state": target}
+    if facts:
+        for name in _FIELDS.intersection(facts):
+            fields[name] = facts[name]
+    if payload:
+        for name in _FIELDS.intersection(payload):
+            fields[name] = payload[name]
     fold = _FOLDS.get(kind)
     if fold is not None:
-        fields.update(fold(intent, change.facts, at))
-    if intent.reserved and settles(kind, change.facts):
+        fields |= fold(intent, facts, at)
+    if intent.reserved and settles(kind, facts):
         fields["reserved"] = {}
-    if target is not None:
-        fields["state"] = target
-    fields["updated_at"] = max(at, intent.updated_at) if intent.closed else at
-    return msgspec.structs.replace(intent, **fields)
+    fields["updated_at"] = max(at, intent.updated_at) if state in FINAL else at
+    return replace(intent, **fields)
 
 
 def birth(facts: Mapping[str, Any], payload: Mapping[str, Any], at: float) -> Intent:
@@ -253,8 +254,7 @@ def birth(facts: Mapping[str, Any], payload: Mapping[str, Any], at: float) -> In
 
 def accepted(facts: Mapping[str, Any], payload: Mapping[str, Any], at: float) -> Intent:
     """Return the ready intent that an `accepted` event makes: `birth`, and what `evolve` makes of that, at once."""
-    born = {**facts, **payload, "created_at": at, "updated_at": at, "state": TRANSITIONS[Kind.ACCEPTED][1]}
-    return msgspec.convert(born, Intent)
+    return msgspec.convert({**facts, **payload, **_ACCEPTED, "created_at": at, "updated_at": at}, Intent)
 
 
 Facts = Mapping[str, Any]
@@ -268,14 +268,14 @@ def _requested(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
 def _given(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     assert intent.approval is not None  # the table: only what was asked for is given
     granted = (*intent.approval.granted, Grant(facts["by"], facts["channel"], at))
-    return {"approval": msgspec.structs.replace(intent.approval, granted=granted)}
+    return {"approval": replace(intent.approval, granted=granted)}
 
 
 def _withdrawn(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     if intent.approval is None:
         return {}
     granted = tuple(grant for grant in intent.approval.granted if grant.by != facts["by"])
-    return {**_scheduled(intent, facts, at), "approval": msgspec.structs.replace(intent.approval, granted=granted)}
+    return {**_scheduled(intent, facts, at), "approval": replace(intent.approval, granted=granted)}
 
 
 def _scheduled(intent: Intent, _facts: Facts, _at: float) -> dict[str, Any]:
@@ -287,9 +287,9 @@ def _sent(intent: Intent, facts: Facts, _at: float) -> dict[str, Any]:
     """Return the use of an approval and of a force: a dispatch that names one consumes it; no force outlasts it."""
     used: dict[str, Any] = {}
     if intent.force is not None:
-        used["force"] = msgspec.structs.replace(intent.force, used=True) if "forced" in facts else None
+        used["force"] = replace(intent.force, used=True) if "forced" in facts else None
     if intent.approval is not None and facts.get("approval") == intent.approval.digest:
-        used["approval"] = msgspec.structs.replace(intent.approval, used=True)
+        used["approval"] = replace(intent.approval, used=True)
     return used
 
 
@@ -308,7 +308,10 @@ def _proposed(_intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     return {"resolution": Resolution(facts["verdict"], facts["by"], at)}
 
 
-def _in_doubt(intent: Intent, _facts: Facts, at: float) -> dict[str, Any]:
+def _in_doubt(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
+    """Return since when it is in doubt. One that waits is so only for an earlier attempt, or a store restored."""
+    if intent.state in WAITING and not (intent.unresolved or facts.get("restored")):
+        raise IllegalTransitionError(f"{intent.id} is {intent.state} and no attempt of it is in doubt")
     return {"doubt_since": intent.doubt_since if intent.doubt_since is not None else at, "lookup": None}
 
 
@@ -345,7 +348,7 @@ def _replay_ended(intent: Intent, facts: Facts, _at: float) -> dict[str, Any]:
     if intent.replay is None or not intent.replaying:
         raise IllegalTransitionError(f"no replay of {intent.id} is under way, so none can end")
     ended = {name: facts[name] for name in ("result", "cause", "refusal") if name in facts}
-    return {"replay": msgspec.structs.replace(intent.replay, **ended)}
+    return {"replay": replace(intent.replay, **ended)}
 
 
 _FOLDS: Mapping[Kind, Callable[[Intent, Facts, float], dict[str, Any]]] = {

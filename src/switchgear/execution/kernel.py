@@ -160,7 +160,7 @@ class Kernel:
             if permits is None:
                 self._queue.call_off(ticket)
         self._departing += 1
-        change = Change(Kind.DISPATCHED, self._dispatch_facts(intent, registered, conditions))
+        change = Change(Kind.DISPATCHED, self._dispatch_facts(intent, registered, conditions, intent.created_at))
         return Departure(change, conditions, registered, ticket, permits)
 
     async def carry(self, intent: Intent, departure: Departure) -> None:
@@ -387,7 +387,7 @@ class Kernel:
         self, intent: Intent, registered: Registered, conditions: Conditions, permits: Permits
     ) -> Intent:
         try:
-            facts = self._dispatch_facts(intent, registered, conditions)
+            facts = self._dispatch_facts(intent, registered, conditions, self._parts.watch.time())
             also = await self._resources.claimed(intent, facts, also_of(conditions))
             dispatched = await self._recorder.record(intent, (Change(Kind.DISPATCHED, facts),), actor=ACTOR, also=also)
         except StoreError:
@@ -400,7 +400,9 @@ class Kernel:
         self._unsent.discard(intent.id)
         return dispatched
 
-    def _dispatch_facts(self, intent: Intent, registered: Registered, conditions: Conditions) -> dict[str, Any]:
+    def _dispatch_facts(
+        self, intent: Intent, registered: Registered, conditions: Conditions, at: float
+    ) -> dict[str, Any]:
         facts: dict[str, Any] = {
             "attempt": intent.attempt + 1,
             "epoch": intent.version + 1,
@@ -408,7 +410,7 @@ class Kernel:
             "contract": registered.tool.contract,
             "digest": intent.digest,
             "downstream_key": intent.downstream_key,
-            "first_sent_at": intent.first_sent_at or self._parts.watch.time(),
+            "first_sent_at": intent.first_sent_at or at,
             **conditions.facts,
         }
         if conditions.reserved:
@@ -455,20 +457,21 @@ class Kernel:
         """Record what an attempt came to, however long the ledger takes: until then the attempt holds its slot."""
         backoff, current = Backoff.of(registered.tool), intent
         while _still_carries(current, intent) and self._lease.lost is None:
-            changes = decide.after_result(current, backoff, result, self._parts.moment())
+            moment = self._parts.moment()
+            changes = decide.after_result(current, backoff, result, moment)
             try:
-                current = await self._recorded(current, changes)
+                current = await self._recorded(current, changes, moment.now)
             except Rejected as error:
                 _log.exception("the outcome of %s cannot be recorded as it is", intent.id)
                 result = Uncertain(Code.INTERNAL, f"an outcome came that cannot be recorded: {error.code}")
                 await self._clock.sleep_async(_STORE_PAUSE)
         self._requeue(current)
 
-    async def _recorded(self, intent: Intent, changes: tuple[Change, ...]) -> Intent:
+    async def _recorded(self, intent: Intent, changes: tuple[Change, ...], at: float) -> Intent:
         """Return the intent after `changes`, or as it is on record by now, or as it was when the ledger is away."""
         try:
             try:
-                return await self._recorder.record(intent, changes, actor=ACTOR)
+                return await self._recorder.record(intent, changes, actor=ACTOR, at=at)
             except StaleError:
                 return await self._recorder.latest(intent.tenant, intent.id) or intent
         except StoreError:

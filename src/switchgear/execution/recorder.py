@@ -6,13 +6,14 @@ acknowledgement is settled here: the same append is sent again, and a conflict i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from json.encoder import encode_basestring
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
@@ -24,7 +25,7 @@ from switchgear.execution.intent import Change, Intent, accepted, evolve
 from switchgear.execution.leases.lease import ALONE, Lease
 from switchgear.execution.replay import replay_end
 from switchgear.execution.reservation import settlement
-from switchgear.execution.transitions import LIVE, Kind
+from switchgear.execution.transitions import LIVE, Kind, State
 from switchgear.gates.restoring.gate import pending
 from switchgear.ledger.events import Context, EventEncoder
 from switchgear.ledger.values import read_value
@@ -80,8 +81,9 @@ class KeyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def bound(facts: Mapping[str, Any]) -> KeyRecord:
     """Return the binding of a key that an `accepted` event with these facts makes."""
-    earlier = tuple(facts.get("key_earlier", ()))
-    return KeyRecord(facts["id"], facts["digest"], facts.get("key_generation", 1), earlier)
+    if "key_generation" not in facts:
+        return KeyRecord(facts["id"], facts["digest"])
+    return KeyRecord(facts["id"], facts["digest"], facts["key_generation"], tuple(facts.get("key_earlier", ())))
 
 
 _decode_key = msgspec.json.Decoder(KeyRecord).decode
@@ -209,16 +211,20 @@ class Recorder:
         self.live: dict[str, Intent] = {}
         self.rests_before: float | None = None
         """What was accepted before this moment (seconds since the epoch) is not touched; None: nothing rests."""
-        self._listeners: list[Callable[[Intent], None]] = []
+        self._listeners: Mapping[State, list[Callable[[Intent], None]]] = {state: [] for state in State}
         self._watchers: list[CountWatcher] = []
         self._companions: list[Companion] = []
         self._losses: list[Callable[[str], None]] = []
         self._under_way: dict[str, int] = {}
         self._newest: dict[str, int] = {}
 
-    def subscribe(self, listener: Callable[[Intent], None]) -> None:
-        """Call `listener` with every intent that has durably changed. It must not raise."""
-        self._listeners.append(listener)
+    def subscribe(self, listener: Callable[[Intent], None], states: Iterable[State] = State) -> None:
+        """Call `listener` with every intent that has durably changed, and is in one of `states` by that.
+
+        It must not raise.
+        """
+        for state in states:
+            self._listeners[state].append(listener)
 
     def tell_losses(self, listener: Callable[[str], None]) -> None:
         """Call `listener` with the id of every live intent that another engine goes on with. It must not raise."""
@@ -241,9 +247,15 @@ class Recorder:
         finally:
             _thawing.reset(token)
 
-    def draft(self, born: Birth) -> Draft:
-        """Return the intent that `born` would be, were it accepted now."""
-        return self._draft(born, self.watch.time())
+    def draft(self, born: Birth, at: float | None = None) -> Draft:
+        """Return the intent that `born` would be, were it accepted `at` seconds since the epoch (None: now).
+
+        It names this engine where there are several.
+        """
+        if self.lease.shared:
+            born = Birth(self.lease.named(born.facts), born.payload)
+        moment = self.watch.time() if at is None else at
+        return Draft(born, accepted(born.facts, born.payload, moment), moment)
 
     async def accept(
         self,
@@ -264,38 +276,46 @@ class Recorder:
         intent, events, writes = self._born(draft, changes, actor, key_version)
         self._follow(intent.id)
         try:
-            await self._commit((intent.tenant, intent.id), events, writes, also)
+            await self._commit(self._append_of(intent.tenant, events, writes, also), intent.id)
             return self._keep(intent)
         finally:
             self._follow_no_more(intent.id)
 
     async def record(
-        self, intent: Intent, changes: Sequence[Change], *, actor: str, also: Also = NOTHING_ELSE
+        self,
+        intent: Intent,
+        changes: Sequence[Change],
+        *,
+        actor: str,
+        also: Also = NOTHING_ELSE,
+        at: float | None = None,
     ) -> Intent:
         """Record `changes` of `intent`, at least one, in order and together, and return it as it stands then.
 
+        They happen `at` seconds since the epoch, as `watch` has just read it; None: it is read now.
         Raises `StaleError` when it has changed meanwhile, or something that `also` expects; `ExceededError` when a
         counter of `also` is at its limit; `StoreError` when nothing could be recorded; `Rejected` (RESTORE_PENDING)
         for what rests in a restored store.
         """
-        if self._rests(intent):
+        if self.rests_before is not None and self._rests(intent):
             self._check_awake()
         assert changes, f"nothing to record of {intent.id}: a version without an event could not be folded again"
-        changes = self.lease.taken_over(intent, changes)
-        now = self.watch.time()
+        if self.lease.shared:
+            changes = self.lease.taken_over(intent, changes)
+        now = self.watch.time() if at is None else at
         after, counts = _folded(intent, changes, now)
-        if (end := replay_end(intent, after)) is not None:
+        if after.replay is not None and (end := replay_end(intent, after)) is not None:
             changes, after = (*changes, end), evolve(after, end, now)
-        after = msgspec.structs.replace(after, version=intent.version + 1)
+        after = replace(after, version=intent.version + 1)
         for companion in self._companions:
             if companion.goes_with(intent):
                 also = await companion.beside(after, changes, also)
-        events = [self._event(intent, change, now, actor) for change in changes]
+        events = self._events(intent, changes, now, actor)
         writes = [Write(INTENTS, intent.id, intent.version, _encode(after), after.state)]
-        children = self._all_born(also.births, now, events, writes)
+        children = self._all_born(also.births, now, events, writes) if also.births else ()
         self._follow(after.id)
         try:
-            await self._commit((after.tenant, after.id), events, writes, also, counts)
+            await self._commit(self._append_of(after.tenant, events, writes, also, counts), after.id)
             for child in children:
                 self._keep(child)
             return self._keep(after)
@@ -310,14 +330,14 @@ class Recorder:
         self._check_awake()
         events, writes = list(also.events), list(also.writes)
         children = self._all_born(also.births, self.watch.time(), events, writes)
-        await self._commit((tenant, stream), events, writes, msgspec.structs.replace(also, events=(), writes=()))
+        await self._commit(self._append_of(tenant, events, writes, replace(also, events=(), writes=())), stream)
         for child in children:
             self._keep(child)
 
     async def latest(self, tenant: str, intent_id: str) -> Intent | None:
         """Return an intent as last recorded, or None when this tenant has none of that id."""
         known = self.live.get(intent_id)
-        if known is not None and await self.still_ours(known):
+        if known is not None and (not self.lease.shared or await self.still_ours(known)):
             return known if known.tenant == tenant else None
         return await self.reload(tenant, intent_id)
 
@@ -363,41 +383,33 @@ class Recorder:
 
         Raises `StoreError` when the ledger does not acknowledge.
         """
-        fence = await self._append(Append(self._ids.next("apd"), tenant, ()), "")
-        if not isinstance(fence, Committed):
-            raise StoreError("the ledger does not acknowledge", code=Code.TIMEOUT_JOURNAL_APPEND)
+        await self._commit(Append(self._ids.next("apd"), tenant, ()), "")
 
     async def bound_key(self, tenant: str, name: str) -> tuple[KeyRecord, int] | None:
         """Return what a key is bound to and the version of that record, or None when it is free."""
         row = await self._store.get(KEYS, tenant, name)
         return (key_of(row), row.version) if row is not None else None
 
-    def _draft(self, born: Birth, now: float) -> Draft:
-        """Return the intent that `born` would be at `now`, naming this engine where there are several."""
-        if self.lease.shared:
-            born = Birth(self.lease.named(born.facts), born.payload)
-        return Draft(born, accepted(born.facts, born.payload, now), now)
-
     def _born(
         self, draft: Draft, changes: Sequence[Change], actor: str, key_version: int
     ) -> tuple[Intent, list[Event], list[Write]]:
         """Return a new intent after `changes`, the events of its birth, and the rows of it and its key."""
         born, now = draft.born, draft.at
-        intent = msgspec.structs.replace(_folded(draft.intent, changes, now)[0], version=1)
-        acceptance = Change(Kind.ACCEPTED, born.facts, born.payload)
-        events = [self._event(intent, acceptance, now, intent.actor)]
-        events += [self._event(intent, change, now, actor) for change in changes]
+        intent = replace(_folded(draft.intent, changes, now)[0], version=1)
+        events = self._events(intent, (Change(Kind.ACCEPTED, born.facts, born.payload),), now, intent.actor)
+        if changes:
+            events += self._events(intent, changes, now, actor)
         writes = [Write(INTENTS, intent.id, 0, _encode(intent), intent.state)]
         if intent.key is not None:
             name = key_name(intent.account, intent.tool, intent.key)
-            writes.append(Write(KEYS, name, key_version, encoded_key(bound(born.facts))))
+            writes.append(Write(KEYS, name, key_version, _encode(bound(born.facts))))
         return intent, events, writes
 
     def _all_born(self, births: Sequence[Birth], now: float, events: list[Event], writes: list[Write]) -> list[Intent]:
         """Return the intents of `births`, and add what is recorded of them to `events` and `writes`."""
         children = []
         for birth in births:
-            child, born, rows = self._born(self._draft(birth, now), (), "", 0)
+            child, born, rows = self._born(self.draft(birth, now), (), "", 0)
             children.append(child)
             events += born
             writes += rows
@@ -418,23 +430,23 @@ class Recorder:
 
         What comes late is older than what is known by then, and must not take its place. `_follow_no_more` ends it.
         """
-        under_way = self._under_way
-        under_way[intent_id] = under_way.get(intent_id, 0) + 1
+        self._under_way[intent_id] = self._under_way.get(intent_id, 0) + 1
 
     def _follow_no_more(self, intent_id: str) -> None:
-        under_way = self._under_way
-        left = under_way.pop(intent_id) - 1
+        left = self._under_way.pop(intent_id) - 1
         if left:
-            under_way[intent_id] = left
-        else:
+            self._under_way[intent_id] = left
+        elif self._newest:
             self._newest.pop(intent_id, None)
 
     def _keep(self, intent: Intent, *, announce: bool = True) -> Intent:
-        if self._rests(intent) or self._newest.get(intent.id, 0) > intent.version:
+        if self.rests_before is not None and self._rests(intent):
             return intent
-        if intent.id in self._under_way:
+        if self._newest and self._newest.get(intent.id, 0) > intent.version:
+            return intent
+        if self._under_way.get(intent.id, 0) > 1:  # this answer, and one that may come late
             self._newest[intent.id] = intent.version
-        if self.lease.foreign(intent):
+        if self.lease.shared and self.lease.foreign(intent):
             self._let_go(intent.id)
             return intent
         if intent.state in LIVE:
@@ -442,7 +454,7 @@ class Recorder:
         else:
             self.live.pop(intent.id, None)
         if announce:
-            for listener in self._listeners:
+            for listener in self._listeners[intent.state]:
                 listener(intent)
         return intent
 
@@ -451,47 +463,62 @@ class Recorder:
             for listener in self._losses:
                 listener(intent_id)
 
-    def _event(self, intent: Intent, change: Change, now: float, actor: str) -> Event:
+    def _events(self, intent: Intent, changes: Sequence[Change], now: float, actor: str) -> list[Event]:
         scope = scope_of(intent.tenant, intent.account, actor)
-        return self._encoder.encode(
-            change.kind,
-            stream=intent.id,
-            scope=scope,
-            at=now,
-            facts=change.facts,
-            payload=change.payload,
-            context=Context(intent.trace_now, intent.correlation, intent.causation),
-        )
+        trace = intent.trace if intent.replay is None else intent.trace_now
+        context = Context(trace, intent.correlation, intent.causation)
+        events = []
+        for change in changes:
+            event = self._encoder.encode(
+                change.kind,
+                stream=intent.id,
+                scope=scope,
+                at=now,
+                facts=change.facts,
+                payload=change.payload,
+                context=context,
+            )
+            events.append(event)
+        return events
 
-    async def _commit(
+    def _append_of(
         self,
-        place: tuple[str, str],
+        tenant: str,
         events: Sequence[Event],
         writes: Sequence[Write],
         also: Also,
         counts: tuple[Count, ...] = (),
-    ) -> None:
-        tenant, stream = place
-        append = Append(
+    ) -> Append:
+        """Return what is to become durable together."""
+        return Append(
             self._ids.next("apd"),
             tenant,
             (*events, *also.events),
             (*writes, *also.writes),
-            (*also.expects, *self.lease.expects),
-            (*also.counts, *counts),
+            also.expects + self.lease.expects,
+            also.counts + counts,
         )
-        outcome = await self._append(append, stream)
+
+    async def _commit(self, append: Append, stream: str) -> None:
+        """Return once `append` is durable; raise what stood in its way, or that its fate is not known."""
+        outcome = await self._store.append(append)
+        if isinstance(outcome, Unknown):
+            outcome = await self._sent_again(append, stream, outcome)
         if append.counts:
             self._tell(append, outcome)
-        if isinstance(outcome, Conflicted):
-            self.lease.check(outcome)
-            if outcome.space == INTENTS:
-                await self.reload(outcome.tenant, outcome.key)
-            raise StaleError(outcome)
+        if not isinstance(outcome, Committed):
+            await self._raise(outcome)
+
+    async def _raise(self, outcome: Conflicted | Exceeded | Unknown) -> NoReturn:
+        """Raise what an append came to that is not durable. What it conflicts with is read again first."""
         if isinstance(outcome, Unknown):
             raise StoreError(f"the ledger did not acknowledge: {outcome.reason}", code=Code.TIMEOUT_JOURNAL_APPEND)
         if isinstance(outcome, Exceeded):
             raise ExceededError(outcome)
+        self.lease.check(outcome)
+        if outcome.space == INTENTS:
+            await self.reload(outcome.tenant, outcome.key)
+        raise StaleError(outcome)
 
     def _tell(self, append: Append, outcome: Appended) -> None:
         for watcher in self._watchers:
@@ -503,13 +530,13 @@ class Recorder:
                 case Unknown():
                     watcher.lost(append.tenant)
 
-    async def _append(self, append: Append, stream: str) -> Appended:
-        """Send `append` until its fate is known, at most three times.
+    async def _sent_again(self, append: Append, stream: str, unknown: Unknown) -> Appended:
+        """Send an append of which nothing is known again until its fate is, at most three times in all.
 
         The writer takes appends in order, so once a repeat is answered the first one is settled: a repeat that
         commits proves that the first did not, and one that conflicts is looked up by its id.
         """
-        outcome = await self._store.append(append)
+        outcome: Appended = unknown
         for _ in range(_RESENDS_MAX - 1):
             if not isinstance(outcome, Unknown):
                 break
@@ -530,6 +557,7 @@ def _folded(intent: Intent, changes: Sequence[Change], now: float) -> tuple[Inte
     """Return `intent` after `changes`, and what they count of the units it had reserved."""
     counts: tuple[Count, ...] = ()
     for change in changes:
-        counts += settlement(change.kind, change.facts, intent.reserved)
+        if intent.reserved:
+            counts += settlement(change.kind, change.facts, intent.reserved)
         intent = evolve(intent, change, now)
     return intent, counts

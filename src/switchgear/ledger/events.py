@@ -10,6 +10,7 @@ body holds only SHA-256(salt | JSON). So it can be erased without breaking the c
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -91,13 +92,12 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 class EventEncoder:
     """Makes events. Draws its salts from `entropy` (a number of bytes to as many random ones), many at once."""
 
-    __slots__ = ("_entropy", "_offset", "_salts", "_to_json")
+    __slots__ = ("_entropy", "_salts", "_to_json")
 
     def __init__(self, entropy: Callable[[int], bytes] = os.urandom) -> None:
         """Use the system's randomness unless a simulation brings its own."""
         self._entropy = entropy
-        self._salts = b""
-        self._offset = 0
+        self._salts: list[bytes] = []
         self._to_json = msgspec.json.Encoder().encode
 
     def encode(
@@ -117,39 +117,35 @@ class EventEncoder:
         `at` is seconds since the epoch. `version` is the newest of its type unless given. Raises
         `Invalid` when facts or payload do not fit into JSON.
         """
-        stored = None if payload is None else self._salt() + self._json(payload)
-        digest = None if stored is None else payload_digest(stored)
-        body = Body(
-            stream,
-            type,
-            newest(UPCASTERS, type) if version is None else version,
-            at,
-            scope.actor,
-            scope.account,
-            context.trace,
-            context.correlation,
-            context.causation,
-            facts,
-            digest,
-        )
-        return Event(stream, self._json(body), stored)
-
-    def _salt(self) -> bytes:
-        """Return 16 fresh bytes; one call of the system serves many."""
-        if self._offset >= len(self._salts):
-            self._salts = self._entropy(SALT_BYTES * _SALTS_AT_ONCE)
-            self._offset = 0
-        start = self._offset
-        self._offset += SALT_BYTES
-        return self._salts[start : start + SALT_BYTES]
-
-    def _json(self, value: object) -> bytes:
+        salt = None if payload is None else (self._salts or self._drawn()).pop()
+        if version is None:
+            version = newest(UPCASTERS, type) if type in UPCASTERS else 1
         try:
-            return self._to_json(value)
+            stored = None if salt is None else salt + self._to_json(payload)
+            body = Body(
+                stream,
+                type,
+                version,
+                at,
+                scope.actor,
+                scope.account,
+                context.trace,
+                context.correlation,
+                context.causation,
+                facts,
+                None if stored is None else payload_digest(stored),
+            )
+            return Event(stream, self._to_json(body), stored)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             raise Invalid(f"an event must fit into JSON: {error}") from error
 
+    def _drawn(self) -> list[bytes]:
+        """Return many salts, which are taken from the end: one call of the system serves as many events."""
+        self._salts = list(reversed(_salts_of(self._entropy(SALT_BYTES * _SALTS_AT_ONCE))))
+        return self._salts
 
+
+_salts_of = struct.Struct(f"{SALT_BYTES}s" * _SALTS_AT_ONCE).unpack
 _decode_body = msgspec.json.Decoder(Body).decode
 _decode_payload = msgspec.json.Decoder(dict[str, Any]).decode
 

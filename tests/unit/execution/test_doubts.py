@@ -278,10 +278,12 @@ async def test_what_no_store_can_hold_calls_a_person(unfit: Kind, monkeypatch: p
         intent = await rig.submit("crm.order")
         record = rig.engine.recorder.record
 
-        async def too_large(of: Intent, changes: Sequence[Change], *, actor: str, also: Also = NOTHING_ELSE) -> Intent:
+        async def too_large(
+            of: Intent, changes: Sequence[Change], *, actor: str, also: Also = NOTHING_ELSE, at: float | None = None
+        ) -> Intent:
             if of.id == intent.id and changes[0].kind is unfit:
                 raise Invalid("too large", code=Code.PAYLOAD_TOO_LARGE)
-            return await record(of, changes, actor=actor, also=also)
+            return await record(of, changes, actor=actor, also=also, at=at)
 
         monkeypatch.setattr(rig.engine.recorder, "record", too_large)
         found = await until(rig, intent, State.NEEDS_OPERATOR)

@@ -58,7 +58,7 @@ from switchgear.gates.kill_switches.switches import SELF_PROBE
 from switchgear.health.standing import Standing
 from switchgear.lab.simulation import world
 from switchgear.ledger.chain import seal
-from switchgear.storage.abilities import Append, Appended, Committed, Conflicted, Unknown, Write
+from switchgear.storage.abilities import Append, Appended, Committed, Conflicted, Exceeded, Unknown, Write
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -110,50 +110,47 @@ def dispatches_are_not_recorded(patch: pytest.MonkeyPatch) -> None:
 @mutant("announced", seed=4)
 def a_conflict_is_taken_for_success(patch: pytest.MonkeyPatch) -> None:
     """What was refused since something had changed is taken for recorded."""
-    real = Recorder._append
+    real = Recorder._raise
 
-    async def append(self: Recorder, appended: Append, stream: str) -> Appended:
-        outcome = await real(self, appended, stream)
-        return Committed(0) if isinstance(outcome, Conflicted) else outcome
+    async def raises(self: Recorder, outcome: Conflicted | Exceeded | Unknown) -> None:
+        if not isinstance(outcome, Conflicted):
+            await real(self, outcome)
 
-    patch.setattr(Recorder, "_append", append)
+    patch.setattr(Recorder, "_raise", raises)
 
 
 @mutant("announced", seed=7)
 def silence_is_taken_for_success(patch: pytest.MonkeyPatch) -> None:
     """A lost acknowledgement is taken for one."""
 
-    async def append(self: Recorder, appended: Append, _stream: str) -> Appended:
-        outcome = await self._store.append(appended)
-        return Committed(0) if isinstance(outcome, Unknown) else outcome
+    async def sent_again(_self: Recorder, _append: Append, _stream: str, _unknown: Unknown) -> Appended:
+        return Committed(0)
 
-    patch.setattr(Recorder, "_append", append)
+    patch.setattr(Recorder, "_sent_again", sent_again)
 
 
 @mutant("", seed=9)
 def silence_is_taken_for_failure(patch: pytest.MonkeyPatch) -> None:
     """A lost acknowledgement is taken for a refusal, and nobody looks whether it is on record."""
 
-    async def append(self: Recorder, appended: Append, _stream: str) -> Appended:
-        outcome = await self._store.append(appended)
-        if isinstance(outcome, Unknown):
-            raise StoreError("the ledger is away", code=Code.LEDGER_UNAVAILABLE)
-        return outcome
+    async def sent_again(_self: Recorder, _append: Append, _stream: str, _unknown: Unknown) -> Appended:
+        raise StoreError("the ledger is away", code=Code.LEDGER_UNAVAILABLE)
 
-    patch.setattr(Recorder, "_append", append)
+    patch.setattr(Recorder, "_sent_again", sent_again)
 
 
 @mutant("announced")
 def acknowledged_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:
     """An append is taken for durable while it is still in flight."""
-    real = Recorder._append
+    real = Recorder._commit
 
-    async def append(self: Recorder, appended: Append, stream: str) -> Appended:
-        landing = asyncio.ensure_future(real(self, appended, stream))
+    async def commit(self: Recorder, append: Append, stream: str) -> None:
+        landing = asyncio.ensure_future(real(self, append, stream))
         await asyncio.wait({landing}, timeout=0.0)
-        return landing.result() if landing.done() else Committed(0)
+        if landing.done():
+            landing.result()
 
-    patch.setattr(Recorder, "_append", append)
+    patch.setattr(Recorder, "_commit", commit)
 
 
 @mutant("what_is_said_is_true")

@@ -79,9 +79,13 @@ class TimeBoxes:
         """Take note of an intent that has durably changed, and be loud about a revert that is held."""
         if intent.time_box is not None:
             self._want(intent.tenant, intent.downstream_key)
-        elif intent.purpose == REVERT and intent.settled:
+        elif intent.purpose == REVERT:
+            self._note_revert(intent)
+
+    def _note_revert(self, intent: Intent) -> None:
+        if intent.settled:
             self._want(intent.tenant, intent.about or "")
-        elif intent.purpose == REVERT and intent.state is State.HELD:
+        elif intent.state is State.HELD:
             _log.warning("the revert %s of tenant %s is overdue and held: %s", intent.id, intent.tenant, intent.code)
 
     async def recover(self) -> None:

@@ -47,8 +47,7 @@ class AttemptCounts:
     abandoned: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """How an attempt ended. `timed_out` says that its deadline cut it off, `unsent` that it never began."""
 
     result: Result
@@ -184,7 +183,7 @@ async def _attempt(
     try:
         if not may_leave() or call.deadline.remaining() <= 0:
             return _UNSENT  # this process stood still meanwhile: what was checked before may hold no longer
-        if (held := _held_back(call)) is not None:
+        if call.permits is not None and (held := _held_back(call)) is not None:
             return held
         return recordable(await connector.execute(call))
     except asyncio.CancelledError:

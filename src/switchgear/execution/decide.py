@@ -6,8 +6,9 @@ are those of the effect classes; nothing here waits, sends or stores.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from switchgear.core.codes import FACTS, Code
 from switchgear.core.effects import Effect
@@ -26,8 +27,7 @@ INTERRUPTIONS_MAX = 5
 """How often an intent may be interrupted by our own end and still run again by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """Now, in seconds since the epoch, and a random draw in [0, 1) for jitter.
 
     `unsure` is by how many seconds, 0 or more, the time since a moment on record may be wrong.
@@ -38,8 +38,7 @@ class Moment:
     unsure: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(msgspec.Struct, frozen=True):
     """The tool's waits between attempts, in seconds."""
 
     base: float
@@ -55,8 +54,7 @@ class Backoff:
         return draw * min(self.cap, self.base * 2.0 ** min(attempt - 1, 63))
 
 
-@dataclass(frozen=True, slots=True)
-class Unsent:
+class Unsent(msgspec.Struct, frozen=True):
     """An attempt that was stopped here, because of `code`, before anything of it left. It is not counted as one."""
 
     code: Code
@@ -284,10 +282,8 @@ def _at_least(backoff: Backoff, retry_after: float | None) -> Backoff:
     return backoff if not retry_after or retry_after <= 0 else _Hinted(retry_after, backoff.cap)
 
 
-class _Hinted(Backoff):
+class _Hinted(Backoff, frozen=True):
     """A wait that the remote asked for, with up to a tenth more so that waiters do not return together."""
-
-    __slots__ = ()
 
     def wait(self, attempt: int, draw: float) -> float:  # noqa: ARG002 - the hint replaces growth
         """Return the remote's own wish, jittered upwards."""

@@ -7,7 +7,8 @@ anything (a place, a time, a resource, a pause, a probe) is queued instead.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 import msgspec
 
@@ -37,7 +38,7 @@ class Departures(Protocol):
     def departure(self, intent: Intent) -> Departure | None:
         """Clear a new intent; None when it has to queue. Then comes one of the other two, without fail."""
 
-    async def carry(self, intent: Intent, departure: Departure) -> None:
+    def carry(self, intent: Intent, departure: Departure) -> Coroutine[Any, Any, None]:
         """Carry an intent on that is on record as dispatched, in the task that awaits this right after."""
 
     def call_off(self, departure: Departure, *, unsure: bool) -> None:

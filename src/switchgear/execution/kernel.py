@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -155,14 +155,14 @@ class Kernel:
         change = Change(Kind.DISPATCHED, self._dispatch_facts(intent, registered, conditions))
         return Departure(change, conditions, registered, ticket, cleared[1])
 
-    async def carry(self, intent: Intent, departure: Departure) -> None:
+    def carry(self, intent: Intent, departure: Departure) -> Coroutine[Any, Any, None]:
         """Carry an intent on that is on record as dispatched, in the task that awaits this right after."""
         self._departing -= 1
         self.idle.clear()
         task = asyncio.current_task()
         assert task is not None, "an intent is carried by a task"
         self._carrying[intent.id] = task
-        await self._carry(departure.ticket, partial(self._carry_on, intent, departure.registered, departure.permits))
+        return self._carry(departure.ticket, partial(self._carry_on, intent, departure.registered, departure.permits))
 
     def call_off(self, departure: Departure, *, unsure: bool) -> None:
         """Give everything back: it never left. `unsure` says that it may be on record as dispatched all the same."""
@@ -253,7 +253,13 @@ class Kernel:
     async def _carry(self, ticket: Ticket, work: Work) -> None:
         ended = False
         try:
-            await self._carry_out(ticket, work)
+            try:
+                await work()
+            except StaleError as error:
+                await self._after_conflict(ticket, error)
+            except StoreError:
+                self._queue.pause(ticket.lane, self._clock.monotonic() + _STORE_PAUSE, str(Code.LEDGER_UNAVAILABLE))
+                self._queue.put_back(ticket)
             ended = True
         except Exception:  # noqa: BLE001 - outermost driver: a defect must not end the loop; the intent comes again
             _log.exception("intent %s could not be carried out; it comes again", ticket.intent_id)
@@ -264,15 +270,6 @@ class Kernel:
             self._queue.done(ticket)
             self._carrying.pop(ticket.intent_id, None)
             self._wake.set()
-
-    async def _carry_out(self, ticket: Ticket, work: Work) -> None:
-        try:
-            await work()
-        except StaleError as error:
-            await self._after_conflict(ticket, error)
-        except StoreError:
-            self._queue.pause(ticket.lane, self._clock.monotonic() + _STORE_PAUSE, str(Code.LEDGER_UNAVAILABLE))
-            self._queue.put_back(ticket)
 
     async def _after_conflict(self, ticket: Ticket, error: StaleError) -> None:
         """Offer the intent again, unless it may not be repeated since a later one has touched what it changes."""
@@ -368,12 +365,15 @@ class Kernel:
         return None if refusal is None else refusal.code
 
     def _no_repeat(self, intent: Intent, registered: Registered) -> tuple[Change, ...] | None:
+        if not intent.unresolved:
+            return None  # as nearly always: no clock need be read
         return decide.no_repeat(intent, registered.tool, *self._parts.watch.read())
 
     def _admit(self, intent: Intent, registered: Registered) -> Permits:
         tool = registered.tool
-        own = self._own_guard_of(tool.dependency, intent.tenant)
-        return admit(self._guard_of(tool.dependency), own, cost=tool.cost, tenant=intent.tenant)
+        dependency = tool.dependency
+        own = self._own_guard_of(dependency, intent.tenant)
+        return admit(self._guard_of(dependency), own, cost=tool.cost, tenant=intent.tenant)
 
     async def _dispatch(
         self, intent: Intent, registered: Registered, conditions: Conditions, permits: Permits
@@ -408,8 +408,9 @@ class Kernel:
         return facts
 
     async def _make(self, intent: Intent, registered: Registered, permits: Permits) -> Result | Unsent | None:
-        guard = self._guard_of(registered.tool.dependency)
-        limit = min(registered.tool.timeout, guard.timeout_seconds or registered.tool.timeout)
+        tool = registered.tool
+        guard = self._guard_of(tool.dependency)
+        limit = min(tool.timeout, guard.timeout_seconds or tool.timeout)
         left = intent.deadline_at - self._clock.time()
         deadline = Deadline(self._clock.monotonic() + min(limit, max(left, 0.0)), self._clock)
         try:
@@ -421,9 +422,10 @@ class Kernel:
             if allowed is not None and self._destruction is not None:
                 self._destruction.note_result(guard.name, ended.result)
             permits.settle(ended, impatient=left < limit and deadline.remaining() <= 0)
-        finally:
-            permits.ignore()  # of no effect once they are settled: only an attempt that was torn off is not
-        self._resume(guard, intent.tenant)
+        except BaseException:
+            permits.ignore()  # it was torn off; of no effect once they are settled
+            raise
+        self._resume(tool.dependency, guard, intent.tenant)
         return ended.result if allowed is None else allowed.judged(ended.result)
 
     def _permits(self, intent: Intent, registered: Registered) -> AttemptPermits | None:
@@ -432,16 +434,16 @@ class Kernel:
             return None
         return self._destruction.permits(dispatch_request(intent, registered.tool, self._clock.time()))
 
-    def _resume(self, guard: Guard, tenant: str) -> None:
+    def _resume(self, lane: str, guard: Guard, tenant: str) -> None:
         """Let go on what waited for the verdict of a probe that has ended: it need not wait for the clock."""
-        if self._queue.paused_for(guard.name, self._clock.monotonic(), tenant=tenant) is None:
+        if self._queue.paused_for(lane, self._clock.monotonic(), tenant=tenant) is None:
             return
         reason = str(Code.CIRCUIT_OPEN)
         if guard.state != "open":
-            self._queue.resume(guard.name, reason)
-        own = self._own_guard_of(guard.name, tenant)
+            self._queue.resume(lane, reason)
+        own = self._own_guard_of(lane, tenant)
         if own is not None and own.state != "open":
-            self._queue.resume(guard.name, reason, tenant=tenant)
+            self._queue.resume(lane, reason, tenant=tenant)
 
     async def _conclude(self, intent: Intent, registered: Registered, result: Result | Unsent) -> None:
         """Record what an attempt came to, however long the ledger takes: until then the attempt holds its slot."""
@@ -531,7 +533,8 @@ def _alone(intent: Intent, refusal: Rejected) -> str | None:
 def _still_carries(current: Intent, dispatched: Intent) -> bool:
     """Return whether the attempt on record is still the one that was dispatched: a late answer is for no other."""
     return current.state is State.DISPATCHED and (
-        (current.generation, current.attempt, current.owner)
+        current is dispatched
+        or (current.generation, current.attempt, current.owner)
         == (dispatched.generation, dispatched.attempt, dispatched.owner)
     )
 

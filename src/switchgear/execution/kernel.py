@@ -558,4 +558,5 @@ def _call(intent: Intent, deadline: Deadline, permits: AttemptPermits | None) ->
         purpose=intent.purpose,
         about=intent.about,
         permits=permits,
+        watched=True,
     )

@@ -19,7 +19,7 @@ from typing import Any
 
 from switchgear.connectors.bounds import TOO_LATE, DeadlinePassed, bounded
 from switchgear.connectors.signatures import load, name_of, parameters_of, schema_of
-from switchgear.connectors.values import OWN_MESSAGE_MAX, as_json, brief, brief_error, recordable, unrecorded
+from switchgear.connectors.values import OWN_MESSAGE_MAX, as_json, brief, brief_error, is_plain, recordable, unrecorded
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import (
@@ -233,7 +233,7 @@ def _succeeded(value: object) -> Succeeded:
     bytes there, is replaced by a note, never by doubt.
     """
     try:
-        return Succeeded(recordable(as_json(value)))
+        return Succeeded(value if is_plain(value) else recordable(as_json(value)))
     except ValueError as error:
         return Succeeded(unrecorded(error))
 

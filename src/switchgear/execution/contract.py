@@ -150,8 +150,8 @@ class Call(msgspec.Struct, frozen=True):
 
     `about` is the idempotency key of the action that this one looks up, reverts or compensates; None for others.
     `permits` is there for attempts of destructive tools, and used by `destructive`. `watched` says that the attempt is
-    cancelled at its deadline by whoever makes it, as the engine does: no connector need set a timer for that itself. Whoever gives
-    a call another deadline watches that one.
+    cancelled at its deadline by whoever makes it, as the engine does: no connector need set a timer for that itself.
+    Whoever gives a call another deadline watches that one.
     """
 
     intent_id: str

@@ -61,7 +61,7 @@ class Sum:
 def state_of(member: Member) -> BreakerState:
     """Return the breaker's state as the next call would meet it, "closed" without one."""
     plan = member.plan
-    if member.straight_plan is plan or not member.awake:  # where calls pass by, the breaker has seen nothing bad yet
+    if member.straight_plan is plan or not member.awake:  # where calls pass by, the breaker stands as at first
         return _first_state(plan)
     with member.mutex, member:
         breaker = member.breaker

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -451,23 +452,22 @@ class Kernel:
         while _still_carries(current, intent) and self._lease.lost is None:
             changes = decide.after_result(current, backoff, result, self._parts.moment())
             try:
-                current = await self._recorded(current, changes)
+                current = await self._recorder.record(current, changes, actor=ACTOR)
+            except (StaleError, StoreError) as error:
+                current = await self._on_record(current, error)
             except Rejected as error:
                 _log.exception("the outcome of %s cannot be recorded as it is", intent.id)
                 result = Uncertain(Code.INTERNAL, f"an outcome came that cannot be recorded: {error.code}")
                 await self._clock.sleep_async(_STORE_PAUSE)
         self._requeue(current)
 
-    async def _recorded(self, intent: Intent, changes: tuple[Change, ...]) -> Intent:
-        """Return the intent after `changes`, or as it is on record by now, or as it was when the ledger is away."""
-        try:
-            try:
-                return await self._recorder.record(intent, changes, actor=ACTOR)
-            except StaleError:
+    async def _on_record(self, intent: Intent, why: StaleError | StoreError) -> Intent:
+        """Return an intent as it is on record by now, or, after a pause, as it was when the ledger is away."""
+        if isinstance(why, StaleError):
+            with suppress(StoreError):
                 return await self._recorder.latest(intent.tenant, intent.id) or intent
-        except StoreError:
-            await self._clock.sleep_async(_STORE_PAUSE)
-            return intent
+        await self._clock.sleep_async(_STORE_PAUSE)
+        return intent
 
     async def _refused(self, intent: Intent, registered: Registered, refusal: Rejected, ticket: Ticket) -> None:
         """Carry out a refusal before dispatch: ask for approval, hold, deny, or offer the intent again later."""

@@ -6,6 +6,7 @@ are those of the effect classes; nothing here waits, sends or stores.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ INTERRUPTIONS_MAX = 5
 """How often an intent may be interrupted by our own end and still run again by itself."""
 
 
-class Moment(msgspec.Struct, frozen=True):
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """Now, in seconds since the epoch, and a random draw in [0, 1) for jitter.
 
     `unsure` is by how many seconds, 0 or more, the time since a moment on record may be wrong.
@@ -38,7 +39,7 @@ class Moment(msgspec.Struct, frozen=True):
     unsure: float = 0.0
 
 
-class Backoff(msgspec.Struct, frozen=True):
+class Backoff(msgspec.Struct, frozen=True, gc=False):
     """The tool's waits between attempts, in seconds."""
 
     base: float
@@ -54,7 +55,8 @@ class Backoff(msgspec.Struct, frozen=True):
         return draw * min(self.cap, self.base * 2.0 ** min(attempt - 1, 63))
 
 
-class Unsent(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Unsent:
     """An attempt that was stopped here, because of `code`, before anything of it left. It is not counted as one."""
 
     code: Code
@@ -282,7 +284,7 @@ def _at_least(backoff: Backoff, retry_after: float | None) -> Backoff:
     return backoff if not retry_after or retry_after <= 0 else _Hinted(retry_after, backoff.cap)
 
 
-class _Hinted(Backoff, frozen=True):
+class _Hinted(Backoff, frozen=True, gc=False):
     """A wait that the remote asked for, with up to a tenth more so that waiters do not return together."""
 
     def wait(self, attempt: int, draw: float) -> float:  # noqa: ARG002 - the hint replaces growth

@@ -28,18 +28,22 @@ class DeadlinePassed(Exception):
     """The deadline of the attempt passed before it ended."""
 
 
-async def bounded(deadline: Deadline, work: Awaitable[_T], timers: Timers | None = None) -> _T:
+async def bounded(
+    deadline: Deadline, work: Awaitable[_T], timers: Timers | None = None, *, watched: bool = False
+) -> _T:
     """Await `work`, at the latest until `deadline`. `timers` are those of its clock, for who is in a hurry.
 
+    Where the deadline is `watched`, somebody else cancels us then, and it is only told what the cancellation means.
     Raises `DeadlinePassed` once the deadline has passed, also when somebody else watches the same deadline and
     cancels us at the same moment. Any other cancellation, and the work's own errors, pass unchanged.
     """
-    armed = Armed(timers or Timers(deadline.clock), deadline.expires_at)
+    armed = None if watched else Armed(timers or Timers(deadline.clock), deadline.expires_at)
     try:
         return await work
     except asyncio.CancelledError:
-        if armed.disarm() or deadline.remaining() <= _TICK:
+        if (armed is not None and armed.disarm()) or deadline.remaining() <= _TICK:
             raise DeadlinePassed from None
         raise
     finally:
-        armed.disarm()
+        if armed is not None:
+            armed.disarm()

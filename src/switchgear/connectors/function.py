@@ -19,7 +19,7 @@ from typing import Any
 
 from switchgear.connectors.bounds import TOO_LATE, DeadlinePassed, bounded
 from switchgear.connectors.signatures import load, name_of, parameters_of, schema_of
-from switchgear.connectors.values import OWN_MESSAGE_MAX, as_json, brief, brief_error, recordable, unrecorded
+from switchgear.connectors.values import OWN_MESSAGE_MAX, as_json, brief, brief_error, is_plain, recordable, unrecorded
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import (
@@ -111,7 +111,8 @@ class FunctionConnector:
         if call.deadline.remaining() <= 0:
             return TOO_LATE
         if function.is_async:
-            return await _in_loop(function.run, call, self._timers_of(call.deadline.clock))
+            timers = None if call.watched else self._timers_of(call.deadline.clock)
+            return await _in_loop(function.run, call, timers)
         return await self._threads.run(function.run, call)
 
     def _timers_of(self, clock: Clock) -> Timers:
@@ -125,9 +126,9 @@ class FunctionConnector:
         self._threads.close()
 
 
-async def _in_loop(run: Callable[..., Any], call: Call, timers: Timers) -> Result:
+async def _in_loop(run: Callable[..., Any], call: Call, timers: Timers | None) -> Result:
     try:
-        value = await bounded(call.deadline, run(call, **call.arguments), timers)
+        value = await bounded(call.deadline, run(call, **call.arguments), timers, watched=call.watched)
         _check_done(run, value)
         return _succeeded(value)
     except DeadlinePassed:
@@ -168,7 +169,7 @@ class _Threads:
     async def _place(self, call: Call) -> None:
         self._waiting += 1
         try:
-            await bounded(call.deadline, self._places.acquire())
+            await bounded(call.deadline, self._places.acquire(), watched=call.watched)
         finally:
             self._waiting -= 1
 
@@ -182,7 +183,7 @@ class _Threads:
             future.cancel()
             return Refused(Code.BULKHEAD_FULL, _text(error), retryable=True, verdict=Verdict.IGNORED)
         try:
-            return await bounded(call.deadline, asyncio.wrap_future(future))
+            return await bounded(call.deadline, asyncio.wrap_future(future), watched=call.watched)
         except DeadlinePassed:
             return self._late(future)
         except asyncio.CancelledError:
@@ -232,7 +233,7 @@ def _succeeded(value: object) -> Succeeded:
     bytes there, is replaced by a note, never by doubt.
     """
     try:
-        return Succeeded(recordable(as_json(value)))
+        return Succeeded(value if is_plain(value) else recordable(as_json(value)))
     except ValueError as error:
         return Succeeded(unrecorded(error))
 

@@ -14,8 +14,12 @@ MESSAGE_MAX = 300
 OWN_MESSAGE_MAX = 2_000
 """The most characters of a message that a tool's function chose itself, by raising one of our errors."""
 
-_PLAIN = 2**53
 _LOOKED_AT = 4  # so many times the limit of a text is read, since runs of spaces shrink
+
+
+def is_plain(value: object) -> bool:
+    """Return whether `value` is None, a bool or an int of usual size: kept as it is, and never too long."""
+    return value is None or type(value) is bool or (type(value) is int and -(2**53) <= value <= 2**53)
 
 
 def as_json(value: object) -> object:
@@ -24,8 +28,8 @@ def as_json(value: object) -> object:
     Tuples become lists, keys become text as `json` words them. Raises `ValueError` for what JSON cannot carry: other
     types, NaN, infinities, lone surrogates, values nested too deep.
     """
-    if value is None or type(value) is bool or (type(value) is int and -_PLAIN <= value <= _PLAIN):
-        return value  # as is, and quickly
+    if is_plain(value):
+        return value
     try:
         decoded: object = msgspec.json.decode(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
         return decoded

@@ -22,7 +22,6 @@ from switchgear.execution.contract import Call, Connector, Refused, Result, Succ
 from switchgear.execution.family import REVERT
 from switchgear.guard.expiry import Timers
 
-_Expire = Callable[[asyncio.Task[Result], asyncio.Future[None]], None]
 CANCEL_GRACE = 1.0
 """Seconds that a cancelled attempt has to end."""
 
@@ -47,8 +46,7 @@ class AttemptCounts:
     abandoned: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """How an attempt ended. `timed_out` says that its deadline cut it off, `unsent` that it never began."""
 
     result: Result
@@ -56,18 +54,20 @@ class Ended:
     unsent: bool = False
 
 
-class _Overdue:
-    """An attempt whose deadline has come, once it is cancelled by the clock."""
+class _Running:
+    """An attempt that is being made, in its `task`; `ended` is resolved once nobody need wait for it any longer."""
 
-    __slots__ = ("_ended", "_expire", "_task")
+    __slots__ = ("_attempts", "cut_off", "ended", "task")
 
-    def __init__(self, expire: _Expire, task: asyncio.Task[Result], ended: asyncio.Future[None]) -> None:
-        self._expire = expire
-        self._task = task
-        self._ended = ended
+    def __init__(self, attempts: Attempts, task: asyncio.Task[Result], ended: asyncio.Future[None]) -> None:
+        self._attempts = attempts
+        self.task = task
+        self.ended = ended
+        self.cut_off = False
 
     def cancel(self) -> None:
-        self._expire(self._task, self._ended)
+        """Be told by the clock that the deadline has come."""
+        self._attempts.expire(self)
 
 
 class Attempts:
@@ -78,8 +78,7 @@ class Attempts:
         self._clock = clock
         self._timers = Timers(clock)
         self._may_leave = may_leave
-        self._running: dict[asyncio.Task[Result], asyncio.Future[None]] = {}
-        self._cut_off: set[asyncio.Task[Result]] = set()
+        self._running: dict[_Running, None] = {}  # in the order in which they began, as they end when cut off
         self.closed = False
         self.counts = AttemptCounts()
 
@@ -88,10 +87,9 @@ class Attempts:
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
         task = loop.create_task(_attempt(connector, call, self._may_leave, ended))
-        self._running[task] = ended
-        forget = self._timers.expiries().watch(
-            call.deadline.moment_on(self._clock), _Overdue(self._expire, task, ended)
-        )
+        running = _Running(self, task, ended)
+        self._running[running] = None
+        forget = self._timers.expiries().watch(call.deadline.moment_on(self._clock), running)
         try:
             await ended
         except asyncio.CancelledError:
@@ -99,33 +97,34 @@ class Attempts:
             raise
         finally:
             forget()
-            del self._running[task]
-        return self._ended(task, call)
+            del self._running[running]
+        return self._ended(running, call)
 
     def cut_off(self) -> None:
         """Cancel every running attempt, and let none begin any more: this process is ending."""
         self.closed = True
-        for task, ended in list(self._running.items()):
-            self._cut_off.add(task)
-            self._cancel(task, ended)
+        for running in list(self._running):
+            running.cut_off = True
+            self._cancel(running)
 
-    def _expire(self, task: asyncio.Task[Result], ended: asyncio.Future[None]) -> None:
-        if not task.done():
+    def expire(self, running: _Running) -> None:
+        """Cancel an attempt whose deadline has come."""
+        if not running.task.done():
             self.counts.timed_out += 1
-            self._cancel(task, ended)
+            self._cancel(running)
 
-    def _cancel(self, task: asyncio.Task[Result], ended: asyncio.Future[None]) -> None:
+    def _cancel(self, running: _Running) -> None:
         """Cancel an attempt, and wait no longer than the grace. One that has not begun ends without having run."""
-        task.add_done_callback(lambda _: _resolve(ended))
-        task.cancel()
+        ended = running.ended
+        running.task.add_done_callback(lambda _: _resolve(ended))
+        running.task.cancel()
         self._clock.call_at(self._clock.monotonic() + CANCEL_GRACE, lambda: _resolve(ended))
 
-    def _ended(self, task: asyncio.Task[Result], call: Call) -> Ended:
-        stopping = task in self._cut_off
-        self._cut_off.discard(task)
+    def _ended(self, running: _Running, call: Call) -> Ended:
+        task = running.task
         if task.done() and not task.cancelled():
             return Ended(result := task.result(), unsent=result is _UNSENT)
-        if stopping:
+        if running.cut_off:
             reason = "the engine stopped before an answer came"
             return Ended(Uncertain(Code.SHUTTING_DOWN, reason, Verdict.IGNORED))
         if task.done() and call.deadline.moment_on(self._clock) > self._clock.monotonic():
@@ -184,7 +183,7 @@ async def _attempt(
     try:
         if not may_leave() or call.deadline.remaining() <= 0:
             return _UNSENT  # this process stood still meanwhile: what was checked before may hold no longer
-        if (held := _held_back(call)) is not None:
+        if call.permits is not None and (held := _held_back(call)) is not None:
             return held
         return recordable(await connector.execute(call))
     except asyncio.CancelledError:

@@ -65,10 +65,10 @@ class Unsent:
 def after_result(intent: Intent, backoff: Backoff, result: Result | Unsent, moment: Moment) -> tuple[Change, ...]:
     """Return what to record of an attempt that ended with `result`."""
     match result:
-        case Unsent():
-            return after_unsent(intent, moment, result.code)
         case Succeeded():
             return (Change(Kind.SUCCEEDED, {}, {"value": result.value}),)
+        case Unsent():
+            return after_unsent(intent, moment, result.code)
         case Uncertain(code=Code.SHUTTING_DOWN):
             return after_interruption(intent, backoff, moment, result.message)
         case Refused():

@@ -7,7 +7,8 @@ the attempt made. What has to wait for anything (a place, a time, a resource, a 
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 import msgspec
 
@@ -41,7 +42,7 @@ class Departures(Protocol):
         It was let in as `admitted`, on these `conditions`, in this very turn of the loop.
         """
 
-    async def carry(self, intent: Intent, departure: Departure) -> None:
+    def carry(self, intent: Intent, departure: Departure) -> Coroutine[Any, Any, None]:
         """Carry an intent on that is on record as dispatched, in the task that awaits this right after."""
 
     def call_off(self, departure: Departure, *, unsure: bool) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -163,14 +164,14 @@ class Kernel:
         change = Change(Kind.DISPATCHED, self._dispatch_facts(intent, registered, conditions, intent.created_at))
         return Departure(change, conditions, registered, ticket, permits)
 
-    async def carry(self, intent: Intent, departure: Departure) -> None:
+    def carry(self, intent: Intent, departure: Departure) -> Coroutine[Any, Any, None]:
         """Carry an intent on that is on record as dispatched, in the task that awaits this right after."""
         self._departing -= 1
         self.idle.clear()
         task = asyncio.current_task()
         assert task is not None, "an intent is carried by a task"
         self._carrying[intent.id] = task
-        await self._carry(departure.ticket, partial(self._carry_on, intent, departure.registered, departure.permits))
+        return self._carry(departure.ticket, partial(self._carry_on, intent, departure.registered, departure.permits))
 
     def call_off(self, departure: Departure, *, unsure: bool) -> None:
         """Give everything back: it never left. `unsure` says that it may be on record as dispatched all the same."""
@@ -261,7 +262,13 @@ class Kernel:
     async def _carry(self, ticket: Ticket, work: Work) -> None:
         ended = False
         try:
-            await self._carry_out(ticket, work)
+            try:
+                await work()
+            except StaleError as error:
+                await self._after_conflict(ticket, error)
+            except StoreError:
+                self._queue.pause(ticket.lane, self._clock.monotonic() + _STORE_PAUSE, str(Code.LEDGER_UNAVAILABLE))
+                self._queue.put_back(ticket)
             ended = True
         except Exception:  # noqa: BLE001 - outermost driver: a defect must not end the loop; the intent comes again
             _log.exception("intent %s could not be carried out; it comes again", ticket.intent_id)
@@ -272,15 +279,6 @@ class Kernel:
             self._queue.done(ticket)
             self._carrying.pop(ticket.intent_id, None)
             self._wake.set()
-
-    async def _carry_out(self, ticket: Ticket, work: Work) -> None:
-        try:
-            await work()
-        except StaleError as error:
-            await self._after_conflict(ticket, error)
-        except StoreError:
-            self._queue.pause(ticket.lane, self._clock.monotonic() + _STORE_PAUSE, str(Code.LEDGER_UNAVAILABLE))
-            self._queue.put_back(ticket)
 
     async def _after_conflict(self, ticket: Ticket, error: StaleError) -> None:
         """Offer the intent again, unless it may not be repeated since a later one has touched what it changes."""
@@ -376,12 +374,15 @@ class Kernel:
         return None if refusal is None else refusal.code
 
     def _no_repeat(self, intent: Intent, registered: Registered) -> tuple[Change, ...] | None:
+        if not intent.unresolved:
+            return None  # as nearly always: no clock need be read
         return decide.no_repeat(intent, registered.tool, *self._parts.watch.read())
 
     def _admit(self, intent: Intent, registered: Registered) -> Permits:
         tool = registered.tool
-        own = self._own_guard_of(tool.dependency, intent.tenant)
-        return admit(self._guard_of(tool.dependency), own, cost=tool.cost, tenant=intent.tenant)
+        dependency = tool.dependency
+        own = self._own_guard_of(dependency, intent.tenant)
+        return admit(self._guard_of(dependency), own, cost=tool.cost, tenant=intent.tenant)
 
     async def _dispatch(
         self, intent: Intent, registered: Registered, conditions: Conditions, permits: Permits
@@ -418,8 +419,9 @@ class Kernel:
         return facts
 
     async def _make(self, intent: Intent, registered: Registered, permits: Permits) -> Result | Unsent | None:
-        guard = self._guard_of(registered.tool.dependency)
-        limit = min(registered.tool.timeout, guard.timeout_seconds or registered.tool.timeout)
+        tool = registered.tool
+        guard = self._guard_of(tool.dependency)
+        limit = min(tool.timeout, guard.timeout_seconds or tool.timeout)
         left = intent.deadline_at - self._clock.time()
         deadline = Deadline(self._clock.monotonic() + min(limit, max(left, 0.0)), self._clock)
         try:
@@ -431,9 +433,10 @@ class Kernel:
             if allowed is not None and self._destruction is not None:
                 self._destruction.note_result(guard.name, ended.result)
             permits.settle(ended, impatient=left < limit and deadline.remaining() <= 0)
-        finally:
-            permits.ignore()  # of no effect once they are settled: only an attempt that was torn off is not
-        self._resume(guard, intent.tenant)
+        except BaseException:
+            permits.ignore()  # it was torn off; of no effect once they are settled
+            raise
+        self._resume(tool.dependency, guard, intent.tenant)
         return ended.result if allowed is None else allowed.judged(ended.result)
 
     def _permits(self, intent: Intent, registered: Registered) -> AttemptPermits | None:
@@ -442,16 +445,16 @@ class Kernel:
             return None
         return self._destruction.permits(dispatch_request(intent, registered.tool, self._clock.time()))
 
-    def _resume(self, guard: Guard, tenant: str) -> None:
+    def _resume(self, lane: str, guard: Guard, tenant: str) -> None:
         """Let go on what waited for the verdict of a probe that has ended: it need not wait for the clock."""
-        if self._queue.paused_for(guard.name, self._clock.monotonic(), tenant=tenant) is None:
+        if self._queue.paused_for(lane, self._clock.monotonic(), tenant=tenant) is None:
             return
         reason = str(Code.CIRCUIT_OPEN)
         if guard.state != "open":
-            self._queue.resume(guard.name, reason)
-        own = self._own_guard_of(guard.name, tenant)
+            self._queue.resume(lane, reason)
+        own = self._own_guard_of(lane, tenant)
         if own is not None and own.state != "open":
-            self._queue.resume(guard.name, reason, tenant=tenant)
+            self._queue.resume(lane, reason, tenant=tenant)
 
     async def _conclude(self, intent: Intent, registered: Registered, result: Result | Unsent) -> None:
         """Record what an attempt came to, however long the ledger takes: until then the attempt holds its slot."""
@@ -460,23 +463,22 @@ class Kernel:
             moment = self._parts.moment()
             changes = decide.after_result(current, backoff, result, moment)
             try:
-                current = await self._recorded(current, changes, moment.now)
+                current = await self._recorder.record(current, changes, actor=ACTOR, at=moment.now)
+            except (StaleError, StoreError) as error:
+                current = await self._on_record(current, error)
             except Rejected as error:
                 _log.exception("the outcome of %s cannot be recorded as it is", intent.id)
                 result = Uncertain(Code.INTERNAL, f"an outcome came that cannot be recorded: {error.code}")
                 await self._clock.sleep_async(_STORE_PAUSE)
         self._requeue(current)
 
-    async def _recorded(self, intent: Intent, changes: tuple[Change, ...], at: float) -> Intent:
-        """Return the intent after `changes`, or as it is on record by now, or as it was when the ledger is away."""
-        try:
-            try:
-                return await self._recorder.record(intent, changes, actor=ACTOR, at=at)
-            except StaleError:
+    async def _on_record(self, intent: Intent, why: StaleError | StoreError) -> Intent:
+        """Return an intent as it is on record by now, or, after a pause, as it was when the ledger is away."""
+        if isinstance(why, StaleError):
+            with suppress(StoreError):
                 return await self._recorder.latest(intent.tenant, intent.id) or intent
-        except StoreError:
-            await self._clock.sleep_async(_STORE_PAUSE)
-            return intent
+        await self._clock.sleep_async(_STORE_PAUSE)
+        return intent
 
     async def _refused(self, intent: Intent, registered: Registered, refusal: Rejected, ticket: Ticket) -> None:
         """Carry out a refusal before dispatch: ask for approval, hold, deny, or offer the intent again later."""
@@ -542,7 +544,8 @@ def _alone(intent: Intent, refusal: Rejected) -> str | None:
 def _still_carries(current: Intent, dispatched: Intent) -> bool:
     """Return whether the attempt on record is still the one that was dispatched: a late answer is for no other."""
     return current.state is State.DISPATCHED and (
-        (current.generation, current.attempt, current.owner)
+        current is dispatched
+        or (current.generation, current.attempt, current.owner)
         == (dispatched.generation, dispatched.attempt, dispatched.owner)
     )
 
@@ -566,4 +569,5 @@ def _call(intent: Intent, deadline: Deadline, permits: AttemptPermits | None) ->
         purpose=intent.purpose,
         about=intent.about,
         permits=permits,
+        watched=True,
     )

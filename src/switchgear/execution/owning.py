@@ -15,7 +15,11 @@ _ATOMS = frozenset({str, int, float, bool, type(None)})
 
 def owned(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of an object of JSON, whose arrays are lists and whose objects are dictionaries all through."""
-    return {name: value if type(value) in _ATOMS else _owned(value) for name, value in arguments.items()}
+    copy = dict(arguments)
+    for name, value in copy.items():
+        if type(value) not in _ATOMS:
+            copy[name] = _owned(value)
+    return copy
 
 
 def _owned(value: object) -> object:

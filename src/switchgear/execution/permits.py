@@ -51,14 +51,14 @@ class Permits:
 
 def admit(shared: Guard, own: Guard | None, *, cost: float, tenant: str) -> Permits:
     """Return the permits of an attempt for `tenant`. Raises `Rejected` when one guard refuses: nothing is charged."""
-    held = None if own is None else _admit_own(own, shared.name, cost)
-    permits: Permits | None = None
+    held = None if own is None else _admit_own(own, shared, cost)
     try:
         permits = Permits(shared.permit_nowait(cost=cost, tenant=tenant), held)
-        return permits
-    finally:
-        if permits is None and held is not None:
+    except BaseException:
+        if held is not None:
             held.refund()
+        raise
+    return permits
 
 
 def speaks_for_one_tenant(refusal: Rejected) -> bool:
@@ -66,7 +66,7 @@ def speaks_for_one_tenant(refusal: Rejected) -> bool:
     return refusal.code is Code.RATE_LIMITED_TENANT or refusal.policy == OWN_BREAKER
 
 
-def _admit_own(own: Guard, dependency: str, cost: float) -> Permit:
+def _admit_own(own: Guard, shared: Guard, cost: float) -> Permit:
     try:
         return own.permit_nowait() if cost == 1 else own.permit_nowait(cost=cost)  # the usual cost costs less to say
     except RateLimited as refusal:
@@ -74,7 +74,7 @@ def _admit_own(own: Guard, dependency: str, cost: float) -> Permit:
             "the tenant's own limit for this dependency is used up",
             code=Code.RATE_LIMITED_TENANT,
             policy=OWN_RATE_LIMIT,
-            dependency=dependency,
+            dependency=shared.name,
             retry_after=refusal.retry_after,
             decision=refusal.decision,
         ) from None
@@ -83,7 +83,7 @@ def _admit_own(own: Guard, dependency: str, cost: float) -> Permit:
             "the dependency keeps refusing this tenant's credentials or quota",
             code=Code.CIRCUIT_OPEN,
             policy=OWN_BREAKER,
-            dependency=dependency,
+            dependency=shared.name,
             state=refusal.state,
             retry_after=refusal.retry_after,
         ) from None
@@ -106,11 +106,13 @@ def _settle_shared(permit: Permit, ended: Ended, *, impatient: bool) -> None:
 def _settle_own(permit: Permit, ended: Ended) -> None:
     """Tell the tenant's own guard: only an answer says whether the tenant is let in there."""
     match ended.result:
+        case Succeeded():
+            permit.succeed()
         case Refused(of_tenant=True):
             permit.fail()
         case Refused(verdict=Verdict.IGNORED):
             permit.refund()
-        case Succeeded() | Refused(verdict=Verdict.SUCCESS):
+        case Refused(verdict=Verdict.SUCCESS):
             permit.succeed()
         case _:
             permit.ignore()

@@ -232,10 +232,8 @@ class Guard:
         below 0.
         """
         terms = self._terms
-        plain = terms is NO_TERMS
-        return permit_now(
-            self._member, plain_terms(cost, tenant) if plain else terms.narrowed(cost=cost, tenant=tenant)
-        )
+        terms = plain_terms(cost, tenant) if terms is NO_TERMS else terms.narrowed(cost=cost, tenant=tenant)
+        return permit_now(self._member, terms)
 
     def using(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from switchgear.guard.holding import Hold
-from switchgear.guard.member import DRY_RUN_TICKET, Witness
+from switchgear.guard.member import Witness
 from switchgear.policies.places import MEMORY
 
 
@@ -18,54 +18,55 @@ def admitted(hold: Hold, now: float) -> bool:
     """Let the call of `hold` in if nothing stands in its way; False when somebody has to be asked."""
     member: Any = hold.member
     plan = member.plan
+    cost = hold.terms.cost
+    # straight section
     if member.straight_plan is not plan:
         return False
-    terms = hold.terms
-    cost = terms.cost
     limiter, places, breaker = member.limiter, member.places, member.breaker
-    options, amount = plan.rate_limit, 0.0
-    phase: Any = None if breaker is None else breaker.phase
-    ticket = Witness(phase, terms.tenant) if plan.tenants > 1 else phase
-    # straight section
-    if member.straight_plan is not plan or (breaker is not None and phase is not breaker.phase):
+    if places is not None and places.taken >= places.options.limit:
         return False
     if limiter is not None:
+        options = plan.rate_limit
         amount = limiter.amount - (now - limiter.updated) * options.per_second
         amount = amount + cost if amount > 0.0 else cost
         if amount > options.full_level:
             return False
-    if places is not None:
-        if places.taken >= places.options.limit:
-            return False
-        places.taken += 1
-    if limiter is not None:
         limiter.amount = amount
         limiter.updated = now
+    if places is not None:
+        places.taken += 1
     member.entered += 1
-    hold.ticket = ticket
+    phase: Any = None if breaker is None else breaker.phase
+    hold.ticket = phase
     hold.since = now
     hold.held = True
-    return True
     # end of section
+    if plan.tenants > 1:
+        hold.ticket = Witness(phase, hold.terms.tenant)
+    return True
 
 
 def succeeded(hold: Hold, now: float) -> bool:
     """Settle the success of what `admitted` or anybody let in, if it changes counts alone; else False."""
     member: Any = hold.member
     plan = member.plan
-    ticket: Any = hold.ticket
-    phase, tenant = ticket if ticket.__class__ is Witness else (ticket, None)
-    duration = now - hold.since
-    breaker, places = member.breaker, member.places
-    if ticket is DRY_RUN_TICKET or (plan.tenants > 1 and breaker is not None and not breaker.knows(tenant, now)):
-        return False
+    phase: Any = hold.ticket
+    if plan.tenants > 1 or phase.__class__ is Witness:
+        breaker = member.breaker
+        phase, tenant = phase if phase.__class__ is Witness else (phase, None)
+        if breaker is not None and not breaker.knows(tenant, now):
+            return False
     # straight section
-    if member.straight_plan is not plan or not hold.held or hold.job is not None:
+    if member.straight_plan is not plan or not hold.held:
         return False
+    breaker, places = member.breaker, member.places
+    duration = now - hold.since
     if breaker is not None:
         if phase is not breaker.phase or now >= phase.edge or duration > plan.slow_after:
             return False
         phase.hits += 1
+    elif phase is not None:
+        return False
     member.successes += 1
     if places is not None:
         places.taken -= 1

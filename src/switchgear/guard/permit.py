@@ -142,22 +142,27 @@ class BodyPermit(Permit):
 def permit_now(member: Member, terms: Terms) -> Permit:
     """Return a permit without ever waiting. Raises `Rejected` when the call is not let in at once."""
     hold = Hold(member, terms)
-    permit: Permit | None = None
     try:
         plan = member.plan
         now = plan.monotonic()
         if not passing.admitted(hold, now):
-            refusal = hold.admit(now)
-            if refusal is not None:
-                raise hold.member.refuse(refusal, now)
-            if hold.member.news:
-                hold.member.deliver()
+            _admit(hold, now)
         scope = CURRENT.get()
         permit = Permit(hold, inf if scope is None else scope.moment_on(plan.clock))
-        return permit
-    finally:
-        if permit is None:
-            hold.give_back()
+    except BaseException:
+        hold.give_back()
+        raise
+    return permit
+
+
+def _admit(hold: Hold, now: float) -> None:
+    """Ask to be let in. Raises `Rejected` when that would take a wait, or more."""
+    refusal = hold.admit(now)
+    member = hold.member
+    if refusal is not None:
+        raise member.refuse(refusal, now)
+    if member.news:
+        member.deliver()
 
 
 class PermitScope:

@@ -60,8 +60,9 @@ class Sum:
 
 def state_of(member: Member) -> BreakerState:
     """Return the breaker's state as the next call would meet it, "closed" without one."""
-    if not member.awake:
-        return _first_state(member.plan)
+    plan = member.plan
+    if member.straight_plan is plan or not member.awake:  # where calls pass by, the breaker stands as at first
+        return _first_state(plan)
     with member.mutex, member:
         breaker = member.breaker
         return "closed" if breaker is None else breaker.state(member.plan.monotonic())

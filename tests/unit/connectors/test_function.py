@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from switchgear.connectors.bounds import TOO_LATE
@@ -25,7 +26,7 @@ from switchgear.core.errors import (
     RetryExhausted,
 )
 from switchgear.core.outcome import Verdict
-from switchgear.execution.attempt import VALUE_BYTES_MAX
+from switchgear.execution.attempt import VALUE_BYTES_MAX, Attempts, Ended
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
 from tests.turns import turns
 from tests.unit.connectors.calling import call_of
@@ -221,6 +222,50 @@ async def test_an_async_function_is_ended_at_its_deadline(connector: FunctionCon
     await clock.elapse(0.2)
     assert await running == Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "the function did not end in its time")
     assert cancelled.is_set()
+
+
+@pytest.mark.parametrize("watched", [False, True])
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_an_attempt_ends_the_same_whoever_sets_the_timer(
+    connector: FunctionConnector, *, blocking: bool, watched: bool
+) -> None:
+    """A connector that leaves its deadline to the engine's watch tells of it what it would tell of its own."""
+    clock, begun, release = VirtualClock(), threading.Event(), threading.Event()
+
+    def in_thread(call: object) -> None:
+        begun.set()
+        release.wait(60.0)
+
+    async def in_loop(call: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    connector.register("tool", in_thread if blocking else in_loop)
+    attempts, call = Attempts(clock), msgspec.structs.replace(call_of(seconds=2.0, clock=clock), watched=watched)
+    running = asyncio.create_task(attempts.run(connector, call))
+    await turns()
+    assert await asyncio.to_thread(begun.wait, 60.0)
+    await clock.elapse(2.1)
+    ended = await running
+    release.set()
+    message = "the function did not end in its time" + " and still runs" * blocking
+    assert ended == Ended(Uncertain(Code.TIMEOUT_INTENT_EXECUTE, message))
+    assert (attempts.counts.timed_out, attempts.counts.abandoned) == (1, 0)
+
+
+async def test_a_function_that_is_watched_ends_with_its_watcher_alone(connector: FunctionConnector) -> None:
+    """It sets no timer, and a cancellation is only its deadline when that has come."""
+    clock = VirtualClock()
+    connector.register("tool", _waiting_for(asyncio.Event()))
+    call = msgspec.structs.replace(call_of(seconds=2.0, clock=clock), watched=True)
+    early, late = (asyncio.create_task(connector.execute(call)) for _ in range(2))
+    await turns()
+    early.cancel()
+    await clock.elapse(3.0)
+    assert early.cancelled()
+    assert not late.done()
+    late.cancel()
+    assert await late == Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "the function did not end in its time")
 
 
 @pytest.mark.parametrize("blocking", [False, True])

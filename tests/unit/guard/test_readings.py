@@ -1,12 +1,14 @@
 """What a guard tells about itself: the sum over its keys, the present limit, what the retry budget has left."""
 
 from contextlib import suppress
+from typing import Literal
 
 import pytest
 
 from switchgear import (
     Breaker,
     Bulkhead,
+    CircuitOpen,
     Guard,
     RateLimit,
     Rejected,
@@ -157,3 +159,22 @@ def test_the_retry_budget_tells_what_is_left() -> None:
 def test_without_a_budget_there_is_no_balance(retry: Retry | None) -> None:
     """None is not nothing: no number bounds the repeats."""
     assert Guard("api", retry=retry).statistics().retry_budget is None
+
+
+@pytest.mark.parametrize("mode", ["normal", "observe", "disabled", "forced_open"])
+def test_the_state_is_the_same_whether_calls_pass_by_or_not(
+    mode: Literal["normal", "observe", "disabled", "forced_open"],
+) -> None:
+    """A member that lets every call pass by is read without its mutex, and says what it says with it."""
+    guard = Guard("api", breaker=Breaker(failures=1, mode=mode), clock=VirtualClock())
+    member = guard._member  # noqa: SLF001 - looked into
+    before = guard.state
+    with suppress(CircuitOpen):
+        guard.permit_nowait().succeed()
+    assert (member.straight_plan is member.plan) is (mode != "forced_open")
+    passed_by = guard.state
+    member.straight_plan = None
+    assert (before, passed_by) == (guard.state, guard.state)
+    with suppress(CircuitOpen):
+        guard.permit_nowait().fail()
+    assert guard.state == {"normal": "open", "observe": "open"}.get(mode, mode)

@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 
 from switchgear.assembly.gear import Switchgear
+from switchgear.core.clock import VirtualClock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Rejected
+from switchgear.core.ids import IdSource
 from switchgear.core.scope import PLATFORM_TENANT
 from switchgear.gates.contracts.book import EARLIER_MAX, Accepted, ContractBook
-from switchgear.gates.contracts.keeper import SPACE
+from switchgear.gates.contracts.keeper import SPACE, ContractKeeper
+from switchgear.ledger.chain import seal
+from switchgear.ledger.events import EventEncoder
 from switchgear.storage.abilities import Append, Write
+from switchgear.storage.opening import open_store
 
 ACTING = {"tenant": "acme", "account": "main", "actor": "service:orders"}
 
@@ -175,3 +180,19 @@ async def test_an_action_whose_revert_may_not_run_any_more_is_held(url: str, rev
         held = (await gear.acting_as(**ACTING).intent(locked.id)).view
         assert (held.state, held.waiting_for) == ("held", code)
         assert "idp.unlock, which reverts idp.lock" in held.message
+
+
+async def test_what_a_stop_cut_off_after_it_was_recorded_is_nothing_to_warn_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An engine whose own record of a contract was cut off finds it there, and does not speak of another engine."""
+    store, clock = await open_store("memory://", seal=seal), VirtualClock()
+    keepers = [
+        ContractKeeper(ContractBook(), store, clock=clock, ids=IdSource(clock), encoder=EventEncoder())
+        for _ in range(2)
+    ]
+    for keeper in keepers:
+        keeper.book.register("crm.update", "c" * 64, "1")
+        await keeper.record()
+    assert caplog.text == ""
+    assert [entry.stream for entry in await store.entries(PLATFORM_TENANT)] == ["tool:crm.update"]

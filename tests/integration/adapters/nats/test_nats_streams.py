@@ -307,7 +307,7 @@ async def _deliveries(consumer: Consumer, count: int) -> list[Delivery]:
 async def test_a_consumer_that_was_deleted_is_an_error(nats: GuardedNats) -> None:
     """Nothing is there to ask: that is no empty stream."""
     await nats.ensure_streams(ORDERS)
-    consumer = await nats.consumer("orders", "worker", wait=0.5)
+    consumer = await nats.consumer("orders", "worker", wait=5.0)
     fetching = asyncio.ensure_future(consumer.fetch())
     await asyncio.sleep(0.1)
     await nats.client.jetstream().delete_consumer("orders", "worker")

@@ -15,7 +15,7 @@ from switchgear import Breaker, CircuitOpen, Guard, Retry, RetryExhausted, Timeo
 
 crm = Guard(
     "crm",
-    timeout=Timeout(2.0),
+    timeout=Timeout(10.0),
     retry=Retry(attempts=3, on=OSError, ignore=lambda error: isinstance(error, HTTPError) and error.code == 404),
     breaker=Breaker(failures=5, cooldown=5.0),
 )
@@ -32,7 +32,7 @@ def fetch(url: str) -> str:
 def main(url: str) -> int:
     """Fetch a page within five seconds, retries included."""
     try:
-        with deadline(5.0):
+        with deadline(30.0):
             print(fetch(url))
     except CircuitOpen as refusal:
         print(f"not even tried: {refusal}")

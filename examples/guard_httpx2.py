@@ -17,8 +17,8 @@ from switchgear import Breaker, Bulkhead, Guard, RateLimit, Rejected, Retry, Swi
 # Reading is safe to repeat, so it is retried: after connection errors, and after what `fetch` raises for 429 and 5xx.
 crm = Guard(
     "crm",
-    deadline=10.0,
-    timeout=Timeout(2.0),
+    deadline=30.0,
+    timeout=Timeout(10.0),
     retry=Retry(attempts=3, on=(httpx2.TransportError, httpx2.HTTPStatusError), base=0.05),
     breaker=Breaker(failure_rate=0.5, minimum_calls=10, window=60.0, cooldown=5.0),
     rate_limit=RateLimit(50, per=1.0, wait=1.0),

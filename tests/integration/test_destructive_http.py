@@ -77,11 +77,11 @@ async def test_no_byte_of_a_declared_tool_leaves_with_the_gate_red(tmp_path: Pat
     async with remote() as (port, asked), opened(tmp_path, port) as gear:
         ann = gear.acting_as(tenant="acme", account="main", actor="person:ann")
         intent = await ann.submit("vault.delete", {}, key="k")
-        await gear.run_until_idle(10.0)
+        await gear.run_until_idle(timeout=60)
         assert ((await intent.refresh()).code, asked) == ("DESTRUCTIVE_BLOCKED", [])
         well(gear)
         await (await ann.intent(intent.id)).replay(mode="resume", reason="it is back")
-        await gear.run_until_idle(10.0)
+        await gear.run_until_idle(timeout=60)
         assert ((await intent.refresh()).state, asked) == ("succeeded", ["DELETE /items/7"])
 
 
@@ -107,7 +107,7 @@ async def test_what_turns_red_while_an_attempt_waits_stops_it_before_it_leaves(
         well(gear)
         ann = gear.acting_as(tenant="acme", account="main", actor="person:ann")
         intent = await ann.submit(tool, {}, key="k")
-        await gear.run_until_idle(10.0)
+        await gear.run_until_idle(timeout=60)
         view = await intent.refresh()
         assert (view.state, view.code, view.attempts) == ("held", "DESTRUCTIVE_BLOCKED", 0)
         assert (asked, done) == ([], [])

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = "examples.identity_containment"
 PATCH_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 LOOKED_UP = ("intent.accepted", "idp.lookup_user")
-SECONDS_MAX = 60
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(150)]
+SECONDS_MAX = 120
+pytestmark = pytest.mark.integration
 
 
 def started(module: str, *words: str) -> subprocess.Popen[str]:
@@ -80,13 +80,13 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
             yield Scene(administrator, tmp_path)
     finally:
         provider.kill()
-        provider.communicate(timeout=10)
+        provider.communicate(timeout=SECONDS_MAX)
 
 
 def test_a_user_is_contained_for_a_while_and_given_back(scene: Scene) -> None:
     """Out of service at once, back when the time is over, and nothing else of it was touched."""
     before = scene.user("ada")
-    program = scene.contain("ada", "incident-1", 1.5)
+    program = scene.contain("ada", "incident-1", 8.0)
     assert line_of(program).startswith("ada is out of service, succeeded")
     assert scene.user("ada")["active"] is False
     assert program.communicate(timeout=SECONDS_MAX)[0].strip() == "ada: reverted"
@@ -97,12 +97,12 @@ def test_a_user_is_contained_for_a_while_and_given_back(scene: Scene) -> None:
 
 async def test_after_kill_9_the_overdue_user_comes_back_before_anything_else(scene: Scene) -> None:
     """The end is on record before the action leaves, so no crash can make a containment last for ever."""
-    seconds = 1.0
+    seconds = 5.0
     program = scene.contain("ada", "incident-2", seconds)
     assert line_of(program).startswith("ada is out of service")
     ends_at = time.monotonic() + seconds
     program.kill()
-    program.communicate(timeout=10)
+    program.communicate(timeout=SECONDS_MAX)
     await asyncio.sleep(max(0.0, ends_at - time.monotonic()))
     assert scene.user("ada")["active"] is False
     other = scene.contain("bob", "incident-3", 0.2)

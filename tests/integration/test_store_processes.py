@@ -90,7 +90,7 @@ async def test_a_second_process_is_refused_until_the_first_ends(tmp_path: Path) 
 def test_a_full_disk_loses_nothing_and_heals(tmp_path: Path) -> None:
     """Refused appends are not there, acknowledged ones are, and once the file may grow again appends work."""
     child = start(f"sqlite:///{tmp_path / 'gear.db'}", "fill")
-    out, _ = child.communicate(timeout=30)
+    out, _ = child.communicate(timeout=120)
     found = json.loads(out)
     assert found["acknowledged"] > 0
     assert found["refused"] == ["refused"]

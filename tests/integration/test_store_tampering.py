@@ -157,7 +157,7 @@ async def lived(folder: Path) -> dict[str, str]:
 async def met(call: Callable[[], Awaitable[object]]) -> str:
     """Return what a call came to: an answer, or a code. Anything else is raised."""
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             answer = await call()
     except StoreError as error:
         return str(error.code)

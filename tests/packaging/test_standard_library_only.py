@@ -22,7 +22,7 @@ def test_importing_the_library_imports_no_third_party() -> None:
         [sys.executable, "-I", "-S", "-c", PROGRAM, SOURCE],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=240,
         check=False,
     )
     assert (result.returncode, result.stdout.split()) == (0, []), result.stderr

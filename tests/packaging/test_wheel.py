@@ -25,7 +25,7 @@ print(*sorted(foreign - set(sys.stdlib_module_names) - {"switchgear"}))
 
 def run(*command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, at most 50 seconds; the caller judges how it ended."""
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=50, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240, check=False)
 
 
 def run_well(*command: str | Path, cwd: Path | None = None) -> str:

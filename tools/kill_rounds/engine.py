@@ -24,7 +24,7 @@ from switchgear.surfaces.cli.services import Place
 LIFE_SECONDS_MAX = 600
 """After so many seconds an engine ends by itself, whatever became of who started it."""
 READY_SECONDS_MAX = 60.0
-END_SECONDS_MAX = 30.0
+END_SECONDS_MAX = 120.0
 _LOOK_SECONDS = 0.003
 
 _CONTEXT = multiprocessing.get_context("forkserver")

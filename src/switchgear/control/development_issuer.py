@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
+import secrets
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -55,6 +56,15 @@ def require_loopback(host: str) -> None:
         )
 
 
+def _write_private(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner can read, durably."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 class DevelopmentIssuer:
     """Signs development tokens with the key in one file. The key never leaves the file and this object."""
 
@@ -78,11 +88,12 @@ class DevelopmentIssuer:
         Raises `FileExistsError` rather than replace one, and `OSError` when the file cannot be written.
         """
         key = Ed25519PrivateKey.generate()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-            file.flush()
-            os.fsync(file.fileno())
+        unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        try:
+            _write_private(unfinished, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+            os.link(unfinished, path)  # another process finds no key, or the whole key
+        finally:
+            unfinished.unlink(missing_ok=True)
         return cls(key, clock=clock)
 
     @classmethod
@@ -108,8 +119,12 @@ class DevelopmentIssuer:
     def open(cls, path: Path, *, clock: Clock = SYSTEM_CLOCK) -> DevelopmentIssuer:
         """Load the key in `path`, or create it when there is none yet. Raises as `load` and `create` do."""
         try:
+            return cls.load(path, clock=clock)
+        except FileNotFoundError:
+            pass
+        try:
             return cls.create(path, clock=clock)
-        except FileExistsError:
+        except FileExistsError:  # another process was faster
             return cls.load(path, clock=clock)
 
     def issue(

@@ -32,7 +32,7 @@ CONNECTIONS_MAX = 1_024
 BUFFER_BYTES_MAX = 65_536
 """Bytes that wait in each direction of each connection unless another bound is given."""
 
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 30.0
 """How long `wait_until` waits unless told otherwise."""
 
 _SEEDS = 2**32

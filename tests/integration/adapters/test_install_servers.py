@@ -22,7 +22,9 @@ def run(folder: Path, programs: dict[str, str]) -> tuple[int, str]:
     shell = shutil.which("sh")
     assert shell is not None
     environment = {"PATH": str(folder)}
-    finished = subprocess.run([shell, SCRIPT], env=environment, capture_output=True, text=True, timeout=30, check=False)
+    finished = subprocess.run(
+        [shell, SCRIPT], env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
     return finished.returncode, finished.stderr + finished.stdout
 
 

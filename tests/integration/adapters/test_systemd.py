@@ -27,7 +27,7 @@ def manager(address: str) -> Iterator[socket.socket]:
     """Return a manager that listens there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(f"\0{address[1:]}" if address.startswith("@") else address)
-        listening.settimeout(5.0)
+        listening.settimeout(60.0)
         yield listening
 
 

@@ -1,13 +1,13 @@
-"""One real server for the tests of a file, and the command line run against it."""
+"""One real server for the tests of a file, the command line run against it, and its log where a test fails."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.integration.cli.harness import Ran, Run, Server, prepare, run_in, serving
+from tests.integration.cli.harness import RUNNING, Ran, Run, Server, prepare, run_in, serving
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +27,12 @@ def gear(server: Server) -> Run:
         return run_in(server.folder, *words, text=text, **{"SWITCHGEAR_URL": server.url, **variables})
 
     return run
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a failure what the servers that still run have said."""
+    report = yield
+    if report.failed:
+        report.sections += [(f"log of {running.url}", running.log) for running in RUNNING]
+    return report

@@ -28,16 +28,19 @@ _HEEDING_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_in
 """What runs in the background ignores Ctrl-C, and its children inherit that; these are to heed it all the same."""
 SWITCHGEAR = [sys.executable, "-P", "-c", f"{_HEEDING_CTRL_C}; from switchgear.launch import main; main()"]
 END_SECONDS = 120
+LOG = "server.log"
+RUNNING: list[Server] = []
+"""The servers that run now: their logs belong to the report of a test that fails."""
 TOOLS = """
 [tools."slow.read"]
 function = "slow_tools:read"
 effect = "read_only"
-timeout = 30.0
+timeout = 600.0
 
 [tools."slow.write"]
 function = "slow_tools:write"
 effect = "opaque"
-timeout = 30.0
+timeout = 600.0
 """
 FUNCTIONS = '''
 """Tools that wait for a file, so that a test decides when they end."""
@@ -90,6 +93,11 @@ class Server:
     process: subprocess.Popen[str]
     url: str
 
+    @property
+    def log(self) -> str:
+        """What it has said so far, and servers before it in the same folder."""
+        return log_in(self.folder)
+
     def signal(self, number: int) -> int:
         """Send a signal and return the exit code that the process ends with."""
         self.process.send_signal(number)
@@ -97,9 +105,9 @@ class Server:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return this environment without settings of its own, and `variables`."""
+    """Return this environment without settings of its own, and `variables`. No folder gets files that nobody wrote."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SWITCHGEAR_")}
-    return {**kept, "COLUMNS": "200", **variables}
+    return {**kept, "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1", **variables}
 
 
 def run_in(folder: Path, *words: str, text: str = "", **variables: str) -> Ran:
@@ -145,8 +153,11 @@ def _as_a_process(folder: Path, variables: dict[str, str], text: StringIO) -> It
 
 @contextmanager
 def serving(folder: Path, *words: str) -> Iterator[Server]:
-    """Run `up --dev` in `folder`; inside, it has said its address. Whatever is left of it is killed at the end."""
-    with (folder / "server.log").open("a") as log:
+    """Run `up --dev` in `folder`; inside, it has said its address. Whatever is left of it is killed at the end.
+
+    What is raised inside has the log of the server with it.
+    """
+    with (folder / LOG).open("a") as log:
         process = subprocess.Popen(
             [*SWITCHGEAR, "up", "--dev", "--port", "0", "--json", *words],
             cwd=folder,
@@ -156,20 +167,32 @@ def serving(folder: Path, *words: str) -> Iterator[Server]:
             text=True,
         )
     try:
-        yield Server(folder, process, address_of(process, folder))
+        server = Server(folder, process, address_of(process))
+        RUNNING.append(server)
+        yield server
+    except BaseException as failed:
+        failed.add_note(f"The server has said:\n{log_in(folder)}")
+        raise
     finally:
+        RUNNING[:] = [other for other in RUNNING if other.process is not process]
         process.kill()
         process.communicate(timeout=END_SECONDS)
 
 
-def address_of(process: subprocess.Popen[str], folder: Path) -> str:
+def address_of(process: subprocess.Popen[str]) -> str:
     """Return the address that `up` prints once it is up."""
     text = ""
     for line in process.stdout or ():
         text += line
         if line.startswith("}"):
             return str(json.loads(text)["url"])
-    raise AssertionError((folder / "server.log").read_text())
+    raise AssertionError(f"the server ended with {process.wait(END_SECONDS)} before it was up, and printed {text!r}")
+
+
+def log_in(folder: Path) -> str:
+    """Return what servers in `folder` have said."""
+    log = folder / LOG
+    return log.read_text(errors="replace") if log.exists() else ""
 
 
 def prepare(folder: Path) -> Path:
@@ -193,9 +216,21 @@ def start_in(server: Server, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Return once `condition` holds, at most two minutes later."""
+def wait_for(condition: Callable[[], object], *, told: Callable[[], object] = lambda: "") -> None:
+    """Return once `condition` holds, at most two minutes later. What `told` returns then is what the failure says."""
     until = time.monotonic() + END_SECONDS
     while not condition():
-        assert time.monotonic() < until
+        assert time.monotonic() < until, f"waited {END_SECONDS} s in vain; {told()}"
         time.sleep(0.02)
+
+
+def wait_for_state(server: Server, intent: str, state: str) -> None:
+    """Return once an intent is in `state`. A failure says how it stands, and all that is on record of it."""
+
+    def asked(*words: str) -> Ran:
+        return run_in(server.folder, "intents", *words, intent, "--url", server.url, "--json")
+
+    wait_for(
+        lambda: asked("show").document()["state"] == state,
+        told=lambda: f"it is not {state}: {asked('show')}, {asked('events')}",
+    )

@@ -14,7 +14,6 @@ pytestmark = pytest.mark.integration
 ASK = ("submit", "text.count_words", "--arg", "text=to be", "--wait", "30", "--json")
 
 
-@pytest.mark.timeout(150)
 def test_a_server_starts_frozen_on_what_was_restored(server: Server, gear: Run, tmp_path: Path) -> None:
     """Backed up while it runs, restored offline, served frozen, thawed; a thaw of what is not frozen is a conflict."""
     made = gear("ledger", "backup", "--json").document()

@@ -32,5 +32,5 @@ with ending_in_time(0.1) as recorded:
 @pytest.mark.integration
 def test_a_task_that_ignores_its_cancellation_does_not_keep_a_process() -> None:
     """SEMANTICS §12: the wait is bounded; the process ends with its own code, and says what happened."""
-    ended = subprocess.run([sys.executable, "-c", STUBBORN], capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run([sys.executable, "-c", STUBBORN], capture_output=True, text=True, timeout=240, check=False)
     assert (ended.returncode, "ignores that it was cancelled" in ended.stderr) == (7, True)

@@ -11,7 +11,7 @@ import pytest
 
 from switchgear.core.codes import ExitCode
 from switchgear.gates.kill_switches.switches import SELF_PROBE
-from tests.integration.cli.harness import prepare, run_apart, run_in, serving, wait_for
+from tests.integration.cli.harness import prepare, run_apart, run_in, serving, wait_for, wait_for_state
 
 pytestmark = pytest.mark.integration
 
@@ -97,11 +97,11 @@ def test_up_stops_at_once_on_a_second_signal(tmp_path: Path) -> None:
         intent = run_in(tmp_path, *words).document()["id"]
         wait_for((tmp_path / "never.started").exists)
         server.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: "stopping" in (tmp_path / "server.log").read_text())
+        wait_for(lambda: "stopping" in server.log)
         assert server.signal(signal.SIGTERM) == 1
     (tmp_path / "never").touch()
     with serving(tmp_path) as again:
-        wait_for(lambda: shown(tmp_path, again.url, intent) == "succeeded")
+        wait_for_state(again, intent, "succeeded")
 
 
 def test_what_the_self_test_tries_is_refused_on_the_command_line_too(tmp_path: Path) -> None:
@@ -136,14 +136,9 @@ def test_everything_goes_on_after_kill(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     (tmp_path / "b.started").unlink()
     with serving(tmp_path) as again:
-        wait_for(lambda: shown(tmp_path, again.url, read) == "succeeded")
-        assert shown(tmp_path, again.url, write) == "in_doubt"
+        wait_for_state(again, read, "succeeded")
+        wait_for_state(again, write, "in_doubt")
         assert not (tmp_path / "b.started").exists()
         submit = ("submit", "--url", again.url, "--json")
         repeat = run_in(tmp_path, *submit, "slow.write", "--arg", "name=b", "--key", "k")
         assert (repeat.exit_code, repeat.document()["id"]) == (ExitCode.IN_DOUBT, write)
-
-
-def shown(folder: Path, url: str, intent: str) -> str:
-    """Return the state of an intent."""
-    return str(run_in(folder, "intents", "show", intent, "--url", url, "--json").document()["state"])

@@ -56,6 +56,18 @@ def script_of(steps: list[Block], marks: Path, upstream_port: str) -> str:
     return "\n".join(lines)
 
 
+def told_by(marks: Path, steps: list[Block], work: Path) -> str:
+    """Return all that a reader of a failure needs: what each step printed, how it ended, and every log."""
+    told = []
+    for number, step in enumerate(steps):
+        printed, ended = (marks / f"{number}.{kind}" for kind in ("out", "exit"))
+        if printed.exists():
+            code = ended.read_text().strip() if ended.exists() else "not yet"
+            told.append(f"$ {step.commands}{printed.read_text(errors='replace')}ended: {code}")
+    logs = [f"{log.relative_to(work)}:\n{log.read_text(errors='replace')}" for log in sorted(work.rglob("*.log"))]
+    return "\n".join((*told, *logs))
+
+
 def pattern_of(line: str) -> re.Pattern[str]:
     """Return what matches a shown line: … is anything, a run of spaces is any run of spaces."""
     parts = [r"\s+".join(map(re.escape, part.split())) for part in line.split("…")]
@@ -78,7 +90,16 @@ def test_every_command_of_a_tutorial_does_what_the_page_shows(page: str, tmp_pat
         "SWITCHGEAR_URL": f"http://127.0.0.1:{port}",
     }
     command = [shell, "-c", script_of(steps, marks, upstream_port)]
-    subprocess.run(command, cwd=work, env=environment(**variables), timeout=SECONDS_MAX, check=False)
+    try:
+        subprocess.run(command, cwd=work, env=environment(**variables), timeout=SECONDS_MAX, check=False)
+        compare(steps, marks)
+    except BaseException as failed:
+        failed.add_note(told_by(marks, steps, work))
+        raise
+
+
+def compare(steps: list[Block], marks: Path) -> None:
+    """Compare how each step ended and what it printed with what the page says."""
     for number, step in enumerate(steps):
         printed = (marks / f"{number}.out").read_text()
         assert int((marks / f"{number}.exit").read_text()) == step.exit_code, f"{step.commands}\n{printed}"

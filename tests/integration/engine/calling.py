@@ -15,7 +15,7 @@ from tools.kill_rounds.scene import Scene
 from tools.kill_rounds.submitting import ACCOUNT, TENANTS
 
 TENANT = TENANTS[0]
-SECONDS_MAX = 30.0
+SECONDS_MAX = 120.0
 
 
 @dataclass(slots=True)

@@ -43,7 +43,7 @@ async def fill(gear: Switchgear, effects: Counter[str]) -> dict[str, Any]:
     limit_files(-1)
     for ref in refused:
         intents[ref] = await acme.submit("remote.note", {"ref": ref, "padding": PADDING}, key=ref)
-    await gear.run_until_idle(30.0)
+    await gear.run_until_idle(120.0)
     verification = await gear.control.ledger.verify(acme.principal)
     return {
         "acknowledged": acknowledged,

@@ -15,7 +15,7 @@ from tools.kill_rounds.rounds import Wish, run_rounds
 
 ROUNDS = 12
 SEEDS = 1_000_000
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 
 async def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from switchgear.storage.manifest import read_manifest
 from tests.integration.engine.backing_up import ACTIONS, add_tools
 
 ROOT = Path(__file__).resolve().parents[3]
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.integration
 
 
 async def killed_after_backup(folder: Path, more: int) -> dict[str, str]:
@@ -65,11 +65,11 @@ async def test_what_happened_after_the_backup_does_not_happen_again(tmp_path: Pa
             await acme.submit("remote.keyed", {}, key="new")
         assert refused.value.code is Code.RESTORE_PENDING
         assert (await (await acme.submit("remote.read", {})).result()).value == "acme"
-        await gear.run_until_idle(30.0)
+        await gear.run_until_idle(120.0)
         assert effects_in(tmp_path) == before
         since = read_manifest(tmp_path / "backup.db").created_at
         thawed = await gear.acting_as_platform(actor="user:ops").backups.thaw(since=since, reason="the disk died")
-        await gear.run_until_idle(30.0)
+        await gear.run_until_idle(120.0)
         effects = effects_in(tmp_path)
         assert max(effects.values()) == 1
         for intent_id, tool in accepted.items():

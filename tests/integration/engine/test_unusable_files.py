@@ -22,7 +22,7 @@ from tests.integration.engine.calling import Caller, at_remote, problems, start
 from tools.kill_rounds.evidence import STORE
 from tools.kill_rounds.scene import Scene, scene
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.integration
 
 UNPRIVILEGED = str(Path(__file__).with_name("unprivileged.py"))
 OPENING = """

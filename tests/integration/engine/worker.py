@@ -74,7 +74,7 @@ async def main() -> None:
         add_tools(gear, folder)
         if mode == "submit":
             await submit_for_ever(gear, int(sys.argv[3]))
-        await gear.run_until_idle(30.0)
+        await gear.run_until_idle(120.0)
 
 
 if __name__ == "__main__":

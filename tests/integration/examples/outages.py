@@ -12,7 +12,7 @@ from switchgear.testing.fault_proxy_words import Fault, blackhole, half_open, la
 from tests.integration.examples.sessions import World
 
 Target = Literal["redis", "api_socket"]
-SLOW_SECONDS = 1.0
+SLOW_SECONDS = 3.0
 """Well above the seconds that the janitors of the tests wait for an answer."""
 
 
@@ -86,7 +86,7 @@ class Stage:
         return [
             self.proxies["api_socket"].path,
             *("--redis-port", str(self.proxies["redis"].port)),
-            *("--every", "0.05", "--timeout", "0.3", "--probe-every", "0.2", "--ramp", "0.2"),
+            *("--every", "0.05", "--timeout", "1.0", "--probe-every", "0.5", "--ramp", "0.2"),
         ]
 
     def begin(self, outage: Outage) -> None:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,8 @@ from tests.integration.adapters.redis.server import redis_server
 ROOT = Path(__file__).parents[3]
 EXAMPLE = "examples.session_janitor"
 LIVE = ("ada", "bob", "cem")
-LINE_SECONDS_MAX = 15.0
-STOP_SECONDS_MAX = 5.0
+LINE_SECONDS_MAX = 180.0
+STOP_SECONDS_MAX = 60.0
 OPEN = "open"
 
 
@@ -45,11 +45,25 @@ class Program:
 
     def wait_for(self, pattern: str, *, after: int = 0) -> int:
         """Wait until a line after the first `after` lines matches, and return the number of lines up to it."""
+        return self.wait_until(lambda: self._found(pattern, after), f"no line {pattern!r} after {after}")
+
+    def wait_until_well(self, name: str) -> int:
+        """Wait until the last that was said of `name` is that it is healthy, and return the number of lines so far."""
+        said = re.compile(f"^{re.escape(name)} is ([a-z]+)")
+
+        def is_well() -> int:
+            found = [match[1] for match in map(said.search, self.lines) if match]
+            return len(self.lines) if found[-1:] == ["healthy"] else 0
+
+        return self.wait_until(is_well, f"{name} is not well")
+
+    def wait_until(self, condition: Callable[[], int], otherwise: str) -> int:
+        """Wait until `condition`, which is asked after each line, is not 0, and return what it is."""
         with self._more:
-            self._more.wait_for(lambda: self._ended or self._found(pattern, after), timeout=LINE_SECONDS_MAX)
-            found = self._found(pattern, after)
+            self._more.wait_for(lambda: self._ended or condition(), timeout=LINE_SECONDS_MAX)
+            found = condition()
         if not found:
-            pytest.fail("\n".join((f"no line {pattern!r} after {after} lines of:", *self.lines)))
+            pytest.fail("\n".join((f"{otherwise}, in the lines of:", *self.lines)))
         return found
 
     def stop(self) -> int:

@@ -1,6 +1,6 @@
-"""An application of somebody's own with a gear in it, as a process: ``embedding_process.py FOLDER SECONDS``.
+"""An application of somebody's own with a gear in it, as a process: ``embedding_process.py FOLDER``.
 
-Its tool takes SECONDS. It prints its address once it takes requests.
+Its tool takes until there is a file FOLDER/gate. It prints its address once it takes requests.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from switchgear.execution.contract import Call
 from switchgear.surfaces.rest import gear_lifespan, gear_of
 
 
-def application(folder: Path, seconds: float) -> FastAPI:
+def application(folder: Path) -> FastAPI:
     """Return the application."""
 
     def tools(gear: Switchgear) -> None:
         @gear.tool("crm.wait", effect="keyed")
         async def wait(_call: Call) -> str:
-            await asyncio.sleep(seconds)
+            while not (folder / "gate").exists():  # noqa: ASYNC110 - who opens it is another process
+                await asyncio.sleep(0.01)
             return "done"
 
     app = FastAPI(lifespan=gear_lifespan(store=f"sqlite:///{folder / 'gear.db'}", tools=tools))
@@ -43,13 +44,13 @@ def application(folder: Path, seconds: float) -> FastAPI:
     return app
 
 
-def main(folder: Path, seconds: float) -> None:
+def main(folder: Path) -> None:
     """Serve on a free port until a signal stops it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sys.stdout.write(f"http://127.0.0.1:{listener.getsockname()[1]}\n")
         sys.stdout.flush()
-        uvicorn.Server(uvicorn.Config(application(folder, seconds), log_config=None)).run(sockets=[listener])
+        uvicorn.Server(uvicorn.Config(application(folder), log_config=None)).run(sockets=[listener])
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]))
+    main(Path(sys.argv[1]))

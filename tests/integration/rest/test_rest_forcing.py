@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import httpx2
 import pytest
@@ -15,6 +16,7 @@ from switchgear.health import Dependency
 from tests.integration.rest.support import Clients
 
 BODY = {"tool": "vault.delete", "arguments": {}, "account": "main"}
+SECONDS_MAX = 60.0
 FORCE = {"reason": "checked by hand", "seconds": 60}
 
 
@@ -41,13 +43,13 @@ def as_person(issuer: DevelopmentIssuer, actor: str) -> dict[str, str]:
 
 async def until(client: httpx2.AsyncClient, intent: str, state: str) -> dict[str, object]:
     """Return the intent once it is in `state`."""
-    view: dict[str, object] = {}
-    for _ in range(400):
-        view = (await client.get(f"/v1/intents/{intent}")).json()
+    ends = time.monotonic() + SECONDS_MAX
+    while True:
+        view: dict[str, object] = (await client.get(f"/v1/intents/{intent}")).json()
         if view["state"] == state:
             return view
+        assert time.monotonic() < ends, view
         await asyncio.sleep(0.01)
-    raise AssertionError(view)
 
 
 async def test_held_then_forced_once(client: Clients, issuer: DevelopmentIssuer, destroyed: list[str]) -> None:

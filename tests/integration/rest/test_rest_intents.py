@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -231,19 +232,21 @@ async def test_the_trace_of_the_caller_is_recorded_and_returned(client: Clients)
     assert response.headers["traceparent"].split("-")[1] == trace
 
 
-@pytest.mark.parametrize("deadline", [0.5, 60, 86_400])
+@pytest.mark.parametrize("deadline", [30.5, 60, 86_400])
 async def test_a_deadline_is_seconds_from_now(client: Clients, deadline: float) -> None:
     """The submitter's deadline bounds the intent."""
+    before = time.time()
     view = (await client().post("/v1/intents", json={**READ, "deadline": deadline})).json()
-    assert view["deadline_at"] - view["created_at"] == pytest.approx(deadline, abs=0.1)
+    assert before + deadline <= view["deadline_at"] <= time.time() + deadline
 
 
 async def test_a_start_may_be_scheduled(client: Clients) -> None:
     """A delay and a moment mean the same; a priority is kept; both starts, or one after the deadline, are refused."""
     acme = client()
     body = {**READ, "delay": 600, "priority": "sheddable_plus"}
+    before = time.time()
     view = (await acme.post("/v1/intents", json=body)).json()
-    assert view["not_before"] - view["created_at"] == pytest.approx(600, abs=0.1)
+    assert before + 600 <= view["not_before"] <= time.time() + 600
     assert (view["state"], view["priority"]) == ("ready", "sheddable_plus")
     moment = view["created_at"] + 900.25
     assert (await acme.post("/v1/intents", json={**READ, "not_before": moment})).json()["not_before"] == moment

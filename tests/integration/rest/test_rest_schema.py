@@ -33,14 +33,13 @@ def address(tmp_path_factory: pytest.TempPathFactory, issuer: DevelopmentIssuer)
     """Serve a gear from a thread of its own, since the generator is blocking code. Give its address."""
     server = _ServedFromThread(tmp_path_factory.mktemp("gear") / "gear.db", issuer)
     server.thread.start()
-    assert server.listening.wait(10.0)
+    assert server.listening.wait(60.0)
     yield server.url
     server.stop()
-    server.thread.join(20.0)
+    server.thread.join(60.0)
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(120)
 @SCHEMA.parametrize()
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_application_keeps_to_its_document(

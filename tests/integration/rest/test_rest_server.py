@@ -38,7 +38,7 @@ def hasty() -> None:
 def limits(request: pytest.FixtureRequest) -> RestLimits:
     """Return bounds small enough to reach."""
     seconds = 0.3 if "hasty" in request.fixturenames else 60.0
-    return RestLimits(header_timeout=seconds, body_timeout=seconds, header_limit_bytes=4096, grace=5.0)
+    return RestLimits(header_timeout=seconds, body_timeout=seconds, header_limit_bytes=4096, grace=25.0)
 
 
 @asynccontextmanager

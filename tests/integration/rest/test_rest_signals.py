@@ -66,7 +66,7 @@ class Process:
 
 
 @contextmanager
-def serving(folder: Path, seconds: float, grace: float = 10.0, **variables: str) -> Iterator[Process]:
+def serving(folder: Path, seconds: float, grace: float = 100.0, **variables: str) -> Iterator[Process]:
     """Run the server while the block runs."""
     issuer = DevelopmentIssuer.create(folder / "key")
     token = issuer.issue(tenant="acme", accounts=["main"], actor="test", scope=PERMISSIONS)
@@ -153,7 +153,7 @@ async def test_what_does_not_end_within_the_grace_is_in_doubt_when_the_process_e
     with serving(tmp_path, seconds=100.0, grace=0.5) as server:
         intent_id = server.submit("k", tool)
         started = time.monotonic()
-        server.stop()
+        server.process.send_signal(signal.SIGTERM)  # half a second later it may be gone: nobody asks it any more
         assert "in order: True" in server.last_words()
         assert time.monotonic() - started < BOUND
     assert (await events_of(tmp_path, intent_id))[-1] == "intent.in_doubt"
@@ -177,7 +177,7 @@ async def test_what_was_counted_is_flushed(tmp_path: Path) -> None:
     with serving(tmp_path, seconds=0.1) as server:
         for _ in range(3):
             assert server.client.post("/v1/intents", json={**WAIT, "tool": "no.such"}).status_code == 404
-        server.stop()
+        server.process.send_signal(signal.SIGTERM)
         assert "in order: True" in server.last_words()
     assert await events_of(tmp_path, "admission") != []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -56,6 +57,23 @@ def test_open_creates_the_key_when_there_is_none(tmp_path: Path) -> None:
     path = tmp_path / "key"
     token = issue(DevelopmentIssuer.open(path))
     assert DevelopmentIssuer.load(path).verifier().verify(token).tenant == "acme"
+
+
+def test_a_key_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server and a command that start at once: neither finds a key that is being written; both have the same."""
+    path, link = tmp_path / "key", os.link
+    first: list[DevelopmentIssuer] = []
+
+    def faster(source: Path, target: Path) -> None:
+        assert not path.exists()
+        monkeypatch.setattr(os, "link", link)
+        first.append(DevelopmentIssuer.open(path))
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", faster)
+    second = DevelopmentIssuer.open(path)
+    assert second.trusted().keys.keys() == first[0].trusted().keys.keys()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])

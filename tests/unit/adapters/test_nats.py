@@ -220,5 +220,5 @@ def test_the_lines_that_are_logged() -> None:
 def test_without_the_client_the_import_says_what_to_install() -> None:
     """A clear error with the pip command."""
     program = "import sys; sys.modules['nats'] = None\nimport switchgear.adapters.nats"
-    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False)
     assert 'pip install "switchgear[nats]"' in finished.stderr

@@ -26,7 +26,7 @@ async def test_the_example_of_the_design_works_word_for_word() -> None:
         acme = gear.acting_as(tenant="acme", account="main", actor="service:orders")
         arguments = {"contact_id": "7", "email": "a@b.c"}
         intent = await acme.submit("crm.update_contact", arguments, key="order-17")
-        outcome = await intent.result(timeout=10)
+        outcome = await intent.result(timeout=60)
         assert (outcome.state, outcome.code, outcome.succeeded) == ("succeeded", None, True)
         assert outcome.value == {"key": intent.id, "tenant": "acme", "attempt": 1, "email": "a@b.c"}
         same = await acme.intent(intent.id)

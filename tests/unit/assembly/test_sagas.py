@@ -44,7 +44,7 @@ async def acme() -> AsyncIterator[Acting]:
 async def test_a_handle_waits_for_the_end_and_shows_the_ledger(acme: Acting) -> None:
     """The same key is the same saga; its events are on record in order."""
     saga = await acme.saga([RESERVE, CHARGE], key="trip-1")
-    assert (await saga.result(timeout=10)).state == "completed"
+    assert (await saga.result(timeout=60)).state == "completed"
     again = await acme.saga([RESERVE, CHARGE], key="trip-1")
     assert (again.id, again.view.replayed, again.state) == (saga.id, True, "completed")
     types = [event.type for event in await saga.events()]
@@ -58,7 +58,7 @@ async def test_a_handle_waits_for_the_end_and_shows_the_ledger(acme: Acting) -> 
 async def test_a_stuck_saga_is_an_answer_and_is_resumed(acme: Acting) -> None:
     """Whoever waits is told that a person is needed; the desk lists what is stuck."""
     saga = await acme.saga([{**RESERVE, "arguments": {"room": "stuck"}}, REFUSE], key="trip-2")
-    stuck = await saga.result(timeout=10)
+    stuck = await saga.result(timeout=60)
     assert (stuck.state, stuck.stuck and stuck.stuck.step) == ("stuck", "reserve")
     assert [found.id for found in await acme.sagas.list(state="stuck")] == [saga.id]
     assert (await saga.resume("done", reason="called the hotel")).state == "compensated"
@@ -80,7 +80,7 @@ async def test_a_wait_that_is_too_short_says_that_the_saga_goes_on(acme: Acting)
     saga = await acme.saga([RESERVE, CHARGE], key="trip-3")
     with pytest.raises(DeadlineExceeded, match="it goes on"):
         await saga.result(timeout=0)
-    assert (await saga.result(timeout=10)).final
+    assert (await saga.result(timeout=60)).final
 
 
 async def test_what_cannot_be_is_refused_in_words(acme: Acting) -> None:

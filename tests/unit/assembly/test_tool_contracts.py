@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 
 from switchgear.assembly.gear import Switchgear
+from switchgear.core.clock import VirtualClock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Rejected
+from switchgear.core.ids import IdSource
 from switchgear.core.scope import PLATFORM_TENANT
 from switchgear.gates.contracts.book import EARLIER_MAX, Accepted, ContractBook
-from switchgear.gates.contracts.keeper import SPACE
+from switchgear.gates.contracts.keeper import SPACE, ContractKeeper
+from switchgear.ledger.chain import seal
+from switchgear.ledger.events import EventEncoder
 from switchgear.storage.abilities import Append, Write
+from switchgear.storage.opening import open_store
 
 ACTING = {"tenant": "acme", "account": "main", "actor": "service:orders"}
 
@@ -49,7 +54,7 @@ async def test_the_same_contract_goes_on(url: str) -> None:
     async with Switchgear.open(store=url) as gear:
         with_tool(gear)
         intent = await gear.acting_as(**ACTING).submit("crm.update", {"n": 2}, key="second")
-        assert (await intent.result(timeout=5)).value == 2
+        assert (await intent.result(timeout=60)).value == 2
 
 
 async def test_a_change_under_the_same_version_is_stopped_until_it_is_accepted(url: str) -> None:
@@ -69,7 +74,7 @@ async def test_a_change_under_the_same_version_is_stopped_until_it_is_accepted(u
         accepted = await platform.tools.accept("crm.update", contract=view.contract)
         assert not accepted.changed
         intent = await acme.submit("crm.update", {"n": 2}, key="second")
-        assert (await intent.result(timeout=5)).value == 2
+        assert (await intent.result(timeout=60)).value == 2
         assert len(await gear.store.stream(PLATFORM_TENANT, "tool:crm.update")) == 2
 
 
@@ -90,12 +95,12 @@ async def test_an_intent_of_an_earlier_contract_waits_for_the_new_version_to_be_
     async with Switchgear.open(store=url) as gear:
         with_tool(gear, version="2", effect="opaque")
         acme, platform = gear.acting_as(**ACTING), gear.acting_as_platform(actor="person:ann")
-        assert (await (await acme.submit("crm.update", {"n": 2}, key="second")).result(timeout=5)).value == 2
-        await gear.run_until_idle(timeout=10)
+        assert (await (await acme.submit("crm.update", {"n": 2}, key="second")).result(timeout=60)).value == 2
+        await gear.run_until_idle(timeout=60)
         held = await acme.intent(earlier)
         assert (held.state, held.view.waiting_for) == ("held", "TOOL_CHANGED")
         await gear.control.tools.accept(platform.principal, "crm.update", contract=contract_of(gear))
-        assert (await (await acme.intent(earlier)).result(timeout=10)).value == 1
+        assert (await (await acme.intent(earlier)).result(timeout=60)).value == 1
 
 
 async def test_a_row_that_cannot_be_read_stops_its_tool(url: str) -> None:
@@ -160,7 +165,7 @@ async def test_an_action_whose_revert_may_not_run_is_not_accepted_for_a_time(url
         with pytest.raises(Rejected, match="which reverts idp") as refusal:
             await acme.submit("idp.lock", {"user": "ada"}, key="1", time_box=600)
         assert refusal.value.code is Code.TOOL_CHANGED
-        assert (await (await acme.submit("idp.lock", {"user": "ada"}, key="2")).result(timeout=5)).succeeded
+        assert (await (await acme.submit("idp.lock", {"user": "ada"}, key="2")).result(timeout=60)).succeeded
 
 
 @pytest.mark.parametrize(("revert", "code"), [("keyed", "TOOL_CHANGED"), (None, "TOOL_UNREGISTERED")])
@@ -171,7 +176,23 @@ async def test_an_action_whose_revert_may_not_run_any_more_is_held(url: str, rev
         locked = await gear.acting_as(**ACTING).submit("idp.lock", {"user": "ada"}, key="1", time_box=600)
     async with Switchgear.open(store=url) as gear:
         with_lock(gear, revert=revert)
-        await gear.run_until_idle(timeout=10)
+        await gear.run_until_idle(timeout=60)
         held = (await gear.acting_as(**ACTING).intent(locked.id)).view
         assert (held.state, held.waiting_for) == ("held", code)
         assert "idp.unlock, which reverts idp.lock" in held.message
+
+
+async def test_what_a_stop_cut_off_after_it_was_recorded_is_nothing_to_warn_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An engine whose own record of a contract was cut off finds it there, and does not speak of another engine."""
+    store, clock = await open_store("memory://", seal=seal), VirtualClock()
+    keepers = [
+        ContractKeeper(ContractBook(), store, clock=clock, ids=IdSource(clock), encoder=EventEncoder())
+        for _ in range(2)
+    ]
+    for keeper in keepers:
+        keeper.book.register("crm.update", "c" * 64, "1")
+        await keeper.record()
+    assert caplog.text == ""
+    assert [entry.stream for entry in await store.entries(PLATFORM_TENANT)] == ["tool:crm.update"]

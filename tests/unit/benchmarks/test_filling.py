@@ -51,7 +51,7 @@ async def test_the_engine_knows_what_was_filled_as_done(tmp_path: Path) -> None:
         await fill(gear.store, await Pattern.of_action(gear, "bench.act", _PATTERN), _PLACES)
         acting = gear.acting_as(tenant=_PLACES[5].tenant, account="main", actor="service:bench")
         intent = await acting.submit("bench.act", {"number": 0}, key=_PLACES[5].key)
-        assert (await intent.result(timeout=10.0)).value == 1
+        assert (await intent.result(timeout=60)).value == 1
         assert tool.runs == 1
 
 

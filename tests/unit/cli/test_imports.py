@@ -36,7 +36,7 @@ sys.stderr.write("\\nLOADED " + " ".join(sys.modules))
 def test_who_asks_a_server_loads_no_part_of_one(arguments: tuple[str, ...]) -> None:
     """The engine, its stores and the web framework take longer to load than a question takes to answer."""
     command = [sys.executable, "-c", PROGRAM, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
     loaded = set(done.stderr.rpartition("LOADED ")[2].split())
     assert "switchgear.surfaces.cli.application" in loaded
     assert loaded.isdisjoint(SERVER_PARTS)

@@ -205,4 +205,4 @@ async def test_a_thaw_says_what_is_in_doubt_after_it(tmp_path: Path) -> None:
         event = read((await gear.store.stream(PLATFORM_TENANT, "ledger.restore"))[-1])
         assert event.facts["in_doubt"] == 1
         acme = gear.acting_as(tenant="acme", account="main", actor="service:x")
-        assert (await (await acme.intent(submitted.id)).result(timeout=5)).value == "done"
+        assert (await (await acme.intent(submitted.id)).result(timeout=60)).value == "done"

@@ -46,7 +46,7 @@ def acme(gear: Switchgear) -> Acting:
 async def test_an_open_saga_keeps_its_data_and_its_history(gear: Switchgear, acme: Acting) -> None:
     """A stuck saga may still need what it and its steps hold: nothing of it is erased or archived."""
     saga = await acme.saga([RESERVE, REFUSE], key="k")
-    stuck = await saga.result(timeout=10)
+    stuck = await saga.result(timeout=60)
     keeping = gear.control.keeping
     for name, words in ((saga.id, "a saga that is stuck still needs"), (str(stuck.steps[0].intent), "its saga still")):
         with pytest.raises(Conflict, match=words):
@@ -58,7 +58,7 @@ async def test_an_open_saga_keeps_its_data_and_its_history(gear: Switchgear, acm
 async def test_what_has_ended_is_erased_and_still_folds(gear: Switchgear, acme: Acting) -> None:
     """Arguments and messages are gone from rows and entries; states, steps and the chain stay."""
     saga = await acme.saga([RESERVE, REFUSE], key="k")
-    await saga.result(timeout=10)
+    await saga.result(timeout=60)
     await saga.resume("done", reason="called the hotel")
     assert (await saga.refresh()).message == "no room 7"
     await gear.control.keeping.erase(OPERATOR, saga.id, reason="asked for")

@@ -124,7 +124,7 @@ def test_a_page_shows_what_its_drill_prints_and_draws(page: str, drill: ModuleTy
     """
     assert f"python -m {drill.__name__} --plot" in (drill.__doc__ or "")
     command = [sys.executable, "-m", drill.__name__, "--plot", str(tmp_path / "plot.svg")]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, cwd=ROOT)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, cwd=ROOT)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert f"```text\n{ended.stdout}```" in (PAGES / f"{page}.md").read_text(encoding="utf-8")
     drawn = (PAGES / "images" / f"{page}.svg").read_text(encoding="utf-8")

@@ -47,7 +47,7 @@ def server() -> Iterator[str]:
 def run(example: str, url: str) -> subprocess.CompletedProcess[str]:
     """Run an example as its docstring says."""
     command = [sys.executable, str(EXAMPLES / example), url]
-    return subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_the_httpx2_example_gets_its_answers(server: str) -> None:

@@ -69,7 +69,7 @@ async def lived(folder: Path) -> Path:
         boxed = await acme.submit("crm.reserve", {"name": "b"}, key="boxed", time_box=3600.0)
         await boxed.result(10.0)
         await acme.time_boxes.revert(boxed.id, reason="drill")
-        await gear.run_until_idle(10.0)
+        await gear.run_until_idle(timeout=60)
         for step in await acme.intents(state="succeeded"):
             await step.replay(mode="re-execute", reason="drill", wait=10.0)
         await acme.kill_switches.trip("tool:crm.order", mode="freeze", reason="drill")

@@ -318,7 +318,7 @@ def test_costs_are_weighed() -> None:
 
 async def test_a_thousand_calls_never_exceed_the_bulkhead() -> None:
     """However many tasks come, no more than `limit` run at once, and every one that queued is served."""
-    guard = Guard("api", bulkhead=Bulkhead(5, queue=2_000))
+    guard = Guard("api", bulkhead=Bulkhead(5, queue=2_000), clock=VirtualClock())
     running = highest = 0
 
     async def work() -> None:

@@ -255,7 +255,7 @@ def test_attempts_three_is_three_calls() -> None:
 
 def test_the_limiter_does_the_same_work_for_any_number_of_keys() -> None:
     """A limited call touches its own member only: no scan over keys, however many there are."""
-    guard = Guard("api", rate_limit=RateLimit(1), keys_max=5_000)
+    guard = Guard("api", rate_limit=RateLimit(1), keys_max=5_000, clock=VirtualClock())
     members = [guard.key(f"key-{number}") for number in range(5_000)]
     for member in members:
         member.permit_nowait().succeed()

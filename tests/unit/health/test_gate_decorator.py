@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.core.errors import DestructiveBlocked, OptionError
 from switchgear.guard.callables import kind_of
 from switchgear.health import (
@@ -495,11 +494,10 @@ def test_threads_never_destroy_while_a_dependency_does_not_vouch() -> None:
 def test_counts_of_threads_add_up() -> None:
     """Without any lock of the caller, no pass and no refusal is lost."""
     inventory = Inventory()
-    gate = DestructiveGate(Board(redis=Health.UNHEALTHY), inventory=inventory)
-    green = DestructiveGate(Board(), inventory=inventory)
     rig = Rig()
-    rig.clock = SYSTEM_CLOCK  # type: ignore[assignment] # threads need no virtual time here
-    reason = rig.confirmed()
+    gate = DestructiveGate(Board(redis=Health.UNHEALTHY), inventory=inventory, clock=rig.clock)
+    green = DestructiveGate(Board(), inventory=inventory, clock=rig.clock)
+    reason = rig.confirmed()  # which does not grow old, however long the threads take
 
     def work() -> None:
         for turn in range(500):

@@ -120,7 +120,7 @@ def test_a_type_checker_refuses_what_is_not_confirmed(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=240,
         check=False,
     )
     found = {

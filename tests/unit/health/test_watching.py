@@ -46,9 +46,11 @@ def test_probes_and_calls_say_how_it_stands_and_a_poller_follows() -> None:
 def test_a_blocking_program_has_it_in_a_thread() -> None:
     """Nothing of asyncio is needed around it."""
     watch = HealthWatch()
-    watch.dependency(Dependency("redis", kind="redis"), probe=_ping)
+    watch.dependency(
+        Dependency("redis", kind="redis", probe_every=0.05, probe_timeout=0.05, freshness=600.0), probe=_ping
+    )
     with watch as same:
-        assert same.board.wait_until("redis", "recovering", timeout=20.0).reason.startswith("probes")
+        assert same.board.wait_until("redis", "healthy", timeout=60.0).reason.startswith("probes")
     assert not [found for found in watch.modes.statistics() if found.mode != "closed"]
 
 

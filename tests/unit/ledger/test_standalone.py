@@ -99,7 +99,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-E", "-S", str(FILE), *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=240,
         check=False,
         cwd=FILE.parent,
     )

@@ -66,7 +66,8 @@ class ContractKeeper:
             try:
                 await self._written(name, found, kind, _ENGINE)
             except (StoreError, Conflict) as error:
-                _log.warning("the contract of %s is recorded later: %s", name, error)
+                if name in self.book.unrecorded():  # else it was on record: a stop had cut off who wrote it
+                    _log.warning("the contract of %s is recorded later: %s", name, error)
 
     async def accept(self, name: str, contract: str, *, actor: str) -> Accepted:
         """Accept the present contract of a tool, also for the open intents of its earlier ones.

@@ -142,7 +142,7 @@ class Server:
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
         self._thread.start()
-        assert self._started.wait(5)
+        assert self._started.wait(60)
         return self
 
     def __exit__(
@@ -150,7 +150,7 @@ class Server:
     ) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
         assert self._thread is not None
-        self._thread.join(5)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         self._loop.close()
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from nats.aio.msg import Msg
+from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import StorageType, StreamConfig
 
 from switchgear.adapters.nats import Delivery, GuardedNats
+from switchgear.core.errors import DeadlineExceeded
 from switchgear.guard.guard import Guard
 from switchgear.policies.breaker import Breaker
 from tests.integration.adapters.real_server import RealServer
 
+T = TypeVar("T")
 Option: TypeAlias = Any
 """An option of a client or consumer, each of a type of its own."""
 
@@ -43,11 +46,19 @@ def client_of(server: RealServer, guard: Guard | None = None, **options: Option)
     return GuardedNats(guard or Guard("nats", breaker=Breaker()), f"nats://127.0.0.1:{server.port}", **options)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until `condition` holds."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for is no event, but a state of the client
             await asyncio.sleep(0.01)
+
+
+async def eventually(work: Callable[[], Awaitable[T]]) -> T:
+    """Return what `work` gives once it ends in time: its bound is short for the sake of the test, the machine slow."""
+    async with asyncio.timeout(60.0):
+        while True:
+            with suppress(DeadlineExceeded, NatsTimeoutError):
+                return await work()
 
 
 class Collector:

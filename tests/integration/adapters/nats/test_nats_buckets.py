@@ -16,7 +16,7 @@ from switchgear.core.errors import DeadlineExceeded
 from switchgear.core.operations import operations_with
 from switchgear.guard.guard import Guard
 from switchgear.policies.breaker import Breaker
-from tests.integration.adapters.nats.server import ORDERS, client_of, until
+from tests.integration.adapters.nats.server import ORDERS, client_of, eventually, until
 from tests.integration.adapters.real_server import RealServer
 
 pytestmark = pytest.mark.integration
@@ -96,8 +96,8 @@ async def test_each_operation_on_a_silent_server_has_its_code(server: RealServer
     short = operations_with({"kv.get": 0.2, "kv.put": 0.2, "publish": 0.2, "stream.ensure": 0.2})
     guard = Guard("nats", breaker=Breaker(failures=100))
     async with client_of(server, guard, operations=short) as nats:
-        bucket = await nats.bucket("silent")
-        await nats.ensure_streams(StreamConfig(name="quiet", subjects=["quiet"]))
+        bucket = await eventually(lambda: nats.bucket("silent"))
+        await eventually(lambda: nats.ensure_streams(StreamConfig(name="quiet", subjects=["quiet"])))
         server.pause()
         try:
             operations: list[tuple[Code, Callable[[], Awaitable[object]]]] = [
@@ -113,5 +113,5 @@ async def test_each_operation_on_a_silent_server_has_its_code(server: RealServer
                 assert (caught.value.code, caught.value.sent) == (code, True)
         finally:
             server.resume()
-        assert await bucket.get("never") is None
-        await nats.publish("a")
+        assert await eventually(lambda: bucket.get("never")) is None
+        await eventually(lambda: nats.publish("a"))

@@ -28,7 +28,7 @@ async def test_connecting_ends_in_time_and_says_that_nothing_left() -> None:
     nats = GuardedNats(
         guard,
         f"nats://127.0.0.1:{free_port()}",
-        operations=operations_with({"nats.connect": 0.3}),
+        operations=operations_with({"nats.connect": 2.0}),
         reconnect_wait=0.05,
         reconnect_attempts=10_000,
     )

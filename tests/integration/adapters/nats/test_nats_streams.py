@@ -17,7 +17,7 @@ from switchgear.core.errors import DeadlineExceeded, NotApplied, OptionError
 from switchgear.core.operations import operations_with
 from switchgear.guard.guard import Guard
 from switchgear.policies.breaker import Breaker
-from tests.integration.adapters.nats.server import ORDERS, Collector, Option, client_of, nats_server, until
+from tests.integration.adapters.nats.server import ORDERS, Collector, Option, client_of, eventually, nats_server, until
 from tests.integration.adapters.real_server import RealServer
 
 pytestmark = pytest.mark.integration
@@ -90,7 +90,7 @@ async def test_what_was_acknowledged_survives_a_killed_server(tmp_path: Path) ->
             await until(lambda: nats.state == "reconnecting")
             before = len(acknowledged)
             server.start()
-            await until(lambda: len(acknowledged) > before + 50, seconds=20.0)
+            await until(lambda: len(acknowledged) > before + 50)
             enough.set()
             await asyncio.gather(*workers)
             stored = await _everything(nats, "orders")
@@ -100,9 +100,10 @@ async def test_what_was_acknowledged_survives_a_killed_server(tmp_path: Path) ->
 
 async def _everything(nats: GuardedNats, stream: str) -> list[str]:
     consumer = await nats.consumer(stream, "reader", in_flight=256, batch=256, wait=0.5)
+    there = (await nats.client.jetstream().stream_info(stream)).state.messages
     found: list[str] = []
-    while batch := await consumer.fetch():
-        for delivery in batch:
+    while len(found) < there:
+        for delivery in await eventually(consumer.fetch):
             found.append(delivery.data.decode())
             await delivery.ack()
     return found
@@ -189,8 +190,9 @@ async def test_a_cancelled_consumer_leaves_its_messages_to_come_again(nats: Guar
     with pytest.raises(asyncio.CancelledError):
         await task
     again = await nats.consumer("orders", "worker", ack_wait=0.5, wait=2.0)
-    (delivery,) = await again.fetch()
-    assert (delivery.data, delivery.deliveries) == (b"job", 2)
+    delivery, *_ = await _deliveries(again, 1)  # a slow machine may get it more often
+    assert delivery.data == b"job"
+    assert delivery.deliveries > 1
     await delivery.ack()
     assert consumer.statistics().in_flight == 0
 
@@ -202,12 +204,18 @@ async def test_an_empty_stream_is_no_failure_and_a_dead_server_is(tmp_path: Path
         async with client_of(server, guard, operations=operations_with({"consume": 2.0})) as nats:
             await nats.ensure_streams(ORDERS)
             consumer = await nats.consumer("orders", "worker", wait=0.2)
-            assert await consumer.fetch() == []
-            assert guard.statistics().failures == 0
+            await eventually(lambda: _empty_without_a_failure(consumer, guard))
             server.kill()
+            before = guard.statistics().failures
             with pytest.raises((DeadlineExceeded, ConnectionReconnectingError, TimeoutError)):
                 await consumer.fetch()
-            assert guard.statistics().failures == 1
+            assert guard.statistics().failures == before + 1
+
+
+async def _empty_without_a_failure(consumer: Consumer, guard: Guard) -> None:
+    before = guard.statistics().failures
+    assert await consumer.fetch() == []
+    assert guard.statistics().failures == before
 
 
 async def test_a_consumer_goes_on_after_the_server_came_back(tmp_path: Path) -> None:
@@ -229,14 +237,14 @@ async def test_a_consumer_goes_on_after_the_server_came_back(tmp_path: Path) -> 
 
 async def _published(nats: GuardedNats, payload: bytes) -> None:
     """Publish as soon as the stream is up again."""
-    for _ in range(100):
-        try:
-            await nats.publish_to_stream("orders.new", payload, message_id=payload.decode())
-        except (NoStreamResponseError, DeadlineExceeded):
-            await asyncio.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the stream did not come back")
+    async with asyncio.timeout(60.0):
+        while True:
+            try:
+                await nats.publish_to_stream("orders.new", payload, message_id=payload.decode())
+            except (NoStreamResponseError, DeadlineExceeded):
+                await asyncio.sleep(0.05)
+            else:
+                return
 
 
 async def test_a_consumer_goes_on_over_a_connection_that_was_made_anew(tmp_path: Path) -> None:
@@ -277,21 +285,29 @@ async def test_what_is_unacknowledged_holds_back_the_rest(nats: GuardedNats) -> 
     for name in (b"1", b"2", b"3"):
         await nats.publish_to_stream("orders.new", name)
     consumer = await nats.consumer("orders", "worker", in_flight=2, wait=0.2)
-    first = await consumer.fetch()
+    first = await _deliveries(consumer, 2)
     assert [delivery.data for delivery in first] == [b"1", b"2"]
-    assert await consumer.fetch() == []
+    assert await eventually(consumer.fetch) == []
     await first[0].in_progress()
     await first[0].nak(delay=60.0)
     await first[1].ack()
     await first[1].term()
     assert [delivery.settled for delivery in first] == ["nak", "ack"]
-    assert [delivery.data for delivery in await consumer.fetch()] == [b"3"]
+    assert [delivery.data for delivery in await _deliveries(consumer, 1)] == [b"3"]
+
+
+async def _deliveries(consumer: Consumer, count: int) -> list[Delivery]:
+    """Return so many deliveries, in as many fetches as a slow server takes."""
+    found: list[Delivery] = []
+    while len(found) < count:
+        found += await eventually(consumer.fetch)
+    return found
 
 
 async def test_a_consumer_that_was_deleted_is_an_error(nats: GuardedNats) -> None:
     """Nothing is there to ask: that is no empty stream."""
     await nats.ensure_streams(ORDERS)
-    consumer = await nats.consumer("orders", "worker", wait=0.5)
+    consumer = await nats.consumer("orders", "worker", wait=5.0)
     fetching = asyncio.ensure_future(consumer.fetch())
     await asyncio.sleep(0.1)
     await nats.client.jetstream().delete_consumer("orders", "worker")

@@ -30,7 +30,7 @@ class BreakingProxy:
         """Stop listening."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(5.0)
+        self._thread.join(60.0)
 
     def _accept(self) -> None:
         while True:

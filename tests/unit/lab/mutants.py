@@ -37,6 +37,7 @@ from switchgear.execution.clock_watch import ClockWatch
 from switchgear.execution.destruction import AttemptPermits, Destruction
 from switchgear.execution.doubts import Doubts
 from switchgear.execution.intent import Change, Intent, evolve
+from switchgear.execution.kernel import Kernel
 from switchgear.execution.leases.lease import Instant, Lease
 from switchgear.execution.permits import Permits
 from switchgear.execution.queue import FairQueue
@@ -47,6 +48,7 @@ from switchgear.execution.sagas.saga import SagaChange
 from switchgear.execution.sagas.transitions import SagaKind
 from switchgear.execution.sweeper import Sweeper
 from switchgear.execution.time_boxes import rules
+from switchgear.execution.time_boxes.desk import BoxDesk
 from switchgear.execution.time_boxes.driver import TimeBoxes
 from switchgear.execution.transitions import Kind
 from switchgear.gates.approval import ApprovalGate
@@ -469,6 +471,18 @@ def a_box_is_void_in_doubt(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rules, "fate_of", fate)
 
 
+@mutant("time-box", seed=234)
+def a_box_believes_what_memory_says(patch: pytest.MonkeyPatch) -> None:
+    """What a box takes for undone is not checked against the record, which is ahead of memory for a moment."""
+    real = BoxDesk.record
+
+    async def record(self: BoxDesk, box: Any, step: Any, *, actor: str, given: object = None) -> Any:
+        del given
+        return await real(self, box, step, actor=actor)
+
+    patch.setattr(BoxDesk, "record", record)
+
+
 @mutant("lost engine", seed=4)
 def an_append_does_not_say_its_epoch(patch: pytest.MonkeyPatch) -> None:
     """An engine that wakes up late writes as if nobody had taken its place."""
@@ -497,6 +511,19 @@ def nobody_follows_a_lost_engine(patch: pytest.MonkeyPatch) -> None:
 def whoever_reads_an_intent_carries_it(patch: pytest.MonkeyPatch) -> None:
     """An engine goes on with what another has."""
     patch.setattr(Lease, "foreign", always(False))  # noqa: FBT003 - the answer
+
+
+@mutant("slept over", seed=2)
+def what_comes_up_meanwhile_is_slept_over(patch: pytest.MonkeyPatch) -> None:
+    """The kernel looks at the clock once more before it asks until when to sleep, and nobody takes what is due then."""
+    real = Kernel._next_moment
+
+    def next_moment(self: Kernel) -> float | None:
+        if not self._lease.fenced:
+            self._queue.promote(self._clock.monotonic())
+        return real(self)
+
+    patch.setattr(Kernel, "_next_moment", next_moment)
 
 
 async def _nothing_left(_self: recovery.Recovery, _owner: str) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from switchgear.core.clock import TIMER_EARLY_MAX
 from switchgear.core.codes import Code
 from switchgear.core.deadline import Deadline
 from switchgear.core.outcome import Verdict
@@ -20,8 +21,6 @@ TOO_LATE = Refused(
     verdict=Verdict.IGNORED,
 )
 """What is known of an attempt whose deadline had passed before it began."""
-
-_TICK = 0.001  # timers may fire this many seconds early
 
 
 class DeadlinePassed(Exception):
@@ -41,7 +40,7 @@ async def bounded(
     try:
         return await work
     except asyncio.CancelledError:
-        if (armed is not None and armed.disarm()) or deadline.remaining() <= _TICK:
+        if (armed is not None and armed.disarm()) or deadline.remaining() <= TIMER_EARLY_MAX:
             raise DeadlinePassed from None
         raise
     finally:

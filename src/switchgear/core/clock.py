@@ -14,6 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+TIMER_EARLY_MAX = 0.0015
+"""Seconds by which an event loop may fire a timer too soon, at most: uvloop does, see `SystemClock.call_at`."""
+
 
 @runtime_checkable
 class Timer(Protocol):
@@ -36,13 +39,16 @@ class Clock(Protocol):
         """Block this thread for `seconds` (0 or less returns at once)."""
 
     async def sleep_async(self, seconds: float) -> None:
-        """Suspend this task for `seconds` (0 or less only yields)."""
+        """Suspend this task for `seconds`, never less (0 or less only yields)."""
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Block until `event` is set, at most `seconds`. Return whether it is set."""
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
-        """Run `callback` on the running event loop once `monotonic()` has reached `when`."""
+        """Run `callback` on the running event loop at `when`, in seconds of `monotonic()`.
+
+        It may run a little too soon, see `SystemClock.call_at`: whoever is woken looks at the clock again.
+        """
 
 
 class SystemClock:
@@ -57,15 +63,22 @@ class SystemClock:
             time.sleep(seconds)
 
     async def sleep_async(self, seconds: float) -> None:
-        """Suspend this task for `seconds`."""
+        """Suspend this task for `seconds`, never less: a loop that fires too soon is asked again, for a little more."""
+        ends = self.monotonic() + seconds
         await asyncio.sleep(max(0.0, seconds))
+        if (left := ends - self.monotonic()) > 0:
+            await asyncio.sleep(left + TIMER_EARLY_MAX)
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Block until `event` is set, at most `seconds`."""
         return event.wait(max(0.0, seconds))
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
-        """Run `callback` on the running loop at `when`."""
+        """Run `callback` on the running loop at `when`, or somewhat later when the loop is busy.
+
+        Or too soon, by up to `TIMER_EARLY_MAX`: a loop of asyncio by the resolution of its clock; one of uvloop counts
+        whole milliseconds, and rounds the delay as well as the moment from which that counts.
+        """
         loop = asyncio.get_running_loop()
         return loop.call_later(max(0.0, when - time.monotonic()), callback)
 

@@ -249,7 +249,9 @@ class Kernel:
             self._carrying[ticket.intent_id] = task
 
     def _ticket(self, intent: Intent, lane: str, now: float) -> Ticket:
-        due = now if intent.not_before is None else now + decide.delay_of(intent, self._clock.time())
+        due = now
+        if intent.not_before is not None and (wait := decide.delay_of(intent, self._clock.time())):
+            due = self._clock.monotonic() + wait  # read last: after a standstill it is late, never early
         safe, priority = intent.effect.repeats_in_doubt, _priority_of(intent)
         return Ticket(intent.id, intent.tenant, lane, due, safe, intent.cost, priority)
 
@@ -422,8 +424,9 @@ class Kernel:
         tool = registered.tool
         guard = self._guard_of(tool.dependency)
         limit = min(tool.timeout, guard.timeout_seconds or tool.timeout)
+        now = self._clock.monotonic()  # before the wall: after a standstill the deadline is early, never late
         left = intent.deadline_at - self._clock.time()
-        deadline = Deadline(self._clock.monotonic() + min(limit, max(left, 0.0)), self._clock)
+        deadline = Deadline(now + min(limit, max(left, 0.0)), self._clock)
         try:
             allowed = self._permits(intent, registered)
             ended = await self.attempts.run(registered.connector, _call(intent, deadline, allowed))

@@ -171,25 +171,24 @@ class Prober:
             watch.tick()
         self._follow()
         changes_in = self._board.elapse()  # first: what has fallen silent is asked in this turn
-        if self.leads:
-            self._start_due()
-        return min(_LOOK_EVERY_SECONDS, changes_in, self._idle_seconds())
+        return min(_LOOK_EVERY_SECONDS, changes_in, self._start_due())
 
-    def _start_due(self) -> None:
-        due = sorted((self._board.probe_in(name), name) for name in self._probes if name not in self._running)
-        for seconds, name in due[: max(0, self._at_once - len(self._running))]:
-            if seconds <= 0:
+    def _start_due(self) -> float:
+        """Start the probes that are due and for which there is a place, and return the seconds until the next one is.
+
+        Infinite when none is, or none may start before somebody else ends or leads no more. Each is asked once: what
+        comes up meanwhile is the next one.
+        """
+        leads = self.leads
+        asked = [(self._board.probe_in(name), name) for name in self._probes if name not in self._running]
+        for seconds, name in sorted(asked):
+            if seconds > 0:
+                return seconds
+            if leads and len(self._running) < self._at_once:
                 task = asyncio.get_running_loop().create_task(self._ask(name))
                 if not task.done():  # a loop with eager tasks may have run it to its end by now
                     self._running[name] = task
-
-    def _idle_seconds(self) -> float:
-        """Return the seconds until a probe is due for which there is a place; a probe that ends rings the bell."""
-        if len(self._running) >= self._at_once or not self._probes:
-            return inf
-        waits = [self._board.probe_in(name) for name in self._probes if name not in self._running]
-        soonest = min(waits, default=inf)
-        return soonest if soonest > 0 else _LOOK_EVERY_SECONDS  # due and not started: somebody else leads
+        return inf
 
     async def _ask(self, name: str) -> None:
         """Carry out one probe and observe what came of it, dated by when it was asked."""

@@ -103,7 +103,7 @@ class Crash:
     lost: tuple[str, ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Flight:
     """An append on its way."""
 
@@ -217,15 +217,15 @@ class FaultyStore(MemoryStore):
 
     def _expect(self, flight: _Flight) -> None:
         """Land `flight` in its time, and answer it at the latest when its time is up."""
-        self._clock.call_at(flight.lands_at, self._land_due)
+        self._clock.call_at(flight.lands_at, lambda: self._land_until(flight))
         late_at = self._clock.monotonic() + _APPEND_SECONDS
         if flight.lands_at >= late_at:
             late = Unknown(flight.append.id, f"not acknowledged within {_APPEND_SECONDS:g} s")
             self._clock.call_at(late_at, lambda: flight.tell(late))
 
-    def _land_due(self) -> None:
-        now = self._clock.monotonic()
-        while self._flights and self._flights[0].lands_at <= now:
+    def _land_until(self, last: _Flight) -> None:
+        """Land `last`, and all that departed before it. A timer says when: it may fire a little too soon."""
+        while last in self._flights:
             self._land_one(self._flights.popleft())
 
     def _land_one(self, flight: _Flight) -> None:

@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
 from switchgear.core.clock import Timer, VirtualClock
 from switchgear.core.errors import OptionError
-from switchgear.policies.checks import require_count
+from switchgear.policies.checks import refused, require_count, require_seconds
 from switchgear.testing.errors import OutsideSimulation, SimulatedDeadlock, StepsExhausted
 from switchgear.testing.frames import name_of, place_of
 
@@ -31,6 +31,9 @@ STEPS_MAX = 1_000_000
 """Steps of a simulation unless another bound is given."""
 _STEPS_TO_CLEAN_UP = 100_000
 _RECENT = 10
+_CREEP_LEAST = 0.02
+"""The quickest reading, as a share of the slowest."""
+_EARLY_EXAMPLE = "SimulatedClock(creep=5e-05, early=0.0015)"
 
 
 class SimulatedClock(VirtualClock):
@@ -38,7 +41,59 @@ class SimulatedClock(VirtualClock):
 
     ``Guard(clock=loop.clock)`` makes a guard live in simulated time. `sleep`, `wait` and `advance` stand for
     blocking work: time moves, and the timers that became due run afterwards.
+
+    start   seconds that `monotonic` begins at
+    wall    seconds since the Unix epoch that `time` begins at
+    creep   seconds that a reading takes at most, as it takes some between two lines of a program: each one, of
+            either face, is later than the one before it. 0.0: time stands still until it is moved.
+    early   seconds that the timers of the loop fire too soon at most; those of uvloop do by up to 0.0015. Code that
+            is woken too soon looks at the clock again, so this needs `creep`: else it would look for ever.
+    random  draws both; without one, a seed of 0 does.
+
+    Raises `OptionError` for seconds below 0, and for `early` without `creep`.
     """
+
+    def __init__(
+        self,
+        start: float = 1_000.0,
+        wall: float = 1_700_000_000.0,
+        *,
+        creep: float = 0.0,
+        early: float = 0.0,
+        random: Random | None = None,
+    ) -> None:
+        """Begin at `start`, with no timer."""
+        super().__init__(start, wall)
+        require_seconds("SimulatedClock(creep)", creep, zero=True, example=5e-05)
+        require_seconds("SimulatedClock(early)", early, zero=True, write=_EARLY_EXAMPLE)
+        if early and not creep:
+            raise refused("SimulatedClock(early)", "needs a clock that creeps", early, _EARLY_EXAMPLE)
+        self._creep = creep
+        self._early = early
+        self._random = random or Random(0)
+
+    @property
+    def now(self) -> float:
+        """The virtual seconds, for whoever looks on: this reading takes no time."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Return the virtual seconds. Reading them takes time on a clock that creeps."""
+        if self._creep:
+            self._now += self._creep * self._random.uniform(_CREEP_LEAST, 1.0)
+        return self._now
+
+    def time(self) -> float:
+        """Return the virtual seconds since the epoch. Reading them takes time on a clock that creeps."""
+        return self.monotonic() + self._wall_offset
+
+    def fires_at(self, when: float) -> float:
+        """Return when a timer for `when` fires on the loop of this clock: then, or a little too soon."""
+        return when - self._early * self._random.random() if self._early else when
+
+    async def sleep_async(self, seconds: float) -> None:
+        """Suspend until `seconds` have passed, never less: somewhat more where timers may fire too soon."""
+        await super().sleep_async(seconds + self._early if seconds > 0 else seconds)
 
     async def elapse(self, seconds: float, *, turns: int = 20) -> None:
         """Let `seconds` pass while everything else goes on, then give tasks `turns` turns."""
@@ -107,7 +162,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return sum(not timer.cancelled() for _, _, timer in self._later)
 
     def time(self) -> float:
-        """Return the virtual seconds."""
+        """Return the virtual seconds, as the clock does."""
         return self.clock.monotonic()
 
     def run_until_complete(self, future: Generator[Any, None, R] | Awaitable[R]) -> R:
@@ -117,7 +172,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         except BaseException as error:
             error.add_note(
                 f"simulated with seed={self.seed}, {self.steps} steps, "
-                f"now={self.time():.6f}, trace_hash={self.trace_hash}"
+                f"now={self.clock.now:.6f}, trace_hash={self.trace_hash}"
             )
             raise
 
@@ -162,7 +217,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         timer = _TimedCallback(when, callback, args, self, context)
         timer.serial = next(self._serials)
         if when < inf:
-            heapq.heappush(self._later, (when, timer.serial, timer))
+            heapq.heappush(self._later, (self.clock.fires_at(when), timer.serial, timer))
         return timer
 
     def _timer_handle_cancelled(self, _handle: asyncio.TimerHandle) -> None:
@@ -188,7 +243,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Collect what other threads handed in, and the timers that are due."""
         while self._arrived:
             self._soon.append(self._arrived.popleft())
-        now = self.time()
+        now = self.clock.now
         while self._later and self._later[0][0] <= now:
             self._soon.append(heapq.heappop(self._later)[2])
 
@@ -198,7 +253,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             heapq.heappop(self._later)
         if not self._later:
             raise SimulatedDeadlock(_waiting(self))
-        self.clock.advance(max(0.0, self._later[0][0] - self.time()))
+        self.clock.advance(max(0.0, self._later[0][0] - self.clock.now))
 
     def _draw(self) -> _Ready:
         """Take the first of what is ready, or with a seed any of it."""
@@ -216,7 +271,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def _count(self, handle: _Ready) -> None:
         """Note a step in the trace."""
         self.steps += 1
-        line = f"{self.time()!r} {handle.serial} {handle.label()}"
+        line = f"{self.clock.now!r} {handle.serial} {handle.label()}"
         self._recent.append(line)
         self._trace.update(line.encode())
 

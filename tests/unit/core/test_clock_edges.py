@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from switchgear.core.clock import SYSTEM_CLOCK, SystemClock, Timer, VirtualClock
+from switchgear.core.clock import SYSTEM_CLOCK, TIMER_EARLY_MAX, SystemClock, Timer, VirtualClock
 from tests.turns import turns
 
 
@@ -177,8 +177,12 @@ class Slept:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Take the place of the system's ways to wait."""
         self.seconds: list[float] = []
+        self.too_soon = 0.0
         monkeypatch.setattr(time, "sleep", self.seconds.append)
         monkeypatch.setattr(asyncio, "sleep", self.later)
+        monkeypatch.setattr(
+            SystemClock, "monotonic", lambda _clock: sum(self.seconds) - self.too_soon * len(self.seconds)
+        )
 
     async def later(self, seconds: float) -> None:
         """Stand for the sleep of a task."""
@@ -242,3 +246,11 @@ def test_the_system_clock_reads_the_machine() -> None:
     clock = SystemClock()
     assert clock.monotonic is time.monotonic
     assert clock.time is time.time
+
+
+async def test_a_sleep_on_the_system_clock_is_never_too_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loops may fire timers too soon, as uvloop's do: who was told to come back in a second does not come before."""
+    slept = Slept(monkeypatch)
+    slept.too_soon = 0.001
+    await SYSTEM_CLOCK.sleep_async(2.5)
+    assert slept.seconds == [2.5, pytest.approx(0.001 + TIMER_EARLY_MAX)]

@@ -31,10 +31,12 @@ from switchgear.ledger.chain import seal
 from switchgear.ledger.events import EventEncoder, read
 from switchgear.storage.abilities import Append, Appended, Committed, Store, Unknown
 from switchgear.storage.opening import open_store
+from tests.turns import turns
 
 Answer = Result | BaseException | Callable[[Call], Awaitable[Result]]
 ACME = Scope("acme", "main", "service:orders")
 GLOBEX = Scope("globex", "main", "service:orders")
+_SLOW_TURNS = 30
 
 
 @dataclass
@@ -231,7 +233,7 @@ class Flaky:
     """A store whose appends fail as told: `plan` has one word per append to come, in order.
 
     ``ok``; ``down`` and ``full``: nothing written, and it says so; ``lost``: nothing written, no acknowledgement;
-    ``late``: written, no acknowledgement.
+    ``late``: written, no acknowledgement; ``slow``: written, and acknowledged some turns of the loop later.
     """
 
     def __init__(self, store: Store) -> None:
@@ -253,4 +255,6 @@ class Flaky:
         if fate == "lost":
             return Unknown(append.id, "lost")
         outcome = await self._store.append(append)
+        if fate == "slow":
+            await turns(_SLOW_TURNS)
         return Unknown(append.id, "late") if fate == "late" and isinstance(outcome, Committed) else outcome

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from collections.abc import Coroutine
+from typing import Any, cast
 
 import pytest
 
@@ -16,8 +17,10 @@ from switchgear.execution.admission import Submission
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.engine import EngineLimits
 from switchgear.execution.intent import Change, Intent
+from switchgear.execution.kernel import Kernel
 from switchgear.execution.outcomes import Outcomes
 from switchgear.execution.refold import Refold
+from switchgear.execution.time_boxes.box import SPACE, BoxState
 from switchgear.execution.transitions import Kind, State
 from switchgear.gates.tenants import TenantLimits
 from switchgear.guard import Guard
@@ -38,6 +41,20 @@ class Creeping(VirtualClock):
         """Return the virtual seconds, a little later each time."""
         self._now += READING
         return self._now
+
+
+class Standstill(VirtualClock):
+    """Stands still for a while when its wall is read, once it is told to: a process that was stopped there."""
+
+    before = after = 0.0
+    """Seconds before the next reading of the wall, and after it."""
+
+    def time(self) -> float:
+        """Return the wall time between the two standstills."""
+        self._now, self.before = self._now + self.before, 0.0
+        read = super().time()
+        self._now, self.after = self._now + self.after, 0.0
+        return read
 
 
 def opened(name: str, rig: Rig, cooldown: float) -> Guard:
@@ -388,3 +405,61 @@ async def test_what_becomes_due_between_two_looks_at_the_clock_is_not_forgotten(
             await rig.clock.elapse(0.5)
             found = await rig.engine.intent("acme", intent.id)
             assert found.state is State.SUCCEEDED, f"after {submission.delay} s"
+
+
+async def test_law_11_a_box_is_not_void_because_memory_is_behind_the_record() -> None:
+    """A box that looks while the dispatch is on record, and memory not told of it yet, does not take it for undone."""
+    async with running() as rig:
+        rig.tool("idp.lock", requires=("idp",), revert="idp.unlock")
+        rig.tool("idp.unlock", effect=Effect.NATURAL, requires=("idp",))
+        submission = Submission(scope=ACME, tool="idp.lock", arguments={}, key="k", time_box=60.0, delay=5.0)
+        intent = (await rig.engine.submit(submission)).intent
+        rig.store.plan = ["slow"]
+        await rig.clock.elapse(5.0, turns=0)
+        while await rig.store.get(SPACE, "acme", intent.downstream_key) is None:
+            await turns(1)
+        rig.engine.time_boxes.note(rig.engine.recorder.live[intent.id])
+        await rig.clock.elapse(10.0)
+        box = await rig.engine.time_boxes.get("acme", intent.downstream_key)
+        assert (box.state, box.version) == (BoxState.OPEN, 1)
+        await rig.clock.elapse(60.0)
+        assert [call.tool for call in rig.script.calls] == ["idp.lock", "idp.unlock"]
+
+
+async def test_a_standstill_between_the_faces_of_the_clock_lets_nothing_begin_early() -> None:
+    """What waits for its time waits for all of it, wherever the process is stopped while its time is worked out."""
+    clock = Standstill()
+    async with running(clock=clock) as rig:
+        rig.tool()
+        submission = Submission(scope=ACME, tool="crm.update", arguments={}, key="k", delay=40.0)
+        intent = (await rig.engine.submit(submission)).intent
+        rig.engine.queue.release(intent.id)
+        rig.engine.queue.reserve(intent.id, intent.tenant, bounded=False)
+        clock.before = 10.0
+        rig.engine.kernel.enqueue(intent)
+        assert intent.not_before is not None
+        await clock.elapse(intent.not_before - clock.time() - 0.5)
+        assert not rig.script.calls
+        await clock.elapse(1.0)
+        assert len(rig.script.calls) == 1
+
+
+async def test_a_standstill_between_the_faces_of_the_clock_gives_no_attempt_more_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An attempt ends with the life of its intent, wherever the process is stopped while that is worked out."""
+    clock = Standstill()
+    made = Kernel._make
+
+    def stopped(*given: Any) -> Coroutine[Any, Any, object]:
+        clock.after = 10.0
+        return made(*given)
+
+    monkeypatch.setattr(Kernel, "_make", stopped)
+    async with running(clock=clock) as rig:
+        rig.tool(timeout=30.0)
+        submission = Submission(scope=ACME, tool="crm.update", arguments={}, key="k", lifetime=20.0)
+        intent = (await rig.engine.submit(submission)).intent
+        await clock.elapse(0.1)
+        (call,) = rig.script.calls
+        assert call.deadline.remaining() <= intent.deadline_at - clock.time() + 1e-6

@@ -11,6 +11,9 @@ import pytest
 from switchgear.core.errors import OptionError
 from switchgear.execution.engine import Engine
 from switchgear.lab.simulation import NEVER, Campaign, Coverage, SeedReport, campaign, simulate
+from switchgear.lab.simulation.wall import WallClock
+from switchgear.storage.abilities import Append
+from switchgear.testing import SimulatedClock
 
 module = importlib.import_module("switchgear.lab.simulation.campaign")  # the package offers its function by this name
 _HASH = "from switchgear.lab.simulation import simulate; print(simulate({seed}).trace_hash)"
@@ -21,6 +24,18 @@ def test_the_same_seed_is_the_same_run() -> None:
     first = simulate(7)
     simulate(8)
     assert simulate(7).trace_hash == first.trace_hash
+
+
+def test_a_repeated_append_is_as_old_as_its_records() -> None:
+    """The law about keys goes by when the records of an append were made, not by when it was handed in once more."""
+    clock = SimulatedClock()
+    wall, append = WallClock(clock), Append("apd-1", "acme", ())
+    wall.jump(-1_200.0)
+    wall.writing(append)
+    clock.advance(10.0)
+    wall.jump(1_200.0)
+    wall.writing(append)
+    assert (wall.written["apd-1"].at, wall.written["apd-1"].leapt) == (1_000.0, -1_200.0)
 
 
 def test_two_seeds_are_two_runs() -> None:

@@ -14,7 +14,7 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import OptionError, StoreError
 from switchgear.storage.abilities import Append, Appended, Committed, Conflicted, Count, Exceeded, Unknown
 from switchgear.storage.checks import COUNTER_MAX
-from switchgear.testing import Fate, FaultyStore, StoreFaults
+from switchgear.testing import Fate, FaultyStore, SimulatedClock, StoreFaults, run_simulated
 from switchgear.testing.storage_scenes import append, assert_chained, assert_invalid, count, suite_seal, write
 from tests.effort import examples
 from tests.turns import turns
@@ -55,6 +55,20 @@ async def test_appends_land_in_order_however_slow_one_is() -> None:
     assert not quick.done()
     await clock.elapse(5.0)
     assert (await slow, await quick) == (Committed(1), Committed(2))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_an_append_lands_although_its_timer_fires_too_soon(seed: int) -> None:
+    """What is in flight never stays there because the clock has not quite come to its moment."""
+    clock = SimulatedClock(creep=5e-05, early=0.0015, random=Random(seed))
+
+    async def main() -> list[Appended]:
+        store = store_of(clock)
+        answers = await sent(store, append(0), append(1))
+        await clock.sleep_async(1.1)
+        return [one.result() for one in answers]
+
+    assert run_simulated(main(), clock=clock) == [Committed(1), Committed(2)]
 
 
 async def test_an_overdue_append_is_unknown_and_lands_later() -> None:

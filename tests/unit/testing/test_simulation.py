@@ -9,10 +9,13 @@ import pickle
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
+from functools import partial
+from itertools import pairwise
+from random import Random
 
 import pytest
 
-from switchgear import Bulkhead, DeadlineExceeded, Guard, OptionError, Retry, Timeout, deadline
+from switchgear import Bulkhead, DeadlineExceeded, Guard, OptionError, RateLimit, Retry, Timeout, deadline
 from switchgear.testing import (
     OutsideSimulation,
     SimulatedClock,
@@ -146,6 +149,80 @@ def test_the_clock_of_another_loop_is_not_moved() -> None:
         return rung
 
     assert run_simulated(main()) == [1]
+
+
+# --- a clock that creeps, and timers that fire too soon ---
+
+
+def test_time_stands_still_between_two_readings_unless_the_clock_creeps() -> None:
+    """Each reading of a creeping clock, of either face, is a little later than the one before, as told at most."""
+    still, creeping = SimulatedClock(), SimulatedClock(creep=5e-05, random=Random(3))
+    assert still.monotonic() == still.monotonic() == still.now
+    for read in (creeping.monotonic, creeping.time):
+        readings = [read() for _ in range(50)]
+        steps = [later - sooner for sooner, later in pairwise(readings)]
+        assert 0 < min(steps) <= max(steps) < 5e-05 + 1e-06
+    seen = creeping.now
+    assert creeping.now == seen
+
+
+@pytest.mark.parametrize("early", [0.0, 0.0015])
+def test_timers_fire_too_soon_as_told_and_a_sleep_never_does(early: float) -> None:
+    """A timer may come up to `early` seconds too soon; whoever sleeps on the clock sleeps it out."""
+
+    async def main() -> tuple[list[float], float]:
+        clock, left = running().clock, list[float]()
+        for number in range(40):
+            when = clock.now + 1.0 + number
+            clock.call_at(when, partial(lambda when: left.append(when - clock.now), when))
+        start = clock.now
+        await clock.sleep_async(0.25)
+        slept = clock.now - start
+        await clock.sleep_async(60.0)
+        return left, slept
+
+    left, slept = run_simulated(main(), clock=SimulatedClock(creep=5e-05, early=early, random=Random(1)))
+    assert len(left) == 40
+    assert min(left) > -1e-03
+    assert max(left) <= early
+    assert (max(left) > early / 2) is (early > 0)
+    assert slept >= 0.25
+
+
+def test_a_creeping_clock_repeats() -> None:
+    """The same draws and the same program are the same run, to the last digit."""
+
+    async def main() -> str:
+        loop = running()
+        for _ in range(5):
+            await asyncio.sleep(loop.time() % 1)
+        return loop.trace_hash
+
+    def run(seed: int) -> str:
+        return run_simulated(main(), clock=SimulatedClock(creep=5e-05, early=0.0015, random=Random(seed)))
+
+    assert run(7) == run(7)
+    assert run(7) != run(8)
+
+
+@pytest.mark.parametrize(("creep", "early"), [(-1.0, 0.0), (1e-05, -1.0), (0.0, 0.001), (float("inf"), 0.0)])
+def test_a_clock_that_cannot_be_is_refused(creep: float, early: float) -> None:
+    """Seconds are 0 or more; timers that fire too soon need a clock that creeps, or who looks again looks for ever."""
+    with pytest.raises(OptionError, match=r"SimulatedClock\("):
+        SimulatedClock(creep=creep, early=early)
+
+
+def test_a_call_that_waits_for_its_own_limit_is_not_refused_again() -> None:
+    """What says in how many seconds to come back is not asked sooner, also where timers fire too soon."""
+
+    async def main() -> int:
+        guard = Guard(
+            "api", retry=Retry(attempts=2, on=OSError), rate_limit=RateLimit(10, burst=1), deadline=5.0, clock=clock
+        )
+        return sum([await guard.call(asyncio.sleep, 0.0, 1) for _ in range(20)])
+
+    clock = SimulatedClock(creep=5e-05, early=0.0015, random=Random(5))
+    assert run_simulated(main(), clock=clock) == 20
 
 
 # --- order ---

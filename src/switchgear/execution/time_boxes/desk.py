@@ -16,7 +16,7 @@ from switchgear.core.scope import Scope
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.leases.lease import Lease
 from switchgear.execution.parts import ACTOR
-from switchgear.execution.recorder import Also
+from switchgear.execution.recorder import INTENTS, Also
 from switchgear.execution.time_boxes.box import (
     LASTING,
     SPACE,
@@ -30,7 +30,7 @@ from switchgear.execution.time_boxes.box import (
 from switchgear.execution.time_boxes.rules import step_with
 from switchgear.ledger.appending import append_surely
 from switchgear.ledger.events import EventEncoder
-from switchgear.storage.abilities import Append, Committed, Event, Row, Store, Write
+from switchgear.storage.abilities import Append, Committed, Event, Expect, Row, Store, Write
 
 _PAGE = 1000
 
@@ -71,13 +71,15 @@ class BoxDesk:
         event, write, _ = self.written(box, step, tenant=after.tenant, actor=ACTOR, at=after.updated_at)
         return structs.replace(also, events=(*also.events, event), writes=(*also.writes, write))
 
-    async def record(self, box: TimeBox, step: BoxStep, *, actor: str) -> TimeBox | None:
+    async def record(self, box: TimeBox, step: BoxStep, *, actor: str, given: Intent | None = None) -> TimeBox | None:
         """Record `step` of `box` and return it as it is then; None when it has changed meanwhile.
 
-        Raises `StoreError` when it is not known to be recorded.
+        `given` is the intent on which the step was decided: None as well when that has changed, which is on record
+        before memory knows of it. Raises `StoreError` when it is not known to be recorded.
         """
         event, write, after = self.written(box, step, tenant=box.tenant, actor=actor, at=self._clock.time())
-        append = Append(self._ids.next("apd"), box.tenant, (event,), (write,), self._lease.expects)
+        same = () if given is None else (Expect(INTENTS, given.tenant, given.id, given.version),)
+        append = Append(self._ids.next("apd"), box.tenant, (event,), (write,), (*self._lease.expects, *same))
         outcome = await append_surely(self._store, append)
         if isinstance(outcome, Committed):
             return after

@@ -105,8 +105,8 @@ class TimeBoxes:
 
     async def sweep(self) -> None:
         """Go on with all boxes whose intents have changed, and with the first of those that are due."""
-        now = self._clock.monotonic()
-        if leapt := self._book.mind_the_wall(wall=self._clock.time(), monotonic=now):
+        wall = self._clock.time()  # before the other face: a standstill between the two is then no leap ahead
+        if leapt := self._book.mind_the_wall(wall=wall, monotonic=self._clock.monotonic()):
             _log.warning("the wall clock leapt %.0f s ahead: time-boxes end that much sooner", leapt)
         await self._look_at_wanted()
         await self._look_at_due()
@@ -204,7 +204,7 @@ class TimeBoxes:
 
     def _later(self, tenant: str, box_id: str, seconds: float) -> None:
         """Look at a box again after `seconds`. One that could not even be read is taken for due."""
-        now, wall = self._clock.monotonic(), self._clock.time()
+        wall, now = self._clock.time(), self._clock.monotonic()
         if box_id not in self._book.kept:
             self._book.put(tenant, box_id, wall, wall=wall, monotonic=now)
         self._book.again(box_id, now + seconds)
@@ -214,14 +214,14 @@ class TimeBoxes:
         if box is None or box.state in ENDED:
             self._book.forget(box_id)
             return
-        now = self._clock.monotonic()
-        self._book.put(tenant, box_id, box.reverts_at, wall=self._clock.time(), monotonic=now)
+        wall, now = self._clock.time(), self._clock.monotonic()
+        self._book.put(tenant, box_id, box.reverts_at, wall=wall, monotonic=now)
         due = self._book.is_due(box_id, now)
         intent, revert = await self._intent(box), await self.revert_of(box)
         lookup = lookup_of(intent, self._parts.registry) is not None
         need = rules.needed(box, intent, revert, due=due, lookup=lookup)
         if isinstance(need, BoxStep):
-            await self._take_step(box, need)
+            await self._take_step(box, need, intent)
         elif need is Wants.A_REVERT and taken:
             await self._revert_due(box, intent)
         elif due and need is Wants.NOTHING:
@@ -229,11 +229,11 @@ class TimeBoxes:
         elif due or taken:
             self._book.in_turn(box_id)
 
-    async def _take_step(self, box: TimeBox, step: BoxStep) -> None:
+    async def _take_step(self, box: TimeBox, step: BoxStep, given: Intent) -> None:
         if step.kind is BoxKind.NEEDS_OPERATOR:
             why = (step.payload or {}).get("message", "")
             _log.warning("time-box %s of tenant %s needs a person: %s", box.id, box.tenant, why)
-        await self._recorded(box, step, actor=ACTOR)
+        await self._recorded(box, step, actor=ACTOR, given=given)
 
     async def _revert_due(self, box: TimeBox, intent: Intent) -> None:
         """Begin the revert of a box whose time is over. What can never be sent is for a person."""
@@ -243,7 +243,7 @@ class TimeBoxes:
             if refused.code is Code.TOOL_UNREGISTERED:
                 self._wait_for_tool(box, refused)
             else:
-                await self._take_step(box, rules.called(refused.code, refused.message))
+                await self._take_step(box, rules.called(refused.code, refused.message), intent)
 
     def _wait_for_tool(self, box: TimeBox, refused: Rejected) -> None:
         """Try again: soon while tools are still being registered, then now and then, with a warning each minute."""
@@ -284,13 +284,18 @@ class TimeBoxes:
             raise Rejected(message, code=Code.TOOL_UNREGISTERED, policy="time_box")
         return known.tool
 
-    async def _recorded(self, box: TimeBox, step: BoxStep, *, actor: str) -> TimeBox | None:
+    async def _recorded(
+        self, box: TimeBox, step: BoxStep, *, actor: str, given: Intent | None = None
+    ) -> TimeBox | None:
         try:
-            after = await self.desk.record(box, step, actor=actor)
+            after = await self.desk.record(box, step, actor=actor, given=given)
         except StoreError:
             self._later(box.tenant, box.id, _TRY_AGAIN)  # as above
             raise
-        self._want(box.tenant, box.id)
+        if after is None and given is not None:
+            self._later(box.tenant, box.id, _TRY_AGAIN)  # memory is about to hear of what has changed
+        else:
+            self._want(box.tenant, box.id)
         return after
 
     async def _intent(self, box: TimeBox) -> Intent:

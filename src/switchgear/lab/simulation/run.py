@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from switchgear.core.clock import TIMER_EARLY_MAX
 from switchgear.core.errors import SwitchgearError
 from switchgear.execution.leases.keeper import LostEngine
+from switchgear.lab.simulation.draws import draws
 from switchgear.lab.simulation.laws import broken, gather
 from switchgear.lab.simulation.laws.evidence import Evidence
 from switchgear.lab.simulation.life import Gone
@@ -26,6 +28,11 @@ from switchgear.testing import SimulatedClock, SimulatedLoop, SimulationError
 
 STEPS_MAX = 150_000
 """Steps of the loop, for each engine, after which a run is taken for one that never ends."""
+_CREEP = 5e-05
+"""Seconds that a reading of the clock takes at most."""
+_CLOCKS = ((0.0, 0.0), (_CREEP, 0.0), (_CREEP, TIMER_EARLY_MAX))
+"""In a third of the seeds time stands still between two lines of a program, in a third it goes on, and in a third
+timers fire too soon as well."""
 _SCENES = (20, 70)
 _PAUSES = (0.0, 0.0, 0.01, 0.05, 0.3, 1.0, 4.0, 30.0)
 
@@ -51,7 +58,7 @@ def simulate(seed: int, *, lines: bool = False) -> SeedReport:
 
     Breaks nothing outside: no file, no socket, no thread. Whatever the run raises is a problem of the report.
     """
-    clock = SimulatedClock()
+    clock = _clock(seed)
     loop = StandingLoop(seed=seed, clock=clock, steps_max=STEPS_MAX * engines_of(seed))
     loop.set_task_factory(TaskFactory())
     world = World(seed, clock)
@@ -72,6 +79,13 @@ def simulate(seed: int, *, lines: bool = False) -> SeedReport:
         steps=loop.steps,
         lines=tuple(world.lines) if lines else (),
     )
+
+
+def _clock(seed: int) -> SimulatedClock:
+    """Return the clock of a seed."""
+    chance = draws(seed, "clock")
+    creep, early = chance.choice(_CLOCKS)
+    return SimulatedClock(creep=creep, early=early, random=chance)
 
 
 async def _verdict(world: World) -> list[str]:

@@ -46,7 +46,7 @@ class WallClock:
         self.leapt = 0.0
         """How far it is from where it would be, in seconds."""
         self.written: dict[str, Written] = {}
-        """When each append was handed in, by its id."""
+        """When each append was first handed in, by its id."""
         self._engine = 0
         self._began = 0.0
         self._ahead = 0.0
@@ -75,9 +75,10 @@ class WallClock:
         self._planned = seconds
 
     def writing(self, append: Append) -> None:
-        """Remember when `append` was handed in."""
+        """Remember when `append` was handed in first: its records are of that moment, however often it is repeated."""
         owner = next((expect.key for expect in append.expects if expect.space == ENGINES), "")
-        self.written[append.id] = Written(self._clock.monotonic(), self.leapt, self._engine, self._began, owner)
+        written = Written(self._clock.monotonic(), self.leapt, self._engine, self._began, owner)
+        self.written.setdefault(append.id, written)
 
     def wrote(self, append: Append) -> None:
         """Take note that `append` is on record: it shows how far ahead the clock was."""

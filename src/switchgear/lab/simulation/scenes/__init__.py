@@ -10,6 +10,7 @@ fate        crash, stop, restart; disk and clock
 outages     what destructive tools rest on goes down and comes back; people force what is held for it
 several     engines that share a store stand still, at any moment or at an append, and wake up late
 quiet       the end: everything works, people do their work, and all comes to rest
+delays      the very end: what waits for its time begins when that has come
 
 A scene plays one small part by chance and returns; a refusal on the way is raised, and is an answer.
 """

@@ -12,6 +12,7 @@ from switchgear.execution.transitions import FINAL, State
 from switchgear.lab.simulation.catalogue import ESCALATE_AFTER, LIFETIME, TENANTS
 from switchgear.lab.simulation.life import Gone
 from switchgear.lab.simulation.machinery import LEASES
+from switchgear.lab.simulation.scenes.delays import wait_for_their_time
 from switchgear.lab.simulation.scenes.fate import LEAP_MAX, register
 from switchgear.lab.simulation.scenes.people import PEOPLE, found_out
 from switchgear.lab.simulation.scenes.switches import release_all
@@ -50,6 +51,8 @@ async def settle(world: World) -> None:
         await _all_awake(world)
         await _wait(world, HELPED_WITHIN, set(_AT_REST), helping=True)
         await world.clock.sleep_async(_HEARD_WITHIN)  # of what others have gone on with
+    await wait_for_their_time(world)
+    await _wait(world, HELPED_WITHIN, set(_AT_REST), helping=True)
 
 
 async def _all_awake(world: World) -> None:

@@ -275,9 +275,7 @@ def the_next_probe_is_drawn_at_every_look(patch: pytest.MonkeyPatch) -> None:
     def turn(self: Prober) -> float:
         for watch in self._watches:
             watch.tick()
-        if self.leads:
-            self._start_due()
-        return min(prober._LOOK_EVERY_SECONDS, self._board.elapse(), self._idle_seconds())
+        return min(prober._LOOK_EVERY_SECONDS, self._board.elapse(), self._start_due())
 
     patch.setattr(board.HealthBoard, "elapse", elapse)
     patch.setattr(Prober, "_turn", turn)

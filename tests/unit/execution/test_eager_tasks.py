@@ -34,7 +34,7 @@ async def test_work_that_has_ended_at_once_is_not_under_way() -> None:
     assert await detached.finished(seven) == 7
     with pytest.raises(Invalid):
         await detached.finished(refuse)
-    assert not detached._tasks  # noqa: SLF001 - what is proved
+    assert not detached._under_way  # noqa: SLF001 - what is proved
 
 
 async def test_work_that_has_answered_at_once_is_its_own() -> None:

@@ -262,25 +262,6 @@ def nobody_looks_whether_it_is_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(schedule, "_is_urgent", lambda _machine: False)
 
 
-@mutant("held for nothing", "changed")
-def the_next_probe_is_drawn_at_every_look(patch: pytest.MonkeyPatch) -> None:
-    """Probes come late, and what is well goes stale."""
-    real = board.HealthBoard.elapse
-
-    def elapse(self: board.HealthBoard) -> float:
-        for slot in self._slots.values():
-            slot.draw = self._draw()
-        return real(self)
-
-    def turn(self: Prober) -> float:
-        for watch in self._watches:
-            watch.tick()
-        return min(prober._LOOK_EVERY_SECONDS, self._board.elapse(), self._start_due())
-
-    patch.setattr(board.HealthBoard, "elapse", elapse)
-    patch.setattr(Prober, "_turn", turn)
-
-
 @mutant("unnoticed", seed=24)
 def calls_that_failed_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
     """Traffic tells of what succeeded, and of nothing else."""

@@ -57,8 +57,8 @@ async def measure(name: str, opening: Opening, folder: Path, workload: Workload)
         for number in itertools.islice(numbers, _WARM_UP):
             await engine.act(number)
         gc.collect()
-        gc.freeze()  # for every engine: no collection looks through what was imported, nor often through the rest,
-        gc.set_threshold(10_000, 10, 10)  # as in a server of ours
+        gc.freeze()  # for every engine: no collection looks through what was imported, nor often through the rest
+        gc.set_threshold(10_000, 10, 10)
         burst_rate = await _burst(engine, _take(numbers, workload.burst))
         synced = engine.syncs()
         rate, latencies = await _in_flight(engine, numbers, workload.in_flight, workload.seconds)

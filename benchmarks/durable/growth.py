@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import itertools
 import json
 import resource
@@ -165,9 +164,7 @@ async def grow(folder: Path, wish: Wish, grown: Grown) -> None:
         gear.tool(TOOL, effect="keyed")(_act)
         growing = _Growing(gear, wish)
         _require_room(folder, wish.actions - await growing.recorded())
-        gc.collect()
-        gc.freeze()  # as a server of ours does, and the next line
-        gc.set_threshold(10_000, 10, 10)
+        gear.dedicate_process()  # as a server of ours does
         for goal in goals:
             await growing.fill_up(goal)
             grown.costs += await growing.measure()

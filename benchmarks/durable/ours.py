@@ -17,7 +17,7 @@ _TOOL = "bench.act"
 class _Ours:
     """One gear with one tool that returns at once."""
 
-    variant = "SQLite, defaults"
+    variant = "SQLite, defaults, `dedicate_process()`"
 
     def __init__(self, gear: Switchgear) -> None:
         self.effects = 0
@@ -51,4 +51,5 @@ class _Ours:
 async def opening(folder: Path) -> AsyncIterator[_Ours]:
     """Open a gear on a new file in `folder`."""
     async with Switchgear.open(store=f"sqlite:///{folder / 'gear.db'}") as gear:
+        gear.dedicate_process()  # as a server of ours does
         yield _Ours(gear)

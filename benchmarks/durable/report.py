@@ -39,6 +39,7 @@ def durable(result: DurableResult) -> Iterator[str]:
     """Yield the section of the page."""
     yield "\n## What one durable action costs\n"
     yield "One-step actions, from submit until the result is back, each engine in a process of its own on this disk."
+    yield "Each looks for garbage seldom; ours calls `dedicate_process()`, which also makes threads change quickly."
     yield f"The disk does {result.disk_syncs_per_second:,.0f} syncs of 4 KiB a second, one at a time."
     yield "Over REST it is `switchgear up --dev`, and each action is one request that waits for its outcome"
     yield "(`Prefer: wait`). The client shares the machine with the server, so what it costs is missing there.\n"

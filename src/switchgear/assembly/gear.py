@@ -20,6 +20,7 @@ from switchgear.assembly.kill_switches import KillSwitching
 from switchgear.assembly.ledger_keeping import LedgerKeeper
 from switchgear.assembly.lookups import lookup_tool
 from switchgear.assembly.machine import MachineGauge
+from switchgear.assembly.process import dedicate_process
 from switchgear.assembly.self_test import join_self_test
 from switchgear.assembly.transitions import TransitionLog
 from switchgear.connectors.function import FunctionConnector, schema_of
@@ -168,6 +169,14 @@ class Switchgear:
             )
         configuration = load(path) if path is not None else default(store=store)
         return _opened(configuration, start=start, clock=clock, rng=rng)
+
+    @staticmethod
+    def dedicate_process() -> None:
+        """Set this process up for many actions in flight, when the gear is open: it is to have the process to itself.
+
+        It looks for garbage seldom and changes threads quickly, for everything in the process. `switchgear up` does so.
+        """
+        dedicate_process()
 
     @property
     def stopping(self) -> bool:

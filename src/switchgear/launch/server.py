@@ -7,7 +7,6 @@ below.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import sys
@@ -35,8 +34,6 @@ from switchgear.surfaces.rest import serve as serve_app
 
 _LOG = structlog.get_logger("switchgear.start")
 _KEY_WITHOUT_A_FILE = Path("switchgear.development-key")
-_YOUNG_MAX = 10_000
-"""Young objects are searched for garbage when so many more have come than gone. CPython's own 700 are few actions."""
 _FIELDS = frozenset({"guard", "state", "dependency", "before", "after", "retry_after", "flapping", "left_out"})
 """What a line of a guard or of a dependency carries beside its text: a log in JSON has it by name."""
 
@@ -150,7 +147,7 @@ async def _serve(place: Place, ready: Callable[[str], None], recorded: Callable[
         tell_of_recovery(gear.recovered)
         verifier, host, port = _development(gear.configuration, place)
         limits = limits_of(gear.configuration)
-        _collect_garbage_seldom()
+        gear.dedicate_process()
         with _service_manager() as notifier:
             in_order = await run_server(gear, host, port, ready, verifier=verifier, limits=limits, notifier=notifier)
     code = 0 if in_order else 1
@@ -168,16 +165,6 @@ def _service_manager() -> Iterator[Notifier | None]:
     else:
         with Notifier(options) as notifier:
             yield notifier
-
-
-def _collect_garbage_seldom() -> None:
-    """Let no collection look through all that was imported, nor again and again through what is under way.
-
-    Each such look would hold up every action. What an action leaves behind is no cyclic garbage, so it goes at once.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG_MAX, *gc.get_threshold()[1:])
 
 
 async def _address(serving: asyncio.Task[bool], address: asyncio.Future[str]) -> str:

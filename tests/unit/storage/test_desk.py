@@ -42,7 +42,7 @@ async def desk(
     waiting_max: int = 8,
 ) -> AsyncIterator[Numbers]:
     """Open a desk of batches of 4 and 10 seconds a request, and close it."""
-    options = DeskOptions(name="test-desk", seconds=10.0, waiting_max=waiting_max, batch_max=4)
+    options = DeskOptions(name="test-desk", seconds=10.0, waiting_max=waiting_max, tray_max=6, batch_max=4)
     opened: Numbers = Desk(options, work, lambda _: -1, clock or VirtualClock())
     try:
         yield opened
@@ -66,6 +66,20 @@ async def test_one_turn_of_the_loop_travels_together() -> None:
             12,
         ]
     assert work.batches == [[1, 2, 3, 4], [5, 6]]
+
+
+async def test_a_full_tray_leaves_before_the_turn_is_over() -> None:
+    """The thread begins while the loop is busy with the same turn; what does not fill a tray leaves at its end."""
+    begun = threading.Event()
+
+    def work(numbers: list[int]) -> Sequence[int]:
+        begun.set()
+        return [2 * number for number in numbers]
+
+    async with desk(work) as numbers:
+        waiting = [numbers.ask(number) for number in (1, 2, 3, 4, 5, 6, 7)]
+        assert begun.wait(60.0), "the loop has not gone on since, so nothing else can have sent it"
+        assert await asyncio.gather(*waiting) == [2, 4, 6, 8, 10, 12, 14]
 
 
 async def test_a_full_desk_refuses_at_once() -> None:
@@ -208,7 +222,7 @@ def test_a_loop_that_is_gone_does_not_kill_the_thread_noisily() -> None:
     work = Work()
 
     async def leave() -> Numbers:
-        options = DeskOptions(name="left-desk", seconds=10.0, waiting_max=8, batch_max=4)
+        options = DeskOptions(name="left-desk", seconds=10.0, waiting_max=8, tray_max=6, batch_max=4)
         left: Numbers = Desk(options, work, lambda _: -1, VirtualClock())
         left.ask(1)
         await turns()
@@ -223,9 +237,9 @@ def test_a_loop_that_is_gone_does_not_kill_the_thread_noisily() -> None:
     assert work.batches == [[1]]
 
 
-@pytest.mark.parametrize("bounds", [{"seconds": 0.0}, {"waiting_max": 0}, {"batch_max": 0}])
+@pytest.mark.parametrize("bounds", [{"seconds": 0.0}, {"waiting_max": 0}, {"tray_max": 0}, {"batch_max": 0}])
 def test_bounds_are_checked_at_birth(bounds: dict[str, float]) -> None:
     """A desk without a bound cannot be made."""
-    good: dict[str, float] = {"seconds": 1.0, "waiting_max": 1, "batch_max": 1}
+    good: dict[str, float] = {"seconds": 1.0, "waiting_max": 1, "tray_max": 1, "batch_max": 1}
     with pytest.raises(ValueError, match="above 0"):
         DeskOptions(name="bad", **{**good, **bounds})  # type: ignore[arg-type] # floats and ints by name

@@ -344,7 +344,7 @@ async def test_a_row_that_cannot_be_read_is_corrupt(tmp_path: Path) -> None:
         with pytest.raises(StoreError) as raised:
             await store.get("space", "acme", "k")
         assert raised.value.code is Code.LEDGER_CORRUPT
-        assert b"v".hex() not in str(raised.value), "an error never shows what users stored"
+        assert b"v".hex() not in str(raised.value).replace(str(tmp_path), ""), "an error never shows what users stored"
         assert (await store.head("acme")).seq == 1
 
 

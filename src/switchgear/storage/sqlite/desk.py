@@ -1,7 +1,8 @@
 """A desk: requests from the event loop to one thread in batches, answers back in one hop per batch.
 
-What one turn of the loop asks for travels together, and the thread drains whatever has come meanwhile, up to a bound:
-batches grow with load, and no timer is involved. Answers come in the order of the requests, so only requests travel to
+What one turn of the loop asks for travels in trays: a full one leaves before the turn is over, so that loop and thread
+work side by side. The thread drains whatever has come meanwhile, up to a bound: batches grow with load, and no
+timer is involved. Answers come in the order of the requests, so only requests travel to
 the thread, and only answers back. Knows nothing of databases.
 """
 
@@ -30,18 +31,19 @@ _Waiting = tuple[float, Request, "asyncio.Future[Answer]"]
 class DeskOptions:
     """Bounds of a desk.
 
-    `seconds` (above 0) bounds each request, `waiting_max` (at least 1) how many may wait, `batch_max` (at least 1) how
-    many the thread takes at once.
+    `seconds` (above 0) bounds each request, `waiting_max` (at least 1) how many may wait, `tray_max` (at least 1) how
+    many travel at once, `batch_max` (at least 1) how many the thread takes at once.
     """
 
     name: str
     seconds: float
     waiting_max: int
+    tray_max: int
     batch_max: int
 
     def __post_init__(self) -> None:
         """Check the bounds."""
-        if not self.seconds > 0 or self.waiting_max < 1 or self.batch_max < 1:
+        if not self.seconds > 0 or min(self.waiting_max, self.tray_max, self.batch_max) < 1:
             raise ValueError(f"the bounds of a desk must be above 0: {self}")
 
 
@@ -89,6 +91,8 @@ class Desk(Generic[Request, Answer]):
         self._tray.append(request)
         future: asyncio.Future[Answer] = self._loop.create_future()
         self._waiting.append((self._due, request, future))
+        if len(self._tray) >= self._options.tray_max:
+            self._send()
         return future
 
     async def close(self) -> None:
@@ -114,7 +118,7 @@ class Desk(Generic[Request, Answer]):
         )
 
     def _begin_tray(self) -> None:
-        """Let what this turn of the loop asks for leave together, and be late together."""
+        """Let what this turn of the loop still asks for leave together, and be late together."""
         self._due = self._clock.monotonic() + self._options.seconds
         self._loop.call_soon(self._send)
         if self._timer is None:

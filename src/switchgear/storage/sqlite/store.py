@@ -57,6 +57,9 @@ APPENDS_MAX = 10_000
 READS_MAX = 10_000
 """Most reads of one kind that may wait."""
 
+TRAY_MAX = 32
+"""Most appends, or reads, that travel to their thread at once. Many in flight are several trays, worked on in turns."""
+
 GROUP_MAX = 256
 """Most appends of one transaction."""
 
@@ -110,6 +113,7 @@ class SqliteStore:
                 name="store-writer",
                 seconds=self._append_seconds,
                 waiting_max=APPENDS_MAX,
+                tray_max=TRAY_MAX,
                 batch_max=GROUP_MAX,
             ),
             parts.writer.handle,
@@ -117,7 +121,11 @@ class SqliteStore:
             clock,
         )
         reads = partial(
-            DeskOptions, seconds=self._read_operation.seconds, waiting_max=READS_MAX, batch_max=READS_AT_ONCE
+            DeskOptions,
+            seconds=self._read_operation.seconds,
+            waiting_max=READS_MAX,
+            tray_max=TRAY_MAX,
+            batch_max=READS_AT_ONCE,
         )
         self._points: Desk[RowKey, Row | None] = Desk(
             reads(name="store-rows"), parts.points.rows, self._late_read, clock

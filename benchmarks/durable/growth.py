@@ -164,7 +164,7 @@ async def grow(folder: Path, wish: Wish, grown: Grown) -> None:
         gear.tool(TOOL, effect="keyed")(_act)
         growing = _Growing(gear, wish)
         _require_room(folder, wish.actions - await growing.recorded())
-        gear.dedicate_process()  # as a server of ours does
+        gear.dedicate_process()
         for goal in goals:
             await growing.fill_up(goal)
             grown.costs += await growing.measure()

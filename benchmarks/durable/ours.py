@@ -51,5 +51,5 @@ class _Ours:
 async def opening(folder: Path) -> AsyncIterator[_Ours]:
     """Open a gear on a new file in `folder`."""
     async with Switchgear.open(store=f"sqlite:///{folder / 'gear.db'}") as gear:
-        gear.dedicate_process()  # as a server of ours does
+        gear.dedicate_process()
         yield _Ours(gear)

@@ -172,9 +172,10 @@ class Switchgear:
 
     @staticmethod
     def dedicate_process() -> None:
-        """Set this process up for many actions in flight, when the gear is open: it is to have the process to itself.
+        """Set this process up for many actions in flight that are submitted in it. Call it once the gear is open.
 
-        It looks for garbage seldom and changes threads quickly, for everything in the process. `switchgear up` does so.
+        Garbage is looked for seldom and threads change quickly, for everything in the process: it should have little
+        else to do.
         """
         dedicate_process()
 

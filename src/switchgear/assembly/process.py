@@ -12,13 +12,20 @@ SWITCH_SECONDS = 1e-4
 
 
 def dedicate_process() -> None:
-    """Set this process up for many actions in flight. Call it once, when everything is imported and the gear is open.
+    """Set this process up for many actions in flight that are submitted in it, once the gear is open.
 
-    No garbage collection looks through what is here by now, nor again and again through what is under way: each such
-    look would hold up every action, and what an action leaves behind is no cyclic garbage. The threads that write and
-    read the store need not wait long for a loop that is busy.
+    The threads that write and read the store then need not wait long for a loop that is busy.
+    """
+    collect_garbage_seldom()
+    sys.setswitchinterval(SWITCH_SECONDS)
+
+
+def collect_garbage_seldom() -> None:
+    """Let no garbage collection look through what is here by now, nor again and again through what is under way.
+
+    Each such look would hold up every action, and what an action leaves behind is no cyclic garbage. A server does this
+    alone: what it does for a request is so much more than its records that quicker threads only interrupt it.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_MAX, *gc.get_threshold()[1:])
-    sys.setswitchinterval(SWITCH_SECONDS)

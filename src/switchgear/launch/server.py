@@ -24,6 +24,7 @@ from structlog.typing import Processor
 from switchgear.adapters.systemd import Notifier, notify_options
 from switchgear.assembly.configuration import Configuration, load
 from switchgear.assembly.gear import Switchgear
+from switchgear.assembly.process import collect_garbage_seldom
 from switchgear.control.access import TokenVerifier
 from switchgear.control.development_issuer import DevelopmentIssuer, require_loopback
 from switchgear.execution.recovery import Recovered
@@ -147,7 +148,7 @@ async def _serve(place: Place, ready: Callable[[str], None], recorded: Callable[
         tell_of_recovery(gear.recovered)
         verifier, host, port = _development(gear.configuration, place)
         limits = limits_of(gear.configuration)
-        gear.dedicate_process()
+        collect_garbage_seldom()
         with _service_manager() as notifier:
             in_order = await run_server(gear, host, port, ready, verifier=verifier, limits=limits, notifier=notifier)
     code = 0 if in_order else 1

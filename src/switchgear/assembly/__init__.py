@@ -10,6 +10,7 @@ self_test      what Python has to refuse before a gear is ready
 machine        disk and memory of this machine
 guards         the guards of dependencies
 dependencies   what is known of the dependencies, by calls and probes
+process        what a process does for an engine that has it to itself
 transitions    transitions of breakers and dependencies on the platform's own chain
 configuration/ one TOML file and the environment, checked and typed
 templates/     what `init` writes

@@ -32,7 +32,7 @@ async def bounded(
 ) -> _T:
     """Await `work`, at the latest until `deadline`. `timers` are those of its clock, for who is in a hurry.
 
-    Where the deadline is `watched`, somebody else cancels us then, and it is only told what the cancellation means.
+    Where the deadline is `watched`, no timer is set: whoever watches it cancels us, and what that means is told here.
     Raises `DeadlinePassed` once the deadline has passed, also when somebody else watches the same deadline and
     cancels us at the same moment. Any other cancellation, and the work's own errors, pass unchanged.
     """

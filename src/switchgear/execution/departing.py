@@ -43,7 +43,10 @@ class Departures(Protocol):
         """
 
     def carry(self, intent: Intent, departure: Departure) -> Coroutine[Any, Any, None]:
-        """Carry an intent on that is on record as dispatched, in the task that awaits this right after."""
+        """Return what carries an intent on that is on record as dispatched. The running task has its slot from now on.
+
+        It awaits that right after: no frame stands between, and nothing else gives the slot back.
+        """
 
     def call_off(self, departure: Departure, *, unsure: bool) -> None:
         """Give everything back: it never left. `unsure` says that it may be on record as dispatched all the same."""

@@ -57,8 +57,8 @@ _CHANGE_TRIES = 5
 _HOUSEKEEPING_EVERY = 1.0
 _ACKNOWLEDGE_GRACE = 2.0
 _VIRTUAL_STEP = 0.25
-_BEGIN_OR_END_A_DOUBT = frozenset(State) - {State.DISPATCHED}
-"""States that tell something of doubts. What is dispatched was ready before: that told already."""
+_NOT_UNDER_WAY = frozenset(State) - {State.DISPATCHED}
+"""States that say whether an intent is in doubt. What is dispatched was new or ready before, and in no doubt then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +185,7 @@ class Engine:
         self.recorder.tell_losses(self._let_go)
         self.recorder.subscribe(self._announce, {State.READY} | ANSWERED)
         self.recorder.subscribe(self.family.note, SETTLED)
-        self.recorder.subscribe(self.doubts.note, _BEGIN_OR_END_A_DOUBT)
+        self.recorder.subscribe(self.doubts.note, _NOT_UNDER_WAY)
         self.recorder.subscribe(self.time_boxes.note)
         self.recorder.accompany(self.time_boxes.desk)
         if self.destruction is not None:
@@ -426,7 +426,7 @@ class Engine:
         """Note that an intent has durably changed: once it is settled its place is free and its waiters are told.
 
         They are told as well that it needs approval: nobody waits for a person. One that was born to serve another,
-        or that a person has set going again, takes a place and is queued.
+        or that a person has set going again, takes a place and is queued. It hears of no state but these.
         """
         if intent.state in SETTLED:
             self.queue.release(intent.id)
@@ -434,7 +434,7 @@ class Engine:
             self.kernel.settled(intent.id)
         elif intent.state is State.PENDING_APPROVAL:
             self.outcomes.announce(intent)
-        elif not self.queue.holds(intent.id):
+        elif intent.state is State.READY and not self.queue.holds(intent.id):
             self.queue.reserve(intent.id, intent.tenant, bounded=False)
             self.kernel.enqueue(intent)
 

@@ -165,7 +165,10 @@ class Kernel:
         return Departure(change, conditions, registered, ticket, permits)
 
     def carry(self, intent: Intent, departure: Departure) -> Coroutine[Any, Any, None]:
-        """Carry an intent on that is on record as dispatched, in the task that awaits this right after."""
+        """Return what carries an intent on that is on record as dispatched. The running task has its slot from now on.
+
+        It awaits that right after: no frame stands between, and nothing else gives the slot back.
+        """
         self._departing -= 1
         self.idle.clear()
         task = asyncio.current_task()

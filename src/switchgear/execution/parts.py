@@ -43,8 +43,8 @@ class Parts:
 
     def moment(self) -> Moment:
         """Return now, how unsure the time since a record is, and a fresh random draw."""
-        watch = self.recorder.watch
-        return Moment(watch.time(), self.rng.random(), watch.unsure)  # how unsure it is, once the clock was read
+        now, unsure = self.watch.read()
+        return Moment(now, self.rng.random(), unsure)
 
     async def refresh(self, conflict: Conflicted) -> None:
         """Have the gate that relied on what has changed know of it, before it is asked again."""

@@ -106,7 +106,7 @@ def _settle_shared(permit: Permit, ended: Ended, *, impatient: bool) -> None:
 def _settle_own(permit: Permit, ended: Ended) -> None:
     """Tell the tenant's own guard: only an answer says whether the tenant is let in there."""
     match ended.result:
-        case Succeeded():
+        case Succeeded():  # first: nearly all are
             permit.succeed()
         case Refused(of_tenant=True):
             permit.fail()

@@ -2,6 +2,9 @@
 
 Every append names the version it rests on, so a decision made on old knowledge is refused as `StaleError`. A lost
 acknowledgement is settled here: the same append is sent again, and a conflict is read back by append id.
+
+Every action passes here at least twice. So whether there is anything rare (a restored store, several engines, a replay,
+reserved units) is looked at before the call that deals with it.
 """
 
 from __future__ import annotations
@@ -402,7 +405,7 @@ class Recorder:
         writes = [Write(INTENTS, intent.id, 0, _encode(intent), intent.state)]
         if intent.key is not None:
             name = key_name(intent.account, intent.tool, intent.key)
-            writes.append(Write(KEYS, name, key_version, _encode(bound(born.facts))))
+            writes.append(Write(KEYS, name, key_version, encoded_key(bound(born.facts))))
         return intent, events, writes
 
     def _all_born(self, births: Sequence[Birth], now: float, events: list[Event], writes: list[Write]) -> list[Intent]:
@@ -444,7 +447,7 @@ class Recorder:
             return intent
         if self._newest and self._newest.get(intent.id, 0) > intent.version:
             return intent
-        if self._under_way.get(intent.id, 0) > 1:  # this answer, and one that may come late
+        if self._under_way.get(intent.id, 0) > 1:  # one may come late; what is just born has none that is older
             self._newest[intent.id] = intent.version
         if self.lease.shared and self.lease.foreign(intent):
             self._let_go(intent.id)

@@ -131,15 +131,15 @@ class OneAnswer:
     """A gate that gives acceptance and dispatch one answer, where both are made in one turn of the loop.
 
     What it lets in it would let leave, on the same conditions: so a new action that leaves in the append that accepts
-    it is shown to it once. For a gate that says something else of a dispatch, or goes by what may change within a
-    turn, that is not so.
+    it is shown to it once. That is not so for a gate that says something else of a dispatch, or goes by what other code
+    may change within a turn. That a clock goes on between the two questions does not count.
     """
 
     __slots__ = ()
 
 
 def left_to_ask(admission: Sequence[Gate], dispatch: Sequence[Gate]) -> tuple[Gate, ...]:
-    """Return which gates of `dispatch` have not answered for it in the turn in which those of `admission` let it in."""
+    """Return the gates of `dispatch` still to be asked once those of `admission` have let an action in, in one turn."""
     return tuple(gate for gate in dispatch if not (isinstance(gate, OneAnswer) and gate in admission))
 
 

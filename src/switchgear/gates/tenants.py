@@ -13,6 +13,7 @@ from switchgear.policies.rate_limit import RateLimit, RateLimitMachine, limiter_
 TENANTS_MAX = 10_000
 """So many tenants have a bucket of their own. Of more, one that has drained makes room, or the new ones share one."""
 _LOOKED_AT_MAX = 16
+"""So many buckets are looked at for one that has drained, so that a new tenant costs little."""
 
 
 class TenantLimits:

@@ -33,7 +33,7 @@ Bucket = dict[int, Cancellable]
 class Expiries:
     """The deadlines of one loop on one clock.
 
-    `low` and `high` bound the bucket asked for last, `recent`; `serial` names entries. The drivers read them in
+    `low` and `high` bound `recent`, which `bucket` returned last; `serial` names entries. The drivers read them in
     line.
     """
 
@@ -66,7 +66,7 @@ class Expiries:
 
         The recent bucket stays: what is watched has other lengths than the calls of a guard.
         """
-        high = ceil(when * _GRAINS) / _GRAINS if self._coarse else when
+        high = ceil(when * _GRAINS) / _GRAINS if self._coarse else when  # in line: each attempt comes here
         bucket = self._buckets.get(high)
         if bucket is None:
             bucket = self._open(high)

@@ -47,7 +47,10 @@ def admitted(hold: Hold, now: float) -> bool:
 
 
 def succeeded(hold: Hold, now: float) -> bool:
-    """Settle the success of what `admitted` or anybody let in, if it changes counts alone; else False."""
+    """Settle the success of what `admitted` or anybody let in, if it changes counts alone; else False.
+
+    A permit has no job. The ticket of a dry run is no phase of a breaker, so it is never settled here.
+    """
     member: Any = hold.member
     plan = member.plan
     phase: Any = hold.ticket

@@ -35,7 +35,8 @@ def check_append(append: Append) -> None:
     when a count or sequence is out of range, or when there are more than 1,000 events, rows, conditions, counts or
     erasures; with PAYLOAD_TOO_LARGE when a body, payload or value is above 4 MiB.
     """
-    events, writes, expects, names = append.events, append.writes, append.expects, append.id + append.tenant
+    events, writes, expects = append.events, append.writes, append.expects
+    names = append.id + append.tenant  # and all others, as one text: what none may hold is looked for once
     if len(events) > EVENTS_MAX or len(writes) > EVENTS_MAX or len(expects) > EVENTS_MAX:
         raise _too_many()
     for event in events:

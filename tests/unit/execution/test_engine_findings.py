@@ -20,7 +20,8 @@ from switchgear.execution.intent import Change, Intent
 from switchgear.execution.kernel import Kernel
 from switchgear.execution.outcomes import Outcomes
 from switchgear.execution.refold import Refold
-from switchgear.execution.time_boxes.box import SPACE, BoxState
+from switchgear.execution.time_boxes.box import SPACE, BoxState, TimeBox
+from switchgear.execution.time_boxes.desk import BoxDesk
 from switchgear.execution.transitions import Kind, State
 from switchgear.gates.tenants import TenantLimits
 from switchgear.guard import Guard
@@ -424,6 +425,31 @@ async def test_law_11_a_box_is_not_void_because_memory_is_behind_the_record() ->
         assert (box.state, box.version) == (BoxState.OPEN, 1)
         await rig.clock.elapse(60.0)
         assert [call.tool for call in rig.script.calls] == ["idp.lock", "idp.unlock"]
+
+
+async def test_law_11_what_a_box_becomes_after_its_revert_rests_on_the_revert_as_it_is_on_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once a revert is there, it decides; so that is what the append names, and not the action."""
+    given: list[Intent | None] = []
+    record = BoxDesk.record
+
+    async def noted(*told: Any, **named: Any) -> TimeBox | None:
+        given.append(named["given"])
+        return await record(*told, **named)
+
+    monkeypatch.setattr(BoxDesk, "record", noted)
+    async with running() as rig:
+        rig.tool("idp.lock", requires=("idp",), revert="idp.unlock")
+        rig.tool("idp.unlock", effect=Effect.NATURAL, requires=("idp",))
+        gone = Refused(Code.DEPENDENCY_FAILED, "gone", retryable=False, verdict=Verdict.FAILURE)
+        rig.script.answers = [Succeeded(None), gone]
+        submission = Submission(scope=ACME, tool="idp.lock", arguments={}, key="k", time_box=60.0)
+        intent = (await rig.engine.submit(submission)).intent
+        await rig.clock.elapse(90.0)
+        box = await rig.engine.time_boxes.get("acme", intent.downstream_key)
+        assert box.state is BoxState.NEEDS_OPERATOR
+        assert [one.id for one in given if one is not None] == [box.revert]
 
 
 async def test_a_standstill_between_the_faces_of_the_clock_lets_nothing_begin_early() -> None:

@@ -221,7 +221,7 @@ class TimeBoxes:
         lookup = lookup_of(intent, self._parts.registry) is not None
         need = rules.needed(box, intent, revert, due=due, lookup=lookup)
         if isinstance(need, BoxStep):
-            await self._take_step(box, need, intent)
+            await self._take_step(box, need, intent if box.revert is None else revert)
         elif need is Wants.A_REVERT and taken:
             await self._revert_due(box, intent)
         elif due and need is Wants.NOTHING:
@@ -229,11 +229,12 @@ class TimeBoxes:
         elif due or taken:
             self._book.in_turn(box_id)
 
-    async def _take_step(self, box: TimeBox, step: BoxStep, given: Intent) -> None:
-        if step.kind is BoxKind.NEEDS_OPERATOR:
+    async def _take_step(self, box: TimeBox, step: BoxStep, given: Intent | None) -> None:
+        """Record a step that was decided on `given`; None: on an intent that is not on record."""
+        after = await self._recorded(box, step, actor=ACTOR, given=given)
+        if after is not None and step.kind is BoxKind.NEEDS_OPERATOR:
             why = (step.payload or {}).get("message", "")
             _log.warning("time-box %s of tenant %s needs a person: %s", box.id, box.tenant, why)
-        await self._recorded(box, step, actor=ACTOR, given=given)
 
     async def _revert_due(self, box: TimeBox, intent: Intent) -> None:
         """Begin the revert of a box whose time is over. What can never be sent is for a person."""
@@ -290,7 +291,7 @@ class TimeBoxes:
         try:
             after = await self.desk.record(box, step, actor=actor, given=given)
         except StoreError:
-            self._later(box.tenant, box.id, _TRY_AGAIN)  # as above
+            self._later(box.tenant, box.id, _TRY_AGAIN)  # it may be on record; not at once, while the ledger is away
             raise
         if after is None and given is not None:
             self._later(box.tenant, box.id, _TRY_AGAIN)  # memory is about to hear of what has changed

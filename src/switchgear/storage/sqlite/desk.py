@@ -1,9 +1,9 @@
 """A desk: requests from the event loop to one thread in batches, answers back in one hop per batch.
 
-What one turn of the loop asks for travels in trays: a full one leaves before the turn is over, so that loop and thread
-work side by side. The thread drains whatever has come meanwhile, up to a bound: batches grow with load, and no
-timer is involved. Answers come in the order of the requests, so only requests travel to
-the thread, and only answers back. Knows nothing of databases.
+What one turn of the loop asks for travels in trays. A full one leaves before the turn is over, so that loop and thread
+work side by side; the last one leaves when it is. The thread drains whatever has come meanwhile, up to a bound: batches
+grow with load, and none waits for a timer. Answers come in the order of the requests, so only requests travel to the
+thread, and only answers back. Knows nothing of databases.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Desk(Generic[Request, Answer]):
         )
 
     def _begin_tray(self) -> None:
-        """Let what this turn of the loop still asks for leave together, and be late together."""
+        """Begin a tray: what is put in is late together, and leaves when it is full or this turn of the loop ends."""
         self._due = self._clock.monotonic() + self._options.seconds
         self._loop.call_soon(self._send)
         if self._timer is None:

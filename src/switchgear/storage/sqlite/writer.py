@@ -159,6 +159,7 @@ class Writer:
 
     def _insert_entries(self, connection: sqlite3.Connection, planned: Plan) -> None:
         values = list(chain.from_iterable(planned.entries))
+        # The id of the tenant, where its name stands first in each entry.
         values[::ENTRY_COLUMNS] = [self._ids[entry[0]] for entry in planned.entries]
         _execute_wide(connection, "insert_entries", ENTRY_COLUMNS, values)
 

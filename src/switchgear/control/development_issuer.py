@@ -56,6 +56,22 @@ def require_loopback(host: str) -> None:
         )
 
 
+def _publish(written: Path, path: Path) -> None:
+    """Give a written file its name at once: another process finds no key there, or the whole key.
+
+    Raises `FileExistsError` when there is one. A file system without hard links cannot tell of two that do this at the
+    same moment: there the key of the last one stays.
+    """
+    try:
+        os.link(written, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        if path.exists():
+            raise FileExistsError(path) from None
+        written.replace(path)
+
+
 def _write_private(path: Path, content: bytes) -> None:
     """Write a new file that only its owner can read, durably."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -91,7 +107,7 @@ class DevelopmentIssuer:
         unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         try:
             _write_private(unfinished, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-            os.link(unfinished, path)  # another process finds no key, or the whole key
+            _publish(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
         return cls(key, clock=clock)

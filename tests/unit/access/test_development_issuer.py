@@ -52,6 +52,21 @@ def test_create_never_replaces_a_key(tmp_path: Path) -> None:
     assert DevelopmentIssuer.open(path).verifier().verify(token).tenant == "acme"
 
 
+def test_a_file_system_without_hard_links_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key is there whole all the same, none is replaced, and nothing else is left behind."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refused)
+    path = tmp_path / "key"
+    token = issue(DevelopmentIssuer.create(path))
+    assert DevelopmentIssuer.load(path).verifier().verify(token).tenant == "acme"
+    with pytest.raises(FileExistsError):
+        DevelopmentIssuer.create(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_open_creates_the_key_when_there_is_none(tmp_path: Path) -> None:
     """The first start makes the key; later ones use it."""
     path = tmp_path / "key"

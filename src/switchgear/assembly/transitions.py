@@ -12,7 +12,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from switchgear.core.clock import Clock
-from switchgear.core.errors import SwitchgearError
+from switchgear.core.errors import Invalid, SwitchgearError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import PLATFORM_TENANT, Scope
 from switchgear.health.telling import HealthChanged
@@ -81,7 +81,7 @@ class TransitionLog:
         self._stopping = True
         self._wake.set()
         if self._task is not None:
-            await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
         await self._record_noted()
 
     async def _run(self) -> None:
@@ -96,7 +96,12 @@ class TransitionLog:
             dropped, self._dropped = self._dropped, 0
             if dropped:
                 facts = {**facts, "dropped_before": dropped}
-            event = self._encoder.encode(kind, stream=stream, scope=_SCOPE, at=at, facts=facts, payload=payload)
+            try:
+                event = self._encoder.encode(kind, stream=stream, scope=_SCOPE, at=at, facts=facts, payload=payload)
+            except Invalid as error:  # as of text that is none, in what a probe said
+                self._dropped += 1 + dropped
+                _log.warning("transition %s of %s was not recorded: %s", kind, stream, error)
+                continue
             try:
                 append = Append(self._ids.next("apd"), PLATFORM_TENANT, (event,))
                 await append_record(self._store, append, "the ledger did not acknowledge it")

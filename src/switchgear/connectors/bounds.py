@@ -11,6 +11,7 @@ from switchgear.core.codes import Code
 from switchgear.core.deadline import Deadline
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Refused
+from switchgear.execution.watched import is_watched
 from switchgear.guard.expiry import Armed, Timers
 
 _T = TypeVar("_T")
@@ -27,16 +28,14 @@ class DeadlinePassed(Exception):
     """The deadline of the attempt passed before it ended."""
 
 
-async def bounded(
-    deadline: Deadline, work: Awaitable[_T], timers: Timers | None = None, *, watched: bool = False
-) -> _T:
+async def bounded(deadline: Deadline, work: Awaitable[_T], timers: Timers | None = None) -> _T:
     """Await `work`, at the latest until `deadline`. `timers` are those of its clock, for who is in a hurry.
 
-    Where the deadline is `watched`, no timer is set: whoever watches it cancels us, and what that means is told here.
+    Where whoever makes the attempt cancels us then, no timer is set, and only what that means is told here.
     Raises `DeadlinePassed` once the deadline has passed, also when somebody else watches the same deadline and
     cancels us at the same moment. Any other cancellation, and the work's own errors, pass unchanged.
     """
-    armed = None if watched else Armed(timers or Timers(deadline.clock), deadline.expires_at)
+    armed = None if is_watched(deadline) else Armed(timers or Timers(deadline.clock), deadline.expires_at)
     try:
         return await work
     except asyncio.CancelledError:

@@ -111,8 +111,7 @@ class FunctionConnector:
         if call.deadline.remaining() <= 0:
             return TOO_LATE
         if function.is_async:
-            timers = None if call.watched else self._timers_of(call.deadline.clock)
-            return await _in_loop(function.run, call, timers)
+            return await _in_loop(function.run, call, self._timers_of(call.deadline.clock))
         return await self._threads.run(function.run, call)
 
     def _timers_of(self, clock: Clock) -> Timers:
@@ -126,9 +125,9 @@ class FunctionConnector:
         self._threads.close()
 
 
-async def _in_loop(run: Callable[..., Any], call: Call, timers: Timers | None) -> Result:
+async def _in_loop(run: Callable[..., Any], call: Call, timers: Timers) -> Result:
     try:
-        value = await bounded(call.deadline, run(call, **call.arguments), timers, watched=call.watched)
+        value = await bounded(call.deadline, run(call, **call.arguments), timers)
         _check_done(run, value)
         return _succeeded(value)
     except DeadlinePassed:
@@ -169,7 +168,7 @@ class _Threads:
     async def _place(self, call: Call) -> None:
         self._waiting += 1
         try:
-            await bounded(call.deadline, self._places.acquire(), watched=call.watched)
+            await bounded(call.deadline, self._places.acquire())
         finally:
             self._waiting -= 1
 
@@ -183,7 +182,7 @@ class _Threads:
             future.cancel()
             return Refused(Code.BULKHEAD_FULL, _text(error), retryable=True, verdict=Verdict.IGNORED)
         try:
-            return await bounded(call.deadline, asyncio.wrap_future(future), watched=call.watched)
+            return await bounded(call.deadline, asyncio.wrap_future(future))
         except DeadlinePassed:
             return self._late(future)
         except asyncio.CancelledError:

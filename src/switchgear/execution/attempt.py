@@ -20,6 +20,7 @@ from switchgear.core.errors import DestructiveBlocked
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Connector, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.family import REVERT
+from switchgear.execution.watched import WATCHED, Watched
 from switchgear.guard.expiry import Timers
 
 CANCEL_GRACE = 1.0
@@ -180,6 +181,7 @@ async def _attempt(
 ) -> Result:
     """Make one attempt, and resolve `ended` when it ends: at once, with no turn of the loop between."""
     CURRENT.set(call.deadline)
+    WATCHED.set(Watched(asyncio.current_task(), call.deadline))
     try:
         if not may_leave() or call.deadline.remaining() <= 0:
             return _UNSENT  # this process stood still meanwhile: what was checked before may hold no longer
@@ -191,6 +193,7 @@ async def _attempt(
     except BaseException as error:  # noqa: BLE001 - outermost driver: whatever is raised, something may have left
         return Uncertain(Code.DEPENDENCY_FAILED, _described(error))
     finally:
+        WATCHED.set(None)
         _resolve(ended)
 
 

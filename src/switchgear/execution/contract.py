@@ -149,9 +149,7 @@ class Call(msgspec.Struct, frozen=True):
     """One attempt, as the connector sees it. `idempotency_key` is the same for every attempt of one intent.
 
     `about` is the idempotency key of the action that this one looks up, reverts or compensates; None for others.
-    `permits` is there for attempts of destructive tools, and used by `destructive`. `watched` says that the attempt is
-    cancelled at its deadline by whoever makes it, as the engine does: no connector need set a timer for that itself.
-    Whoever gives a call another deadline watches that one.
+    `permits` is there for attempts of destructive tools, and used by `destructive`.
     """
 
     intent_id: str
@@ -167,7 +165,6 @@ class Call(msgspec.Struct, frozen=True):
     purpose: str | None = None
     about: str | None = None
     permits: PermitSource | None = None
-    watched: bool = False
 
     def destructive(self, *, because: Confirmed[Any]) -> Permit:
         """Return the permit for what the tool destroys item by item, for ``with``.

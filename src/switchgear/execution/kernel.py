@@ -575,5 +575,4 @@ def _call(intent: Intent, deadline: Deadline, permits: AttemptPermits | None) ->
         purpose=intent.purpose,
         about=intent.about,
         permits=permits,
-        watched=True,
     )

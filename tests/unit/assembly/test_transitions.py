@@ -15,6 +15,7 @@ from switchgear.ledger.chain import seal
 from switchgear.ledger.events import EventEncoder, read
 from switchgear.storage.abilities import Append, Appended, Unknown
 from switchgear.storage.memory import MemoryStore
+from tests.turns import turns
 
 
 class Deaf(MemoryStore):
@@ -74,4 +75,21 @@ async def test_what_the_ledger_does_not_acknowledge_is_counted_and_told(caplog: 
         await transitions.stop()
     (kept,) = [read(entry) for entry in await store.entries(PLATFORM_TENANT)]
     assert (kept.type, kept.facts["dropped_before"]) == ("breaker.half_open", 1)
+    assert "breaker.opened of breaker:crm was not recorded" in caplog.text
+
+
+async def test_what_cannot_be_recorded_takes_nothing_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    """Text that is none, in what a probe said, is counted and told; what was noted beside it is on record."""
+    caplog.set_level(logging.WARNING)
+    store, clock = MemoryStore(seal), VirtualClock()
+    transitions = TransitionLog(store, clock=clock, ids=IdSource(clock), encoder=EventEncoder())
+    transitions.start()
+    transitions.note("crm", "breaker.opened", {"reason": "bad \udcff byte"})
+    transitions.note("crm", "breaker.half_open", {})
+    await turns()
+    transitions.note("crm", "breaker.closed", {})
+    await transitions.stop()
+    kept = [read(entry) for entry in await store.entries(PLATFORM_TENANT)]
+    assert [one.type for one in kept] == ["breaker.half_open", "breaker.closed"]
+    assert kept[0].facts["dropped_before"] == 1
     assert "breaker.opened of breaker:crm was not recorded" in caplog.text

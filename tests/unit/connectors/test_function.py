@@ -15,7 +15,7 @@ from switchgear.connectors.bounds import TOO_LATE
 from switchgear.connectors.function import FunctionConnector
 from switchgear.core.clock import VirtualClock
 from switchgear.core.codes import Code
-from switchgear.core.deadline import CURRENT
+from switchgear.core.deadline import CURRENT, Deadline
 from switchgear.core.errors import (
     CircuitOpen,
     DeadlineExceeded,
@@ -28,6 +28,7 @@ from switchgear.core.errors import (
 from switchgear.core.outcome import Verdict
 from switchgear.execution.attempt import VALUE_BYTES_MAX, Attempts, Ended
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
+from switchgear.execution.watched import WATCHED, Watched
 from tests.turns import turns
 from tests.unit.connectors.calling import call_of
 
@@ -224,11 +225,8 @@ async def test_an_async_function_is_ended_at_its_deadline(connector: FunctionCon
     assert cancelled.is_set()
 
 
-@pytest.mark.parametrize("watched", [False, True])
 @pytest.mark.parametrize("blocking", [False, True])
-async def test_an_attempt_ends_the_same_whoever_sets_the_timer(
-    connector: FunctionConnector, *, blocking: bool, watched: bool
-) -> None:
+async def test_an_attempt_ends_the_same_whoever_sets_the_timer(connector: FunctionConnector, *, blocking: bool) -> None:
     """A connector that leaves its deadline to the engine's watch tells of it what it would tell of its own."""
     clock, begun, release = VirtualClock(), threading.Event(), threading.Event()
 
@@ -241,7 +239,7 @@ async def test_an_attempt_ends_the_same_whoever_sets_the_timer(
         await asyncio.Event().wait()
 
     connector.register("tool", in_thread if blocking else in_loop)
-    attempts, call = Attempts(clock), msgspec.structs.replace(call_of(seconds=2.0, clock=clock), watched=watched)
+    attempts, call = Attempts(clock), call_of(seconds=2.0, clock=clock)
     running = asyncio.create_task(attempts.run(connector, call))
     await turns()
     assert await asyncio.to_thread(begun.wait, 60.0)
@@ -257,8 +255,13 @@ async def test_a_function_that_is_watched_ends_with_its_watcher_alone(connector:
     """It sets no timer, and a cancellation is only its deadline when that has come."""
     clock = VirtualClock()
     connector.register("tool", _waiting_for(asyncio.Event()))
-    call = msgspec.structs.replace(call_of(seconds=2.0, clock=clock), watched=True)
-    early, late = (asyncio.create_task(connector.execute(call)) for _ in range(2))
+    call = call_of(seconds=2.0, clock=clock)
+
+    async def watched() -> Result:
+        WATCHED.set(Watched(asyncio.current_task(), call.deadline))
+        return await connector.execute(call)
+
+    early, late = (asyncio.create_task(watched()) for _ in range(2))
     await turns()
     early.cancel()
     await clock.elapse(3.0)
@@ -266,6 +269,42 @@ async def test_a_function_that_is_watched_ends_with_its_watcher_alone(connector:
     assert not late.done()
     late.cancel()
     assert await late == Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "the function did not end in its time")
+
+
+async def test_what_nobody_watches_ends_at_its_deadline_by_itself(connector: FunctionConnector) -> None:
+    """Behind a shield, or with a nearer deadline than the attempt's, an engine cancels somebody else, or later."""
+    clock, cut = VirtualClock(), list[str]()
+
+    async def waits(_call: Call) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cut.append("cut")
+
+    connector.register("tool", waits)
+    nearer = Deadline(clock.monotonic() + 1.0, clock)
+
+    class Wrapping:
+        """Passes a call on to the functions in another task, then with less time."""
+
+        async def execute(self, call: Call) -> Result:
+            """Do one of the two."""
+            if call.attempt > 1:
+                return await connector.execute(msgspec.structs.replace(call, deadline=nearer))
+            return await asyncio.shield(connector.execute(call))
+
+        async def close(self) -> None:
+            """Hold nothing."""
+
+    attempts, call = Attempts(clock), call_of(seconds=2.0, clock=clock)
+    later = msgspec.structs.replace(call, attempt=2)
+    shielded, hasty = (asyncio.create_task(attempts.run(Wrapping(), one)) for one in (call, later))
+    await clock.elapse(1.5)
+    assert hasty.done()
+    assert cut == ["cut"]
+    await clock.elapse(1.0)
+    assert shielded.done()
+    assert cut == ["cut", "cut"]
 
 
 @pytest.mark.parametrize("blocking", [False, True])

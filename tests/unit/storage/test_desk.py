@@ -133,6 +133,22 @@ async def test_nobody_gets_the_answer_of_another() -> None:
         assert await numbers.ask(4) == 4
 
 
+async def test_who_is_left_behind_by_a_close_is_still_told_that_it_is_late() -> None:
+    """No wait without a bound: a thread that does not end is given up by the close, and by all who asked."""
+    work, clock = Work(), VirtualClock()
+    options = DeskOptions(name="stuck-desk", seconds=10.0, waiting_max=8, tray_max=6, batch_max=4)
+    stuck: Numbers = Desk(options, work, lambda _: -1, clock)
+    first = stuck.ask(1)
+    await clock.elapse(5.0)
+    second = stuck.ask(2)
+    closing = asyncio.create_task(stuck.close())
+    await clock.elapse(11.0)
+    with pytest.raises(StoreError, match="left behind"):
+        await closing
+    assert (await first, await second) == (-1, -1)
+    work.gate.set()
+
+
 async def test_late_requests_are_answered_by_the_rule_for_late_ones() -> None:
     """Every wait is bounded: at its seconds a request is answered, the answer that comes afterwards is dropped."""
     work, clock = Work(), VirtualClock()

@@ -40,10 +40,16 @@ def test_a_widened_statement_has_a_place_for_each_value() -> None:
 
 
 def test_a_name_is_a_name_whatever_its_class() -> None:
-    """A name of a class of its own does not fail the group that it travels in, and no letter is lost on the way."""
+    """A name of a class of its own is the text it holds, in every statement: never the name of another tenant.
+
+    It does not fail the group that it travels in, and no letter is lost on the way.
+    """
 
     class Name(str):
         __slots__ = ()
+
+        def __str__(self) -> str:
+            return "another tenant"
 
     with closing(sqlite3.connect(":memory:")) as connection:
         asked = [[Name("tenant"), 'ü"\\\n', "\U0001f600"]]

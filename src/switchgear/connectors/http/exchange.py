@@ -76,7 +76,7 @@ class Exchange:
             return Reply(TOO_LATE)
         progress = _Progress(call)
         try:
-            answer = await bounded(call.deadline, self._request(prepared, progress), watched=call.watched)
+            answer = await bounded(call.deadline, self._request(prepared, progress))
         except DeadlinePassed:
             return Reply(late(left=progress.left, connecting=progress.connecting))
         except DestructiveBlocked as error:

@@ -109,8 +109,6 @@ class Desk(Generic[Request, Answer]):
             await asyncio.shield(self._ended)
         finally:
             overdue.cancel()
-            if self._timer is not None:
-                self._timer.cancel()
 
     def _full(self) -> StoreError:
         return StoreError(
@@ -170,8 +168,7 @@ class Desk(Generic[Request, Answer]):
 
     def _handled(self, requests: list[Request]) -> Sequence[Answer | Exception]:
         try:
-            answers = self._handle(requests)
-            assert len(answers) == len(requests), "each request has its answer, and none has another's"
+            answers = _one_each(requests, self._handle(requests))
         except Exception as error:  # noqa: BLE001 - the outermost driver: a defect reaches those who wait
             return [_defect(error) for _ in requests]
         return answers
@@ -193,6 +190,8 @@ class Desk(Generic[Request, Answer]):
         _settle(answered, answers)
 
     def _end(self) -> None:
+        if self._timer is not None:  # everybody is answered; who is left behind is still told that it is late
+            self._timer.cancel()
         if not self._ended.done():
             self._ended.set_result(None)
 
@@ -206,6 +205,13 @@ def _settle(waiting: list[_Waiting[Request, Answer]], answers: Sequence[Answer |
             future.set_exception(answer)
         else:
             future.set_result(answer)
+
+
+def _one_each(requests: Sequence[object], answers: Sequence[Answer | Exception]) -> Sequence[Answer | Exception]:
+    """Return the answers. Raises `ValueError` when one would be taken for the answer to another request."""
+    if len(answers) != len(requests):
+        raise ValueError(f"each request has its answer: not {len(answers)} to {len(requests)} requests")
+    return answers
 
 
 def _defect(error: Exception) -> StoreError:

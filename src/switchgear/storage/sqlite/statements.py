@@ -23,7 +23,7 @@ WIDTH_MAX = 256
 ENTRY_COLUMNS, ROW_COLUMNS, COUNTER_COLUMNS = 8, 6, 4
 """Values of one row of insert_entries, of upsert_rows and of upsert_counters."""
 
-_TO_JSON = msgspec.json.Encoder(enc_hook=str)  # a name may be of a class of its own
+_TO_JSON = msgspec.json.Encoder(enc_hook=str.__str__)  # a name may be of a class of its own: its text, not its words
 _SECTION = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _COMMENT = re.compile(r"^--.*\n", re.MULTILINE)
 

@@ -1,0 +1,30 @@
+"""Which task is cancelled at which deadline by whoever makes the attempt: it need set no timer for that itself.
+
+Only the very task of the attempt, and only for the deadline of its call. A task that a connector starts, as behind a
+shield, inherits the context and is cancelled by nobody; nor is anything at another deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+from switchgear.core.deadline import Deadline
+
+
+class Watched(NamedTuple):
+    """A task that is cancelled at a deadline."""
+
+    task: asyncio.Task[Any] | None
+    deadline: Deadline
+
+
+WATCHED: ContextVar[Watched | None] = ContextVar("switchgear_watched", default=None)
+"""Set by whoever watches, in the task itself, and reset at its end: task and context would hold each other."""
+
+
+def is_watched(deadline: Deadline) -> bool:
+    """Return whether the running task is cancelled at `deadline` by whoever makes the attempt."""
+    watched = WATCHED.get()
+    return watched is not None and watched.deadline is deadline and watched.task is asyncio.current_task()

@@ -303,6 +303,7 @@ class Switchgear:
     async def end(self) -> None:
         """Stop in reverse order; what fails on the way is raised after the rest is closed. Called once, by `open`."""
         async with AsyncExitStack() as closing:
+            closing.callback(self.engine.admission.close)
             for connector in self._connectors:
                 closing.push_async_callback(connector.close)
             closing.push_async_callback(self._transitions.stop)

@@ -91,7 +91,7 @@ NEVER_BOUND = FreeKey(0)
 
 
 class Admission:
-    """The door of an engine. `stopping` closes it."""
+    """The door of an engine. `stopping` shuts it, and `close` for good."""
 
     def __init__(
         self,
@@ -116,6 +116,7 @@ class Admission:
         self._accepting: dict[tuple[str, str], asyncio.Event | None] = {}  # an event once somebody waits
         self.lately = Lately()
         self.stopping = False
+        self._closed = False
         self.unacknowledged: dict[str, str] = {}
         """Intents, with their tenant, of which a change may be on record although its maker was told otherwise."""
 
@@ -130,13 +131,24 @@ class Admission:
             self._refusals.count(submission.scope.tenant, self._counted_tool(submission.tool), refusal.code)
             raise
 
+    def close(self) -> None:
+        """Take nothing any more: all that is behind this door has ended."""
+        self.stopping = self._closed = True
+
+    def check_open(self) -> None:
+        """Raise `Overloaded` (SHUTTING_DOWN) once it takes nothing; without `retry_after` once it never will again."""
+        if self._closed:
+            words = "this gear is closed: open another, and send it there with the same key"
+            raise Overloaded(words, code=Code.SHUTTING_DOWN, policy="lifecycle", state="closed")
+        if self.stopping:
+            raise Overloaded(code=Code.SHUTTING_DOWN, policy="lifecycle", state="stopping", retry_after=1.0)
+
     def ask(self, request: GateRequest) -> Conditions:
         """Ask every gate at the door; the first refusal is raised."""
         return check_all(self._gates, request)
 
     async def _admit(self, submission: Submission) -> Admitted:
-        if self.stopping:
-            raise Overloaded(code=Code.SHUTTING_DOWN, policy="lifecycle", state="stopping", retry_after=1.0)
+        self.check_open()
         tool = self._tool(submission.tool)
         key = _checked_key(tool, submission.key)
         submission = msgspec.structs.replace(submission, arguments=_owned_arguments(submission.arguments))

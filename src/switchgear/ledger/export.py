@@ -50,6 +50,15 @@ async def export_lines(store: Store, tenant: str, *, last_seq: int | None = None
     yield _line({"head": {"tenant": tenant, "seq": end.seq, "hash": end.hash.hex()}, "count": count})
 
 
+def is_header(line: str) -> bool:
+    """Return whether an export begins with `line`. What else it says may be damaged: that is for a verifier to find."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(fields, dict) and fields.get("format") == FORMAT
+
+
 async def _end_at(store: Store, tenant: str, seq: int) -> Head:
     found = await store.entries(tenant, after_seq=seq - 1, limit=1)
     if not found or found[0].seq != seq:

@@ -3,7 +3,8 @@
     python standalone.py EXPORT... --key PUBLIC [--checkpoint FILE]
 
 Give archived segments first, oldest first. `--key` is a public key (``name+id+base64``) or a file that holds one. Ends
-with 0 when all is well, 10 when something was changed, removed, added, moved or cut off, 2 when it was called wrongly.
+with 0 when all is well, 10 when something was changed, removed, added, moved or cut off, 2 when it was called wrongly
+or a file is no export: its line 1 is not the header of one, or was destroyed.
 
 This file shares no code with the verifier inside the package: two readings of one format, held together by tests.
 Nothing imports it. Copy it anywhere; it needs Python 3.11. Formats: C2SP signed notes, Ed25519 (RFC 8032, 5.1.7).
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import itertools
 import json
 import re
 import sys
@@ -32,6 +34,7 @@ SIGNATURE_BYTES = 64
 ED25519 = b"\x01"
 DASH = "\N{EM DASH} "
 NOTE_CHARACTERS_MAX = 64 * 1024
+HEADER_CHARACTERS_MAX = 1024 * 1024
 NOT_TEXT = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 BODY_TYPES: dict[str, tuple[type, ...]] = {
     "stream": (str,),
@@ -505,7 +508,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         keys = [read_key(key_text(text)) for text in options.key]
         notes = [file.read_text(encoding="utf-8") for file in options.checkpoint]
-        found = verify([_lines(file) for file in options.export], keys, notes)
+        found = verify([lines_of(file) for file in options.export], keys, notes)
     except (OSError, UnicodeDecodeError, BadError) as error:
         parser.error(str(error))
     for line in report(found, keyed=bool(keys)):
@@ -534,8 +537,29 @@ def report(found: Verdict, *, keyed: bool) -> Iterator[str]:
         )
 
 
+def lines_of(file: Path) -> Iterator[str]:
+    """Return the lines of an export. Raises `BadError` for a file that is none, and `OSError` as opening it does."""
+    lines = _lines(file)
+    first = next(lines)
+    if first.startswith("SQLite format 3\0"):
+        raise BadError(f"{file} is a store (a SQLite database), not an export: nothing was verified")
+    if not is_header(first):
+        raise BadError(f"{file} is no export: line 1 is not the header of one, or was destroyed. Nothing was verified")
+    return itertools.chain([first], lines)
+
+
+def is_header(line: str) -> bool:
+    """Return whether an export begins with `line`, whatever else it says."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(fields, dict) and fields.get("format") == "switchgear-ledger"
+
+
 def _lines(file: Path) -> Iterator[str]:
     with file.open(encoding="utf-8", errors="replace") as stream:
+        yield stream.readline(HEADER_CHARACTERS_MAX)
         yield from stream
 
 

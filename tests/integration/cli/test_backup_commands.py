@@ -28,5 +28,8 @@ def test_a_server_starts_frozen_on_what_was_restored(server: Server, gear: Run, 
         token = run_in(folder, "token", "--tenant", "acme", "--json").document()["token"]
         at = {"SWITCHGEAR_URL": second.url, "SWITCHGEAR_TOKEN": str(token)}
         assert "and is frozen" in run_in(folder, "ledger", "backups", **at).output
+        problem = run_in(folder, "wait", "--json", **at).problem()
+        assert (problem["code"], "switchgear ledger thaw" in str(problem["advice"])) == ("RESTORE_PENDING", True)
         assert "0 actions are in doubt" in run_in(folder, *thaw, **at).output
+        assert run_in(folder, "wait", **at).exit_code == ExitCode.OK
         assert second.signal(signal.SIGTERM) == 0

@@ -47,6 +47,27 @@ async def test_a_blocking_function_is_a_tool_too() -> None:
         assert (await (await acme.submit("math.double", {"number": 21})).result()).value == 42
 
 
+async def test_a_gear_that_is_closed_names_no_time_to_come_back() -> None:
+    """It never takes anything again; the key stays free for the next gear. One that only stops still names a time."""
+    async with Switchgear.open(store="memory://") as gear:
+
+        @gear.tool("math.double", effect="read_only")
+        def double(call: Call, number: int) -> int:
+            return 2 * number
+
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        await gear.drain(0.0)
+        with pytest.raises(Rejected, match="Retry after 1 s") as stopping:
+            await acme.submit("math.double", {"number": 1})
+    with pytest.raises(Rejected, match="this gear is closed") as closed:
+        await acme.submit("math.double", {"number": 1})
+    with pytest.raises(Rejected, match="this gear is closed") as saga:
+        await acme.saga([{"tool": "math.double", "arguments": {"number": 1}}], key="s-1")
+    assert {stopping.value.code, closed.value.code, saga.value.code} == {Code.SHUTTING_DOWN}
+    assert (closed.value.retry_after, closed.value.state) == (None, "closed")
+    assert "Retry after" not in str(closed.value)
+
+
 async def test_a_gear_that_is_not_started_carries_out_only_when_told() -> None:
     """`start=False` accepts and records; `run_until_idle` carries out."""
     async with Switchgear.open(store="memory://", start=False) as gear:

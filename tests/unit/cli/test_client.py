@@ -49,6 +49,7 @@ def test_problem_ends_with_the_exit_code_of_its_code(code: Code) -> None:
     ("code", "words"),
     [
         (Code.TENANT_UNAUTHENTICATED, "switchgear token --tenant"),
+        (Code.TENANT_UNAUTHENTICATED, "with the same --config as `switchgear up`"),
         (Code.IDEMPOTENCY_KEY_REQUIRED, "--key"),
         (Code.NOT_FOUND, FACTS[Code.NOT_FOUND].advice),
     ],

@@ -127,6 +127,45 @@ def test_wrong_calls_are_no_verdict(words: list[str]) -> None:
     assert run(["ledger", *words], SERVICES) == ExitCode.USAGE
 
 
+@pytest.mark.usefixtures("signed")
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"SQLite format 3\0" + bytes(range(256)), "is a store (a SQLite database)"),
+        (b"\x1f\x8b\x08 packed", "is no export of a ledger"),
+        (b'{"some":"document"}\n', "is no export of a ledger"),
+        (b"[]\n", "is no export of a ledger"),
+        (b"{" * 1_100_000, "is no export of a ledger"),
+        (b"", "is no export of a ledger"),
+    ],
+)
+@pytest.mark.parametrize("others", [[], ["good.jsonl"]])
+def test_a_file_that_is_no_export_is_no_forgery(
+    content: bytes, words: str, others: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing was verified, so the exit code is 2: neither the 0 of a whole chain nor the 10 of a changed one."""
+    Path("other.db").write_bytes(content)
+    assert run(["ledger", "verify", *others, "other.db", "--json"], SERVICES) == ExitCode.USAGE
+    said = capsys.readouterr()
+    problem = json.loads(said.err)
+    assert (said.out, problem["code"]) == ("", "INVALID_ARGUMENT")
+    assert words in problem["detail"]
+    assert "switchgear ledger export" in problem["advice"]
+
+
+@pytest.mark.usefixtures("signed")
+def test_an_export_whose_header_was_destroyed_does_not_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    """It ends with 2 and names the header; damage in a header that can still be told as one is a finding, 10."""
+    header, _, rest = Path("good.jsonl").read_text(encoding="utf-8").partition("\n")
+    Path("torn.jsonl").write_text(f"{header[:-9]}\n{rest}", encoding="utf-8")
+    Path("headless.jsonl").write_text(rest, encoding="utf-8")
+    for name in ("torn.jsonl", "headless.jsonl"):
+        assert run(["ledger", "verify", name], SERVICES) == ExitCode.USAGE
+        assert "line 1 is not the header of one" in " ".join(capsys.readouterr().err.split())
+    Path("later.jsonl").write_text(json.dumps({**json.loads(header), "version": 9}) + f"\n{rest}", encoding="utf-8")
+    assert run(["ledger", "verify", "later.jsonl"], SERVICES) == ExitCode.VERIFY_FAILED
+
+
 def test_a_key_is_made_once_and_shown_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

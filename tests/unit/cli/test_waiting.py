@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from switchgear.core.clock import VirtualClock
-from switchgear.core.codes import ExitCode
+from switchgear.core.codes import FACTS, Code, ExitCode
 from switchgear.surfaces.cli import session as sessions
 from switchgear.surfaces.cli.client import Client
 from switchgear.surfaces.cli.failures import CommandFailure
@@ -103,6 +103,17 @@ def test_wait_of_no_time_asks_once() -> None:
     with pytest.raises(CommandFailure):
         remote.until_ready(0.0)
     assert len(remote.asked_at) == 1
+
+
+def test_restored_store_that_is_frozen_ends_the_wait_at_once() -> None:
+    """Only a person can thaw it, so waiting does not help: the failure is its own code, with that code's advice."""
+    frozen = {"ready": False, "parts": {"engine": "ok", "restore": "RESTORE_PENDING", "ledger": "ok"}}
+    remote = Remote([refused, saying(503, frozen)])
+    with pytest.raises(CommandFailure) as caught:
+        remote.until_ready(30.0)
+    facts = FACTS[Code.RESTORE_PENDING]
+    assert (caught.value.problem["code"], caught.value.exit_code) == ("RESTORE_PENDING", facts.exit_code)
+    assert (caught.value.advice, len(remote.asked_at)) == (facts.advice, 2)
 
 
 def test_what_no_waiting_mends_is_said_at_once() -> None:

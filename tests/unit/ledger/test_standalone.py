@@ -142,6 +142,39 @@ async def test_a_wrong_call_is_not_a_verdict(tmp_path: Path, arguments: list[str
     assert (result.returncode, result.stdout) == (2, "")
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"SQLite format 3\0" + bytes(range(256)), "is a store"),
+        (b"\x1f\x8b\x08 packed", "is no export"),
+        (b'{"format":"other"}\n', "is no export"),
+        (b"[]\n", "is no export"),
+        (b"", "is no export"),
+    ],
+)
+async def test_a_file_that_is_no_export_is_no_verdict(
+    tmp_path: Path, content: bytes, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither a store nor a file whose header was destroyed is a forged chain, and neither passes: the code is 2."""
+    good, _, _ = await files_of(tmp_path)
+    other = tmp_path / "other.db"
+    other.write_bytes(content)
+    for files in ([other], [good, other]):
+        with pytest.raises(SystemExit) as ended:
+            standalone.main([str(file) for file in files])
+        said = capsys.readouterr()
+        assert (ended.value.code, said.out) == (2, "")
+        assert words in said.err
+
+
+async def test_damage_in_a_header_is_a_finding(tmp_path: Path) -> None:
+    """A header that can still be told as one is judged, and not taken for another kind of file."""
+    good, _, _ = await files_of(tmp_path)
+    changed = tmp_path / "changed.jsonl"
+    changed.write_text(good.read_text(encoding="utf-8").replace('"version":2', '"version":9', 1), encoding="utf-8")
+    assert standalone.main([str(changed)]) == standalone.BAD
+
+
 async def test_without_a_key_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A chain may be checked without a key; nobody is told that it was signed."""
     good, _, _ = await files_of(tmp_path)

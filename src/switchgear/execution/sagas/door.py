@@ -77,8 +77,7 @@ class Door:
             raise
 
     async def _admit(self, wish: SagaSubmission) -> AdmittedSaga:
-        if self._admission.stopping:
-            raise Overloaded(code=Code.SHUTTING_DOWN, policy="lifecycle", state="stopping", retry_after=1.0)
+        self._admission.check_open()
         key = _checked_key(wish.key)
         definition = checked(wish.steps, self._parts.registry)
         for _ in range(_TRIES_MAX):

@@ -19,7 +19,7 @@ from switchgear.core.problems import problem_type
 INTERRUPTED = 130
 _ADVICE = {
     Code.TENANT_UNAUTHENTICATED: "Run `switchgear token --tenant NAME --save` where the server's configuration is,"
-    " or give a current token with --token or SWITCHGEAR_TOKEN.",
+    " with the same --config as `switchgear up`, or give a current token with --token or SWITCHGEAR_TOKEN.",
     Code.IDEMPOTENCY_KEY_REQUIRED: "Add --key KEY, such as --key order-17: the same for every repeat of this one"
     " action.",
 }

@@ -25,6 +25,7 @@ from switchgear.surfaces.cli.ledger_files import (
     failure_of_file,
     lines_of,
     verified,
+    verified_segment,
     write_lines,
     write_new,
 )
@@ -265,7 +266,7 @@ def _nothing_to_archive(before: int, possible: dict[str, Any]) -> CommandFailure
 
 
 def verified_file(file: Path) -> dict[str, Any]:
-    """Verify one export, offline. Raises `CommandFailure` (USAGE) when the file cannot be opened."""
+    """Verify one export, offline. Raises `CommandFailure` (USAGE) when it cannot be opened or is no export."""
     return document_of(verified([file]))
 
 
@@ -273,7 +274,7 @@ def _segment(client: Client, possible: dict[str, Any], output: Path) -> Written:
     """Write the segment and verify it, so that nothing leaves the store that is not whole in the file."""
     last_seq = possible["last_seq"]
     written = write_new(output, client.lines(f"/v1/ledger/segment?last_seq={last_seq}"))
-    found = verified([output], archived_through=possible["archived_through"])
+    found = verified_segment(output, possible["archived_through"])
     if found.ok and (found.head.seq, found.head.hash.hex()) == (last_seq, possible["hash"]):
         return written
     problem = {"title": "The segment is not intact.", "detail": found.problem or "it ends at another entry"}

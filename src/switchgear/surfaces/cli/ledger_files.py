@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 NOTE_BYTES_MAX = 65_536
 _EXPORT_ADVICE = "Make one with `switchgear ledger export`."
+_HEADER_CHARACTERS_MAX = 1_048_576
+"""Most that is read to find the end of line 1; a header with the longest checkpoint is well below."""
+_SQLITE = "SQLite format 3\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +52,27 @@ def write_new(file: Path, lines: Iterable[str]) -> Written:
     return written
 
 
-def verified(
-    files: Sequence[Path], *, keys: Sequence[str] = (), checkpoints: Sequence[Path] = (), archived_through: int = 0
-) -> Verification:
-    """Verify one chain in `files`, oldest first, offline. Raises `CommandFailure` (USAGE) for what cannot be opened.
+def verified(files: Sequence[Path], *, keys: Sequence[str] = (), checkpoints: Sequence[Path] = ()) -> Verification:
+    """Verify one chain in `files`, oldest first, offline.
 
-    What is wrong inside a file is a finding, not an error.
+    Raises `CommandFailure` (USAGE) for a file that cannot be opened or is no export. What is wrong behind the header of
+    an export is a finding, not an error.
     """
     from switchgear.ledger.verify import verify_exports
 
     public = [key_of(text) for text in keys]
     notes = [_text_of(file, "A checkpoint is what `switchgear ledger checkpoint` wrote.") for file in checkpoints]
     with ExitStack() as closing:
-        opened = [closing.enter_context(_opened(file)) for file in files]
-        return verify_exports(opened, keys=public, checkpoints=notes, archived_through=archived_through)
+        opened = [_export_in(closing.enter_context(_opened(file)), file) for file in files]
+        return verify_exports(opened, keys=public, checkpoints=notes)
+
+
+def verified_segment(file: Path, archived_through: int) -> Verification:
+    """Verify a segment that was written here: one without a header broke off, which is a finding like any other."""
+    from switchgear.ledger.verify import verify_exports
+
+    with _opened(file) as opened:
+        return verify_exports([opened], archived_through=archived_through)
 
 
 def key_of(text: str) -> VerifyingKey:
@@ -126,6 +137,24 @@ def _opened(file: Path) -> TextIO:
         return file.open(encoding="utf-8", errors="replace")
     except OSError as error:
         raise failure_of_file(file, error, _EXPORT_ADVICE) from error
+
+
+def _export_in(stream: TextIO, file: Path) -> Iterator[str]:
+    """Return the lines of `stream`, which may be a pipe. Raises `CommandFailure` (USAGE) when it holds no export."""
+    from switchgear.ledger.export import is_header
+
+    first = stream.readline(_HEADER_CHARACTERS_MAX)
+    if first.startswith(_SQLITE):
+        advice = "A backup is checked by restoring it. To check a chain, export it with `switchgear ledger export`."
+        raise failure_of_usage(
+            f"{file} is a store (a SQLite database), not an export: nothing was verified", advice=advice
+        )
+    if not is_header(first):
+        detail = (
+            f"{file} is no export of a ledger: line 1 is not the header of one, or was destroyed. Nothing was verified"
+        )
+        raise failure_of_usage(detail, advice=_EXPORT_ADVICE)
+    return chain([first], stream)
 
 
 def _text_of(file: Path, advice: str) -> str:

@@ -15,8 +15,14 @@ import typer
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.codes import FACTS, Code, ExitCode
+from switchgear.core.errors import Rejected
 from switchgear.surfaces.cli.client import Client
-from switchgear.surfaces.cli.failures import CommandFailure, failure_of_interrupt, failure_to_reach
+from switchgear.surfaces.cli.failures import (
+    CommandFailure,
+    failure_of_error,
+    failure_of_interrupt,
+    failure_to_reach,
+)
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View, span
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, Session, UrlOption, examples, session
@@ -47,7 +53,8 @@ EXAMPLES = examples("switchgear up --dev & switchgear wait", "switchgear wait --
 def wait(*, seconds: ForOption = 30.0, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL) -> int:
     """Wait until the server is ready to take work. Needs no token.
 
-    It may be started after this. When it is not ready in time, the failure says what was wrong last.
+    It may be started after this. When it is not ready in time, the failure says what was wrong last. A restored store
+    that has to be thawed first ends the wait at once.
     """
     with session(url, None, as_json=as_json) as opened:
 
@@ -64,7 +71,7 @@ def until_ready(ask: Callable[[float], View], seconds: float, *, where: str = ""
     """Return the first answer of `ask`, which is told how many seconds it has and fails while nobody is ready.
 
     Asks at least once. Raises the `CommandFailure` of `ask` at once when waiting cannot mend it, and one with exit
-    code UNAVAILABLE when `seconds` are over.
+    code UNAVAILABLE when `seconds` are over. A restored store that nobody has thawed is RESTORE_PENDING, at once.
     """
     until = clock.monotonic() + seconds
     pause = _LOOK_SECONDS_FIRST
@@ -74,6 +81,10 @@ def until_ready(ask: Callable[[float], View], seconds: float, *, where: str = ""
         except CommandFailure as failure:
             if not _may_come(failure):
                 raise
+            if _has_to_be_thawed(failure):
+                raise failure_of_error(
+                    Rejected(code=Code.RESTORE_PENDING, policy="restore", state="frozen"), where=where
+                ) from failure
             if clock.monotonic() >= until:
                 detail = f"not ready within {span(seconds)}: {_words(failure)}"
                 raise failure_to_reach(detail, where=where, advice=_SEE_ITS_LOG) from failure
@@ -133,6 +144,11 @@ def _outcome(client: Client, intent: View, until: float, clock: Clock) -> View:
 
 def _may_come(failure: CommandFailure) -> bool:
     return failure.exit_code == ExitCode.UNAVAILABLE or failure.problem.get("status") == HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _has_to_be_thawed(failure: CommandFailure) -> bool:
+    parts = failure.problem.get("parts")
+    return isinstance(parts, dict) and parts.get("restore") == Code.RESTORE_PENDING
 
 
 def _words(failure: CommandFailure) -> str:

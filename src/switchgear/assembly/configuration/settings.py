@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from switchgear.assembly.configuration.depending import DeclaredDependency
+from switchgear.assembly.configuration.doubting import never_settling
 from switchgear.assembly.configuration.guarding import DEFAULT_GUARD, GuardOptions
 from switchgear.assembly.configuration.problems import Part, Problem, dotted
 from switchgear.assembly.configuration.remotes import Connection, FunctionConnection
@@ -68,12 +69,14 @@ class Configuration:
     def warnings(self) -> list[str]:
         """Return, one a line, what would be refused if it were needed now: credentials and a key that cannot be read.
 
-        And destructive tools that nothing in this file can ever let through. No failure, since a variable or file may
+        And destructive tools that nothing in this file can ever let through, and tools whose every doubt is a person's
+        although their effect says otherwise. No failure, since a variable or file may
         be put in place later, and code may register more. Reads the files; never shows a value.
         """
         found = [(key, self._unreadable(reference)) for key, reference in self._references()]
         found.append((("ledger", "key"), self._unusable_key()))
         found += never_vouching(self.tools, self.dependencies)
+        found += never_settling(self.tools)
         return [str(Problem(self.source or "configuration", dotted(key), wrong)) for key, wrong in found if wrong]
 
     def _references(self) -> Iterator[tuple[tuple[Part, ...], Reference]]:

@@ -233,11 +233,11 @@ FACTS: dict[Code, CodeFacts] = {
         503,
         "Compare with the remotes, then run `switchgear ledger thaw --since TIME --reason TEXT`.",
     ),
-    Code.BUDGET_EXCEEDED: _reject(
+    Code.BUDGET_EXCEEDED: _defer(
         "The budget of this period is spent.",
         429,
+        "Wait for the next period, or raise the budget; without retry_after only a higher budget helps.",
         ExitCode.REFUSED,
-        "Wait for the next period or raise the budget.",
     ),
     Code.APPROVAL_REQUIRED: _defer(
         "The action waits for a person's approval.",

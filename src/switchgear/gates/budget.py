@@ -116,7 +116,8 @@ class BudgetGate:
         """Return what to count: in every budget that fits, or in none.
 
         An action that has its units reserved already is charged nothing again. Raises `Rejected` (BUDGET_EXCEEDED)
-        when a budget cannot cover it; `retry_after` is when the period ends, None when waiting does not help.
+        when a budget cannot cover it; `retry_after` is when the period ends; None, and `decision`
+        "reject", when waiting does not help.
         """
         if not self._budgets.all or request.reserved or request.cost <= 0:
             return NO_CONDITIONS
@@ -146,6 +147,7 @@ class BudgetGate:
             dependency=budget.name,
             state="exhausted",
             retry_after=waits[longest],
+            decision="reject" if waits[longest] is None else "defer",
         )
 
     def _covers(self, request: GateRequest, budget: Budget, key: str) -> bool:

@@ -43,6 +43,7 @@ async def test_a_spent_budget_is_a_limit_of_the_caller(client: Clients, upstream
         "exhausted",
     )
     assert 0 < int(refused.headers["Retry-After"]) <= 86_400
+    assert refused.json()["decision"] == "defer"
     assert (await update(client("globex"), "k3")).status_code == 200
     assert (await update(acme, "k1")).json()["replayed"] is True
     assert len(upstream.effects) == 3

@@ -171,6 +171,7 @@ def test_what_a_budget_cannot_cover_is_refused(stage: Stage) -> None:
         "exhausted",
     )
     assert full.retry_after == datetime(2026, 12, 1, tzinfo=UTC).timestamp() - NOW
+    assert full.decision == "defer"
     assert "1 of 5 units left" in full.message
     assert FACTS[full.code].http_status == 429
 
@@ -182,8 +183,9 @@ def test_exactly_what_is_left_can_be_spent() -> None:
 
 def test_waiting_is_not_offered_where_it_does_not_help() -> None:
     """A total never begins anew, and what costs more than the whole limit never fits."""
-    assert refusal(UPDATE, Budget(name="agents", limit=0, period=Period.TOTAL)).retry_after is None
-    assert refusal(UPDATE, Budget(name="agents", limit=1)).retry_after is None
+    for budget in (Budget(name="agents", limit=0, period=Period.TOTAL), Budget(name="agents", limit=1)):
+        refused = refusal(UPDATE, budget)
+        assert (refused.retry_after, refused.decision) == (None, "reject")
 
 
 def test_of_several_full_budgets_the_longest_wait_is_named() -> None:

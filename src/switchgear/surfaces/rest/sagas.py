@@ -158,6 +158,7 @@ OPERATIONS = (
             Code.IDEMPOTENCY_CONFLICT,
             Code.NOT_FOUND,
             Code.RATE_LIMITED_TENANT,
+            Code.BUDGET_EXCEEDED,
             Code.QUEUE_FULL,
             Code.SHUTTING_DOWN,
             Code.TIMEOUT_JOURNAL_APPEND,

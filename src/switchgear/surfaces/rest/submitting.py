@@ -125,6 +125,7 @@ OPERATIONS = (
             Code.KILL_SWITCH_ACTIVE,
             Code.KILL_SWITCH_UNREADABLE,
             Code.RATE_LIMITED_TENANT,
+            Code.BUDGET_EXCEEDED,
             Code.QUEUE_FULL,
             Code.SHUTTING_DOWN,
             Code.TIMEOUT_JOURNAL_APPEND,

@@ -13,7 +13,7 @@ from switchgear.control.ledger_views import EventPage, EventView
 from switchgear.control.replays import ReplayView
 from switchgear.control.sagas import SagaView
 from switchgear.control.use_cases import Control
-from switchgear.core.errors import DeadlineExceeded
+from switchgear.core.errors import DeadlineExceeded, shown_seconds
 from switchgear.core.outcome import Outcome
 from switchgear.core.scope import Principal
 from switchgear.execution.transitions import ANSWERED
@@ -64,11 +64,12 @@ class IntentHandle:
     async def result(self, timeout: float = RESULT_TIMEOUT) -> Outcome:
         """Return the outcome once the intent is settled: final, or in doubt; at once when it needs approval.
 
-        Raises `DeadlineExceeded` after `timeout` seconds, with what holds it back; the intent itself goes on.
+        Raises `DeadlineExceeded` after `timeout` seconds, with what holds it back or when it starts. The intent itself
+        goes on.
         """
         seen = self._seen = await self._control.intents.wait(self._principal, self.id, timeout)
         if seen.intent.state not in ANSWERED:
-            raise _unsettled(self.view)
+            raise _unsettled(self.view, seen.starts_in)
         return seen.outcome
 
     @property
@@ -147,10 +148,16 @@ class IntentHandle:
         return await _every(lambda after: self._control.intents.events(self._principal, self.id, after=after))
 
 
-def _unsettled(view: IntentView) -> DeadlineExceeded:
-    """Return the error of who has waited long enough for what `view` shows: it names what holds it back now."""
+def _unsettled(view: IntentView, starts_in: float | None) -> DeadlineExceeded:
+    """Return the error of who has waited long enough for what `view` shows: it names what holds it back now.
+
+    `starts_in` is in how many seconds it may leave; None when it does not wait for a time.
+    """
     held = view.obstacle
     why = "" if held is None else f", {held.code}: {held.message}"
+    if starts_in is not None:
+        again = "its next attempt is" if view.attempts else "it starts"
+        why = f", and {again} in {shown_seconds(starts_in)} s"
     return DeadlineExceeded(
         f"the intent is still {view.state}{why}; it goes on",
         sent=view.attempts > 0,

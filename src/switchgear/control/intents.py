@@ -17,6 +17,7 @@ from switchgear.execution.admission import Submission
 from switchgear.execution.engine import Engine
 from switchgear.execution.intent import Intent
 from switchgear.execution.recorder import INTENTS, intent_of
+from switchgear.execution.schedule import check_number
 from switchgear.execution.transitions import State
 from switchgear.ledger.reasons import check_remark
 from switchgear.storage.abilities import Store
@@ -34,15 +35,27 @@ class _ViewOf(Protocol):
 class Seen:
     """An intent as it was when somebody looked at it. What is shown of it is made when it is first asked for."""
 
-    __slots__ = ("_principal", "_view", "_view_of", "intent", "replayed")
+    __slots__ = ("_principal", "_view", "_view_of", "intent", "replayed", "starts_in")
 
-    def __init__(self, intent: Intent, view_of: _ViewOf, principal: Principal, *, replayed: bool = False) -> None:
-        """`principal` looked. `replayed` says that an earlier request had made the intent."""
+    def __init__(
+        self,
+        intent: Intent,
+        view_of: _ViewOf,
+        principal: Principal,
+        *,
+        replayed: bool = False,
+        starts_in: float | None = None,
+    ) -> None:
+        """`principal` looked. `replayed` says that an earlier request had made the intent.
+
+        `starts_in` is in how many seconds it may leave, where it only waits for that; else None.
+        """
         self._view_of = view_of
         self._principal = principal
         self._view: IntentView | None = None
         self.intent = intent
         self.replayed = replayed
+        self.starts_in = starts_in
 
     @property
     def view(self) -> IntentView:
@@ -93,6 +106,7 @@ class Intents:
         such tool it names the nearest one, to who may see the tools.
         """
         principal.require("intents:submit")
+        check_number("deadline", deadline, policy="schedule")
         if deadline is not None and not 0 < deadline <= LIFETIME_MAX:
             raise Invalid(f"deadline is seconds from now, above 0 and at most {LIFETIME_MAX:.0f}")
         submission = Submission(
@@ -118,7 +132,8 @@ class Intents:
     async def wait(self, principal: Principal, intent_id: str, seconds: float) -> Seen:
         """Return the intent once it is settled (final or in doubt) or needs approval, at the latest after `seconds`."""
         principal.require("intents:read")
-        return Seen(await self._engine.wait(principal.tenant, intent_id, seconds), self._view, principal)
+        intent = await self._engine.wait(principal.tenant, intent_id, seconds)
+        return Seen(intent, self._view, principal, starts_in=self._starts_in(intent))
 
     async def show(self, principal: Principal, intent_id: str) -> IntentView:
         """Return one intent. Raises `Denied` (NOT_FOUND)."""
@@ -152,6 +167,12 @@ class Intents:
         check_remark(reason)
         cancelled = await self._engine.cancel(principal.tenant, intent_id, reason=reason, actor=principal.actor)
         return self._view(principal, cancelled)
+
+    def _starts_in(self, intent: Intent) -> float | None:
+        if intent.state is not State.READY or intent.not_before is None or intent.waiting_for is not None:
+            return None
+        seconds = self._engine.seconds_until(intent.not_before)
+        return seconds if seconds > 0 else None
 
     def _view(self, principal: Principal, intent: Intent, *, replayed: bool = False) -> IntentView:
         obstacle = obstacle_view(self._engine, principal, intent)

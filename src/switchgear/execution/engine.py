@@ -389,6 +389,10 @@ class Engine:
             return None
         return self.queue.paused_for(known.tool.dependency, self._clock.monotonic(), tenant=tenant)
 
+    def seconds_until(self, moment: float) -> float:
+        """Return how many seconds from now `moment` is, in seconds since the epoch; below 0 when it is past."""
+        return moment - self._clock.time()
+
     async def run_until_idle(self, timeout: float) -> None:
         """Return once no intent is ready or running; held ones and those in doubt do not count.
 

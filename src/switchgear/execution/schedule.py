@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from math import isfinite
-
 from switchgear.core.errors import Invalid
 from switchgear.policies.places import PRIORITIES
 
 _SECONDS_MAX = 1e11
 """A moment beyond is no moment: milliseconds, or a mistake."""
+
+
+def check_number(name: str, value: object, *, policy: str) -> None:
+    """Raise `Invalid` when `value` is neither None nor a number: code may hand over anything, and True is none."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise Invalid(f"{name} is a number of seconds, not {type(value).__name__}", policy=policy)
 
 
 def checked_start(not_before: float | None, delay: float | None, now: float, lifetime: float) -> float | None:
@@ -22,7 +26,8 @@ def checked_start(not_before: float | None, delay: float | None, now: float, lif
     if not_before is not None and delay is not None:
         raise Invalid("give not_before or delay, not both", policy="schedule")
     for name, value in (("not_before", not_before), ("delay", delay)):
-        if value is not None and not (isfinite(value) and 0 <= value < _SECONDS_MAX):
+        check_number(name, value, policy="schedule")
+        if value is not None and not 0 <= value < _SECONDS_MAX:
             raise Invalid(f"{name} is seconds, at least 0 and below {_SECONDS_MAX:.0f}", policy="schedule")
     start = now + delay if delay is not None else not_before
     if start is not None and start >= now + lifetime:

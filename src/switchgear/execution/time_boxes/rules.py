@@ -16,6 +16,7 @@ from switchgear.core.errors import Conflict, Invalid
 from switchgear.execution.contract import Tool
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.registry import Registry
+from switchgear.execution.schedule import check_number
 from switchgear.execution.time_boxes.box import ENDED, SECONDS_MAX, BoxKind, BoxState, BoxStep, TimeBox
 from switchgear.execution.transitions import DOUBTFUL, Kind, State
 
@@ -46,10 +47,11 @@ def checked_time_box(tool: Tool, seconds: float | None, registry: Registry) -> N
     """Return when an action of `tool` can be submitted with a time-box of `seconds`; None is none.
 
     Raises `Invalid` for a tool that names no revert, for one whose revert is not registered here or changes nothing,
-    and for seconds that are not above 0 and at most 31 days.
+    and for seconds that are no number above 0 and at most 31 days.
     """
     if seconds is None:
         return
+    check_number("time_box", seconds, policy="time_box")
     if not 0 < seconds <= SECONDS_MAX:
         raise Invalid(f"a time-box lasts above 0 and at most {SECONDS_MAX:.0f} seconds", policy="time_box")
     if tool.revert is None:
@@ -125,9 +127,10 @@ def revert_arguments(intent: Intent, undo: Tool) -> dict[str, Any]:
 def extended(box: TimeBox, seconds: float, *, by: str, reason: str, now: float) -> BoxStep:
     """Return the event that moves the end of a box by `seconds`.
 
-    Raises `Invalid` for seconds that are not above 0, or an end more than 31 days from now; `Conflict` when the box is
-    not open any more.
+    Raises `Invalid` for seconds that are no number above 0, or an end more than 31 days from now; `Conflict` when the
+    box is not open any more.
     """
+    check_number("an extension", seconds, policy="time_box")
     if not 0 < seconds <= SECONDS_MAX or box.reverts_at + seconds > now + SECONDS_MAX:
         message = f"an extension is above 0 seconds, and ends at most {SECONDS_MAX:.0f} seconds from now"
         raise Invalid(message, policy="time_box")

@@ -1,9 +1,9 @@
 """Reads the fenced blocks of the documentation and runs them as a reader would.
 
 The blocks of one page run in order in an empty folder. Python blocks share a namespace and an event loop; `await` may
-stand at the top. A block marked `text output` right after one is what it printed. A block marked `python file=NAME` is
-saved under that name. Console blocks run line by line in a shell, and what they show has to come. A block that is not
-run says why in a comment just before it: ``<!-- not executed: reason -->``.
+stand at the top. A block marked `text output` right after one is what it printed. A block marked `json file=NAME`, or
+whatever it is written in, is saved under that name. Console blocks run line by line in a shell, and what they show has
+to come. A block that is not run says why in a comment just before it: ``<!-- not executed: reason -->``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND_SECONDS_MAX = 240.0
-_FILE = "python file="
+_FILE = re.compile(r"\w+ file=(?P<name>\S+)")
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^`\n]*)\n(?P<body>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE)
 _REASON = re.compile(r"<!-- not executed: (?P<reason>[^>]+) -->\s*\Z")
 
@@ -66,8 +66,8 @@ def run_page(snippets: Sequence[Snippet], folder: Path) -> None:
                 continue
             if snippet.language == "python":
                 _compare(snippets[position + 1 : position + 2], _run_block(snippet, module, runner))
-            elif snippet.language.startswith(_FILE):
-                (folder / snippet.language.removeprefix(_FILE)).write_text(snippet.source, encoding="utf-8")
+            elif file := _FILE.fullmatch(snippet.language):
+                (folder / file["name"]).write_text(snippet.source, encoding="utf-8")
             elif snippet.language == "console":
                 _run_console(snippet, folder)
 

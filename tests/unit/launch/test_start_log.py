@@ -89,7 +89,7 @@ probe = false
 [tools."contacts.purge"]
 function = "switchgear.assembly.templates.sample:count_words"
 requires = ["crm"]
-effect = "natural"
+effect = "keyed"
 destructive = true
 """
 

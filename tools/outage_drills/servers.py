@@ -27,7 +27,8 @@ from switchgear.testing.fault_proxy import FaultProxy
 
 LOOPBACK = "127.0.0.1"
 PROGRAMS = {Kind.REDIS: "redis-server", Kind.NATS: "nats-server"}
-_GREETING = b"220 ready to take orders, and well\r\n"
+_QUESTION = b"NOOP\r\n"
+_ANSWER = b"250 ready to take orders, and well\r\n"
 _WELL = {"well": True}
 _START_SECONDS_MAX = 10.0
 _LOOK_SECONDS = 0.02
@@ -101,8 +102,8 @@ async def _http(_folder: Path, seed: int, timeout: float) -> AsyncIterator[Remot
 
 @asynccontextmanager
 async def _tcp(_folder: Path, seed: int, timeout: float) -> AsyncIterator[Remote]:
-    async with _listening(_greet) as port, FaultProxy((LOOPBACK, port), seed=seed) as proxy:
-        probe = TcpProbe(LOOPBACK, proxy.port, expects=_GREETING, timeout=timeout)
+    async with _listening(_answer_noop) as port, FaultProxy((LOOPBACK, port), seed=seed) as proxy:
+        probe = TcpProbe(LOOPBACK, proxy.port, send=_QUESTION, expects=_ANSWER, timeout=timeout)
         yield Remote(Kind.TCP, proxy, probe, probe)
 
 
@@ -128,8 +129,10 @@ async def _answer_http(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nwell")
 
 
-async def _greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(_GREETING)
+async def _answer_noop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer who asks. A greeting would also arrive where every question is lost."""
+    await reader.readuntil(_QUESTION)
+    writer.write(_ANSWER)
 
 
 async def _answer_line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -37,8 +37,8 @@ _STORE = "gear.db"
 _IN_FLIGHT = 64
 _ROUNDS = 4
 _FILL_AT_ONCE = 20_000
-_STRIDE = 7_919
-"""A prime that divides no usual group, so that all of its tenants have their turn."""
+_STRIDES = (7_919, 7_907, 7_901, 7_883, 7_879, 7_877, 7_873)
+"""Primes that divide no usual group, so that all of its tenants have their turn."""
 _SECONDS_MAX = 1_500.0
 
 
@@ -223,8 +223,12 @@ def _goals(actions: int, costs: Sequence[Cost]) -> Iterator[int]:
 
 
 def _tenant(group: int, turn: int) -> str:
-    """Return whose turn it is: everybody's in time, but neighbours in turn are none in an index."""
-    return f"of-{group}-{turn * _STRIDE % group}"
+    """Return whose turn it is: everybody's once in a cycle, and in another order in the next one.
+
+    So neighbours in turn are none in an index, whether it goes by name or by who came first.
+    """
+    cycle, place = divmod(turn, group)
+    return f"of-{group}-{place * _STRIDES[cycle % len(_STRIDES)] % group}"
 
 
 def _require_room(folder: Path, actions: int) -> None:

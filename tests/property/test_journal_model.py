@@ -153,12 +153,12 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(tenant=TENANTS, facet=st.none() | FACETS, before=st.none() | KEYS, limit=st.integers(1, 3))
     def read_page(self, tenant: str, facet: str | None, before: str | None, limit: int) -> None:
-        """A page is the tenant's rows downwards, filtered."""
+        """A page is the tenant's rows that have a facet downwards, filtered."""
         rows = self.runner.run(self.store.page("space", tenant, facet=facet, before=before, limit=limit))
         keys = [
             key
             for (owner, key), (_, found, _) in sorted(self.model.rows.items(), reverse=True)
-            if owner == tenant and facet in (None, found) and (before is None or key < before)
+            if owner == tenant and found and facet in (None, found) and (before is None or key < before)
         ]
         assert [row.key for row in rows] == keys[:limit]
 
@@ -168,9 +168,9 @@ class JournalMachine(RuleBasedStateMachine):
         limit=st.integers(1, 4),
     )
     def read_scan(self, facets: list[str], after: tuple[str, str] | None, limit: int) -> None:
-        """A scan is the rows of all tenants upwards, filtered."""
+        """A scan is the rows of all tenants that have a facet upwards, filtered."""
         rows = self.runner.run(self.store.scan("space", facets, after=after, limit=limit))
-        matching = [place for place, (_, facet, _) in sorted(self.model.rows.items()) if facet in facets]
+        matching = [place for place, (_, facet, _) in sorted(self.model.rows.items()) if facet and facet in facets]
         wanted = [place for place in matching if after is None or place > after]
         assert [(row.tenant, row.key) for row in rows] == wanted[:limit]
         assert self.runner.run(self.store.count("space", facets)) == len(matching)

@@ -36,7 +36,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 class Write(msgspec.Struct, frozen=True, gc=False):
     """Set one row of the append's tenant, if it is still at version `expected` (0: it does not exist).
 
-    The row is at ``expected + 1`` afterwards. `facet` is one indexed word (a state); `value` is opaque.
+    The row is at ``expected + 1`` afterwards. `facet` is one indexed word (a state); a row without one is found by its
+    name, and is in no list. `value` is opaque.
     """
 
     space: str
@@ -262,7 +263,7 @@ class Journal(Protocol):
 
 
 class Rows(Protocol):
-    """Read the projection that appends write."""
+    """Read the projection that appends write: a row by its name, and lists of those that have a facet."""
 
     async def get(self, space: str, tenant: str, key: str) -> Row | None:
         """Return one row, or None."""
@@ -270,7 +271,7 @@ class Rows(Protocol):
     async def page(
         self, space: str, tenant: str, *, facet: str | None = None, before: str | None = None, limit: int = 50
     ) -> Sequence[Row]:
-        """Return a tenant's rows by descending key, below `before` if given, of one facet if given."""
+        """Return a tenant's rows with a facet by descending key, below `before` if given, of one facet if given."""
 
     async def scan(
         self, space: str, facets: Sequence[str], *, after: tuple[str, str] | None = None, limit: int = 1000

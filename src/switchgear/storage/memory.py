@@ -134,14 +134,14 @@ class MemoryStore:
     async def page(
         self, space: str, tenant: str, *, facet: str | None = None, before: str | None = None, limit: int = 50
     ) -> Sequence[Row]:
-        """Return a tenant's rows by descending key, below `before` if given, of one facet if given."""
+        """Return a tenant's rows with a facet by descending key, below `before` if given, of one facet if given."""
         self._open()
         check_limit(limit)
         order = self._order[space]
         end = bisect_left(order, (tenant, before) if before is not None else (tenant + "\0", ""))
         keys = takewhile(lambda place: place[0] == tenant, reversed(order[:end]))
         rows = (self._rows[space, tenant, key] for _, key in keys)
-        return list(islice((row for row in rows if facet in (None, row.facet)), limit))
+        return list(islice((row for row in rows if row.facet and facet in (None, row.facet)), limit))
 
     async def scan(
         self, space: str, facets: Sequence[str], *, after: tuple[str, str] | None = None, limit: int = 1000
@@ -246,4 +246,4 @@ class MemoryStore:
         order = self._order[space]
         start = 0 if after is None else bisect_right(order, after)
         rows = (self._rows[(space, *order[index])] for index in range(start, len(order)))
-        return (row for row in rows if row.facet in facets)
+        return (row for row in rows if row.facet and row.facet in facets)

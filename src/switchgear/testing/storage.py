@@ -190,11 +190,11 @@ class StoreConformance(CounterConformance, RemovalConformance):
     @scenario
     async def test_a_conflict_never_disturbs_its_neighbours(self, store: Store) -> None:
         """Appends that travel in one group are decided one by one."""
-        await store.append(append(0, writes=(write("taken", 0),)))
-        rivals = (append(n, writes=(write("taken" if n % 3 else f"k{n}", 0),)) for n in range(1, 61))
+        await store.append(append(0, writes=(write("taken", 0, facet="f"),)))
+        rivals = (append(n, writes=(write("taken" if n % 3 else f"k{n}", 0, facet="f"),)) for n in range(1, 61))
         fates = await asyncio.gather(*map(store.append, rivals))
         assert [kind(fate) for fate in fates] == ["Conflicted" if n % 3 else "Committed" for n in range(1, 61)]
-        assert await store.count("space", [""]) == 1 + [kind(fate) for fate in fates].count("Committed")
+        assert await store.count("space", ["f"]) == 1 + [kind(fate) for fate in fates].count("Committed")
         assert_chained(await store.entries("acme"))
 
     @scenario
@@ -253,6 +253,17 @@ class StoreConformance(CounterConformance, RemovalConformance):
         await store.append(append(1, writes=(write("k", 1, facet="done"),)))
         assert await store.count("space", ["ready"]) == 0
         assert await keys(store.page("space", "acme", facet="done")) == ["k"]
+
+    @scenario
+    async def test_a_row_without_a_facet_is_in_no_list(self, store: Store) -> None:
+        """It is found by its name, whether it never had a facet or has none any more."""
+        await store.append(append(0, writes=(write("bare", 0), write("once", 0, facet="ready"))))
+        await store.append(append(1, writes=(write("once", 1), write("listed", 0, facet="ready"))))
+        assert await store.get("space", "acme", "bare") == Row("space", "acme", "bare", 1, "", b"v")
+        assert await keys(store.page("space", "acme")) == ["listed"]
+        assert await keys(store.page("space", "acme", facet="")) == []
+        assert await keys(store.scan("space", ["", "ready"])) == ["listed"]
+        assert await store.count("space", ["", "ready"]) == 1
 
     # --- bounds and ends ---
 

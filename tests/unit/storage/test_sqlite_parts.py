@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.core.codes import Code
 from switchgear.core.errors import OptionError, StoreError
 from switchgear.storage.opening import checked_url, open_store
+from switchgear.storage.sqlite import reader
+from switchgear.storage.sqlite.connecting import plain_connection, writing_connection
 from switchgear.storage.sqlite.owner import OwnerLock
-from switchgear.storage.sqlite.schema import schema_files
-from switchgear.storage.sqlite.statements import as_json, statements, widened, widths
+from switchgear.storage.sqlite.schema import prepare, schema_files
+from switchgear.storage.sqlite.statements import ROW_COLUMNS, as_json, statements, widened, widths
 from switchgear.storage.sqlite.translate import certainly_not_committed, translated
 from switchgear.testing.storage_scenes import suite_seal
+
+PAGE_BYTES = 4096
+WRITTEN = Path("/proc/self/io")
 
 
 def sqlite_error(code: int) -> sqlite3.OperationalError:
@@ -72,10 +81,6 @@ def test_every_statement_is_complete() -> None:
         ("entries", "entries_by_seq"),
         ("stream", "entries_by_stream"),
         ("appended", "entries_by_stream"),
-        ("page", "rows_by_key"),
-        ("page_below", "rows_by_key"),
-        ("page_of_facet", "rows_by_facet"),
-        ("page_of_facet_below", "rows_by_facet"),
         ("scan", "rows_by_facet"),
         ("count", "rows_by_facet"),
         ("counted", "PRIMARY KEY"),
@@ -226,3 +231,60 @@ def test_a_lock_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     """A missing directory is LEDGER_UNAVAILABLE, not a traceback of the system."""
     with pytest.raises(StoreError, match="directory must be writable"):
         OwnerLock(tmp_path / "missing" / "gear.db")
+
+
+class Between(sqlite3.Connection):
+    """Lets something happen after the first page of names was read."""
+
+    happens: Callable[[], object] | None = None
+
+    def execute(self, sql: str, /, *parameters: Any) -> sqlite3.Cursor:
+        """Execute, and let it happen."""
+        cursor = super().execute(sql, *parameters)
+        if sql == statements()["index_page"] and self.happens is not None:
+            happens, self.happens = self.happens, None
+            happens()
+        return cursor
+
+
+@pytest.mark.parametrize(("before", "after"), [("a", "b"), ("b", "a")])
+def test_a_page_of_all_facets_is_of_one_commit(tmp_path: Path, before: str, after: str) -> None:
+    """A row that goes from one facet to another while a page is read is on it once, as it was."""
+    path = str(tmp_path / "gear.db")
+    with closing(writing_connection(path, plain_connection)) as writing:
+        prepare(writing, path, SYSTEM_CLOCK)
+        for key, facet in (("k1", before), ("k2", "a"), ("k3", "b")):
+            writing.execute(widened("upsert_rows", ROW_COLUMNS, 1), ("space", "acme", key, 1, facet, b""))
+        with closing(sqlite3.connect(path, factory=Between)) as reading:
+            moved = ("space", "acme", "k1", 2, after, b"")
+            reading.happens = lambda: writing.execute(widened("upsert_rows", ROW_COLUMNS, 1), moved)
+            found = [(row.key, row.facet) for row in reader.page(reading, "space", "acme", None, None, 9)]
+            assert found == [("k3", "b"), ("k2", "a"), ("k1", before)]
+            assert not reading.in_transaction
+            assert [row.facet for row in reader.page(reading, "space", "acme", None, None, 9)] == ["b", "a", after]
+
+
+@pytest.mark.skipif(not WRITTEN.exists(), reason="only this system counts what a process writes")
+def test_what_a_statement_keeps_for_its_time_is_kept_in_memory(tmp_path: Path) -> None:
+    """A statement that changes many pages writes none before the commit, which writes them to the log."""
+    path = str(tmp_path / "gear.db")
+    with closing(writing_connection(path, plain_connection)) as writing:
+        prepare(writing, path, SYSTEM_CLOCK)
+        rows = [("space", f"t{number}", f"k{number % 7}", 1, "facet", bytes(900)) for number in range(2_000)]
+        writing.execute("BEGIN")
+        writing.executemany(widened("upsert_rows", ROW_COLUMNS, 1), rows)
+        writing.execute("COMMIT")
+        changed = list(chain.from_iterable((*row[:3], 2, *row[4:]) for row in rows[::31]))
+        writing.execute("BEGIN")
+        before = _written_bytes()
+        writing.execute(widened("upsert_rows", ROW_COLUMNS, len(rows[::31])), changed)
+        assert _written_bytes() - before < 4 * PAGE_BYTES
+        writing.execute("COMMIT")
+        assert _written_bytes() - before > 30 * PAGE_BYTES
+
+
+def _written_bytes() -> int:
+    """Return what this process has written so far, to wherever."""
+    found = re.search(r"^wchar: (\d+)$", WRITTEN.read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1])

@@ -24,6 +24,14 @@ Always, and not for an erasure alone: an earlier version of a row would be left 
 the last one (sqlite.org/pragma.html#pragma_secure_delete).
 """
 
+_TEMPORARY_IN_MEMORY = "PRAGMA temp_store = MEMORY"
+"""Keeps the pages that a statement for many rows changes, until it is done, in memory.
+
+They are a few hundred at most. In a temporary file they would be as many writes again as those of the log.
+"""
+TEMPORARY_IN_FILES = "PRAGMA temp_store = FILE"
+"""For statements that sort a whole table."""
+
 
 def plain_connection(path: str) -> sqlite3.Connection:
     """Return a connection in autocommit mode that may be handed to another thread.
@@ -49,6 +57,7 @@ def writing_connection(path: str, connect: Connect) -> sqlite3.Connection:
     return _told(
         connect(path),
         _OVERWRITE,
+        _TEMPORARY_IN_MEMORY,
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}",

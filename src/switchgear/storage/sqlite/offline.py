@@ -19,6 +19,7 @@ from switchgear.core.errors import Invalid, StoreError
 from switchgear.storage.abilities import Counter, Entry, Head, Row
 from switchgear.storage.sqlite import reader
 from switchgear.storage.sqlite.connecting import copying_connection, plain_connection
+from switchgear.storage.sqlite.decoding import text
 from switchgear.storage.sqlite.schema import prepare
 from switchgear.storage.sqlite.statements import (
     COUNTER_COLUMNS,
@@ -35,7 +36,7 @@ _PRIVATE = 0o600
 
 
 class _File:
-    """What both kinds share: a connection, and how its errors are told."""
+    """What both kinds share: a connection, how its errors are told, and the names of all rows beside it."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -81,8 +82,10 @@ class _File:
             return [(space, name) for space in found for name in sorted(aggregated(connection, tenants, (space,)))]
 
     def _page(self, space: str, tenant: str, before: str | None) -> list[Row]:
+        below = b"" if before is None else before  # every text is below a blob
         with self._told() as connection:
-            return reader.page(connection, space, tenant, None, before, _PAGE)
+            keys = aggregated(connection, "names_below", (space, tenant, below, _PAGE))
+            return reader.named_rows(connection, space, [(tenant, text(key, "names_below"), "") for key in keys])
 
     def _counters(self, space: str, tenant: str, after: str | None) -> list[Counter]:
         with self._told() as connection:
@@ -102,7 +105,7 @@ class StoreFile(_File):
             raise translated(error, str(path)) from error
         try:
             self._connection.execute(statements()["begin_reading"])
-            reader.tenants(self._connection)  # from here on, everything is of this moment
+            _copy_names(self._connection)  # from here on, everything is of this moment
         except sqlite3.Error as error:
             self._connection.close()
             raise translated(error, str(path)) from error
@@ -151,6 +154,7 @@ class NewFile(_File):
         super().__init__(path, copying_connection(str(path), plain_connection))
         with self._told() as connection:
             prepare(connection, str(path), clock)
+            connection.execute(statements()["create_names"])
             connection.execute(statements()["begin"])
 
     def __enter__(self) -> Self:
@@ -182,11 +186,13 @@ class NewFile(_File):
         values = (row.space, row.tenant, row.key, row.version, row.facet, row.value)
         with self._told() as connection:
             connection.execute(widened("upsert_rows", ROW_COLUMNS, 1), values)
+            connection.execute(statements()["add_name"], (row.space, row.tenant, row.key))
 
     def remove_row(self, space: str, tenant: str, key: str) -> None:
         """Remove a row, if it is there."""
         with self._told() as connection:
-            connection.execute(statements()["remove_row"], (space, tenant, key))
+            for statement in ("remove_row", "remove_name"):
+                connection.execute(statements()[statement], (space, tenant, key))
 
     def put_counter(self, counter: Counter) -> None:
         """Set a counter to its value."""
@@ -199,6 +205,13 @@ def _reading(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, isolation_level=None)
     connection.text_factory = bytes
     return connection
+
+
+def _copy_names(connection: sqlite3.Connection) -> None:
+    """Put the names of all rows beside the file, from an index: so no damaged row is met."""
+    connection.execute(statements()["create_names"])
+    (by_key,) = connection.execute(statements()["count_indexes"], ("rows_by_key",)).fetchone()
+    connection.execute(statements()["copy_names" if by_key else "copy_names_of_facets"])
 
 
 def _columns(entry: Entry) -> tuple[object, ...]:

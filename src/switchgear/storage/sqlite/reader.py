@@ -8,7 +8,8 @@ from __future__ import annotations
 import heapq
 import sqlite3
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -17,7 +18,8 @@ from switchgear.storage.abilities import Committed, Counter, Entry, Head, Row
 from switchgear.storage.checks import COUNTER_MAX
 from switchgear.storage.planner import NO_LINK, RowKey
 from switchgear.storage.sqlite import decoding, salvage
-from switchgear.storage.sqlite.statements import Parameters, aggregated, as_json, first_row
+from switchgear.storage.sqlite.names import Named, page_names, scan_names
+from switchgear.storage.sqlite.statements import Parameters, aggregated, as_json, first_row, statements
 from switchgear.storage.sqlite.translate import is_damage, translated
 
 Found = TypeVar("Found")
@@ -72,6 +74,16 @@ def get_rows(connection: sqlite3.Connection, keys: list[RowKey]) -> list[Row | N
     for index, *columns in aggregated(connection, "get", (as_json(keys),)):
         found[index] = decoding.row(keys[index], columns, "get")
     return found
+
+
+def named_rows(connection: sqlite3.Connection, space: str, names: Sequence[Named]) -> list[Row]:
+    """Return the rows of these names, in their order; one that cannot be read comes with version 0."""
+    try:
+        found = get_rows(connection, [(space, tenant, key) for tenant, key, _ in names])
+    except sqlite3.Error as error:
+        return _salvaged(error, partial(salvage.rows, connection, space, names))
+    rows = [row for row in found if row is not None]
+    return rows if len(rows) == len(names) else salvage.rows(connection, space, names)
 
 
 def appended(connection: sqlite3.Connection, tenant: str, stream: str, append_id: str) -> Committed | None:
@@ -135,16 +147,12 @@ def tenants(connection: sqlite3.Connection, limit: int | None = None) -> list[st
 def page(
     connection: sqlite3.Connection, space: str, tenant: str, facet: str | None, before: str | None, limit: int
 ) -> list[Row]:
-    """Return a tenant's rows by descending key."""
+    """Return a tenant's rows with a facet by descending key."""
 
     def fetch(last: Row | None, width: int) -> list[Row]:
-        below = last.key if last else before
-        name = f"page{'' if facet is None else '_of_facet'}{'' if below is None else '_below'}"
-        filters = {"space": space, "tenant": tenant, "facet": facet, "before": below, "limit": width}
-        try:
-            return sorted(_rows(connection, name, space, filters), key=_place, reverse=True)
-        except sqlite3.Error as error:
-            return _salvaged(error, partial(salvage.page, connection, space, tenant, facet, below, width))
+        with _one_moment(connection):
+            names = page_names(connection, space, tenant, facet, last.key if last else before, width)
+            return named_rows(connection, space, names)
 
     return _chunked(limit, fetch)
 
@@ -165,7 +173,8 @@ def _scan_facet(
         try:
             return sorted(_rows(connection, "scan", space, (space, facet, *above, width)), key=_place)
         except sqlite3.Error as error:
-            return _salvaged(error, partial(salvage.scan, connection, space, facet, above, width))
+            names = partial(scan_names, connection, space, facet, above, width)
+            return _salvaged(error, lambda: salvage.rows(connection, space, names()))
 
     return _chunked(limit, fetch)
 
@@ -214,6 +223,19 @@ def _chunked(limit: int, fetch: Callable[[Found | None, int], list[Found]], widt
         if len(chunk) < width:
             break
     return found
+
+
+@contextmanager
+def _one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """Have all reads of the block see the same commit. A file without an engine is read at one moment as a whole."""
+    begins = not connection.in_transaction
+    if begins:
+        connection.execute(statements()["begin_reading"])
+    try:
+        yield
+    finally:
+        if begins and connection.in_transaction:  # an error may have ended it
+            connection.execute(statements()["rollback"])
 
 
 def _salvaged(error: sqlite3.Error, read_round: Callable[[], list[Found]]) -> list[Found]:

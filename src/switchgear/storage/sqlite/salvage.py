@@ -7,36 +7,21 @@ never passed over in silence. A damaged index cannot be read round.
 
 from __future__ import annotations
 
-import heapq
 import json
 import sqlite3
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable
 
 from switchgear.storage.abilities import Entry, Row
+from switchgear.storage.planner import RowKey
 from switchgear.storage.sqlite import decoding
+from switchgear.storage.sqlite.names import Named
 from switchgear.storage.sqlite.statements import aggregated, as_json, first_row
 from switchgear.storage.sqlite.translate import is_damage
 
-_Named = tuple[str, str, str]
-"""Tenant, key and facet of a row, as the index has them."""
 
-
-def page(
-    connection: sqlite3.Connection, space: str, tenant: str, facet: str | None, before: str | None, limit: int
-) -> list[Row]:
-    """Return a tenant's rows by descending key, below `before` if given, of one facet if given."""
-    facets = _facets(connection, space) if facet is None else [facet]
-    below = b"" if before is None else before  # every text is below a blob
-    named = (_named(connection, "index_page", (space, one, tenant, below, limit), one) for one in facets)
-    ordered = heapq.merge(*(sorted(names, reverse=True) for names in named), reverse=True)
-    return [_row(connection, space, name) for name in islice(ordered, limit)]
-
-
-def scan(connection: sqlite3.Connection, space: str, facet: str, after: tuple[str, str], limit: int) -> list[Row]:
-    """Return rows of all tenants in `facet`, ordered by (tenant, key), above `after`."""
-    names = sorted(_named(connection, "index_scan", (space, facet, *after, limit), facet))
-    return [_row(connection, space, name) for name in names]
+def rows(connection: sqlite3.Connection, space: str, names: Iterable[Named]) -> list[Row]:
+    """Return the rows of these names, in their order."""
+    return [_row(connection, (space, tenant, key), facet) for tenant, key, facet in names]
 
 
 def entries(connection: sqlite3.Connection, tenant: str, after_seq: int, limit: int) -> list[Entry]:
@@ -54,20 +39,7 @@ def stream(connection: sqlite3.Connection, tenant: str, name: str, after_positio
     return [_entry(connection, tenant, position, 0, name) for position in sorted(places)]
 
 
-def _facets(connection: sqlite3.Connection, space: str) -> list[str]:
-    return [decoding.text(facet, "index_facets") for facet in aggregated(connection, "index_facets", (space,))]
-
-
-def _named(
-    connection: sqlite3.Connection, statement: str, parameters: tuple[object, ...], facet: str
-) -> Iterator[_Named]:
-    for tenant, key in aggregated(connection, statement, parameters):
-        yield decoding.text(tenant, statement), decoding.text(key, statement), facet
-
-
-def _row(connection: sqlite3.Connection, space: str, named: _Named) -> Row:
-    tenant, key, facet = named
-    place = (space, tenant, key)
+def _row(connection: sqlite3.Connection, place: RowKey, facet: str) -> Row:
     try:
         ((_, *columns),) = aggregated(connection, "get", (as_json([place]),)) or [(0, None, None, None)]
         return decoding.row(place, columns, "get")

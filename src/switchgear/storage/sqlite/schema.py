@@ -17,12 +17,13 @@ from importlib.resources import files
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError
+from switchgear.storage.sqlite.connecting import TEMPORARY_IN_FILES
 from switchgear.storage.sqlite.statements import aggregated, statements
 
 APPLICATION_ID = 0x53574752
 """Marks our files in SQLite's header: "SWGR"."""
 
-_LAYOUT_ONLY = frozenset({3})
+_LAYOUT_ONLY = frozenset({3, 4})
 """Steps that change where things lie and not what is there. Every statement works without them, only slower."""
 
 _logger = logging.getLogger("switchgear.storage")
@@ -67,6 +68,17 @@ def prepare(connection: sqlite3.Connection, path: str, clock: Clock) -> None:
 
 
 def _upgrade(connection: sqlite3.Connection, missing: list[SchemaFile], path: str, clock: Clock) -> None:
+    """Apply steps to a file that may be large."""
+    (temporary,) = connection.execute("PRAGMA temp_store").fetchone()
+    connection.execute(TEMPORARY_IN_FILES)
+    try:
+        _apply_all(connection, missing, path, clock)
+    finally:
+        connection.execute(f"PRAGMA temp_store = {temporary}")
+    _give_back(connection, path)
+
+
+def _apply_all(connection: sqlite3.Connection, missing: list[SchemaFile], path: str, clock: Clock) -> None:
     for index, step in enumerate(missing):
         _logger.info("%s: bringing it to schema %04d_%s", path, step.number, step.name)
         try:
@@ -76,7 +88,6 @@ def _upgrade(connection: sqlite3.Connection, missing: list[SchemaFile], path: st
                 raise
             _logger.warning("%s stays without schema %04d_%s for now: %s", path, step.number, step.name, error)
             break
-    _give_back(connection, path)
 
 
 def _give_back(connection: sqlite3.Connection, path: str) -> None:

@@ -111,49 +111,18 @@ FROM (
     ORDER BY name LIMIT ?1
 );
 
--- name: page
-SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))
-FROM (
-    SELECT * FROM rows
-    WHERE space = :space AND tenant = :tenant
-    ORDER BY key DESC LIMIT :limit
-);
-
--- name: page_below
-SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))
-FROM (
-    SELECT * FROM rows
-    WHERE space = :space AND tenant = :tenant AND key < :before
-    ORDER BY key DESC LIMIT :limit
-);
-
--- name: page_of_facet
-SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))
-FROM (
-    SELECT * FROM rows INDEXED BY rows_by_facet
-    WHERE space = :space AND tenant = :tenant AND facet = :facet
-    ORDER BY key DESC LIMIT :limit
-);
-
--- name: page_of_facet_below
-SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))
-FROM (
-    SELECT * FROM rows INDEXED BY rows_by_facet
-    WHERE space = :space AND tenant = :tenant AND facet = :facet AND key < :before
-    ORDER BY key DESC LIMIT :limit
-);
-
 -- name: scan
--- One facet; the rows of several are merged by their order.
+-- One facet; the rows of several are merged by their order. Only rows with a facet are in its index, and a read of it
+-- has to say so in the same words.
 SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))
 FROM (
     SELECT * FROM rows INDEXED BY rows_by_facet
-    WHERE space = ?1 AND facet = ?2 AND (tenant, key) > (?3, ?4)
+    WHERE space = ?1 AND facet = ?2 AND facet <> '' AND (tenant, key) > (?3, ?4)
     ORDER BY tenant, key LIMIT ?5
 );
 
 -- name: count
-SELECT count(*) FROM rows WHERE space = ?1 AND facet IN (SELECT value FROM json_each(?2));
+SELECT count(*) FROM rows WHERE space = ?1 AND facet IN (SELECT value FROM json_each(?2)) AND facet <> '';
 
 -- name: counters
 -- Keys from ?3 on, below ?4, and not ?5 itself; every text is below a blob.
@@ -165,11 +134,12 @@ FROM (
 );
 
 -- name: index_facets
--- What index_… reads stands in an index alone, so that it is found although the record itself cannot be read.
+-- What index_… reads stands in an index alone: it is found at once, and although the record itself cannot be read.
 WITH RECURSIVE facets (facet) AS (
-    SELECT min(facet) FROM rows INDEXED BY rows_by_facet WHERE space = ?1
+    SELECT min(facet) FROM rows INDEXED BY rows_by_facet WHERE space = ?1 AND facet <> ''
     UNION ALL
-    SELECT (SELECT min(facet) FROM rows INDEXED BY rows_by_facet WHERE space = ?1 AND facet > facets.facet)
+    SELECT (SELECT min(facet) FROM rows INDEXED BY rows_by_facet
+            WHERE space = ?1 AND facet > facets.facet AND facet <> '')
     FROM facets WHERE facets.facet IS NOT NULL
 )
 SELECT json_group_array(facet) FROM facets WHERE facet IS NOT NULL;
@@ -178,7 +148,7 @@ SELECT json_group_array(facet) FROM facets WHERE facet IS NOT NULL;
 SELECT json_group_array(json_array(tenant, key))
 FROM (
     SELECT tenant, key FROM rows INDEXED BY rows_by_facet
-    WHERE space = ?1 AND facet = ?2 AND tenant = ?3 AND key < ?4
+    WHERE space = ?1 AND facet = ?2 AND facet <> '' AND tenant = ?3 AND key < ?4
     ORDER BY key DESC LIMIT ?5
 );
 
@@ -186,7 +156,7 @@ FROM (
 SELECT json_group_array(json_array(tenant, key))
 FROM (
     SELECT tenant, key FROM rows INDEXED BY rows_by_facet
-    WHERE space = ?1 AND facet = ?2 AND (tenant, key) > (?3, ?4)
+    WHERE space = ?1 AND facet = ?2 AND facet <> '' AND (tenant, key) > (?3, ?4)
     ORDER BY tenant, key LIMIT ?5
 );
 
@@ -236,14 +206,34 @@ INSERT INTO schema_files (number, name, checksum, applied_at) VALUES (?1, ?2, ?3
 -- name: count_tables
 SELECT count(*) FROM sqlite_schema;
 
+-- name: create_names
+-- The names of all rows in the order of tenants, for a file without an engine; kept beside it, and not in it.
+CREATE TEMP TABLE names (
+    space TEXT NOT NULL, tenant TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (space, tenant, key)
+) STRICT, WITHOUT ROWID;
+-- name: copy_names
+INSERT INTO names SELECT space, tenant, key FROM rows INDEXED BY rows_by_key ORDER BY space, tenant, key;
+-- name: copy_names_of_facets
+-- Of an early file, in which rows are clustered by name, and have all a place in this index.
+INSERT INTO names SELECT space, tenant, key FROM rows INDEXED BY rows_by_facet ORDER BY space, tenant, key;
+-- name: add_name
+INSERT INTO names (space, tenant, key) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
+-- name: remove_name
+DELETE FROM names WHERE space = ? AND tenant = ? AND key = ?;
+-- name: names_below
+-- ?3 is a key, or a blob, which is above every text.
+SELECT json_group_array(key)
+FROM (SELECT key FROM names WHERE space = ?1 AND tenant = ?2 AND key < ?3 ORDER BY key DESC LIMIT ?4);
+-- name: count_indexes
+SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name = ?1;
 -- name: spaces
 -- Answers the spaces of rows.
-SELECT json_group_array(space) FROM (SELECT DISTINCT space FROM rows);
+SELECT json_group_array(space) FROM (SELECT DISTINCT space FROM names);
 -- name: spaces_of_counters
 SELECT json_group_array(space) FROM (SELECT DISTINCT space FROM counters);
 -- name: tenants_of_rows
 -- ?1 is a space.
-SELECT json_group_array(tenant) FROM (SELECT DISTINCT tenant FROM rows WHERE space = ?1);
+SELECT json_group_array(tenant) FROM (SELECT DISTINCT tenant FROM names WHERE space = ?1);
 -- name: tenants_of_counters
 SELECT json_group_array(tenant) FROM (SELECT DISTINCT tenant FROM counters WHERE space = ?1);
 -- name: copy_entry

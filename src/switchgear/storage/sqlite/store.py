@@ -192,7 +192,7 @@ class SqliteStore:
     async def page(
         self, space: str, tenant: str, *, facet: str | None = None, before: str | None = None, limit: int = 50
     ) -> Sequence[Row]:
-        """Return a tenant's rows by descending key, below `before` if given, of one facet if given."""
+        """Return a tenant's rows with a facet by descending key, below `before` if given, of one facet if given."""
         check_limit(limit)
         check_names(space, tenant, facet or "", before or "")
         found: list[Row] = await self._queries.ask(

@@ -44,7 +44,8 @@ from switchgear.storage.sqlite.translate import certainly_not_committed, is_dama
 FREE_BYTES_MIN = 4 * 1024 * 1024
 """Below this much free disk the store says of itself that it cannot record."""
 
-_CHAINS_MAX = 10_000
+_CHAINS_MAX = 65_536
+"""Ends of chains that are kept; then all are forgotten and learned anew, so it is well above a usual host's tenants."""
 
 _logger = logging.getLogger("switchgear.storage")
 

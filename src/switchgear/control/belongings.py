@@ -6,14 +6,20 @@ changes nothing. What became of a doubt is in `resolutions`.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from switchgear.control.time_boxes import TimeBoxView, time_box_view
+from switchgear.core.codes import Code
+from switchgear.core.errors import StoreError
 from switchgear.execution.engine import Engine
 from switchgear.execution.family import COMPENSATE, LOOKUP, REVERT, STEP
 from switchgear.execution.intent import Intent, Replay
 from switchgear.execution.replay import Mode
 from switchgear.execution.sagas.saga import Saga, Step
+
+Read = TypeVar("Read")
 
 REPLAY = "replay"
 """The kind of cause of what a person had executed anew; the other kinds are the purposes of intents."""
@@ -39,7 +45,7 @@ class CausationView:
     """What caused an action, and as what: `kind` is "lookup", "revert", "step", "compensate" or "replay".
 
     `intent` is the one that it looks up, undoes or executes anew; None for a step. `saga` is that of a step, or of what
-    undoes one. `by` is the person who asked for the replay.
+    undoes one. `by` is the person who asked for the replay; None when that is not the newest one any more.
     """
 
     kind: str
@@ -66,10 +72,11 @@ class NewestReplayView:
 
 @dataclass(frozen=True, slots=True)
 class Belongings:
-    """What has a life of its own and an action belongs to."""
+    """What has a life of its own and an action belongs to. `unreadable` names what is there and damaged."""
 
     time_box: TimeBoxView | None = None
     saga: SagaStepView | None = None
+    unreadable: tuple[str, ...] = ()
 
 
 ALONE = Belongings()
@@ -82,8 +89,13 @@ def belongs(intent: Intent) -> bool:
 
 
 async def belongings_of(engine: Engine, intent: Intent) -> Belongings:
-    """Return what `intent` belongs to. Raises `StoreError` when that cannot be read."""
-    return Belongings(await _time_box(engine, intent), await _saga_step(engine, intent))
+    """Return what `intent` belongs to. What is damaged is named, and hides nothing else.
+
+    Raises `StoreError` when the store cannot be read at all.
+    """
+    box, box_lost = await _unless_damaged(_time_box(engine, intent), "time_box")
+    saga, saga_lost = await _unless_damaged(_saga_step(engine, intent), "saga")
+    return Belongings(box, saga, (*box_lost, *saga_lost))
 
 
 def causation_view(intent: Intent) -> CausationView | None:
@@ -112,6 +124,16 @@ def newest_replay_view(replay: Replay | None) -> NewestReplayView | None:
         cause=replay.cause,
         refusal=replay.refusal,
     )
+
+
+async def _unless_damaged(reading: Awaitable[Read], name: str) -> tuple[Read | None, tuple[str, ...]]:
+    """Return what `reading` finds; None and the `name` when it is damaged."""
+    try:
+        return await reading, ()
+    except StoreError as error:
+        if error.code is not Code.LEDGER_CORRUPT:
+            raise
+        return None, (name,)
 
 
 async def _time_box(engine: Engine, intent: Intent) -> TimeBoxView | None:

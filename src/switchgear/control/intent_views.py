@@ -126,6 +126,8 @@ class IntentView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Its time-box since it left: until when, and what reverts it. None before it leaves, and when it has none."""
     saga: SagaStepView | None
     """The step of a saga that it does or undoes; None when it does none."""
+    unreadable: list[str]
+    """What it belongs to and is damaged, so that it cannot be shown: "time_box", "saga". Empty when nothing is."""
     parent: str | None
     """The intent or saga that it serves, and in `purpose` as what."""
     purpose: str | None
@@ -196,6 +198,7 @@ def intent_view(
         time_box=intent.time_box,
         holds=belongings.time_box,
         saga=belongings.saga,
+        unreadable=list(belongings.unreadable),
         parent=intent.parent,
         purpose=intent.purpose,
         causation=causation_view(intent),

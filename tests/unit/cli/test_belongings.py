@@ -164,6 +164,10 @@ def test_a_proposal_says_what_it_awaits() -> None:
             },
             {"saga": "sga_1 stuck, step a compensated", "undone by": STEP["compensation"]},
         ),
+        (
+            {"unreadable": ["time_box", "saga"]},
+            {"unreadable": "its time_box and saga; see: switchgear explain LEDGER_CORRUPT"},
+        ),
         ({"lookup": "int_3"}, {"looked up": "by int_3"}),
         (
             {"causation": {"kind": "compensate", "intent": "int_4", "saga": "sga_1", "by": None}},

@@ -13,7 +13,10 @@ from switchgear.assembly.handles import IntentHandle
 from switchgear.control.intent_views import IntentView
 from switchgear.core.errors import Denied, NotApplied
 from switchgear.execution.contract import Call
+from switchgear.execution.sagas.book import SAGAS
+from switchgear.execution.time_boxes import box as boxes
 from switchgear.health import Dependency
+from switchgear.storage.abilities import Append, Write
 
 RESERVE = {"tool": "hotel.reserve", "name": "reserve", "arguments": {"room": "7"}}
 REFUSE = {"tool": "hotel.refuse", "arguments": {"room": "7"}}
@@ -144,14 +147,14 @@ async def test_erased_evidence_is_not_shown_any_more(gear: Switchgear) -> None:
     """What a person said goes with the payloads; that it was said, by whom and when, stays, and the fold agrees."""
     ann, ben = acting(gear), acting(gear, "person:ben")
     handle = await doubtful(ann, "user.delete")
-    await handle.resolve("applied", evidence="ada is gone")
-    await (await ben.intent(handle.id)).resolve("applied", evidence="ada is gone")
+    await handle.resolve("applied", evidence="nowhere in the list")
+    await (await ben.intent(handle.id)).resolve("applied", evidence="nowhere in the list")
     await gear.control.keeping.erase(ann.principal, handle.id, reason="request 17")
     said = (await seen_everywhere(gear, handle.id)).resolution
     assert said is not None
     assert said.first is not None
     assert (said.by, said.evidence, said.first.by, said.first.evidence) == ("person:ben", None, "person:ann", None)
-    assert b"ada" not in msgspec.json.encode(await seen_everywhere(gear, handle.id))
+    assert b"nowhere" not in msgspec.json.encode(await seen_everywhere(gear, handle.id))
     assert (await gear.control.ledger.verify(ann.principal)).ok
 
 
@@ -231,3 +234,20 @@ async def test_law_9_what_an_action_belongs_to_is_its_tenant_s_alone(gear: Switc
         with pytest.raises(Denied):
             await rival.intent(intent or "")
     assert await rival.intents() == []
+
+
+@pytest.mark.parametrize(("space", "named"), [(boxes.SPACE, "time_box"), (SAGAS, "saga")])
+async def test_what_is_damaged_is_named_and_hides_no_action(gear: Switchgear, space: str, named: str) -> None:
+    """One row that cannot be read leaves the action, and the list that it stands in, to be read."""
+    acme = acting(gear)
+    held = await acme.submit("door.unlock", {"name": "front"}, key="k", time_box=3600)
+    await held.result(timeout=60)
+    saga = await acme.saga([RESERVE], key="k")
+    step = (await saga.result(timeout=60)).steps[0].intent or ""
+    key, about = (held.id, held.id) if space == boxes.SPACE else (saga.id, step)
+    row = await gear.store.get(space, "acme", key)
+    assert row is not None
+    damage = Write(space, key, row.version, b"{}", row.facet)
+    await gear.store.append(Append("apd_" + "0" * 32, "acme", (), (damage,)))
+    view = await seen_everywhere(gear, about)
+    assert (view.state, view.holds, view.saga, view.unreadable) == ("succeeded", None, None, [named])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.markup import escape
 
@@ -47,6 +47,7 @@ def belonging_rows(intent: View) -> Rows:
         )
         for name, other in (("done by", saga["intent"]), ("undone by", saga["compensation"])):
             yield (name, "" if other == intent["id"] else escape(other or ""))
+    yield ("unreadable", _unreadable(intent.get("unreadable")))
     yield ("looked up", f"by {escape(intent['lookup'])}" if intent.get("lookup") else "")
     yield ("cause", _cause(intent.get("causation")))
     yield ("generation", str(intent["generation"]) if intent.get("generation", 1) > 1 else "")
@@ -84,12 +85,18 @@ def _revert(box: View) -> str:
     return " ".join(filter(None, (f"{escape(box['revert'])} {styled(box['revert_state'] or '')}{early}", why)))
 
 
+def _unreadable(names: Sequence[str] | None) -> str:
+    """Return what of an action cannot be shown since it is damaged, and what says more."""
+    return f"its {' and '.join(names)}; see: switchgear explain LEDGER_CORRUPT" if names else ""
+
+
 def _cause(cause: View | None) -> str:
     if not cause:
         return ""
     of = ", in ".join(escape(cause[name]) for name in ("intent", "saga") if cause[name])
     by = f", asked for by {escape(cause['by'])}" if cause["by"] else ""
-    return f"{escape(_KINDS.get(cause['kind'], cause['kind']))} of {of}{by}"
+    kind = str(cause["kind"])
+    return f"{escape(_KINDS.get(kind, kind))} of {of}{by}"
 
 
 def _replay(replay: View | None) -> str:

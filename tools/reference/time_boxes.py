@@ -21,7 +21,8 @@ _MEANINGS: Mapping[BoxKind, str] = {
     BoxKind.OPENED: "Written in the append of `intent.dispatched`. Names the intent, what reverts it, and when.",
     BoxKind.VOIDED: "Written in the append that says that the action was not applied.",
     BoxKind.EXTENDED: "Somebody moved its end. Names who, and why.",
-    BoxKind.REVERTING: "The revert began, and its intent was accepted in the same append. Says whether it was early.",
+    BoxKind.REVERTING: "The revert began, and its intent was accepted in the same append. Names who began it, and says "
+    "whether that was early.",
     BoxKind.REVERTED: "The revert succeeded. Names its intent.",
     BoxKind.NEEDS_OPERATOR: "A person was called. Names the code.",
     BoxKind.CLOSED: "Somebody ended it without a revert. Names who, and why.",

@@ -40,7 +40,7 @@ from switchgear.execution.budget_keeper import BudgetKeeper
 from switchgear.execution.contract import Connector, Tool
 from switchgear.execution.destruction import Destruction
 from switchgear.execution.doubts import DoubtOptions
-from switchgear.execution.engine import Engine, EngineLimits, Sources
+from switchgear.execution.engine import Asked, Engine, EngineLimits, Guarding, Sources
 from switchgear.execution.lookups import check_lookup
 from switchgear.execution.recovery import Recovered
 from switchgear.gates.approval import ApprovalGate
@@ -362,22 +362,23 @@ class Switchgear:
             wanted.append(ApprovalGate(self.configuration.approvals))
         return Engine(
             store=self.store,
-            guard_of=self.guards.of,
-            own_guard_of=self.guards.own_of,
-            admission_gates=(
-                stop,
-                restored,
-                changed,
-                TenantLimits(limits.tenant_rate, limits.tenant_burst, self.clock),
-                *wanted,
-            ),
-            dispatch_gates=(
-                stop,
-                restored,
-                changed,
-                self.destruction.gate,
-                RequiredDependencies(self.guards.of),
-                *wanted,
+            guards=Guarding(self.guards.of, self.guards.own_of),
+            gates=Asked(
+                admission=(
+                    stop,
+                    restored,
+                    changed,
+                    TenantLimits(limits.tenant_rate, limits.tenant_burst, self.clock),
+                    *wanted,
+                ),
+                dispatch=(
+                    stop,
+                    restored,
+                    changed,
+                    self.destruction.gate,
+                    RequiredDependencies(self.guards.of),
+                    *wanted,
+                ),
             ),
             destruction=self.destruction,
             limits=EngineLimits(

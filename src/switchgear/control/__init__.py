@@ -5,6 +5,8 @@ intents, approvals, doubts, dead_letters, replays, sagas, time_boxes, tools, bre
 budgets, ledger, ledger_keeping, backups, readiness, health
                     the subjects: use cases, permissions and, where they are few, views
 intent_views, ledger_views    what is shown of an intent and of a ledger, as plain values
+resolutions, belongings       of an intent: what became of a doubt about it; what it belongs to, and what caused it
+showing             an intent, shown whole
 health_parts, health_views     what is measured of this process, and the types of the document that says so
 self_test           what each surface has to refuse before this process is ready
 spending            what reports about budgets say, also as CSV

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from switchgear.control.intent_views import IntentView, intent_view
+from switchgear.control.intent_views import IntentView
 from switchgear.control.permissions import Permissions
+from switchgear.control.showing import shown_whole
 from switchgear.core.errors import Invalid
 from switchgear.core.scope import Principal
 from switchgear.execution import consent
@@ -78,7 +79,7 @@ class Approvals:
         after = await self._engine.change(
             principal.tenant, intent_id, lambda intent: Decided(says(intent, word)), actor=principal.actor
         )
-        return intent_view(after, self._engine.lane_paused_for)
+        return await shown_whole(self._engine, principal, after)
 
 
 def _channel(name: str) -> Channel:

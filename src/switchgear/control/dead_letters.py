@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from switchgear.control.intent_views import IntentView, Page, intent_view
+from switchgear.control.intent_views import IntentView, Page
 from switchgear.control.paging import check_cursor, check_limit, page_of
 from switchgear.control.permissions import Permissions
+from switchgear.control.showing import all_shown_whole, shown_whole
 from switchgear.core.errors import Invalid, Rejected, StoreError
 from switchgear.core.scope import Principal
 from switchgear.execution.dead_letters import discarded
@@ -58,8 +59,8 @@ class DeadLetters:
         """Return dead letters, newest first, after `cursor`: those of `tool` among the next `limit` (1 to 200)."""
         principal.require("deadletters:read")
         rows, after = await self._page(principal.tenant, cursor, limit)
-        letters = [intent_of(row) for row in rows]
-        return Page([self._view(letter) for letter in letters if tool in (None, letter.tool)], after)
+        letters = [letter for letter in map(intent_of, rows) if tool in (None, letter.tool)]
+        return Page(await all_shown_whole(self._engine, principal, letters), after)
 
     async def requeue(self, principal: Principal, intent_id: str) -> IntentView:
         """Let one run again, with the same keys and with fresh attempts and time.
@@ -67,7 +68,7 @@ class DeadLetters:
         Raises `Conflict` when it is no dead letter, or while an attempt of it may have been applied.
         """
         principal.require("deadletters:requeue")
-        return self._view(await self._requeue(principal, intent_id, 0.0))
+        return await shown_whole(self._engine, principal, await self._requeue(principal, intent_id, 0.0))
 
     async def requeue_all(
         self,
@@ -103,7 +104,8 @@ class DeadLetters:
         def decision(intent: Intent) -> Decided:
             return Decided(discarded(intent, by=principal.actor, reason=reason))
 
-        return self._view(await self._engine.change(principal.tenant, intent_id, decision, actor=principal.actor))
+        after = await self._engine.change(principal.tenant, intent_id, decision, actor=principal.actor)
+        return await shown_whole(self._engine, principal, after)
 
     async def _requeue(self, principal: Principal, intent_id: str, delay: float) -> Intent:
         def decision(intent: Intent) -> Decided:
@@ -116,6 +118,3 @@ class DeadLetters:
         check_limit(limit)
         check_cursor(cursor)
         return await page_of(self._store, INTENTS, tenant, facet=State.DEAD_LETTERED, cursor=cursor, limit=limit)
-
-    def _view(self, intent: Intent) -> IntentView:
-        return intent_view(intent, self._engine.lane_paused_for)

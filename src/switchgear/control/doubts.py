@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from switchgear.control.intent_views import IntentView, intent_view
+from switchgear.control.intent_views import IntentView
 from switchgear.control.permissions import Permissions
+from switchgear.control.showing import shown_whole
 from switchgear.core.errors import Invalid
 from switchgear.core.scope import Principal
 from switchgear.execution.engine import Decided, Engine
@@ -73,7 +74,7 @@ class Doubts:
             return Decided(self._engine.doubts.resolved(intent, finding))
 
         after = await self._engine.change(principal.tenant, intent_id, decision, actor=principal.actor)
-        return intent_view(after, self._engine.lane_paused_for)
+        return await shown_whole(self._engine, principal, after)
 
 
 def _says(verdict: str) -> Says:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from switchgear.control.intent_views import IntentView, intent_view
+from switchgear.control.intent_views import IntentView
 from switchgear.control.permissions import Permissions
+from switchgear.control.showing import shown_whole
 from switchgear.core.scope import Principal
 from switchgear.execution.engine import Decided, Engine
 from switchgear.execution.forcing import Forcing, check_person, forced
@@ -51,4 +52,4 @@ class ForcedIntents:
             return Decided(forced(now, forcing, tool, self._engine.hindering(tool)))
 
         after = await self._engine.change(principal.tenant, intent_id, decision, actor=principal.actor)
-        return intent_view(after, self._engine.lane_paused_for)
+        return await shown_whole(self._engine, principal, after)

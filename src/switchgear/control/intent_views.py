@@ -11,10 +11,21 @@ from typing import Any
 
 import msgspec
 
+from switchgear.control.belongings import (
+    ALONE,
+    Belongings,
+    CausationView,
+    NewestReplayView,
+    SagaStepView,
+    causation_view,
+    newest_replay_view,
+)
 from switchgear.control.obstacles import ObstacleView
+from switchgear.control.resolutions import ResolutionView, resolution_view
+from switchgear.control.time_boxes import TimeBoxView
 from switchgear.core.codes import Code
 from switchgear.core.outcome import Outcome
-from switchgear.execution.intent import Approval, Hindrance, Intent, Resolution
+from switchgear.execution.intent import Approval, Hindrance, Intent
 from switchgear.execution.owning import owned
 from switchgear.execution.transitions import State
 from switchgear.gates.destructive.force import Force
@@ -36,15 +47,6 @@ class ApprovalView:
     expires_at: float
     granted_by: list[str]
     used: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolutionView:
-    """What one person has said became of a destructive action in doubt; it counts once another says the same."""
-
-    verdict: str
-    by: str
-    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,19 +111,33 @@ class IntentView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     doubt_since: float | None
     lookups: int
     """How many lookups there were to find out whether it happened."""
+    lookup: str | None
+    """The intent that is finding out now whether it happened; None when none is."""
     resolution: ResolutionView | None
-    """What a first person has said became of it; None when none has, or nothing more is needed."""
+    """What became of the newest doubt about it, or is said so by a first person of two; None when nothing is known."""
     approval: ApprovalView | None
     """What approval it needs or has; None when it needs none."""
     priority: str
     destructive: bool
     resource: str | None
     time_box: float | None
-    """How many seconds it holds before it is reverted; None means for good."""
+    """How many seconds it was to hold before it is reverted; None means for good."""
+    holds: TimeBoxView | None
+    """Its time-box since it left: until when, and what reverts it. None before it leaves, and when it has none."""
+    saga: SagaStepView | None
+    """The step of a saga that it does or undoes; None when it does none."""
+    unreadable: list[str]
+    """What it belongs to and is damaged, so that it cannot be shown: "time_box", "saga". Empty when nothing is."""
     parent: str | None
     """The intent or saga that it serves, and in `purpose` as what."""
     purpose: str | None
+    """What it is for: lookup, revert, step or compensate. None where somebody submitted it for its own sake."""
+    causation: CausationView | None
+    """What caused it, or its newest generation; None for the first execution of what somebody has submitted."""
     generation: int
+    """Counts executions that a person asked for anew, from 1."""
+    replay: NewestReplayView | None
+    """Its newest replay; None when there was none."""
     trace: str
     replayed: bool = False
 
@@ -135,11 +151,16 @@ class Page:
 
 
 def intent_view(
-    intent: Intent, paused_for: PausedFor, *, obstacle: ObstacleView | None = None, replayed: bool = False
+    intent: Intent,
+    paused_for: PausedFor,
+    *,
+    obstacle: ObstacleView | None = None,
+    belongings: Belongings = ALONE,
+    replayed: bool = False,
 ) -> IntentView:
     """Return an intent as its tenant may see it. `paused_for` is asked when the intent itself does not say.
 
-    `obstacle` is what holds it now; who shows intents that may be held asks for it.
+    `obstacle` is what holds it now, `belongings` what it belongs to: `showing` knows both.
     """
     return IntentView(
         id=intent.id,
@@ -168,15 +189,21 @@ def intent_view(
         ended=None if intent.ended is None else str(intent.ended),
         doubt_since=intent.doubt_since,
         lookups=intent.lookups,
-        resolution=_resolution_view(intent.resolution),
+        lookup=intent.lookup,
+        resolution=resolution_view(intent),
         approval=_approval_view(intent.approval),
         priority=intent.priority or "critical",
         destructive=intent.destructive,
         resource=intent.resource,
         time_box=intent.time_box,
+        holds=belongings.time_box,
+        saga=belongings.saga,
+        unreadable=list(belongings.unreadable),
         parent=intent.parent,
         purpose=intent.purpose,
+        causation=causation_view(intent),
         generation=intent.generation,
+        replay=newest_replay_view(intent.replay),
         trace=intent.trace,
         replayed=replayed,
     )
@@ -224,9 +251,3 @@ def _force_view(force: Force | None) -> ForceView | None:
         return None
     overrode = [one.dependency for one in force.overrode]
     return ForceView(by=force.by, until=force.until, overrode=overrode, used=force.used)
-
-
-def _resolution_view(resolution: Resolution | None) -> ResolutionView | None:
-    if resolution is None:
-        return None
-    return ResolutionView(verdict=resolution.verdict, by=resolution.by, at=resolution.at)

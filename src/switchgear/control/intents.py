@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
-from switchgear.control.intent_views import IntentView, Page, intent_view, outcome_of
+from switchgear.control.belongings import ALONE, Belongings, belongings_of, belongs
+from switchgear.control.intent_views import IntentView, Page, outcome_of
 from switchgear.control.ledger_views import EventPage, stream_page
-from switchgear.control.obstacles import obstacle_view
 from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of
 from switchgear.control.permissions import Permissions
+from switchgear.control.showing import all_shown_whole, shown_at_once, shown_whole
 from switchgear.control.tools import suggest_tool
 from switchgear.core.errors import Denied, Invalid
 from switchgear.core.outcome import Outcome
@@ -29,29 +31,34 @@ STATES = tuple(str(state) for state in State if state is not State.PROPOSED)
 
 
 class _ViewOf(Protocol):
-    def __call__(self, principal: Principal, intent: Intent, *, replayed: bool) -> IntentView: ...
+    def __call__(
+        self, principal: Principal, intent: Intent, belongings: Belongings, *, replayed: bool
+    ) -> IntentView: ...
 
 
 class Seen:
     """An intent as it was when somebody looked at it. What is shown of it is made when it is first asked for."""
 
-    __slots__ = ("_principal", "_view", "_view_of", "intent", "replayed", "starts_in")
+    __slots__ = ("_belongings", "_principal", "_view", "_view_of", "intent", "replayed", "starts_in")
 
     def __init__(
         self,
         intent: Intent,
         view_of: _ViewOf,
         principal: Principal,
+        belongings: Belongings,
         *,
         replayed: bool = False,
         starts_in: float | None = None,
     ) -> None:
         """`principal` looked. `replayed` says that an earlier request had made the intent.
 
-        `starts_in` is in how many seconds it may leave, where it only waits for that; else None.
+        `belongings` is what the intent belonged to then. `starts_in` is in how many seconds it may leave, where it only
+        waits for that; else None.
         """
         self._view_of = view_of
         self._principal = principal
+        self._belongings = belongings
         self._view: IntentView | None = None
         self.intent = intent
         self.replayed = replayed
@@ -61,7 +68,7 @@ class Seen:
     def view(self) -> IntentView:
         """What is shown of it."""
         if self._view is None:
-            self._view = self._view_of(self._principal, self.intent, replayed=self.replayed)
+            self._view = self._view_of(self._principal, self.intent, self._belongings, replayed=self.replayed)
         return self._view
 
     @property
@@ -79,6 +86,7 @@ class Intents:
         """Ask `engine`; read pages from its `store`."""
         self._engine = engine
         self._store = store
+        self._view_of = partial(shown_at_once, engine)
 
     async def submit(  # noqa: PLR0913 - what a caller may say of an action, each by name
         self,
@@ -127,18 +135,21 @@ class Intents:
         except Denied as refusal:
             suggest_tool(refusal, tool, principal, self._engine.registry)
             raise
-        return Seen(admitted.intent, self._view, principal, replayed=admitted.replayed)
+        intent = admitted.intent
+        belongings = await belongings_of(self._engine, intent) if belongs(intent) else ALONE
+        return Seen(intent, self._view_of, principal, belongings, replayed=admitted.replayed)
 
     async def wait(self, principal: Principal, intent_id: str, seconds: float) -> Seen:
         """Return the intent once it is settled (final or in doubt) or needs approval, at the latest after `seconds`."""
         principal.require("intents:read")
         intent = await self._engine.wait(principal.tenant, intent_id, seconds)
-        return Seen(intent, self._view, principal, starts_in=self._starts_in(intent))
+        belongings = await belongings_of(self._engine, intent) if belongs(intent) else ALONE
+        return Seen(intent, self._view_of, principal, belongings, starts_in=self._starts_in(intent))
 
     async def show(self, principal: Principal, intent_id: str) -> IntentView:
         """Return one intent. Raises `Denied` (NOT_FOUND)."""
         principal.require("intents:read")
-        return self._view(principal, await self._engine.intent(principal.tenant, intent_id))
+        return await shown_whole(self._engine, principal, await self._engine.intent(principal.tenant, intent_id))
 
     async def list(
         self, principal: Principal, *, state: str | None = None, cursor: str | None = None, limit: int = 50
@@ -149,7 +160,7 @@ class Intents:
         check_state(state, STATES)
         check_cursor(cursor)
         rows, after = await page_of(self._store, INTENTS, principal.tenant, facet=state, cursor=cursor, limit=limit)
-        return Page([self._view(principal, intent_of(row)) for row in rows], after)
+        return Page(await all_shown_whole(self._engine, principal, [intent_of(row) for row in rows]), after)
 
     async def events(self, principal: Principal, intent_id: str, *, after: int = 0, limit: int = PAGE_MAX) -> EventPage:
         """Return the ledger's entries of one intent in order: `limit` (1 to 200) above the sequence `after`."""
@@ -166,14 +177,10 @@ class Intents:
         principal.require("intents:cancel")
         check_remark(reason)
         cancelled = await self._engine.cancel(principal.tenant, intent_id, reason=reason, actor=principal.actor)
-        return self._view(principal, cancelled)
+        return await shown_whole(self._engine, principal, cancelled)
 
     def _starts_in(self, intent: Intent) -> float | None:
         if intent.state is not State.READY or intent.not_before is None or intent.waiting_for is not None:
             return None
         seconds = self._engine.seconds_until(intent.not_before)
         return seconds if seconds > 0 else None
-
-    def _view(self, principal: Principal, intent: Intent, *, replayed: bool = False) -> IntentView:
-        obstacle = obstacle_view(self._engine, principal, intent)
-        return intent_view(intent, self._engine.lane_paused_for, obstacle=obstacle, replayed=replayed)

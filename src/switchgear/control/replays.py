@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from switchgear.control.intent_views import IntentView, intent_view
-from switchgear.control.obstacles import obstacle_view
+from switchgear.control.intent_views import IntentView
 from switchgear.control.paging import check_cursor, check_limit
 from switchgear.control.permissions import Permissions
+from switchgear.control.showing import shown_whole
 from switchgear.core.errors import Conflict, Invalid, Rejected, StoreError
 from switchgear.core.scope import Principal
 from switchgear.execution.engine import Engine
@@ -150,7 +150,7 @@ class Replays:
         intent = await self._engine.intent(principal.tenant, intent_id)
         replayed = await self._engine.replays.replay(intent, request)
         after = await self._engine.replays.wait(replayed.intent, wait)
-        return self._view(principal, Replayed(after, replayed.detail))
+        return await self._view(principal, Replayed(after, replayed.detail))
 
     async def replay_all(
         self, principal: Principal, chosen: ReplayFilter, *, mode: str, reason: str, trace: str | None = None
@@ -220,7 +220,7 @@ class Replays:
         own = trace or self._engine.replays.trace()
         return ReplayRequest(mode=Mode(mode), reason=reason, by=principal.actor, trace=own)
 
-    def _view(self, principal: Principal, replayed: Replayed) -> ReplayView:
+    async def _view(self, principal: Principal, replayed: Replayed) -> ReplayView:
         intent = replayed.intent
         assert intent.replay is not None, "it has just been replayed"
         return ReplayView(
@@ -232,9 +232,7 @@ class Replays:
             cause=intent.replay.cause,
             refusal=intent.replay.refusal,
             detail=replayed.detail,
-            intent=intent_view(
-                intent, self._engine.lane_paused_for, obstacle=obstacle_view(self._engine, principal, intent)
-            ),
+            intent=await shown_whole(self._engine, principal, intent),
         )
 
 

@@ -90,6 +90,27 @@ class Sources:
     encoder: EventEncoder
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The gates of an engine: those of `admission` for a fast no, those of `dispatch` before each attempt leaves."""
+
+    admission: Sequence[Gate]
+    dispatch: Sequence[Gate]
+
+    @property
+    def left_after_admission(self) -> tuple[Gate, ...]:
+        """Those of the dispatch that are still to be asked when an action leaves in the turn that admits it."""
+        return left_to_ask(self.admission, self.dispatch)
+
+
+@dataclass(frozen=True, slots=True)
+class Guarding:
+    """The guards of an engine by dependency: that which `all` share, and that which a tenant has of its `own`."""
+
+    all: GuardOf
+    own: OwnGuardOf = no_own_guard
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """What to record of an intent, and what else in the same append. Nothing when there is nothing left to do."""
@@ -108,20 +129,18 @@ Decision = Callable[[Intent], Decided]
 class Engine:
     """Accepts, carries out and answers for intents on one store."""
 
-    def __init__(  # noqa: PLR0913 - one parameter a part of the engine
+    def __init__(
         self,
         *,
         store: Store,
-        guard_of: GuardOf,
-        own_guard_of: OwnGuardOf = no_own_guard,
-        admission_gates: Sequence[Gate],
-        dispatch_gates: Sequence[Gate],
+        guards: Guarding,
+        gates: Asked,
         limits: EngineLimits,
         sources: Sources,
         doubts: DoubtOptions | None = None,
         destruction: Destruction | None = None,
     ) -> None:
-        """Put the parts together; nothing runs yet. The gate of `destruction` stands among `dispatch_gates`."""
+        """Put the parts together; nothing runs yet. The gate of `destruction` stands among those of the dispatch."""
         clock, ids = sources.clock, sources.ids
         lease = Lease(ids.next("eng"), limits.leases, clock)
         self._clock = clock
@@ -132,23 +151,15 @@ class Engine:
         self.refusals = Refusals(store, clock=clock, ids=ids, encoder=sources.encoder)
         self.outcomes: Outcomes[Intent] = Outcomes(clock)
         self.time_boxes = TimeBoxes(parts, sources.encoder)
-        self.kernel = Kernel(
-            parts,
-            gates=dispatch_gates,
-            gates_after_admission=left_to_ask(admission_gates, dispatch_gates),
-            guard_of=guard_of,
-            own_guard_of=own_guard_of,
-            destruction=destruction,
-            slots=limits.slots,
-        )
+        self.kernel = _kernel_of(parts, gates, guards, destruction, limits)
         self.admission = Admission(
             parts,
-            gates=admission_gates,
+            gates=gates.admission,
             refusals=self.refusals,
             check_room_for_boxes=self.time_boxes.check_room,
             departures=self.kernel,
         )
-        self.own_guard_of = own_guard_of
+        self.own_guard_of = guards.own
         """Returns the guard that a tenant has of its own for a dependency, by the two names; None when it has none."""
         self.family = Family(parts)
         self._sweeper = Sweeper(parts, self.kernel)
@@ -501,6 +512,20 @@ class Engine:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.defect = f"{type(error).__name__}: {error}"
             _log.critical("a loop of the engine has ended", exc_info=error)
+
+
+def _kernel_of(
+    parts: Parts, gates: Asked, guards: Guarding, destruction: Destruction | None, limits: EngineLimits
+) -> Kernel:
+    return Kernel(
+        parts,
+        gates=gates.dispatch,
+        gates_after_admission=gates.left_after_admission,
+        guard_of=guards.all,
+        own_guard_of=guards.own,
+        destruction=destruction,
+        slots=limits.slots,
+    )
 
 
 def _queue_of(limits: EngineLimits) -> FairQueue:

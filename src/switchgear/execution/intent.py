@@ -47,12 +47,35 @@ class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
         return len(self.granted) >= self.quorum
 
 
-class Resolution(msgspec.Struct, frozen=True):
-    """What a person says became of an intent in doubt, waiting for a second person to confirm it."""
+class Resolution(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a person says became of an intent in doubt, waiting for a second person to confirm it.
+
+    `evidence` is None where it was erased, and where an earlier release recorded it. `value` is that proposed with it.
+    """
 
     verdict: str
     by: str
     at: float
+    evidence: str | None = None
+    value: Any = None
+
+
+class Conclusion(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the newest doubt about an intent ended: `verdict` at `at`, in seconds since the epoch.
+
+    It was said by the person `by` with `evidence` (None: erased), after the `first` one where two had to say the same;
+    or found out by the intent `lookup`. The doubt had lasted `since`; `code` and `message` say why.
+    """
+
+    verdict: str
+    at: float
+    by: str | None = None
+    evidence: str | None = None
+    lookup: str | None = None
+    first: Resolution | None = None
+    since: float | None = None
+    code: str | None = None
+    message: str = ""
 
 
 class Hindrance(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -99,6 +122,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     `undo` reverts it; None means for good. `restored` says that it went into doubt since the store came from a backup,
     and has forgotten what happened afterwards. `ended` is what a dead letter had come to. No `priority`
     means critical. `hindrance` is what holds or defers it. `force` is a person's word that overrides it once.
+    `resolution` waits for a second person, `conclusion` is how the newest doubt of this generation ended.
     """
 
     id: str
@@ -145,6 +169,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     value: Any = None
     approval: Approval | None = None
     resolution: Resolution | None = None
+    conclusion: Conclusion | None = None
     lookup: str | None = None
     lookups: int = 0
     doubt_since: float | None = None
@@ -213,7 +238,19 @@ _CLEARED: Mapping[str, Any] = {
     "hindrance": None,
 }
 _NESTED = frozenset(
-    {"approval", "resolution", "replay", "ended", "state", "version", "id", "tenant", "hindrance", "force"}
+    {
+        "approval",
+        "resolution",
+        "conclusion",
+        "replay",
+        "ended",
+        "state",
+        "version",
+        "id",
+        "tenant",
+        "hindrance",
+        "force",
+    }
 )
 _ACCEPTED: Mapping[str, Any] = {"state": TRANSITIONS[Kind.ACCEPTED][1]}
 _FIELDS = frozenset(Intent.__struct_fields__) - _NESTED
@@ -241,6 +278,8 @@ def evolve(intent: Intent, change: Change, at: float) -> Intent:
     fold = _FOLDS.get(kind)
     if fold is not None:
         fields |= fold(intent, facts, at)
+    if "verdict" in facts:
+        fields |= _word(intent, change, at)
     if intent.reserved and settles(kind, facts):
         fields["reserved"] = {}
     fields["updated_at"] = max(at, intent.updated_at) if state in FINAL else at
@@ -308,11 +347,42 @@ def _proposed(_intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     return {"resolution": Resolution(facts["verdict"], facts["by"], at)}
 
 
+def _word(intent: Intent, change: Change, at: float) -> dict[str, Any]:
+    """Return what a verdict leaves on record: that a second person is awaited, or how the doubt ended.
+
+    Proposals of earlier releases do not say what they await, and their conclusions have no verdict: of these nothing
+    is kept but what those releases kept, so that their rows are still what their events say.
+    """
+    facts, said = change.facts, change.payload or {}
+    evidence = said.get("evidence")
+    if change.kind is not Kind.RESOLUTION_PROPOSED:
+        return {"conclusion": _conclusion(intent, facts, evidence, at)}
+    if "awaits" not in facts:
+        return {}
+    proposed = Resolution(facts["verdict"], facts["by"], at, evidence, said.get("proposed_value"))
+    return {"resolution": proposed}
+
+
+def _conclusion(intent: Intent, facts: Facts, evidence: str | None, at: float) -> Conclusion:
+    return Conclusion(
+        verdict=facts["verdict"],
+        at=at,
+        by=facts.get("resolved_by"),
+        evidence=evidence,
+        lookup=facts.get("found_by"),
+        first=intent.resolution if "proposed_by" in facts else None,
+        since=intent.doubt_since,
+        code=intent.code,
+        message=intent.message,
+    )
+
+
 def _in_doubt(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     """Return since when it is in doubt. One that waits is so only for an earlier attempt, or a store restored."""
     if intent.state in WAITING and not (intent.unresolved or facts.get("restored")):
         raise IllegalTransitionError(f"{intent.id} is {intent.state} and no attempt of it is in doubt")
-    return {"doubt_since": intent.doubt_since if intent.doubt_since is not None else at, "lookup": None}
+    since = intent.doubt_since if intent.doubt_since is not None else at
+    return {"doubt_since": since, "lookup": None, "conclusion": None}
 
 
 def _known(_intent: Intent, _facts: Facts, _at: float) -> dict[str, Any]:
@@ -334,7 +404,7 @@ def _again(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
 
 def _anew(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     """Return a new generation: nothing of the attempts before it counts any more."""
-    fresh = {"doubtful": False, "value": None, "first_sent_at": None}
+    fresh = {"doubtful": False, "value": None, "first_sent_at": None, "conclusion": None}
     return {**_again(intent, facts, at), **fresh, "generation": intent.generation + 1, "attempt": 0, "interruptions": 0}
 
 

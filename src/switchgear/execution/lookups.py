@@ -17,6 +17,7 @@ from switchgear.execution.contract import Tool
 from switchgear.execution.decide import Backoff, Moment
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.registry import Registry
+from switchgear.execution.resolving import Says
 from switchgear.execution.transitions import Kind, State
 
 _WAIT_BASE = 5.0
@@ -96,9 +97,9 @@ def concluded(
     facts = {"found_by": lookup.id}
     match found_by(lookup):
         case Found.APPLIED:
-            return (Change(Kind.SUCCEEDED, facts, {"value": lookup.value}),)
+            return (Change(Kind.SUCCEEDED, {"verdict": str(Says.APPLIED), **facts}, {"value": lookup.value}),)
         case Found.NOT_APPLIED:
-            return decide.after_not_applied(intent, backoff, moment, facts)
+            return decide.after_not_applied(intent, backoff, moment, {"verdict": str(Says.NOT_APPLIED), **facts})
         case Found.NOTHING:
             return _in_vain(intent, lookup, lookups_max)
 

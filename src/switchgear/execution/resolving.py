@@ -22,6 +22,8 @@ EVIDENCE_CHARACTERS_MAX = 2_000
 """The longest evidence that is kept."""
 AGENT = "agent:"
 """How the name of an actor begins that is no person."""
+SECOND_PERSON = "second_person"
+"""What a proposal awaits: that another person says the same."""
 _RESOLVABLE = (State.IN_DOUBT, State.NEEDS_OPERATOR)
 
 
@@ -102,11 +104,12 @@ def _proposal(finding: Finding) -> Change:
     payload = {"evidence": finding.evidence}
     if finding.value is not None:
         payload["proposed_value"] = finding.value
-    return Change(Kind.RESOLUTION_PROPOSED, {"verdict": str(finding.says), "by": finding.by}, payload)
+    facts = {"verdict": str(finding.says), "by": finding.by, "awaits": SECOND_PERSON}
+    return Change(Kind.RESOLUTION_PROPOSED, facts, payload)
 
 
 def _settled(intent: Intent, finding: Finding, backoff: Backoff, moment: Moment) -> tuple[Change, ...]:
-    facts = {"resolved_by": finding.by}
+    facts = {"verdict": str(finding.says), "resolved_by": finding.by}
     if intent.resolution is not None:
         facts["proposed_by"] = intent.resolution.by
     evidence = {"evidence": finding.evidence}

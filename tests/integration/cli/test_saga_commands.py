@@ -78,6 +78,21 @@ def test_a_saga_is_submitted_shown_and_resumed(gear: Run) -> None:
     assert (late.exit_code, late.problem()["code"]) == (ExitCode.CONFLICT, "ILLEGAL_TRANSITION")
 
 
+def test_a_saga_is_waited_for_and_both_its_actions_are_shown(gear: Run) -> None:
+    """The exit code says how it ended: at its end, undone, stuck, or not in time. Each step shows what undoes it."""
+    done = gear("sagas", "submit", "-", "--key", "one", "--wait", "60", "--json", text=json.dumps([RESERVE]))
+    assert (done.exit_code, done.document()["state"]) == (ExitCode.OK, "completed")
+    stuck = gear("sagas", "submit", "trip.json", "--key", "two", "--wait", "60", "--json")
+    assert (stuck.exit_code, stuck.document()["state"]) == (ExitCode.FAILED, "stuck")
+    step = stuck.document()["steps"][0]
+    drawn = gear("sagas", "show", stuck.document()["id"], "--wait", "60")
+    assert drawn.exit_code == ExitCode.FAILED
+    assert step["intent"] in drawn.output
+    assert step["compensation"] in drawn.output
+    shown = gear("intents", "show", step["compensation"]).output
+    assert f"compensation of {step['intent']}, in {stuck.document()['id']}" in shown
+
+
 @pytest.mark.parametrize("text", ["{no json", '{"steps": []}', "7"])
 def test_what_is_no_list_of_steps_is_a_usage_error(gear: Run, text: str) -> None:
     """Nothing is sent, and the words show what a saga looks like."""

@@ -63,6 +63,9 @@ def test_resolve_settles_a_doubt(gear: Run) -> None:
     evidence = ("--evidence", "asked the postmaster")
     ran = gear("intents", "resolve", intent, "--applied", *evidence, "--value", '{"id": 9}', "--json")
     assert (ran.exit_code, ran.document()["state"], ran.document()["value"]) == (ExitCode.OK, "succeeded", {"id": 9})
+    resolved = f"resolved  applied by {ran.document()['actor']}"
+    assert resolved in gear("intents", "show", intent).output
+    assert gear("intents", "show", intent, "--json").document()["resolution"]["evidence"] == "asked the postmaster"
     again = gear("intents", "resolve", intent, "--applied", *evidence, "--json")
     assert (again.exit_code, again.problem()["code"]) == (ExitCode.CONFLICT, "ILLEGAL_TRANSITION")
 

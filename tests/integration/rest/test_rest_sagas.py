@@ -98,6 +98,60 @@ async def test_what_succeeded_is_undone_and_on_record(client: Clients, undone: l
 
 
 @pytest.mark.usefixtures("undone")
+async def test_a_saga_is_waited_for_until_its_end(client: Clients) -> None:
+    """`Prefer: wait` answers 200 with the end, and says that it was heard; a repeat is still marked as one."""
+    acme = client()
+    waiting = {**KEY, "Prefer": "wait=60"}
+    answer = await acme.post("/v1/sagas", json=body(RESERVE, CHARGE), headers=waiting)
+    assert (answer.status_code, answer.json()["state"], answer.json()["replayed"]) == (200, "completed", False)
+    assert answer.headers["preference-applied"] == "wait=60"
+    assert answer.headers["location"] == f"/v1/sagas/{answer.json()['id']}"
+    again = await acme.post("/v1/sagas", json=body(RESERVE, CHARGE), headers=waiting)
+    assert (again.status_code, again.json()["replayed"], again.headers["idempotency-replayed"]) == (200, True, "true")
+    assert "preference-applied" not in again.headers  # it was at its end: nothing was waited for
+    refused = await acme.post("/v1/sagas", json=body(RESERVE), headers={**KEY, "Prefer": "wait=long"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "INVALID_ARGUMENT")
+
+
+@pytest.mark.usefixtures("undone")
+async def test_a_wait_for_a_saga_ends_with_what_there_is(client: Clients, gear: Switchgear) -> None:
+    """202 when the time is up or it is stuck; a look waits as well, and is 200 whatever it sees."""
+    acme = client()
+    reached, gate = asyncio.Event(), asyncio.Event()
+
+    @gear.tool("hotel.dawdle", effect="keyed")
+    async def dawdle(_call: Call) -> str:
+        reached.set()
+        await gate.wait()
+        return "done"
+
+    step = {"tool": "hotel.dawdle"}
+    running = await acme.post("/v1/sagas", json=body(step), headers={**KEY, "Prefer": "wait=1"})
+    assert (running.status_code, running.json()["state"]) == (202, "running")
+    assert running.headers["preference-applied"] == "wait=1"
+    path = f"/v1/sagas/{running.json()['id']}"
+    assert (await acme.get(path, headers={"Prefer": "wait=0"})).json()["state"] == "running"
+    gate.set()
+    seen = await acme.get(path, headers={"Prefer": "wait=60"})
+    assert (seen.status_code, seen.json()["state"]) == (200, "completed")
+    reserve = {**RESERVE, "arguments": {"room": "stuck"}}
+    dear = {"tool": "hotel.charge", "arguments": {"booking": "x", "amount": 900}}
+    stuck = await acme.post(
+        "/v1/sagas", json=body(reserve, dear), headers={"Idempotency-Key": "stuck", "Prefer": "wait=60"}
+    )
+    assert (stuck.status_code, stuck.json()["state"]) == (202, "stuck")
+
+
+@pytest.mark.usefixtures("undone")
+async def test_who_may_not_read_sagas_is_not_waited_for(client: Clients) -> None:
+    """A wait tells how a saga ends, so it needs the permission to look; the submission itself is answered at once."""
+    answer = await client(scope=("sagas:submit",)).post(
+        "/v1/sagas", json=body(RESERVE, CHARGE), headers={**KEY, "Prefer": "wait=60"}
+    )
+    assert (answer.status_code, "preference-applied" in answer.headers) == (202, False)
+
+
+@pytest.mark.usefixtures("undone")
 async def test_a_stuck_saga_is_listed_and_resumed(client: Clients) -> None:
     """It names its step and what to do; a person's word lets it go on."""
     acme = client()

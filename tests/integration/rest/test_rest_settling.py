@@ -34,6 +34,10 @@ async def test_a_word_with_evidence_settles_a_doubt(client: Clients) -> None:
     assert events[-1]["facts"]["resolved_by"] == "service:acme"
     assert events[-1]["payload"]["evidence"] == "asked the postmaster"
     assert (await acme.get("/v1/doubts")).json()["in_doubt"] == 0
+    said = (await acme.get(f"/v1/intents/{intent}")).json()["resolution"]
+    assert said == answer.json()["resolution"]
+    assert (said["verdict"], said["by"], said["evidence"]) == ("applied", "service:acme", "asked the postmaster")
+    assert (said["at"], said["awaits"], said["doubt"]["code"]) == (events[-1]["at"], None, "DEPENDENCY_FAILED")
     again = await acme.post(f"/v1/intents/{intent}/resolve", json=SEEN)
     assert (again.status_code, again.json()["code"]) == (409, "ILLEGAL_TRANSITION")
 

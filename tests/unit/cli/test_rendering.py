@@ -240,9 +240,13 @@ def test_telling_facts_of_an_event_stand_beside_it(facts: Any, payload: Any, sho
 
 def test_who_resolved_a_doubt_and_why_is_shown() -> None:
     """An outcome that a person vouched for names the person and the evidence."""
-    word = {"type": "intent.succeeded", "facts": {"resolved_by": "person:ada"}, "payload": {"evidence": "order [7]"}}
-    lines = shown(lambda console, view: draw_intent(console, view, word), INTENT)
-    assert "    resolved  succeeded by person:ada: order [7]" in lines
+    said = {"verdict": "applied", "awaits": None, "by": "person:ada", "at": 0.0, "evidence": "order [7]"}
+    doubt = {"since": 0.0, "code": "TIMEOUT_INTENT_EXECUTE", "message": "no [answer]"}
+    first = {"by": "person:ben", "at": 0.0, "evidence": None}
+    lines = shown(draw_intent, {**INTENT, "resolution": {**said, "lookup": None, "first": first, "doubt": doubt}})
+    assert "    resolved  applied by person:ada at 1970-01-01 00:00:00 UTC: order [7]" in lines
+    assert "  first said  by person:ben at 1970-01-01 00:00:00 UTC" in lines
+    assert "   the doubt  since 1970-01-01 00:00:00 UTC TIMEOUT_INTENT_EXECUTE no [answer]" in lines
 
 
 def test_one_of_many_replays_says_why_it_failed() -> None:

@@ -23,6 +23,8 @@ BOX: dict[str, Any] = {
     "extensions": 2,
     "revert": "int_0190b7",
     "revert_state": "held",
+    "begun_by": "engine",
+    "begun_early": False,
     "waiting_for": "KILL_SWITCH_ACTIVE",
     "code": None,
     "message": "",
@@ -56,4 +58,7 @@ def test_one_box_names_its_revert_and_why_a_person_is_needed(width: int) -> None
     text = " ".join(shown(draw_time_box, called, width).split())
     for word in ("reverted by idp.restore", "extended twice", "revert int_0190b7 held", "CHANGED_MEANWHILE moved"):
         assert word in text
+    early = shown(draw_time_box, {**called, "begun_early": True, "begun_by": "person:[ann]"}, 200)
+    assert "revert int_0190b7  held, begun early by person:[ann]" in early
+    assert "early" not in text
     assert "revert int" not in shown(draw_time_box, {**called, "revert": None, "revert_state": None})

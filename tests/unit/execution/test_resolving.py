@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from switchgear.core.codes import Code
 from switchgear.core.effects import Effect
@@ -10,6 +11,7 @@ from switchgear.core.errors import Conflict, Denied, Invalid
 from switchgear.execution.attempt import VALUE_BYTES_MAX
 from switchgear.execution.decide import Backoff, Moment
 from switchgear.execution.intent import Change, Intent, evolve
+from switchgear.execution.recorder import encoded
 from switchgear.execution.reservation import SETTLING
 from switchgear.execution.resolving import EVIDENCE_CHARACTERS_MAX, Finding, Says, resolved
 from switchgear.execution.transitions import Kind, State
@@ -125,6 +127,45 @@ def test_another_verdict_replaces_the_proposal(by: str) -> None:
     other = BEN if by == ANN else ANN
     assert after(replaced, says(Says.APPLIED, by=other))[0].state is State.NEEDS_OPERATOR
     assert after(replaced, says(Says.NOT_APPLIED, by=other))[0].state is State.READY
+
+
+def older(changes: tuple[Change, ...]) -> list[Change]:
+    """Return what an earlier release recorded: no verdict with the end of a doubt, and not what a proposal awaits."""
+    named = {Kind.RESOLUTION_PROPOSED: "awaits"}
+    return [
+        replace(
+            change,
+            facts={name: fact for name, fact in change.facts.items() if name != named.get(change.kind, "verdict")},
+        )
+        for change in changes
+    ]
+
+
+@pytest.mark.parametrize("verdict", list(Says))
+def test_what_is_said_stays_with_the_action(verdict: Says) -> None:
+    """Who said it, on which evidence, after whom, and about which doubt."""
+    subject = doubtful(destructive=True)
+    confirmed, _ = after(after(subject, says(verdict))[0], says(verdict, by=BEN))
+    end = confirmed.conclusion
+    assert end is not None
+    assert end.first is not None
+    assert (end.verdict, end.by, end.evidence, end.at) == (str(verdict), BEN, "looked at the CRM", 100.0)
+    assert (end.first.by, end.first.evidence) == (ANN, "looked at the CRM")
+    assert (end.since, end.code, end.message) == (90.0, subject.code, subject.message)
+    again = evolve(replace(confirmed, state=State.DISPATCHED), Change(Kind.IN_DOUBT, {"doubtful": True}), 200.0)
+    assert again.conclusion is None
+
+
+@pytest.mark.parametrize("verdict", list(Says))
+def test_law_11_events_of_an_earlier_release_make_the_rows_that_it_stored(verdict: Says) -> None:
+    """They name no more than it kept, so nothing that it did not keep stands in a row that is folded from them."""
+    subject = doubtful(destructive=True)
+    for finding in (says(verdict), says(verdict, by=BEN)):
+        for change in older(resolved(subject, finding, BACKOFF, NOW, destructive=False)):
+            subject = evolve(subject, change, 100.0)
+            assert b"evidence" not in encoded(subject)
+    assert subject.conclusion is None
+    assert b"conclusion" not in encoded(subject)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,17 @@ def test_an_event_happens_only_where_the_table_allows_it(kind: BoxKind, state: B
     assert decoded_box(after.id, encoded_box(after)) == after
 
 
+def test_who_began_a_revert_stays_with_the_box_and_an_older_event_adds_nothing_to_its_row() -> None:
+    """Law 11: what an earlier release has recorded is folded to the row that it stored."""
+    facts = {"revert": "int_2", "by": "person:ann"}
+    began = evolve_box(
+        box_in(BoxState.OPEN), BoxStep(BoxKind.REVERTING, {**facts, "begun_early": True}), tenant="acme", at=NOW
+    )
+    assert (began.revert, began.begun_by, began.begun_early) == ("int_2", "person:ann", True)
+    older = BoxStep(BoxKind.REVERTING, {**facts, "early": True}, {"reason": "over"})
+    assert b"begun" not in encoded_box(evolve_box(box_in(BoxState.OPEN), older, tenant="acme", at=NOW))
+
+
 def test_a_row_that_cannot_be_read_is_named() -> None:
     """Damage is LEDGER_CORRUPT, never a box with defaults."""
     with pytest.raises(StoreError, match="time-box int_1 cannot be read"):

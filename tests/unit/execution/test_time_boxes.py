@@ -336,7 +336,7 @@ async def test_early_revert_and_extension_are_recorded_with_who_and_why() -> Non
             ("user:eve", "still looking"),
             ("user:ada", "false alarm"),
         ]
-        assert entries[2].facts["early"] is True
+        assert entries[2].facts["begun_early"] is True
 
 
 @pytest.mark.parametrize("seconds", [0.0, -5.0, float("nan"), 31 * 86_400.0])

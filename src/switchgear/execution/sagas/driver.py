@@ -75,10 +75,14 @@ class Sagas:
 
     async def saga(self, tenant: str, saga_id: str) -> Saga:
         """Return a saga of this tenant. Raises `Denied` (NOT_FOUND) when there is none."""
-        saga = await self._book.get(tenant, saga_id)
+        saga = await self.found(tenant, saga_id)
         if saga is None:
             raise Denied(f"there is no saga {saga_id[:100]!r}", code=Code.NOT_FOUND, policy="tenant")
         return saga
+
+    async def found(self, tenant: str, saga_id: str) -> Saga | None:
+        """Return a saga of this tenant, or None when there is none."""
+        return await self._book.get(tenant, saga_id)
 
     async def wait(self, tenant: str, saga_id: str, seconds: float) -> Saga:
         """Return the saga once it is at its end or needs a person, at the latest after `seconds`.

@@ -70,7 +70,9 @@ class TimeBox(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `id` is the downstream key of the action, so another generation of an intent has another box. `intent` did it with
     `tool`, and `undo` is the tool that reverts it. `revert` is the newest intent that does. `unsettled` says that a
-    person was called since it is not known whether the action happened at all.
+    person was called since it is not known whether the action happened at all. `begun_by` is who began the revert: the
+    engine when the time was over, else a person; `begun_early` says that it was before the end. Neither is known of
+    what an earlier release has begun.
     """
 
     id: str
@@ -87,6 +89,8 @@ class TimeBox(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int = 0
     extensions: int = 0
     revert: str | None = None
+    begun_by: str | None = None
+    begun_early: bool = False
     unsettled: bool = False
     code: str | None = None
     message: str = ""
@@ -117,6 +121,8 @@ def evolve_box(box: TimeBox | None, step: BoxStep, *, tenant: str, at: float) ->
     if (box.state if box is not None else None) not in allowed:
         raise IllegalStepError(f"{step.kind} is not allowed in {box.state if box else 'no box'}")
     named = {name: value for name, value in {**step.facts, **(step.payload or {})}.items() if name in _FIELDS}
+    if "begun_early" in step.facts:
+        named["begun_by"] = step.facts["by"]
     if box is None or step.kind is BoxKind.OPENED:
         version = box.version if box is not None else 0
         opened = {**named, "id": step.facts["box"], "tenant": tenant, "opened_at": at, "updated_at": at}

@@ -258,7 +258,7 @@ class TimeBoxes:
     async def _begin(self, box: TimeBox, intent: Intent, *, by: str, reason: str = "") -> TimeBox:
         """Record that the revert begins, and its intent, in one append."""
         birth = self._birth(box, intent)
-        facts = {"revert": birth.facts["id"], "by": by, "early": not self.is_over(box)}
+        facts = {"revert": birth.facts["id"], "by": by, "begun_early": not self.is_over(box)}
         step = BoxStep(BoxKind.REVERTING, facts, {"reason": reason} if reason else None)
         event, write, after = self.desk.written(box, step, tenant=box.tenant, actor=by, at=self._clock.time())
         try:

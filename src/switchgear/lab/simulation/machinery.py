@@ -15,7 +15,7 @@ from switchgear.execution.budget_keeper import BudgetKeeper
 from switchgear.execution.contract import Connector, Tool
 from switchgear.execution.destruction import Destruction
 from switchgear.execution.doubts import DoubtOptions
-from switchgear.execution.engine import Engine, EngineLimits, Sources
+from switchgear.execution.engine import Asked, Engine, EngineLimits, Guarding, Sources
 from switchgear.execution.leases.lease import LeaseOptions
 from switchgear.gates.approval import ApprovalGate
 from switchgear.gates.budget import BudgetGate
@@ -153,15 +153,17 @@ def _engine(
     approval = ApprovalGate(RULES)  # the last: nobody is asked about what is refused
     return Engine(
         store=store,
-        guard_of=guards.__getitem__,
-        admission_gates=(stop, changed, TenantLimits(5.0, 40.0, sources.clock), budget, approval),
-        dispatch_gates=(
-            stop,
-            changed,
-            destruction.gate,
-            RequiredDependencies(guards.__getitem__),
-            budget,
-            approval,
+        guards=Guarding(guards.__getitem__),
+        gates=Asked(
+            admission=(stop, changed, TenantLimits(5.0, 40.0, sources.clock), budget, approval),
+            dispatch=(
+                stop,
+                changed,
+                destruction.gate,
+                RequiredDependencies(guards.__getitem__),
+                budget,
+                approval,
+            ),
         ),
         destruction=destruction,
         limits=limits,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import quote
 
@@ -23,7 +22,19 @@ from switchgear.surfaces.cli.asking import (
     get_entries,
     post,
 )
-from switchgear.surfaces.cli.rendering import Column, View, draw_events, draw_more, moment, span, styled, table, times
+from switchgear.surfaces.cli.belongings import belonging_rows, resolution_rows
+from switchgear.surfaces.cli.rendering import (
+    Column,
+    View,
+    draw_events,
+    draw_more,
+    moment,
+    moment_of_day,
+    span,
+    styled,
+    table,
+    times,
+)
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 from switchgear.surfaces.cli.waiting import WaitOption, exit_code_of, until_settled
 
@@ -72,8 +83,7 @@ def show(
     with session(url, token, as_json=as_json) as opened:
         view: View = opened.client.get(path_of(intent))
         view = until_settled(opened, view, until) if wait else view
-        word = None if as_json else _word_on(opened.client.get(path_of(intent, "/events"), {"limit": 200})["items"])
-        opened.output.answer(view, lambda console: draw_intent(console, view, word))
+        opened.output.answer(view, lambda console: draw_intent(console, view))
     return exit_code_of(view, waited=True) if wait else ExitCode.OK
 
 
@@ -110,11 +120,11 @@ def path_of(intent: str, rest: str = "") -> str:
     return f"/v1/intents/{quote(intent, safe='')}{rest}"
 
 
-def draw_intent(console: Console, intent: View, word: View | None = None) -> None:
-    """Print one intent, a field a line, leaving out what is not known. `word` is the event that settled its doubt."""
+def draw_intent(console: Console, intent: View) -> None:
+    """Print one intent, a field a line, leaving out what is not known."""
     again = " [dim](answered from the record of the first request)[/]" if intent.get("replayed") else ""
     console.print(f"[bold]{escape(intent['id'])}[/]  {styled(intent['state'])}{again}")
-    for name, value in [*_rows(intent), ("resolved", _resolved(word))]:
+    for name, value in _rows(intent):
         if value:
             console.print(f"  [dim]{name:>10}[/]  {value}", soft_wrap=True)
 
@@ -153,7 +163,7 @@ def _rows(intent: View) -> list[tuple[str, str]]:
         ),
         ("reason", reason),
         ("in doubt", _since(intent)),
-        ("proposed", _proposed(intent)),
+        *resolution_rows(intent),
         ("ended", escape(intent.get("ended") or "")),
         ("because", _because(intent.get("obstacle"))),
         ("waits for", _waits_for(intent)),
@@ -161,10 +171,11 @@ def _rows(intent: View) -> list[tuple[str, str]]:
         ("see", f"switchgear explain {told['code']}" if told.get("code") and intent["state"] != "succeeded" else ""),
         ("forced", _forced(intent.get("force"))),
         *_approval_rows(intent.get("approval")),
-        ("not before", _moment_of_day(intent.get("not_before"))),
-        ("created", _moment_of_day(intent["created_at"])),
-        ("updated", _moment_of_day(intent["updated_at"])),
-        ("deadline", "" if intent["final"] else _moment_of_day(intent["deadline_at"])),
+        ("not before", moment_of_day(intent.get("not_before"))),
+        ("created", moment_of_day(intent["created_at"])),
+        ("updated", moment_of_day(intent["updated_at"])),
+        ("deadline", "" if intent["final"] else moment_of_day(intent["deadline_at"])),
+        *belonging_rows(intent),
         ("trace", escape(intent["trace"])),
     ]
 
@@ -174,7 +185,7 @@ def _approval_rows(approval: View | None) -> list[tuple[str, str]]:
         return []
     who = f" by {', '.join(map(escape, approval['granted_by']))}" if approval["granted_by"] else ""
     stands = f"{len(approval['granted_by'])} of {approval['quorum']}{who}, rule {escape(approval['rule'])}"
-    until = "" if approval["used"] else f", until {_moment_of_day(approval['expires_at'])}"
+    until = "" if approval["used"] else f", until {moment_of_day(approval['expires_at'])}"
     return [("approval", f"{stands}{until}"), ("digest", approval["digest"])]
 
 
@@ -210,7 +221,7 @@ def _held(intent: View) -> str:
     if intent["state"] != "held" or hindrance is None:
         return ""
     where = " ".join(escape(hindrance[name]) for name in ("dependency", "state") if hindrance[name])
-    return f"since {_moment_of_day(hindrance['since'])}{f', {where} then' if where else ''}"
+    return f"since {moment_of_day(hindrance['since'])}{f', {where} then' if where else ''}"
 
 
 def _waited_for(intent: View) -> str:
@@ -218,7 +229,7 @@ def _waited_for(intent: View) -> str:
     hindrance = intent.get("hindrance") or {}
     where = " ".join(escape(hindrance[name]) for name in ("dependency", "state") if hindrance.get(name))
     again = hindrance.get("retry_after")
-    since = _moment_of_day(hindrance.get("since"))
+    since = moment_of_day(hindrance.get("since"))
     said = [
         escape(intent.get("waiting_for") or ""),
         f"({where})" if where else "",
@@ -231,36 +242,13 @@ def _waited_for(intent: View) -> str:
 def _forced(force: View | None) -> str:
     if force is None:
         return ""
-    until = "used" if force["used"] else f"until {_moment_of_day(force['until'])}"
+    until = "used" if force["used"] else f"until {moment_of_day(force['until'])}"
     return f"by {escape(force['by'])} over {', '.join(map(escape, force['overrode']))}, {until}"
 
 
-def _word_on(events: Sequence[View]) -> View | None:
-    """Return the event in which a person said last what became of an action in doubt."""
-    return next((event for event in reversed(events) if event["facts"].get("resolved_by")), None)
-
-
-def _resolved(word: View | None) -> str:
-    if word is None:
-        return ""
-    facts, evidence = word["facts"], (word["payload"] or {}).get("evidence")
-    second = f" as {escape(facts['proposed_by'])} had proposed" if facts.get("proposed_by") else ""
-    why = f": {escape(evidence)}" if evidence else ""
-    return f"{escape(word['type'].removeprefix('intent.'))} by {escape(facts['resolved_by'])}{second}{why}"
-
-
 def _since(intent: View) -> str:
-    since, lookups = _moment_of_day(intent.get("doubt_since")), intent.get("lookups")
+    since, lookups = moment_of_day(intent.get("doubt_since")), intent.get("lookups")
     return since and f"since {since}{f', looked up {times(lookups)}' if lookups else ''}"
-
-
-def _proposed(intent: View) -> str:
-    said = intent.get("resolution")
-    return f"{escape(said['verdict'])} by {escape(said['by'])}; a second person must say the same" if said else ""
-
-
-def _moment_of_day(seconds: float | None) -> str:
-    return "" if seconds is None else f"{moment(seconds)} UTC"
 
 
 _COLUMNS = (

@@ -56,6 +56,11 @@ def moment(seconds: float | None) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def moment_of_day(seconds: float | None) -> str:
+    """Return a moment as `moment` does, with its zone; empty for None."""
+    return "" if seconds is None else f"{moment(seconds)} UTC"
+
+
 def span(seconds: float) -> str:
     """Return a span of time in words, its two largest units: ``12 h 46 min``, ``4 s``, ``250 ms``."""
     if 0.0 < seconds < 1.0:

@@ -51,7 +51,8 @@ def resolve(
     with session(url, token, as_json=as_json) as opened:
         view = opened.client.post(path_of(intent, "/resolve"), body)
         opened.output.answer(view, lambda console: draw_intent(console, view))
-        if view.get("resolution"):
+        said = view.get("resolution")
+        if said and said["awaits"]:
             opened.output.note("proposed; it counts once another person says the same")
     return ExitCode.OK
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -12,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from switchgear.core.codes import ExitCode
+from switchgear.core.clock import SYSTEM_CLOCK
+from switchgear.core.codes import FACTS, Code, ExitCode
 from switchgear.surfaces.cli.asking import (
     AfterOption,
     CursorOption,
@@ -23,34 +25,55 @@ from switchgear.surfaces.cli.asking import (
     get_entries,
     post,
 )
-from switchgear.surfaces.cli.failures import failure_of_usage
+from switchgear.surfaces.cli.failures import failure_of_interrupt, failure_of_usage
 from switchgear.surfaces.cli.rendering import Column, View, draw_events, draw_more, moment, styled, table
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
+from switchgear.surfaces.cli.waiting import WAIT_MAX, Awaited, until_settled
 
 app = typer.Typer(no_args_is_help=True, help="Have several actions done, or all of them undone.")
 
 _PATH = "/v1/sagas"
+_NOT_ANSWERED = "interrupted before the server answered; see: switchgear sagas list"
 _SHAPE = 'a list of steps, such as [{"tool": "crm.reserve", "arguments": {"item": "7"}}]'
 
+WaitForEndOption = Annotated[
+    float,
+    typer.Option("--wait", min=0, max=WAIT_MAX, help="Wait up to this many seconds until it is at its end or stuck."),
+]
 SagaId = Annotated[str, typer.Argument(metavar="SAGA", help="The id of a saga, such as sga_0190….")]
 
 
-@app.command("submit", epilog=examples("switchgear sagas submit order.json --key order-17"))
+@app.command(
+    "submit",
+    epilog=examples(
+        "switchgear sagas submit order.json --key order-17",
+        "switchgear sagas submit order.json --key order-17 --wait 30 --json",
+    ),
+)
 def submit(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A JSON file with a list of steps; - reads input.")],
     *,
     key: Annotated[str, typer.Option("--key", help="Idempotency key: the same for every repeat of this one saga.")],
     account: Annotated[str, typer.Option("--account", help="The account of the tenant to act for.")] = "main",
+    wait: WaitForEndOption = 0.0,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
-    """Submit steps that are all done, in order, or all undone. The saga is recorded before this returns."""
+    """Submit steps that are all done, in order, or all undone. The saga is recorded before this returns.
+
+    Ctrl-C while waiting does not stop it.
+    """
     body = {"steps": steps_of(file), "account": account}
     with session(url, token, as_json=as_json) as opened:
-        saga = opened.client.post(_PATH, body, headers={"Idempotency-Key": json.dumps(key)})
+        until = SYSTEM_CLOCK.monotonic() + wait
+        try:
+            saga: View = opened.client.post(_PATH, body, headers={"Idempotency-Key": json.dumps(key)})
+        except KeyboardInterrupt:
+            raise failure_of_interrupt(_NOT_ANSWERED) from None
+        saga = until_settled(opened, saga, until, kind=SAGA) if wait else saga
         opened.output.answer(saga, lambda console: draw_saga(console, saga))
-    return ExitCode.OK
+    return exit_code_of_saga(saga, waited=wait > 0)
 
 
 @app.command("list", epilog=examples("switchgear sagas list --state stuck", "switchgear sagas list --json"))
@@ -67,10 +90,27 @@ def list_(
     return get(_PATH, draw_sagas, url, token, as_json=as_json, query={"state": state, "limit": limit, "cursor": cursor})
 
 
-@app.command("show", epilog=examples("switchgear sagas show sga_0190b6…"))
-def show(saga: SagaId, *, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> int:
-    """Show one saga: how far each step is, and what it is stuck at."""
-    return get(_path_of(saga), draw_saga, url, token, as_json=as_json)
+@app.command(
+    "show", epilog=examples("switchgear sagas show sga_0190b6…", "switchgear sagas show sga_0190b6… --wait 60")
+)
+def show(
+    saga: SagaId,
+    *,
+    wait: WaitForEndOption = 0.0,
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """Show one saga: how far each step is, and what it is stuck at. With --wait it ends as `sagas submit --wait` does.
+
+    Each step names the action that does it, and below it what undoes it and what came to nothing before.
+    """
+    until = SYSTEM_CLOCK.monotonic() + wait
+    with session(url, token, as_json=as_json) as opened:
+        view: View = opened.client.get(_path_of(saga))
+        view = until_settled(opened, view, until, kind=SAGA) if wait else view
+        opened.output.answer(view, lambda console: draw_saga(console, view))
+    return exit_code_of_saga(view, waited=True) if wait else ExitCode.OK
 
 
 @app.command("events", epilog=examples("switchgear sagas events sga_0190b6…"))
@@ -121,6 +161,14 @@ def resume(
     return post(_path_of(saga, "/resume"), {"how": how, "reason": reason}, draw_saga, url, token, as_json=as_json)
 
 
+def saga_is_settled(saga: View) -> bool:
+    """Return whether waiting is of no use: it is at its end, or stuck until a person says something."""
+    return bool(saga["final"] or saga["stuck"])
+
+
+SAGA = Awaited("saga", saga_is_settled)
+
+
 def steps_of(file: str) -> list[Any]:
     """Return the steps in a JSON file, or in the input for ``-``. Raises `CommandFailure` (USAGE) when it has none."""
     try:
@@ -133,6 +181,23 @@ def steps_of(file: str) -> list[Any]:
     return steps
 
 
+def exit_code_of_saga(saga: View, *, waited: bool) -> int:
+    """Return the exit code of a saga as it stands; that it is not at its end counts only when somebody waited.
+
+    One that was undone ends with that of its reason; one that is stuck with that of what it is stuck at, and with
+    IN_DOUBT where an action is in doubt.
+    """
+    stuck = saga["stuck"]
+    if saga["state"] == "completed":
+        return ExitCode.OK
+    if stuck and stuck["intent"]:
+        return ExitCode.IN_DOUBT
+    if stuck or saga["final"]:
+        code = (stuck or saga)["code"]
+        return FACTS[Code(code)].exit_code if code else ExitCode.FAILED
+    return ExitCode.TIMEOUT if waited else ExitCode.OK
+
+
 def draw_saga(console: Console, saga: View) -> None:
     """Print one saga: its state, each step, and what it is stuck at."""
     again = " [dim](answered from the record of the first request)[/]" if saga.get("replayed") else ""
@@ -140,7 +205,7 @@ def draw_saga(console: Console, saga: View) -> None:
     for name, value in _rows(saga):
         if value:
             console.print(f"  [dim]{name:>10}[/]  {value}", soft_wrap=True)
-    table(console, _STEPS, [_step_row(step) for step in saga["steps"]], empty="no steps")
+    table(console, _STEPS, [row for step in saga["steps"] for row in _step_rows(step)], empty="no steps")
 
 
 def draw_sagas(console: Console, page: View) -> None:
@@ -181,15 +246,15 @@ def _advice(saga: View) -> str:
     return f"switchgear sagas resume {escape(saga['id'])} --how retry|done --reason …"
 
 
-def _step_row(step: View) -> tuple[str, ...]:
+def _step_rows(step: View) -> Iterator[tuple[str, ...]]:
+    """Yield the row of a step, and below it one for what undoes it and one for each action that came to nothing."""
     name = f"{step['name']} (pivot)" if step["pivot"] else step["name"]
-    return (
-        escape(name),
-        escape(step["tool"]),
-        _styled(step["phase"]),
-        escape(step["compensation"] or step["intent"] or ""),
-        escape(step["code"] or ""),
-    )
+    tool, phase, code = escape(step["tool"]), _styled(step["phase"]), escape(step["code"] or "")
+    yield (escape(name), tool, phase, escape(step["intent"] or ""), code)
+    if step["compensation"]:
+        yield ("  undone by", escape(step["compensate"] or ""), "", escape(step["compensation"]), "")
+    for earlier in step["earlier"]:
+        yield ("  before that", "", "", f"[dim]{escape(earlier)}[/]", "")
 
 
 def _styled(state: str) -> str:

@@ -101,7 +101,8 @@ def draw_time_box(console: Console, box: View) -> None:
     extended = f", extended {times(box['extensions'])}" if box["extensions"] else ""
     console.print(f"  ends {moment(box['reverts_at'])} UTC{extended}")
     if box["revert"]:
-        console.print(f"  revert {escape(box['revert'])}  {styled(box['revert_state'] or '')}", soft_wrap=True)
+        early = f", begun early by {escape(box['begun_by'])}" if box["begun_early"] else ""
+        console.print(f"  revert {escape(box['revert'])}  {styled(box['revert_state'] or '')}{early}", soft_wrap=True)
     if why := _why(box):
         console.print(f"  {escape(why)}", soft_wrap=True)
 

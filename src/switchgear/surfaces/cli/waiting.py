@@ -1,4 +1,4 @@
-"""Everything on a command line that waits: for a server to be ready (`wait`), for an action to settle (`--wait`).
+"""Everything on a command line that waits: for a server to be ready (`wait`), for an action or a saga (`--wait`).
 
 Each wait has an end. Readiness is asked for again and again; for an outcome the server waits, a short time at once, so
 that nothing on the way cuts the connection. What is asked, and how the answer is drawn, is for the command to say.
@@ -7,6 +7,7 @@ that nothing on the way cuts the connection. What is asked, and how the answer i
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import quote
@@ -35,7 +36,6 @@ _SERVER_SECONDS_MAX = 15
 _ANSWER_SECONDS_MIN = 0.1
 _DOUBTFUL = frozenset({"in_doubt", "reconciling", "needs_operator"})
 _UP_TO_PEOPLE = _DOUBTFUL | {"pending_approval"}
-_GOES_ON = "{id} goes on; see: switchgear intents show {id}"
 _SEE_ITS_LOG = (
     "Look at what `switchgear up` has printed: if it listens elsewhere, name that with --url or SWITCHGEAR_URL; "
     "else give it longer with --for."
@@ -92,26 +92,45 @@ def until_ready(ask: Callable[[float], View], seconds: float, *, where: str = ""
         pause = min(pause * 1.5, _LOOK_SECONDS_MAX)
 
 
-def until_settled(opened: Session, intent: View, until: float, *, clock: Clock = SYSTEM_CLOCK) -> View:
-    """Return `intent` once it is settled or needs approval, or as it stands when `clock` has reached `until`.
-
-    The server waits. Where it does not, since too many wait or it stops, it is asked again after pauses that grow to
-    a second. The mark of a repeat stays on it. On a terminal something turns meanwhile. Raises `CommandFailure` for
-    Ctrl-C, which says that the action goes on.
-    """
-    try:
-        if is_settled(intent) or clock.monotonic() >= until:
-            return intent
-        return _with_spinner(
-            opened.output, f"waiting for {intent['id']}", lambda: _outcome(opened.client, intent, until, clock)
-        )
-    except KeyboardInterrupt:
-        raise failure_of_interrupt(_GOES_ON.format(id=intent["id"]), intent=intent["id"]) from None
-
-
 def is_settled(intent: View) -> bool:
     """Return whether waiting is of no use: it is final, in doubt, or somebody has to decide."""
     return intent["final"] or intent["state"] in _UP_TO_PEOPLE
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A kind of thing that can be waited for, by its noun. `settled` says of one that waiting is of no use any more."""
+
+    noun: str
+    settled: Callable[[View], bool]
+
+    def path(self, name: str) -> str:
+        """Return where the server shows the one of this id."""
+        return f"/v1/{self.noun}s/{quote(name, safe='')}"
+
+
+INTENT = Awaited("intent", is_settled)
+
+
+def until_settled(
+    opened: Session, view: View, until: float, *, kind: Awaited = INTENT, clock: Clock = SYSTEM_CLOCK
+) -> View:
+    """Return what `view` shows once it is settled or needs a person, or as it stands when `clock` reaches `until`.
+
+    The server waits. Where it does not, since too many wait or it stops, it is asked again after pauses that grow to
+    a second. The mark of a repeat stays on it. On a terminal something turns meanwhile. Raises `CommandFailure` for
+    Ctrl-C, which says that it goes on.
+    """
+    name = view["id"]
+    try:
+        if kind.settled(view) or clock.monotonic() >= until:
+            return view
+        return _with_spinner(
+            opened.output, f"waiting for {name}", lambda: _outcome(opened.client, view, until, kind, clock)
+        )
+    except KeyboardInterrupt:
+        goes_on = f"{name} goes on; see: switchgear {kind.noun}s show {name}"
+        raise failure_of_interrupt(goes_on, **{kind.noun: name}) from None
 
 
 def exit_code_of(intent: View, *, waited: bool) -> int:
@@ -127,15 +146,15 @@ def exit_code_of(intent: View, *, waited: bool) -> int:
     return ExitCode.TIMEOUT if waited else ExitCode.OK
 
 
-def _outcome(client: Client, intent: View, until: float, clock: Clock) -> View:
+def _outcome(client: Client, view: View, until: float, kind: Awaited, clock: Clock) -> View:
     """Ask the server to wait, as often as it takes. An answer that came at once is followed by a pause."""
-    path, pause = f"/v1/intents/{quote(intent['id'], safe='')}", _LOOK_SECONDS_FIRST
+    path, pause = kind.path(view["id"]), _LOOK_SECONDS_FIRST
     while True:
         asked_at = clock.monotonic()
         wait = min(int(max(0.0, until - asked_at)), _SERVER_SECONDS_MAX)
-        latest = {**client.get(path, wait=wait), "replayed": intent.get("replayed", False)}
+        latest = {**client.get(path, wait=wait), "replayed": view.get("replayed", False)}
         now = clock.monotonic()
-        if is_settled(latest) or now >= until:
+        if kind.settled(latest) or now >= until:
             return latest
         if wait == 0 or now - asked_at < wait:
             clock.sleep(min(pause, until - now))

@@ -1,10 +1,11 @@
-"""Sagas: submit one, look at them, cancel one, let a stuck one go on.
+"""Sagas: submit one, look at them, wait for one, cancel one, let a stuck one go on.
 
 A write is detached from its connection: a client that goes away stops waiting, never the write.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -17,11 +18,12 @@ from switchgear.core.codes import Code
 from switchgear.execution.sagas.decide import How
 from switchgear.execution.sagas.definition import STEPS_MAX, StepDefinition
 from switchgear.surfaces.rest.exchange import Exchange, json_response
-from switchgear.surfaces.rest.headers import correlation, idempotency_key
+from switchgear.surfaces.rest.headers import correlation, idempotency_key, wished_wait
 from switchgear.surfaces.rest.json_body import read_body
 from switchgear.surfaces.rest.operation import AFTER, CHANGE_REFUSALS, Operation, PathWord, Reason, Remark, page_limit
 from switchgear.surfaces.rest.queries import Choice, Word
 from switchgear.surfaces.rest.submitting import CORRELATION, KEY, Name
+from switchgear.surfaces.rest.waits import PREFER_OF_SAGA, applied, saga_waited
 
 SAGA = PathWord("saga_id", "Id of the saga.")
 """The word of every path that is about one saga."""
@@ -67,10 +69,11 @@ class ResumeSagaBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 async def submit(exchange: Exchange) -> Response:
-    """Submit a saga."""
+    """Submit a saga, and wait for its end as long as the caller wishes."""
     exchange.traffic.check_accepting()
     headers = exchange.request.headers
     key, related = idempotency_key(headers), correlation(headers)
+    wish = wished_wait(headers, exchange.traffic.limits.wait_max)
     body = await read_body(exchange.request, SagaBody, exchange.traffic.limits)
     submission = exchange.control.sagas.submit(
         exchange.principal,
@@ -80,7 +83,9 @@ async def submit(exchange: Exchange) -> Response:
         trace=exchange.note.trace.trace_id,
         correlation=related,
     )
-    return _answer(await exchange.traffic.detach(submission))
+    accepted = await exchange.traffic.detach(submission)
+    seen = await saga_waited(exchange, accepted, wish)  # accepted by now: nothing that goes wrong here is a refusal
+    return _answer(seen or accepted, replayed=accepted.replayed, heard=wish if seen else None)
 
 
 async def list_sagas(exchange: Exchange) -> Response:
@@ -93,8 +98,11 @@ async def list_sagas(exchange: Exchange) -> Response:
 
 
 async def show(exchange: Exchange) -> Response:
-    """Show one saga."""
-    return json_response(await exchange.control.sagas.show(exchange.principal, exchange.path_word(SAGA.name)))
+    """Show one saga, and wait for its end as long as the caller wishes."""
+    wish = wished_wait(exchange.request.headers, exchange.traffic.limits.wait_max)
+    view = await exchange.control.sagas.show(exchange.principal, exchange.path_word(SAGA.name))
+    seen = await saga_waited(exchange, view, wish)
+    return json_response(seen or view, headers=applied(wish if seen else None))
 
 
 async def events(exchange: Exchange) -> Response:
@@ -126,10 +134,11 @@ def _definition(step: StepBody) -> StepDefinition:
     return StepDefinition(tool=step.tool, arguments=step.arguments, name=step.name, undo=step.undo, pivot=step.pivot)
 
 
-def _answer(view: SagaView) -> Response:
+def _answer(view: SagaView, *, replayed: bool, heard: int | None) -> Response:
     """Return 200 with a saga that is at its end, 202 with one that is not."""
-    headers = {"Location": f"/v1/sagas/{view.id}"}
-    if view.replayed:
+    view = replace(view, replayed=replayed)
+    headers = {"Location": f"/v1/sagas/{view.id}", **applied(heard)}
+    if replayed:
         headers["Idempotency-Replayed"] = "true"
     return json_response(view, 200 if view.final else 202, headers)
 
@@ -143,12 +152,13 @@ OPERATIONS = (
         description=(
             "Accepts steps that are all done, in order, or all undone. Each step is an intent of its own. When one "
             "fails for good, those that succeeded are undone in reverse, each by the tool that its own tool names. A "
-            "saga that could not go back is refused. 202: it is accepted; follow `Location`. 200: it is at its end "
-            "already, because this repeats an earlier request. The key belongs to the saga, not to its tools."
+            "saga that could not go back is refused. 202: it is accepted and not at its end, or stuck; follow "
+            "`Location`. 200: it is at its end, because `Prefer: wait` saw it end or because this repeats an earlier "
+            "request. The end can be that all was undone: read `state`. The key belongs to the saga, not to its tools."
         ),
         permission="sagas:submit",
         handle=submit,
-        headers=(KEY, CORRELATION),
+        headers=(KEY, PREFER_OF_SAGA, CORRELATION),
         body=SagaBody,
         answers={200: SagaView, 202: SagaView},
         refusals=(
@@ -185,9 +195,14 @@ OPERATIONS = (
         path="/v1/sagas/{saga_id}",
         words=(SAGA,),
         summary="Show a saga",
-        description="Shows one saga and how far each step is. Another tenant's looks like one that does not exist.",
+        description=(
+            "Shows one saga and how far each step is. Another tenant's looks like one that does not exist. With "
+            "`Prefer: wait` the answer comes when it is at its end or stuck, or as it stands when the time is up: "
+            "always with 200, so read `state` and `final`."
+        ),
         permission="sagas:read",
         handle=show,
+        headers=(PREFER_OF_SAGA,),
         answers={200: SagaView},
         refusals=(Code.NOT_FOUND,),
     ),

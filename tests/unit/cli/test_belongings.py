@@ -1,0 +1,218 @@
+"""What a person on call reads of an action in doubt, of what it belongs to, and of a saga and its exit code."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from switchgear.core.codes import FACTS, Code, ExitCode
+from switchgear.surfaces.cli.belongings import belonging_rows, resolution_rows
+from switchgear.surfaces.cli.sagas import draw_saga, exit_code_of_saga
+
+EPOCH = "1970-01-01 00:00:00 UTC"
+SAID: dict[str, Any] = {
+    "verdict": "not_applied",
+    "awaits": None,
+    "by": "person:[ann]",
+    "at": 0.0,
+    "evidence": "asked [support]",
+    "proposed_value": None,
+    "lookup": None,
+    "first": None,
+    "doubt": {"since": 0.0, "code": "IN_DOUBT", "message": "no answer"},
+}
+BOX: dict[str, Any] = {
+    "state": "open",
+    "undo": "door.lock",
+    "reverts_at": 0.0,
+    "extensions": 0,
+    "overdue": False,
+    "revert": None,
+    "revert_state": None,
+    "begun_by": None,
+    "begun_early": False,
+    "waiting_for": None,
+    "code": None,
+    "message": "",
+}
+REPLAY: dict[str, Any] = {
+    "mode": "verify",
+    "requested_by": "person:ann",
+    "requested_at": 0.0,
+    "result": None,
+    "cause": None,
+    "refusal": None,
+}
+STEP: dict[str, Any] = {
+    "name": "reserve",
+    "tool": "hotel.reserve",
+    "phase": "compensated",
+    "compensate": "hotel.release",
+    "pivot": False,
+    "intent": "int_" + "1" * 32,
+    "compensation": "int_" + "2" * 32,
+    "earlier": ["int_" + "3" * 32],
+    "code": None,
+}
+SAGA: dict[str, Any] = {
+    "id": "sga_1",
+    "state": "compensated",
+    "key": "k",
+    "actor": "person:ann",
+    "account": "main",
+    "code": None,
+    "message": "",
+    "stuck": None,
+    "final": True,
+    "steps": [STEP],
+    "updated_at": 0.0,
+}
+
+
+def shown(rows: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return what is printed of rows, by name, without those that are empty."""
+    found = {}
+    for name, value in rows:
+        console = Console(width=500, file=io.StringIO())
+        with console.capture() as captured:
+            console.print(value)
+        if value:
+            found[name] = captured.get().rstrip("\n")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("said", "rows"),
+    [
+        ({}, {"resolved": f"not applied by person:[ann] at {EPOCH}: asked [support]"}),
+        ({"evidence": None}, {"resolved": f"not applied by person:[ann] at {EPOCH}"}),
+        ({"by": None, "lookup": "int_9"}, {"resolved": "not applied, as int_9 found"}),
+        (
+            {"first": {"by": "person:ben", "at": 0.0, "evidence": "404"}},
+            {
+                "resolved": f"not applied by person:[ann] at {EPOCH}: asked [support]",
+                "first said": f"by person:ben at {EPOCH}: 404",
+            },
+        ),
+    ],
+)
+def test_a_resolution_says_who_when_and_why(said: Mapping[str, Any], rows: Mapping[str, str]) -> None:
+    """A person or a lookup, the first of two persons, and the doubt; markup of others is text."""
+    assert shown(resolution_rows({"resolution": {**SAID, **said}})) == {
+        **rows,
+        "the doubt": f"since {EPOCH} IN_DOUBT no answer",
+    }
+
+
+def test_a_proposal_says_what_it_awaits() -> None:
+    """The second person reads what the first has said and would record, and what to do."""
+    said = {**SAID, "verdict": "applied", "awaits": "second_person", "proposed_value": {"id": 7}}
+    assert shown(resolution_rows({"resolution": said})) == {
+        "proposed": f"applied by person:[ann] at {EPOCH}: asked [support]",
+        "value then": '{"id": 7}',
+        "awaits": "a second person who says the same: switchgear intents resolve …",
+    }
+    assert shown(resolution_rows({"resolution": None})) == {}
+
+
+@pytest.mark.parametrize(
+    ("intent", "rows"),
+    [
+        ({}, {}),
+        ({"time_box": 60.0, "holds": None}, {"holds": "for 60 s from when it leaves"}),
+        ({"holds": BOX}, {"holds": f"until {EPOCH}; open", "revert": "by door.lock"}),
+        (
+            {
+                "holds": {
+                    **BOX,
+                    "state": "reverting",
+                    "extensions": 2,
+                    "overdue": True,
+                    "revert": "int_2",
+                    "revert_state": "held",
+                }
+            },
+            {"holds": f"until {EPOCH}, extended twice; reverting overdue", "revert": "int_2 held"},
+        ),
+        (
+            {
+                "holds": {
+                    **BOX,
+                    "revert": "int_2",
+                    "revert_state": "held",
+                    "begun_early": True,
+                    "begun_by": "person:ann",
+                }
+            },
+            {"holds": f"until {EPOCH}; open", "revert": "int_2 held, begun early by person:ann"},
+        ),
+        ({"holds": {**BOX, "state": "voided"}}, {"holds": f"until {EPOCH}; voided"}),
+        (
+            {
+                "saga": {
+                    "id": "sga_1",
+                    "saga_state": "stuck",
+                    "step": "a",
+                    "phase": "applied",
+                    **STEP,
+                    "intent": "int_1",
+                }
+            },
+            {"saga": "sga_1 stuck, step a compensated", "undone by": STEP["compensation"]},
+        ),
+        (
+            {"unreadable": ["time_box", "saga"]},
+            {"unreadable": "its time_box and saga; see: switchgear explain LEDGER_CORRUPT"},
+        ),
+        ({"lookup": "int_3"}, {"looked up": "by int_3"}),
+        (
+            {"causation": {"kind": "compensate", "intent": "int_4", "saga": "sga_1", "by": None}},
+            {"cause": "compensation of int_4, in sga_1"},
+        ),
+        (
+            {"generation": 2, "causation": {"kind": "replay", "intent": "int_1", "saga": None, "by": "person:ann"}},
+            {"generation": "2", "cause": "replay of int_1, asked for by person:ann"},
+        ),
+        (
+            {"replay": REPLAY},
+            {"replay": f"verify by person:ann at {EPOCH}: under way"},
+        ),
+    ],
+)
+def test_what_an_action_belongs_to_is_named(intent: Mapping[str, Any], rows: Mapping[str, str]) -> None:
+    """Until when it holds and what reverts it; its saga and the other action of its step; what caused it."""
+    assert shown(belonging_rows({"id": "int_1", **intent})) == rows
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_step_shows_what_does_it_and_what_undoes_it(width: int) -> None:
+    """Neither hides the other, whatever the width; what came to nothing before is below them."""
+    console = Console(width=width, file=io.StringIO())
+    with console.capture() as captured:
+        draw_saga(console, SAGA)
+    lines = captured.get().splitlines()
+    rows = [next(index for index, line in enumerate(lines) if digit * 32 in line) for digit in "123"]
+    assert rows == sorted(rows)
+    assert "undone by" in lines[rows[1]]
+
+
+@pytest.mark.parametrize(
+    ("saga", "waited", "code"),
+    [
+        ({"state": "completed"}, False, ExitCode.OK),
+        ({"state": "running", "final": False}, False, ExitCode.OK),
+        ({"state": "running", "final": False}, True, ExitCode.TIMEOUT),
+        ({"state": "compensated", "code": "TOOL_FAILED"}, False, FACTS[Code.TOOL_FAILED].exit_code),
+        ({"state": "compensated", "code": "BUDGET_EXCEEDED"}, True, FACTS[Code.BUDGET_EXCEEDED].exit_code),
+        ({"state": "compensated"}, True, ExitCode.FAILED),
+        ({"state": "stuck", "final": False, "stuck": {"intent": "int_1", "code": "IN_DOUBT"}}, True, ExitCode.IN_DOUBT),
+        ({"state": "stuck", "final": False, "stuck": {"intent": None, "code": "TOOL_FAILED"}}, True, ExitCode.FAILED),
+    ],
+)
+def test_the_exit_code_says_how_a_saga_ended(saga: Mapping[str, Any], waited: bool, code: ExitCode) -> None:  # noqa: FBT001 - a column of the table
+    """Done, undone for a reason, stuck at a doubt or at a failure; that it goes on counts only for who has waited."""
+    assert exit_code_of_saga({**SAGA, **saga}, waited=waited) == code

@@ -10,9 +10,10 @@ from switchgear.control.obstacles import obstacle_view
 from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of
 from switchgear.control.permissions import Permissions
 from switchgear.control.tools import suggest_tool
+from switchgear.core.codes import Code
 from switchgear.core.errors import Denied, Invalid
 from switchgear.core.outcome import Outcome
-from switchgear.core.scope import Principal
+from switchgear.core.scope import Principal, Scope
 from switchgear.execution.admission import Submission
 from switchgear.execution.engine import Engine
 from switchgear.execution.intent import Intent
@@ -140,14 +141,49 @@ class Intents:
         principal.require("intents:read")
         return self._view(principal, await self._engine.intent(principal.tenant, intent_id))
 
+    async def show_by_key(self, principal: Principal, *, tool: str, key: str, account: str | None = None) -> IntentView:
+        """Return the intent that an idempotency key of `tool` is bound to. `account` as for `list`.
+
+        A key whose retention is over is still found, until it is bound again; then it is the newest. Raises `Denied`
+        (NOT_FOUND) when nothing was accepted with it, `Conflict` (IDEMPOTENCY_IN_PROGRESS) while that is not sure.
+        """
+        principal.require("intents:read")
+        scope = _scope_of(principal, account)
+        intent = await self._engine.intent_by_key(scope, tool, key)
+        if intent is None:
+            words = f"there is no intent with the key {key!r} of {tool!r} in the account {scope.account!r}"
+            refusal = Denied(words, code=Code.NOT_FOUND, policy="tenant")
+            suggest_tool(refusal, tool, principal, self._engine.registry)
+            raise refusal
+        return self._view(principal, intent)
+
     async def list(
-        self, principal: Principal, *, state: str | None = None, cursor: str | None = None, limit: int = 50
+        self,
+        principal: Principal,
+        *,
+        state: str | None = None,
+        tool: str | None = None,
+        key: str | None = None,
+        account: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
     ) -> Page:
-        """Return intents, newest first: `limit` of them (1 to 200), of one state if given, after `cursor`."""
+        """Return intents, newest first: `limit` of them (1 to 200), of one state if given, after `cursor`.
+
+        With `tool` and `key`, which go together, it is the one that this idempotency key is bound to in `account`, by
+        default the only one of the principal; or none.
+        """
         principal.require("intents:read")
         check_limit(limit)
         check_state(state, STATES)
         check_cursor(cursor)
+        if (key is None) != (tool is None) or (key is None and account is not None):
+            raise Invalid("tool and key go together, and account goes with them")
+        if tool is not None and key is not None:
+            found = await self._engine.intent_by_key(_scope_of(principal, account), tool, key)
+            if found is None or state not in (None, found.state) or (cursor is not None and found.id >= cursor):
+                return Page([], None)
+            return Page([self._view(principal, found)], None)
         rows, after = await page_of(self._store, INTENTS, principal.tenant, facet=state, cursor=cursor, limit=limit)
         return Page([self._view(principal, intent_of(row)) for row in rows], after)
 
@@ -177,3 +213,10 @@ class Intents:
     def _view(self, principal: Principal, intent: Intent, *, replayed: bool = False) -> IntentView:
         obstacle = obstacle_view(self._engine, principal, intent)
         return intent_view(intent, self._engine.lane_paused_for, obstacle=obstacle, replayed=replayed)
+
+
+def _scope_of(principal: Principal, account: str | None) -> Scope:
+    """Return the scope of an account, None for the only one. Raises `Invalid` for who has to say which."""
+    if account is None and len(principal.accounts) != 1:
+        raise Invalid(f"say which account: {len(principal.accounts)} belong to this principal")
+    return principal.scope(next(iter(principal.accounts)) if account is None else account)

@@ -16,7 +16,7 @@ from switchgear.core.clock import Clock, VirtualClock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, DeadlineExceeded, Denied, Rejected, StoreError, SwitchgearError
 from switchgear.core.ids import IdSource
-from switchgear.core.scope import PLATFORM_TENANT
+from switchgear.core.scope import PLATFORM_TENANT, Scope
 from switchgear.execution import decide
 from switchgear.execution.admission import Admission, Admitted, Submission
 from switchgear.execution.bounded import within
@@ -297,6 +297,10 @@ class Engine:
         if intent is None:
             raise Denied(f"there is no intent {intent_id[:100]!r}", code=Code.NOT_FOUND, policy="tenant")
         return intent
+
+    async def intent_by_key(self, scope: Scope, tool: str, key: str) -> Intent | None:
+        """Return the intent that a key of a tool is bound to in an account, or None. Raises as `Admission.find`."""
+        return await self.admission.find(scope, tool, key)
 
     async def wait(self, tenant: str, intent_id: str, seconds: float) -> Intent:
         """Return the intent as soon as it is settled or needs approval, at the latest after `seconds`.

@@ -56,6 +56,20 @@ async def test_a_repeat_finds_the_first(client: Clients, upstream: Upstream) -> 
     assert len(upstream.effects) == 1
 
 
+async def test_an_intent_is_found_by_its_key(client: Clients) -> None:
+    """What became of the action with this key: one question, whatever quotes the header had; no answer is no action."""
+    acme = client()
+    key = 'order "17" & more=?'
+    headers = {"Idempotency-Key": '"order \\"17\\" & more=?"', "Prefer": "wait=10"}
+    first = (await acme.post("/v1/intents", json=UPDATE, headers=headers)).json()
+    for account in ({}, {"account": "main"}):
+        page = (await acme.get("/v1/intents", params={"tool": "crm.update", "key": key, **account})).json()
+        assert page == {"items": [first], "next_cursor": None}
+    for other in ({"key": "order-18"}, {"tool": "crm.slow"}, {"state": "failed"}):
+        page = (await acme.get("/v1/intents", params={"tool": "crm.update", "key": key, **other})).json()
+        assert page["items"] == []
+
+
 async def test_a_repeat_of_an_open_intent_is_202_and_marked(client: Clients, upstream: Upstream) -> None:
     """SEMANTICS §7: same payload once accepted gives the same intent, 202 while it is open."""
     acme = client()

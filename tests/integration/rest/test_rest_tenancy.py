@@ -136,6 +136,22 @@ async def test_the_same_key_of_two_tenants_is_two_keys(client: Clients, upstream
     assert len(set(upstream.effects)) == 2
 
 
+async def test_a_foreign_key_looks_like_one_that_was_never_used(client: Clients) -> None:
+    """Law 9: what another tenant did with a key is not told, byte for byte; nor is it for an account not granted."""
+    headers = {"Idempotency-Key": "order-17", "Prefer": "wait=10"}
+    done = (await client("acme").post("/v1/intents", json=UPDATE, headers=headers)).json()
+    looks = [
+        await client("rival").get("/v1/intents", params={"tool": "crm.update", "key": key}, headers=TRACEPARENT)
+        for key in ("order-17", "order-18")
+    ]
+    assert [look.status_code for look in looks] == [200, 200]
+    assert looks[0].content == looks[1].content == b'{"items":[],"next_cursor":null}'
+    params = {"tool": "crm.update", "key": "order-17", "account": "treasury"}
+    refused = await client("acme").get("/v1/intents", params=params)
+    assert (refused.status_code, refused.json()["code"]) == (403, "PERMISSION_DENIED")
+    assert done["id"] not in refused.text
+
+
 async def test_a_foreign_cancel_changes_nothing(client: Clients, upstream: Upstream) -> None:
     """Law 9: a write to another tenant's intent is refused and leaves no trace in it."""
     acme = client("acme")

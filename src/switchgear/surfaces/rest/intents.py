@@ -16,12 +16,16 @@ from switchgear.core.codes import Code
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.headers import wished_wait
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import AFTER, CHANGE_REFUSALS, Operation, PathWord, Remark, page_limit
+from switchgear.surfaces.rest.operation import AFTER, CHANGE_REFUSALS, NAME, Operation, PathWord, Remark, page_limit
 from switchgear.surfaces.rest.queries import Choice, Word
 from switchgear.surfaces.rest.waits import PREFER, applied, waited
 
 INTENT = PathWord("intent_id", "Id of the intent.")
 """The word of every path that is about one intent."""
+
+
+_KEY = r"[^\x00-\x1f\x7f]{1,255}"
+_KEYS = "1 to 255 printable characters"
 
 
 class CancelBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -32,11 +36,7 @@ class CancelBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 async def list_intents(exchange: Exchange) -> Response:
     """List the tenant's intents, newest first."""
-    query = exchange.query
-    page = await exchange.control.intents.list(
-        exchange.principal, state=query["state"], cursor=query["cursor"], limit=query["limit"]
-    )
-    return json_response(page)
+    return json_response(await exchange.control.intents.list(exchange.principal, **exchange.query))
 
 
 async def show(exchange: Exchange) -> Response:
@@ -71,15 +71,24 @@ OPERATIONS = (
         method="GET",
         path="/v1/intents",
         summary="List intents",
-        description="Lists the tenant's intents, newest first. `next_cursor` is null on the last page.",
+        description=(
+            "Lists the tenant's intents, newest first. `next_cursor` is null on the last page. With `tool` and `key`, "
+            "which go together, it is the one that was accepted with this `Idempotency-Key`, in `account`; an empty "
+            "list says that none was. One that is just being accepted is waited for. Of several that had the key one "
+            "after the other it is the newest."
+        ),
         permission="intents:read",
         handle=list_intents,
         query=(
             Choice("state", "Only intents in this state.", STATES),
+            Word("tool", "The tool that `key` belongs to.", NAME),
+            Word("key", "Only the intent with this idempotency key, written as it is, without quotes.", _KEY, _KEYS),
+            Word("account", "The account that `key` belongs to; by default the only one of the token.", NAME),
             Word("cursor", "`next_cursor` of the page before.", "int_[0-9a-f]{32}"),
             page_limit(50),
         ),
         answers={200: Page},
+        refusals=(Code.IDEMPOTENCY_IN_PROGRESS, Code.TIMEOUT_JOURNAL_APPEND),
     ),
     Operation(
         id="showIntent",

@@ -22,6 +22,8 @@ from switchgear.surfaces.rest.queries import Query, Whole
 
 _IN_PATH = re.compile(r"{(\w+)}")
 
+NAME = "[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,127}"
+"""What a tool or an account is called."""
 AFTER = Whole("after", "Only entries above this sequence number.", 0, 2**53 - 1, 0)
 """Where a page of ledger entries begins."""
 NOT_BLANK = r"[^\s\x00-\x1f\x85\ufeff]"

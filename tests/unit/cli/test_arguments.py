@@ -66,7 +66,7 @@ def test_arguments_that_are_none_are_wrong_usage(pairs: list[str], document: str
 def test_number_that_may_be_text_is_shown_as_text() -> None:
     """A refused value that was read as JSON comes back as it must be written to be text; others are left alone."""
     pairs = ["contact_id=007.0", "contact_id2=7", "ok=yes", "list=[1]", "amount=1.50"]
-    detail = "the arguments do not fit: /amount: 1.5 is not of type 'string'; /list: [1] is not; /ok: 'yes' is not"
+    detail = "the arguments do not fit: /amount: must be a string, not the number 1.5; /list: must; /ok: must"
     assert text_instead(pairs, detail) == ["--arg 'amount=\"1.50\"'"]
 
 

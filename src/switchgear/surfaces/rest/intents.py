@@ -16,7 +16,18 @@ from switchgear.core.codes import Code
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.headers import wished_wait
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import AFTER, CHANGE_REFUSALS, NAME, Operation, PathWord, Remark, page_limit
+from switchgear.surfaces.rest.operation import (
+    AFTER,
+    CHANGE_REFUSALS,
+    INTENT_ID,
+    INTENT_IDS,
+    NAME,
+    NAMES,
+    Operation,
+    PathWord,
+    Remark,
+    page_limit,
+)
 from switchgear.surfaces.rest.queries import Choice, Word
 from switchgear.surfaces.rest.waits import PREFER, applied, waited
 
@@ -81,10 +92,10 @@ OPERATIONS = (
         handle=list_intents,
         query=(
             Choice("state", "Only intents in this state.", STATES),
-            Word("tool", "The tool that `key` belongs to.", NAME),
+            Word("tool", "The tool that `key` belongs to.", NAME, NAMES),
             Word("key", "Only the intent with this idempotency key, written as it is, without quotes.", _KEY, _KEYS),
-            Word("account", "The account that `key` belongs to; by default the only one of the token.", NAME),
-            Word("cursor", "`next_cursor` of the page before.", "int_[0-9a-f]{32}"),
+            Word("account", "The account that `key` belongs to; by default the only one of the token.", NAME, NAMES),
+            Word("cursor", "`next_cursor` of the page before.", INTENT_ID, INTENT_IDS),
             page_limit(50),
         ),
         answers={200: Page},

@@ -19,10 +19,9 @@ from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.headers import wished_wait
 from switchgear.surfaces.rest.intents import INTENT
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import CHANGE_REFUSALS, NAME, NOT_BLANK, Header, Operation
+from switchgear.surfaces.rest.operation import CHANGE_REFUSALS, NAME, NOT_BLANK, EarlierIntent, Header, Operation
 from switchgear.surfaces.rest.waits import applied
 
-_ID = "int_[0-9a-f]{32}"
 _STATE = "|".join(STATES)
 
 Mode = Annotated[
@@ -55,7 +54,7 @@ class BulkReplayBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         ]
         | None
     ) = None
-    cursor: Annotated[str, Meta(pattern=f"^{_ID}$", description="`next_cursor` of the answer before.")] | None = None
+    cursor: EarlierIntent | None = None
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAX, description="How many at most.")] = 50
     rate: Annotated[float, Meta(gt=0, le=RATE_MAX, description="How many a second at most.")] = 10.0
 

@@ -152,10 +152,16 @@ class Admission:
         self.stopping = self._closed = True
 
     def check_open(self) -> None:
-        """Raise `Overloaded` (SHUTTING_DOWN) once it takes nothing; without `retry_after` once it never will again."""
+        """Raise `Overloaded` (SHUTTING_DOWN) once it takes nothing; without `retry_after` once it never will again.
+
+        So it is when it is closed, and when another engine has taken its place: then it says which, and since when.
+        """
         if self._closed:
             words = "this gear is closed: open another, and send it there with the same key"
             raise Overloaded(words, code=Code.SHUTTING_DOWN, policy="lifecycle", state="closed")
+        if self.stopping and self._recorder.lease.ousted:
+            words = f"{self._recorder.lease.lost}, and this engine writes no more: restart it, or ask the other one"
+            raise Overloaded(words, code=Code.SHUTTING_DOWN, policy="lifecycle", state="lost")
         if self.stopping:
             raise Overloaded(code=Code.SHUTTING_DOWN, policy="lifecycle", state="stopping", retry_after=1.0)
 

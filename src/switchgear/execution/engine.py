@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from switchgear.core.clock import Clock, VirtualClock
 from switchgear.core.codes import Code
@@ -45,7 +46,7 @@ from switchgear.execution.shares import EQUAL_SHARE, Share
 from switchgear.execution.sweeper import Sweeper
 from switchgear.execution.thawing import Thawed, Thawing
 from switchgear.execution.time_boxes.driver import TimeBoxes
-from switchgear.execution.transitions import ANSWERED, SETTLED, WAITING, State
+from switchgear.execution.transitions import ANSWERED, DOUBTFUL, OPEN, SETTLED, WAITING, State
 from switchgear.gates.gate import Gate, left_to_ask
 from switchgear.health.obstacles import Obstacle
 from switchgear.health.standing import Standing
@@ -98,6 +99,13 @@ class Decided:
     also: Also = NOTHING_ELSE
 
 
+class LeftOpen(NamedTuple):
+    """How many intents are open: in doubt or waiting for a person to say, and not finished in any other way."""
+
+    in_doubt: int
+    unfinished: int
+
+
 Loop = Callable[[], Coroutine[None, None, None]]
 """Begins something that runs for ever."""
 
@@ -125,6 +133,7 @@ class Engine:
         clock, ids = sources.clock, sources.ids
         lease = Lease(ids.next("eng"), limits.leases, clock)
         self._clock = clock
+        self._store = store
         self.registry = Registry()
         self.queue = _queue_of(limits)
         self.recorder = Recorder(store, clock=clock, ids=ids, owner=lease.owner, encoder=sources.encoder, lease=lease)
@@ -396,6 +405,11 @@ class Engine:
     def seconds_until(self, moment: float) -> float:
         """Return how many seconds from now `moment` is, in seconds since the epoch; below 0 when it is past."""
         return moment - self._clock.time()
+
+    async def left_open(self) -> LeftOpen:
+        """Count what is open on the store, of all tenants: for the end of a process. Raises `StoreError`."""
+        doubtful, others = sorted(DOUBTFUL), sorted(OPEN - DOUBTFUL)
+        return LeftOpen(await self._store.count(INTENTS, doubtful), await self._store.count(INTENTS, others))
 
     async def run_until_idle(self, timeout: float) -> None:
         """Return once no intent is ready or running; held ones and those in doubt do not count.

@@ -140,7 +140,10 @@ def _failure_to_reach(error: httpx2.HTTPError, url: str, where: str) -> CommandF
     return failure_to_reach(f"{type(error).__name__}: {error}", where=where, advice=_HOW_TO_START)
 
 
-_LATE = "Look at it with `switchgear intents list`; a submit is safe to repeat with the same --key."
+_LATE = (
+    "Look at it with `switchgear intents list`, or `intents show --tool TOOL --key KEY`; a submit is safe to repeat "
+    "with the same --key."
+)
 _FOREIGN: tuple[tuple[type[httpx2.HTTPError], str, str], ...] = (
     (httpx2.ConnectTimeout, "no server answers at {url}", _HOW_TO_START),
     (httpx2.ConnectError, "no server is running at {url}", _HOW_TO_START),

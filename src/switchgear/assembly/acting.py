@@ -102,7 +102,7 @@ class Acting:
 
         It is found for as long as it is on record, also after the key's retention; of several actions that had the key
         one after the other, the newest. Raises `Denied` (NOT_FOUND) when nothing was accepted with the key, `Conflict`
-        (IDEMPOTENCY_IN_PROGRESS) while that is not sure yet, `Invalid` for what cannot be a key.
+        (IDEMPOTENCY_IN_PROGRESS) while that is not sure yet.
         """
         view = await self._control.intents.show_by_key(self.principal, tool=tool, key=key, account=self.account)
         return IntentHandle(self._control, self.principal, view)

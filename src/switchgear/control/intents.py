@@ -142,7 +142,7 @@ class Intents:
         return self._view(principal, await self._engine.intent(principal.tenant, intent_id))
 
     async def show_by_key(self, principal: Principal, *, tool: str, key: str, account: str | None = None) -> IntentView:
-        """Return the intent that an idempotency key of `tool` is bound to. `account` as for `list`.
+        """Return the intent that an idempotency key of `tool` is bound to in `account`; None means the only one.
 
         A key whose retention is over is still found, until it is bound again; then it is the newest. Raises `Denied`
         (NOT_FOUND) when nothing was accepted with it, `Conflict` (IDEMPOTENCY_IN_PROGRESS) while that is not sure.
@@ -158,32 +158,13 @@ class Intents:
         return self._view(principal, intent)
 
     async def list(
-        self,
-        principal: Principal,
-        *,
-        state: str | None = None,
-        tool: str | None = None,
-        key: str | None = None,
-        account: str | None = None,
-        cursor: str | None = None,
-        limit: int = 50,
+        self, principal: Principal, *, state: str | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
-        """Return intents, newest first: `limit` of them (1 to 200), of one state if given, after `cursor`.
-
-        With `tool` and `key`, which go together, it is the one that this idempotency key is bound to in `account`, by
-        default the only one of the principal; or none.
-        """
+        """Return intents, newest first: `limit` of them (1 to 200), of one state if given, after `cursor`."""
         principal.require("intents:read")
         check_limit(limit)
         check_state(state, STATES)
         check_cursor(cursor)
-        if (key is None) != (tool is None) or (key is None and account is not None):
-            raise Invalid("tool and key go together, and account goes with them")
-        if tool is not None and key is not None:
-            found = await self._engine.intent_by_key(_scope_of(principal, account), tool, key)
-            if found is None or state not in (None, found.state) or (cursor is not None and found.id >= cursor):
-                return Page([], None)
-            return Page([self._view(principal, found)], None)
         rows, after = await page_of(self._store, INTENTS, principal.tenant, facet=state, cursor=cursor, limit=limit)
         return Page([self._view(principal, intent_of(row)) for row in rows], after)
 

@@ -135,10 +135,13 @@ class Admission:
         """Return the intent that a key is bound to; None when it is bound to none, and nothing under way will bind it.
 
         A request with this key that is just being accepted is waited for, and one whose acceptance was never
-        acknowledged is settled first. Raises `Invalid` for what is no key or no name of a tool, `Conflict`
+        acknowledged is settled first. Raises `Invalid` for what is no name of a tool, `Conflict`
         (IDEMPOTENCY_IN_PROGRESS) when the wait takes too long, `StoreError` when nobody can tell.
         """
-        name = key_name(scope.account, checked_name("tool", tool), check_key(key))
+        checked_name("tool", tool)
+        if not is_key(key):
+            return None
+        name = key_name(scope.account, tool, key)
         while (slot := (scope.tenant, name)) in self._accepting:
             await self._wait_for(slot)
         bound = await self._bound(scope.tenant, name)
@@ -408,15 +411,14 @@ def _checked_key(tool: Tool, key: str | None) -> str | None:
         if tool.needs_key:
             raise Invalid(code=Code.IDEMPOTENCY_KEY_REQUIRED, policy="idempotency")
         return None
-    return check_key(key)
-
-
-def check_key(key: str) -> str:
-    """Return an idempotency key as it is. Raises `Invalid` for what cannot be one."""
-    given: object = key
-    if not isinstance(given, str) or not 1 <= len(key) <= KEY_CHARACTERS_MAX or not key.isprintable():
+    if not is_key(key):
         raise Invalid(f"an idempotency key has 1 to {KEY_CHARACTERS_MAX} printable characters", policy="idempotency")
     return key
+
+
+def is_key(key: object) -> bool:
+    """Return whether something can be accepted with this key."""
+    return isinstance(key, str) and 1 <= len(key) <= KEY_CHARACTERS_MAX and key.isprintable()
 
 
 def _owned_arguments(arguments: object) -> dict[str, Any]:

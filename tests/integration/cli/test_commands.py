@@ -52,21 +52,16 @@ def test_submit_with_the_same_key_finds_the_same_action(gear: Run) -> None:
 
 
 def test_an_action_is_found_by_its_key(gear: Run) -> None:
-    """`intents show` and `list` take the key that it was submitted with: one question, no detour."""
+    """`intents show` and `events` take the key that it was submitted with: one question, no detour."""
     intent = submitted(gear, "--key", "order-18")
     named = ("--tool", "text.count_words", "--key", "order-18")
     assert gear("intents", "show", *named, "--json").document()["id"] == intent["id"]
     assert intent["id"] in gear("intents", "show", *named, "--wait", "5").output
-    listed = gear("intents", "list", *named, "--json").document()
-    assert [item["id"] for item in listed["items"]] == [intent["id"]]
     entries = gear("intents", "events", *named, "--json").document()["items"]
     assert {entry["stream"] for entry in entries} == {intent["id"]}
     ran = gear("intents", "show", "--tool", "text.count_words", "--key", "order-19", "--json")
     assert (ran.exit_code, ran.problem()["code"]) == (ExitCode.NOT_FOUND, "NOT_FOUND")
     assert "order-19" in ran.problem()["detail"]
-    assert (
-        gear("intents", "list", "--tool", "text.count_words", "--key", "order-19", "--json").document()["items"] == []
-    )
 
 
 def test_ids_alone_are_for_the_shell(gear: Run) -> None:
@@ -74,7 +69,7 @@ def test_ids_alone_are_for_the_shell(gear: Run) -> None:
     intent = submitted(gear, "--key", "order-20")
     named = ("--tool", "text.count_words", "--key", "order-20")
     assert gear("intents", "show", *named, "--quiet").output == f"{intent['id']}\n"
-    assert gear("intents", "list", *named, "-q").output == f"{intent['id']}\n"
+    assert gear("intents", "list", "--limit", "1", "-q").output == f"{intent['id']}\n"
     assert gear("intents", "list", "--state", "rejected", "--quiet").output == ""
     assert gear("intents", "list", "--quiet", "--json").exit_code == ExitCode.USAGE
 

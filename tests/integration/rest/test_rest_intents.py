@@ -63,11 +63,25 @@ async def test_an_intent_is_found_by_its_key(client: Clients) -> None:
     headers = {"Idempotency-Key": '"order \\"17\\" & more=?"', "Prefer": "wait=10"}
     first = (await acme.post("/v1/intents", json=UPDATE, headers=headers)).json()
     for account in ({}, {"account": "main"}):
-        page = (await acme.get("/v1/intents", params={"tool": "crm.update", "key": key, **account})).json()
-        assert page == {"items": [first], "next_cursor": None}
-    for other in ({"key": "order-18"}, {"tool": "crm.slow"}, {"state": "failed"}):
-        page = (await acme.get("/v1/intents", params={"tool": "crm.update", "key": key, **other})).json()
-        assert page["items"] == []
+        found = await acme.get("/v1/intents/by-key", params={"tool": "crm.update", "key": key, **account})
+        assert (found.status_code, found.json()) == (200, first)
+        assert found.headers["content-location"] == f"/v1/intents/{first['id']}"
+    for other in ({"key": "order-18"}, {"tool": "crm.slow"}, {"tool": "crm.gone"}, {"key": "\u200b"}):
+        missing = await acme.get("/v1/intents/by-key", params={"tool": "crm.update", "key": key, **other})
+        assert (missing.status_code, missing.json()["code"]) == (404, "NOT_FOUND")
+
+
+async def test_a_look_by_key_may_wait_for_the_outcome(client: Clients, upstream: Upstream) -> None:
+    """Who knows the key alone can wait for what becomes of it, as who knows the id."""
+    acme = client()
+    await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": "k"})
+    params, headers = {"tool": "crm.slow", "key": "k"}, {"Prefer": "wait=30"}
+    look = asyncio.create_task(acme.get("/v1/intents/by-key", params=params, headers=headers))
+    await upstream.reached.wait()
+    upstream.gate.set()
+    answer = await look
+    assert (answer.status_code, answer.json()["state"]) == (200, "succeeded")
+    assert answer.headers["preference-applied"] == "wait=30"
 
 
 async def test_a_repeat_of_an_open_intent_is_202_and_marked(client: Clients, upstream: Upstream) -> None:

@@ -53,16 +53,12 @@ IntentId = Annotated[str, typer.Argument(metavar="INTENT", help="The id of an in
     epilog=examples(
         "switchgear intents list --state in_doubt",
         "switchgear intents list --json",
-        "switchgear intents list --tool crm.create_order --key order-17 --json",
         "switchgear intents list --state held --quiet",
     ),
 )
 def list_(
     *,
     state: StateOption = None,
-    tool: KeyToolOption = None,
-    key: KeyOption = None,
-    account: KeyAccountOption = "main",
     limit: LimitOption = 50,
     cursor: CursorOption = None,
     quiet: QuietFlag = False,
@@ -70,14 +66,14 @@ def list_(
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
-    """List the actions of your tenant, newest first; with --tool and --key the one that has this key."""
+    """List the actions of your tenant, newest first."""
     return get(
         "/v1/intents",
         draw_ids if is_quiet(quiet=quiet, as_json=as_json) else draw_intents,
         url,
         token,
         as_json=as_json,
-        query={"state": state, "limit": limit, "cursor": cursor, **key_query(tool, key, account)},
+        query={"state": state, "limit": limit, "cursor": cursor},
     )
 
 

@@ -11,10 +11,8 @@ from urllib.parse import quote
 import typer
 from rich.console import Console
 
-from switchgear.core.codes import Code
-from switchgear.core.errors import Denied
 from switchgear.surfaces.cli.client import Client
-from switchgear.surfaces.cli.failures import failure_of_error, failure_of_usage
+from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.rendering import View
 from switchgear.surfaces.cli.session import session
 
@@ -28,7 +26,6 @@ KeyAccountOption = Annotated[str, typer.Option("--account", help="The account th
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print ids and nothing else, one a line.")]
 
 _BOTH = "Name it by its id, or write --tool TOOL --key KEY."
-_ELSEWHERE = "Look at `switchgear tools` for the name of the tool; name another account with --account."
 
 
 def path_of(intent: str, rest: str = "") -> str:
@@ -48,20 +45,13 @@ def key_query(tool: str | None, key: str | None, account: str) -> dict[str, Any]
 def named(client: Client, intent: str | None, query: dict[str, Any]) -> View:
     """Return the action with the id `intent`, or the one that a `query` of `key_query` finds.
 
-    Raises `CommandFailure`: USAGE for both or neither, NOT_FOUND when nothing was accepted with the key.
+    Raises `CommandFailure`: USAGE for both or neither, NOT_FOUND when there is none.
     """
     if (intent is None) == (not query):
         raise failure_of_usage("which action is meant?", advice=_BOTH)
     if intent is not None:
         return client.get(path_of(intent))
-    items = client.get("/v1/intents", query)["items"]
-    if not items:
-        words = "no action of the tool {tool!r} in the account {account!r} has the key {key!r}".format(**query)
-        failure = failure_of_error(Denied(words, code=Code.NOT_FOUND, policy="tenant"))
-        failure.advice = _ELSEWHERE
-        raise failure
-    found: View = items[0]
-    return found
+    return client.get("/v1/intents/by-key", query)
 
 
 def id_named(intent: str | None, query: dict[str, Any], url: str, token: str | None) -> str:

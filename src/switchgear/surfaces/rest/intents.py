@@ -47,7 +47,24 @@ class CancelBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 async def list_intents(exchange: Exchange) -> Response:
     """List the tenant's intents, newest first."""
-    return json_response(await exchange.control.intents.list(exchange.principal, **exchange.query))
+    query = exchange.query
+    page = await exchange.control.intents.list(
+        exchange.principal, state=query["state"], cursor=query["cursor"], limit=query["limit"]
+    )
+    return json_response(page)
+
+
+async def show_by_key(exchange: Exchange) -> Response:
+    """Show the intent that was accepted with a key, and wait for its outcome as long as the caller wishes."""
+    query = exchange.query
+    wish = wished_wait(exchange.request.headers, exchange.traffic.limits.wait_max)
+    view = await exchange.control.intents.show_by_key(
+        exchange.principal, tool=query["tool"], key=query["key"], account=query["account"]
+    )
+    seen = await waited(exchange, view, wish)
+    return json_response(
+        seen or view, headers={"Content-Location": f"/v1/intents/{view.id}", **applied(wish if seen else None)}
+    )
 
 
 async def show(exchange: Exchange) -> Response:
@@ -82,24 +99,39 @@ OPERATIONS = (
         method="GET",
         path="/v1/intents",
         summary="List intents",
-        description=(
-            "Lists the tenant's intents, newest first. `next_cursor` is null on the last page. With `tool` and `key`, "
-            "which go together, it is the one that was accepted with this `Idempotency-Key`, in `account`; an empty "
-            "list says that none was. One that is just being accepted is waited for. Of several that had the key one "
-            "after the other it is the newest."
-        ),
+        description="Lists the tenant's intents, newest first. `next_cursor` is null on the last page.",
         permission="intents:read",
         handle=list_intents,
         query=(
             Choice("state", "Only intents in this state.", STATES),
-            Word("tool", "The tool that `key` belongs to.", NAME, NAMES),
-            Word("key", "Only the intent with this idempotency key, written as it is, without quotes.", _KEY, _KEYS),
-            Word("account", "The account that `key` belongs to; by default the only one of the token.", NAME, NAMES),
             Word("cursor", "`next_cursor` of the page before.", INTENT_ID, INTENT_IDS),
             page_limit(50),
         ),
         answers={200: Page},
-        refusals=(Code.IDEMPOTENCY_IN_PROGRESS, Code.TIMEOUT_JOURNAL_APPEND),
+    ),
+    Operation(
+        id="showIntentByKey",
+        method="GET",
+        path="/v1/intents/by-key",
+        summary="Show what became of a key",
+        description=(
+            "Shows the intent that was accepted with this `Idempotency-Key`; `Content-Location` is where its id finds "
+            "it. 404 says that nothing was accepted with it. A request that is just being accepted is waited for; "
+            "when that takes too long it is 409. Of several that had the key one after the other it is the newest. "
+            "With `Prefer: wait` as for one intent."
+        ),
+        permission="intents:read",
+        handle=show_by_key,
+        query=(
+            Word("tool", "The tool that it was submitted to.", NAME, NAMES, needed=True),
+            Word("key", "The idempotency key as it is, without quotes.", _KEY, _KEYS, needed=True),
+            Word(
+                "account", "The account that it was submitted for; by default the only one of the token.", NAME, NAMES
+            ),
+        ),
+        headers=(PREFER,),
+        answers={200: IntentView},
+        refusals=(Code.NOT_FOUND, Code.IDEMPOTENCY_IN_PROGRESS, Code.TIMEOUT_JOURNAL_APPEND),
     ),
     Operation(
         id="showIntent",

@@ -97,6 +97,16 @@ class Acting:
         """Return an intent of this tenant. Raises `Denied` (NOT_FOUND)."""
         return IntentHandle(self._control, self.principal, await self._control.intents.show(self.principal, intent_id))
 
+    async def intent_by_key(self, tool: str, key: str) -> IntentHandle:
+        """Return what became of the submission of `tool` with this idempotency key, in this tenant and account.
+
+        It is found for as long as it is on record, also after the key's retention; of several actions that had the key
+        one after the other, the newest. Raises `Denied` (NOT_FOUND) when nothing was accepted with the key, `Conflict`
+        (IDEMPOTENCY_IN_PROGRESS) while that is not sure yet.
+        """
+        view = await self._control.intents.show_by_key(self.principal, tool=tool, key=key, account=self.account)
+        return IntentHandle(self._control, self.principal, view)
+
     async def intents(
         self, *, state: str | None = None, before: str | None = None, limit: int = 50
     ) -> list[IntentHandle]:

@@ -12,9 +12,10 @@ from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check
 from switchgear.control.permissions import Permissions
 from switchgear.control.showing import all_shown_whole, shown_at_once, shown_whole
 from switchgear.control.tools import suggest_tool
+from switchgear.core.codes import Code
 from switchgear.core.errors import Denied, Invalid
 from switchgear.core.outcome import Outcome
-from switchgear.core.scope import Principal
+from switchgear.core.scope import Principal, Scope
 from switchgear.execution.admission import Submission
 from switchgear.execution.engine import Engine
 from switchgear.execution.intent import Intent
@@ -151,6 +152,22 @@ class Intents:
         principal.require("intents:read")
         return await shown_whole(self._engine, principal, await self._engine.intent(principal.tenant, intent_id))
 
+    async def show_by_key(self, principal: Principal, *, tool: str, key: str, account: str | None = None) -> IntentView:
+        """Return the intent that an idempotency key of `tool` is bound to in `account`; None means the only one.
+
+        A key whose retention is over is still found, until it is bound again; then it is the newest. Raises `Denied`
+        (NOT_FOUND) when nothing was accepted with it, `Conflict` (IDEMPOTENCY_IN_PROGRESS) while that is not sure.
+        """
+        principal.require("intents:read")
+        scope = _scope_of(principal, account)
+        intent = await self._engine.intent_by_key(scope, tool, key)
+        if intent is None:
+            words = f"there is no intent with the key {key!r} of {tool!r} in the account {scope.account!r}"
+            refusal = Denied(words, code=Code.NOT_FOUND, policy="tenant")
+            suggest_tool(refusal, tool, principal, self._engine.registry)
+            raise refusal
+        return await shown_whole(self._engine, principal, intent)
+
     async def list(
         self, principal: Principal, *, state: str | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
@@ -184,3 +201,10 @@ class Intents:
             return None
         seconds = self._engine.seconds_until(intent.not_before)
         return seconds if seconds > 0 else None
+
+
+def _scope_of(principal: Principal, account: str | None) -> Scope:
+    """Return the scope of an account, None for the only one. Raises `Invalid` for who has to say which."""
+    if account is None and len(principal.accounts) != 1:
+        raise Invalid(f"say which account: {len(principal.accounts)} belong to this principal")
+    return principal.scope(next(iter(principal.accounts)) if account is None else account)

@@ -19,7 +19,7 @@ import msgspec
 from switchgear.core.canonical import canonical_json
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Invalid, Overloaded, Rejected, StoreError
-from switchgear.core.scope import Scope
+from switchgear.core.scope import Scope, checked_name
 from switchgear.execution.arguments import validate
 from switchgear.execution.bounded import within
 from switchgear.execution.consent import approval_request
@@ -131,15 +131,40 @@ class Admission:
             self._refusals.count(submission.scope.tenant, self._counted_tool(submission.tool), refusal.code)
             raise
 
+    async def find(self, scope: Scope, tool: str, key: str) -> Intent | None:
+        """Return the intent that a key is bound to; None when it is bound to none, and nothing under way will bind it.
+
+        A request with this key that is just being accepted is waited for, and one whose acceptance was never
+        acknowledged is settled first. Raises `Invalid` for what is no name of a tool, `Conflict`
+        (IDEMPOTENCY_IN_PROGRESS) when the wait takes too long, `StoreError` when nobody can tell.
+        """
+        checked_name("tool", tool)
+        if not is_key(key):
+            return None
+        name = key_name(scope.account, tool, key)
+        while (slot := (scope.tenant, name)) in self._accepting:
+            await self._wait_for(slot)
+        bound = await self._bound(scope.tenant, name)
+        if bound is None and scope.tenant in self.unacknowledged.values():
+            await self._recorder.fence(scope.tenant)
+            bound = await self._bound(scope.tenant, name)
+        return None if bound is None else bound[0]
+
     def close(self) -> None:
         """Take nothing any more: all that is behind this door has ended."""
         self.stopping = self._closed = True
 
     def check_open(self) -> None:
-        """Raise `Overloaded` (SHUTTING_DOWN) once it takes nothing; without `retry_after` once it never will again."""
+        """Raise `Overloaded` (SHUTTING_DOWN) once it takes nothing; without `retry_after` once it never will again.
+
+        So it is when it is closed, and when another engine has taken its place: then it says which, and since when.
+        """
         if self._closed:
             words = "this gear is closed: open another, and send it there with the same key"
             raise Overloaded(words, code=Code.SHUTTING_DOWN, policy="lifecycle", state="closed")
+        if self.stopping and self._recorder.lease.ousted:
+            words = f"{self._recorder.lease.lost}, and this engine writes no more: restart it, or ask the other one"
+            raise Overloaded(words, code=Code.SHUTTING_DOWN, policy="lifecycle", state="lost")
         if self.stopping:
             raise Overloaded(code=Code.SHUTTING_DOWN, policy="lifecycle", state="stopping", retry_after=1.0)
 
@@ -163,9 +188,7 @@ class Admission:
     async def _admit_keyed(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
         slot = (submission.scope.tenant, name)
         while slot in self._accepting:
-            first = self._accepting[slot] = self._accepting[slot] or asyncio.Event()
-            if not await within(self._clock, ACCEPT_WAIT, first.wait()):
-                raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
+            await self._wait_for(slot)
         self._accepting[slot] = None
         try:
             if self.lately.is_new(slot):
@@ -174,6 +197,12 @@ class Admission:
         finally:
             if (waited_for := self._accepting.pop(slot)) is not None:
                 waited_for.set()
+
+    async def _wait_for(self, slot: tuple[str, str]) -> None:
+        """Wait until whoever holds a key is done with it."""
+        first = self._accepting[slot] = self._accepting[slot] or asyncio.Event()
+        if not await within(self._clock, ACCEPT_WAIT, first.wait()):
+            raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
 
     async def _bind_unmet(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
         """Take a key to be free until the ledger says otherwise. Whatever refuses it, a repeat is answered.
@@ -204,20 +233,29 @@ class Admission:
     async def _found(self, submission: Submission, payload: str, name: str) -> Intent | FreeKey:
         """Return the intent that the key is bound to, or how it is free to be bound.
 
-        Raises `Conflict` (IDEMPOTENCY_CONFLICT) when it is bound to another payload, `StoreError` (LEDGER_CORRUPT)
-        when it is bound to an intent that is gone: then nobody can tell, and it is not free.
+        Raises `Conflict` (IDEMPOTENCY_CONFLICT) when it is bound to another payload, and as `_bound` does.
         """
-        tenant = submission.scope.tenant
-        bound = await self._recorder.bound_key(tenant, name)
+        bound = await self._bound(submission.scope.tenant, name)
         if bound is None:
             return NEVER_BOUND
+        intent, record, version = bound
+        if _forgotten(intent, *self._parts.watch.read()):
+            return FreeKey(version, record)
+        return _same_request(intent, record, payload, submission.time_box)
+
+    async def _bound(self, tenant: str, name: str) -> tuple[Intent, KeyRecord, int] | None:
+        """Return what a key was bound to last, the record of that and its version; None when it never was.
+
+        Raises `StoreError` (LEDGER_CORRUPT) when that intent is gone: then nobody can tell, and the key is not free.
+        """
+        bound = await self._recorder.bound_key(tenant, name)
+        if bound is None:
+            return None
         record, version = bound
         intent = await self._recorder.latest(tenant, record.intent_id)
         if intent is None:
             raise StoreError(f"the key is bound to {record.intent_id}, which is gone", code=Code.LEDGER_CORRUPT)
-        if _forgotten(intent, *self._parts.watch.read()):
-            return FreeKey(version, record)
-        return _same_request(intent, record, payload, submission.time_box)
+        return intent, record, version
 
     async def _accept(self, submission: Submission, tool: Tool, payload: str, key: FreeKey) -> Admitted:
         """Record a new intent. When what the gates relied on has changed meanwhile, they are asked again."""
@@ -373,10 +411,14 @@ def _checked_key(tool: Tool, key: str | None) -> str | None:
         if tool.needs_key:
             raise Invalid(code=Code.IDEMPOTENCY_KEY_REQUIRED, policy="idempotency")
         return None
-    given: object = key
-    if not isinstance(given, str) or not 1 <= len(key) <= KEY_CHARACTERS_MAX or not key.isprintable():
+    if not is_key(key):
         raise Invalid(f"an idempotency key has 1 to {KEY_CHARACTERS_MAX} printable characters", policy="idempotency")
     return key
+
+
+def is_key(key: object) -> bool:
+    """Return whether something can be accepted with this key."""
+    return isinstance(key, str) and 1 <= len(key) <= KEY_CHARACTERS_MAX and key.isprintable()
 
 
 def _owned_arguments(arguments: object) -> dict[str, Any]:

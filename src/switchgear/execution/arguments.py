@@ -8,8 +8,7 @@ fetched: a schema refers to itself only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -23,13 +22,13 @@ from referencing.jsonschema import DRAFT202012
 from switchgear.core.canonical import canonical_json
 from switchgear.core.errors import Invalid
 from switchgear.execution.contract import Tool
+from switchgear.execution.schema_words import misfits
 
 PROBLEMS_MAX = 5
 """The most problems that one refusal names."""
 VALIDATORS_MAX = 1_024
 _READ_DIFFERENTLY = frozenset({"pattern", "patternProperties", "multipleOf"})
 """Keywords by which the two validators differ: in what an expression matches, and in parts of a fraction."""
-_TEXT_MAX = 200
 _Pair = tuple[jsonschema_rs.Draft202012Validator | None, Validator]
 _validators: dict[str, _Pair] = {}
 
@@ -46,7 +45,7 @@ def validate(tool: Tool, arguments: Mapping[str, Any]) -> None:
         return
     found = wording.iter_errors(dict(arguments))
     try:
-        problems = [_worded(problem) for problem in islice(found, PROBLEMS_MAX)]
+        problems = _worded(found)
     except RecursionError:
         problems = ["the schema refers to itself without end, or the arguments are nested too deep"]
     if problems:
@@ -61,7 +60,7 @@ def schema_problems(schema: Mapping[str, Any]) -> list[str]:
     except Invalid as error:
         return [error.message]
     except SchemaError as error:
-        return [_worded(error)]
+        return _worded([error])
     return [f"the reference {reference!r} leads nowhere" for reference in _dangling(schema)]
 
 
@@ -120,7 +119,5 @@ def _names(part: object) -> Iterator[str]:
             yield from _names(item)
 
 
-def _worded(problem: ValidationError | SchemaError) -> str:
-    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in problem.absolute_path)
-    text = problem.message if len(problem.message) <= _TEXT_MAX else f"{problem.message[: _TEXT_MAX - 1]}…"
-    return f"{pointer or 'the object'}: {text}"
+def _worded(problems: Iterable[ValidationError | SchemaError]) -> list[str]:
+    return [f"{found.pointer or 'the object'}: {found.words}" for found in misfits(problems, PROBLEMS_MAX)]

@@ -11,12 +11,13 @@ import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from switchgear.core.clock import Clock, VirtualClock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, DeadlineExceeded, Denied, Rejected, StoreError, SwitchgearError
 from switchgear.core.ids import IdSource
-from switchgear.core.scope import PLATFORM_TENANT
+from switchgear.core.scope import PLATFORM_TENANT, Scope
 from switchgear.execution import decide
 from switchgear.execution.admission import Admission, Admitted, Submission
 from switchgear.execution.bounded import within
@@ -45,7 +46,7 @@ from switchgear.execution.shares import EQUAL_SHARE, Share
 from switchgear.execution.sweeper import Sweeper
 from switchgear.execution.thawing import Thawed, Thawing
 from switchgear.execution.time_boxes.driver import TimeBoxes
-from switchgear.execution.transitions import ANSWERED, SETTLED, WAITING, State
+from switchgear.execution.transitions import ANSWERED, DOUBTFUL, OPEN, SETTLED, WAITING, State
 from switchgear.gates.gate import Gate, left_to_ask
 from switchgear.health.obstacles import Obstacle
 from switchgear.health.standing import Standing
@@ -119,6 +120,13 @@ class Decided:
     also: Also = NOTHING_ELSE
 
 
+class LeftOpen(NamedTuple):
+    """How many intents are open: in doubt or waiting for a person to say, and not finished in any other way."""
+
+    in_doubt: int
+    unfinished: int
+
+
 Loop = Callable[[], Coroutine[None, None, None]]
 """Begins something that runs for ever."""
 
@@ -144,6 +152,7 @@ class Engine:
         clock, ids = sources.clock, sources.ids
         lease = Lease(ids.next("eng"), limits.leases, clock)
         self._clock = clock
+        self._store = store
         self.registry = Registry()
         self.queue = _queue_of(limits)
         self.recorder = Recorder(store, clock=clock, ids=ids, owner=lease.owner, encoder=sources.encoder, lease=lease)
@@ -309,6 +318,10 @@ class Engine:
             raise Denied(f"there is no intent {intent_id[:100]!r}", code=Code.NOT_FOUND, policy="tenant")
         return intent
 
+    async def intent_by_key(self, scope: Scope, tool: str, key: str) -> Intent | None:
+        """Return the intent that a key of a tool is bound to in an account, or None. Raises as `Admission.find`."""
+        return await self.admission.find(scope, tool, key)
+
     async def wait(self, tenant: str, intent_id: str, seconds: float) -> Intent:
         """Return the intent as soon as it is settled or needs approval, at the latest after `seconds`.
 
@@ -403,6 +416,11 @@ class Engine:
     def seconds_until(self, moment: float) -> float:
         """Return how many seconds from now `moment` is, in seconds since the epoch; below 0 when it is past."""
         return moment - self._clock.time()
+
+    async def left_open(self) -> LeftOpen:
+        """Count what is open on the store, of all tenants: for the end of a process. Raises `StoreError`."""
+        doubtful, others = sorted(DOUBTFUL), sorted(OPEN - DOUBTFUL)
+        return LeftOpen(await self._store.count(INTENTS, doubtful), await self._store.count(INTENTS, others))
 
     async def run_until_idle(self, timeout: float) -> None:
         """Return once no intent is ready or running; held ones and those in doubt do not count.

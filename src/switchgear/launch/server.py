@@ -27,6 +27,8 @@ from switchgear.assembly.gear import Switchgear
 from switchgear.assembly.process import collect_garbage_seldom
 from switchgear.control.access import TokenVerifier
 from switchgear.control.development_issuer import DevelopmentIssuer, require_loopback
+from switchgear.core.errors import StoreError
+from switchgear.execution.engine import LeftOpen
 from switchgear.execution.recovery import Recovered
 from switchgear.launch.ending import ending_in_time
 from switchgear.surfaces.cli.services import Grant, Place
@@ -35,8 +37,10 @@ from switchgear.surfaces.rest import serve as serve_app
 
 _LOG = structlog.get_logger("switchgear.start")
 _KEY_WITHOUT_A_FILE = Path("switchgear.development-key")
-_FIELDS = frozenset({"guard", "state", "dependency", "before", "after", "retry_after", "flapping", "left_out"})
-"""What a line of a guard or of a dependency carries beside its text: a log in JSON has it by name."""
+_FIELDS = frozenset(
+    {"guard", "state", "dependency", "before", "after", "retry_after", "flapping", "left_out", "code", "backup_at"}
+)
+"""What a line of a guard, of a dependency or of a restored store carries beside its text: JSON has it by name."""
 
 
 def serve(place: Place, ready: Callable[[str], None]) -> int:
@@ -48,9 +52,8 @@ def serve(place: Place, ready: Callable[[str], None]) -> int:
 @asynccontextmanager
 async def embed(place: Place) -> AsyncIterator[str]:
     """Serve inside the running loop for as long as the context lasts, and yield the base URL."""
-    _require_loopback(place)
+    _prepare(place)
     async with Switchgear.open(place.configuration) as gear:
-        log_to_standard_error(gear.configuration)
         tell_of_recovery(gear.recovered)
         verifier, host, port = _development(gear.configuration, place)
         limits, documentation = limits_of(gear.configuration), gear.configuration.server.documentation
@@ -132,18 +135,22 @@ def tell_of_warnings(configuration: Configuration) -> None:
         _LOG.warning("configuration", warning=warning)
 
 
-def tell_of_end(*, in_order: bool) -> None:
-    """Log that it has stopped, and a warning where a second signal cut that short."""
-    if in_order:
-        _LOG.info("stopped")
+def tell_of_end(left: LeftOpen | None, *, in_order: bool) -> None:
+    """Log that it has stopped, and what it has `left` open on its store; None where that could not be counted.
+
+    A warning where a second signal cut that short.
+    """
+    if in_order and left is not None:
+        _LOG.info("stopped", in_doubt=left.in_doubt, unfinished=left.unfinished)
+    elif in_order:
+        _LOG.warning("stopped", in_doubt=None, unfinished=None, next="the ledger could not be read; look after a start")
     else:
         _LOG.warning("stopped at once", next="the next start goes on with what was under way, or finds it in doubt")
 
 
 async def _serve(place: Place, ready: Callable[[str], None], recorded: Callable[[int], None]) -> int:
-    _require_loopback(place)
+    _prepare(place)
     async with Switchgear.open(place.configuration) as gear:
-        log_to_standard_error(gear.configuration)
         tell_of_warnings(gear.configuration)
         tell_of_recovery(gear.recovered)
         verifier, host, port = _development(gear.configuration, place)
@@ -151,10 +158,18 @@ async def _serve(place: Place, ready: Callable[[str], None], recorded: Callable[
         collect_garbage_seldom()
         with _service_manager() as notifier:
             in_order = await run_server(gear, host, port, ready, verifier=verifier, limits=limits, notifier=notifier)
+        left = await _left_open(gear) if in_order else None
     code = 0 if in_order else 1
-    tell_of_end(in_order=in_order)
+    tell_of_end(left, in_order=in_order)
     recorded(code)
     return code
+
+
+async def _left_open(gear: Switchgear) -> LeftOpen | None:
+    try:
+        return await gear.engine.left_open()
+    except StoreError:
+        return None
 
 
 @contextmanager
@@ -177,10 +192,15 @@ async def _address(serving: asyncio.Task[bool], address: asyncio.Future[str]) ->
     return await address
 
 
-def _require_loopback(place: Place) -> None:
-    """Raise `OptionError` off loopback, before a store is opened: a server that is refused leaves no file behind."""
+def _prepare(place: Place) -> None:
+    """Log as the configuration says before a store is opened, since opening it is told of as well.
+
+    Raises `OptionError` off loopback: a server that is refused leaves no file behind.
+    """
     if place.configuration is not None:
-        require_loopback(_host(load(place.configuration), place))
+        configuration = load(place.configuration)
+        require_loopback(_host(configuration, place))
+        log_to_standard_error(configuration)
 
 
 def _host(configuration: Configuration, place: Place) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.errors import OptionError
@@ -74,6 +74,8 @@ def _check_sqlite(url: str, parts: SplitResult) -> None:
     meant = f"{parts.netloc}{parts.path}"
     if meant.endswith("/"):
         raise OptionError(f"{url!r} names no file; write sqlite:///relative.db or sqlite:////absolute.db")
+    if "\0" in unquote(parts.path):
+        raise OptionError(f"{url!r} has a NUL character, which no file has in its name")
     if not url.startswith("sqlite:///"):
         raise OptionError(f"{url!r} names no file; write sqlite:///{meant or 'relative.db'}")
 

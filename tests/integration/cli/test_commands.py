@@ -51,6 +51,39 @@ def test_submit_with_the_same_key_finds_the_same_action(gear: Run) -> None:
     assert (ran.exit_code, ran.problem()["code"]) == (ExitCode.CONFLICT, "IDEMPOTENCY_CONFLICT")
 
 
+def test_an_action_is_found_by_its_key(gear: Run) -> None:
+    """`intents show` and `events` take the key that it was submitted with: one question, no detour."""
+    intent = submitted(gear, "--key", "order-18")
+    named = ("--tool", "text.count_words", "--key", "order-18")
+    assert gear("intents", "show", *named, "--json").document()["id"] == intent["id"]
+    assert intent["id"] in gear("intents", "show", *named, "--wait", "5").output
+    entries = gear("intents", "events", *named, "--json").document()["items"]
+    assert {entry["stream"] for entry in entries} == {intent["id"]}
+    ran = gear("intents", "show", "--tool", "text.count_words", "--key", "order-19", "--json")
+    assert (ran.exit_code, ran.problem()["code"]) == (ExitCode.NOT_FOUND, "NOT_FOUND")
+    assert "order-19" in ran.problem()["detail"]
+
+
+def test_ids_alone_are_for_the_shell(gear: Run) -> None:
+    """--quiet prints ids, one a line, and nothing else; together with --json it is a wrong command line."""
+    intent = submitted(gear, "--key", "order-20")
+    named = ("--tool", "text.count_words", "--key", "order-20")
+    assert gear("intents", "show", *named, "--quiet").output == f"{intent['id']}\n"
+    assert gear("intents", "list", "--limit", "1", "-q").output == f"{intent['id']}\n"
+    assert gear("intents", "list", "--state", "rejected", "--quiet").output == ""
+    assert gear("intents", "list", "--quiet", "--json").exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("int_1", "--tool", "t", "--key", "k"), ("--tool", "t"), ("--key", "k"), ("int_1", "--key", "k")]
+)
+def test_an_action_is_named_in_one_way(gear: Run, words: tuple[str, ...]) -> None:
+    """Its id, or tool and key: neither, both or half of one is a wrong command line, and says how to write it."""
+    ran = gear("intents", "show", *words, "--json")
+    assert (ran.exit_code, ran.problem()["code"]) == (ExitCode.USAGE, "INVALID_ARGUMENT")
+    assert "--tool TOOL --key KEY" in ran.problem()["advice"]
+
+
 def test_submit_schedules_a_start(gear: Run) -> None:
     """--delay and --priority are kept with the action; a word that is no priority is named."""
     words = ("submit", "text.count_words", "--arg", "text=a", "--json")

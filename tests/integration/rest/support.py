@@ -55,3 +55,10 @@ def register_tools(gear: Switchgear, upstream: Upstream) -> None:
     @gear.tool("mail.send", effect="opaque")
     async def send(_call: Call) -> None:
         raise ConnectionResetError("the line broke")
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    """Give other tasks turns until `reached()` is true, for at most thirty seconds."""
+    async with asyncio.timeout(30.0):
+        while not reached():  # noqa: ASYNC110 - what is waited for are plain counts
+            await asyncio.sleep(0.001)

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from tests.integration.rest.support import READ, SLOW, UPDATE, Clients, Upstream
+from switchgear.surfaces.rest import Traffic
+from tests.integration.rest.support import READ, SLOW, UPDATE, Clients, Upstream, until
 
 
 async def test_an_accepted_intent_is_202_with_its_location(client: Clients) -> None:
@@ -56,6 +57,34 @@ async def test_a_repeat_finds_the_first(client: Clients, upstream: Upstream) -> 
     assert len(upstream.effects) == 1
 
 
+async def test_an_intent_is_found_by_its_key(client: Clients) -> None:
+    """What became of the action with this key: one question, whatever quotes the header had; no answer is no action."""
+    acme = client()
+    key = 'order "17" & more=?'
+    headers = {"Idempotency-Key": '"order \\"17\\" & more=?"', "Prefer": "wait=10"}
+    first = (await acme.post("/v1/intents", json=UPDATE, headers=headers)).json()
+    for account in ({}, {"account": "main"}):
+        found = await acme.get("/v1/intents/by-key", params={"tool": "crm.update", "key": key, **account})
+        assert (found.status_code, found.json()) == (200, first)
+        assert found.headers["content-location"] == f"/v1/intents/{first['id']}"
+    for other in ({"key": "order-18"}, {"tool": "crm.slow"}, {"tool": "crm.gone"}, {"key": "\u200b"}):
+        missing = await acme.get("/v1/intents/by-key", params={"tool": "crm.update", "key": key, **other})
+        assert (missing.status_code, missing.json()["code"]) == (404, "NOT_FOUND")
+
+
+async def test_a_look_by_key_may_wait_for_the_outcome(client: Clients, traffic: Traffic, upstream: Upstream) -> None:
+    """Who knows the key alone can wait for what becomes of it, as who knows the id."""
+    acme = client()
+    await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": "k"})
+    params, headers = {"tool": "crm.slow", "key": "k"}, {"Prefer": "wait=30"}
+    look = asyncio.create_task(acme.get("/v1/intents/by-key", params=params, headers=headers))
+    await until(lambda: traffic.waiting == 1)
+    upstream.gate.set()
+    answer = await look
+    assert (answer.status_code, answer.json()["state"]) == (200, "succeeded")
+    assert answer.headers["preference-applied"] == "wait=30"
+
+
 async def test_a_repeat_of_an_open_intent_is_202_and_marked(client: Clients, upstream: Upstream) -> None:
     """SEMANTICS §7: same payload once accepted gives the same intent, 202 while it is open."""
     acme = client()
@@ -66,12 +95,12 @@ async def test_a_repeat_of_an_open_intent_is_202_and_marked(client: Clients, ups
     upstream.gate.set()
 
 
-async def test_a_look_may_wait_for_the_outcome(client: Clients, upstream: Upstream) -> None:
+async def test_a_look_may_wait_for_the_outcome(client: Clients, traffic: Traffic, upstream: Upstream) -> None:
     """`Prefer: wait` on the intent itself: the answer comes when it is settled, and says that it was waited for."""
     acme = client()
     shown = (await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": "k"})).headers["location"]
     look = asyncio.create_task(acme.get(shown, headers={"Prefer": "wait=30"}))
-    await upstream.reached.wait()
+    await until(lambda: traffic.waiting == 1)
     assert not look.done()
     upstream.gate.set()
     answer = await look

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from switchgear.surfaces.rest import RestLimits, Traffic
-from tests.integration.rest.support import READ, SLOW, UPDATE, Clients, Upstream
+from tests.integration.rest.support import READ, SLOW, UPDATE, Clients, Upstream, until
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def test_a_wait_gives_its_place_back(client: Clients, traffic: Traffic, up
     """Requests that only wait do not keep others out, and are counted to the end."""
     acme = client()
     waits = [asyncio.create_task(_slow(acme, f"k{number}")) for number in range(2)]
-    await _until(lambda: traffic.waiting == 2)
+    await until(lambda: traffic.waiting == 2)
     assert traffic.working == 0
     assert (await acme.get("/v1/tools")).status_code == 200
     upstream.gate.set()
@@ -54,11 +54,11 @@ async def test_no_tenant_takes_every_wait(client: Clients, traffic: Traffic, ups
     """A tenant at its bound is answered without waiting, while another may still wait."""
     acme, rival = client("acme"), client("rival")
     waits = [asyncio.create_task(_slow(acme, f"k{number}")) for number in range(2)]
-    await _until(lambda: traffic.waiting == 2)
+    await until(lambda: traffic.waiting == 2)
     unwaited = await _slow(acme, "k3")
     assert (unwaited.status_code, "preference-applied" in unwaited.headers) == (202, False)
     waits.append(asyncio.create_task(_slow(rival, "k1")))
-    await _until(lambda: traffic.waiting == 3)
+    await until(lambda: traffic.waiting == 3)
     upstream.gate.set()
     assert {(await wait).status_code for wait in waits} == {200}
 
@@ -66,7 +66,7 @@ async def test_no_tenant_takes_every_wait(client: Clients, traffic: Traffic, ups
 async def test_a_stop_ends_waits(client: Clients, traffic: Traffic, upstream: Upstream) -> None:
     """A stopping server does not hold its callers: they get the intent as it is, and where to follow it."""
     wait = asyncio.create_task(_slow(client(), "k"))
-    await _until(lambda: traffic.waiting == 1)
+    await until(lambda: traffic.waiting == 1)
     traffic.stop()
     assert (await wait).status_code == 202
     upstream.gate.set()
@@ -79,7 +79,7 @@ async def test_a_look_that_waits_is_counted_with_the_others(
     acme = client()
     shown = (await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": "k"})).headers["location"]
     looks = [asyncio.create_task(acme.get(shown, headers={"Prefer": "wait=30"})) for _ in range(2)]
-    await _until(lambda: traffic.waiting == 2)
+    await until(lambda: traffic.waiting == 2)
     assert traffic.working == 0
     unwaited = await acme.get(shown, headers={"Prefer": "wait=30"})
     assert (unwaited.status_code, unwaited.json()["final"]) == (200, False)
@@ -107,7 +107,7 @@ async def test_a_stop_ends_a_look_that_waits(client: Clients, traffic: Traffic, 
     acme = client()
     shown = (await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": "k"})).headers["location"]
     look = asyncio.create_task(acme.get(shown, headers={"Prefer": "wait=30"}))
-    await _until(lambda: traffic.waiting == 1)
+    await until(lambda: traffic.waiting == 1)
     traffic.stop()
     answer = await look
     assert (answer.status_code, answer.json()["final"]) == (200, False)
@@ -123,7 +123,7 @@ async def test_a_client_that_goes_away_ends_its_look(
     shown = (await acme.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": "k"})).headers["location"]
     gone = asyncio.Event()
     serving = asyncio.create_task(_raw(app, acme.build_request("GET", shown, headers={"Prefer": "wait=30"}), gone))
-    await _until(lambda: traffic.waiting == 1)
+    await until(lambda: traffic.waiting == 1)
     gone.set()
     await serving
     assert traffic.waiting == 0
@@ -149,7 +149,7 @@ async def test_a_cancelled_request_still_writes(client: Clients, app: FastAPI, t
     """SEMANTICS §7: a client that goes away detaches; it never aborts a write."""
     acme = client()
     request = asyncio.create_task(acme.post("/v1/intents", json=UPDATE, headers={"Idempotency-Key": "k"}))
-    await _until(lambda: traffic.detached > 0)
+    await until(lambda: traffic.detached > 0)
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
@@ -166,7 +166,7 @@ async def test_a_client_that_goes_away_ends_its_wait(
     headers = {"Idempotency-Key": "k", "Prefer": "wait=30"}
     request = client().build_request("POST", "/v1/intents", json=SLOW, headers=headers)
     serving = asyncio.create_task(_raw(app, request, gone))
-    await _until(lambda: traffic.waiting == 1)
+    await until(lambda: traffic.waiting == 1)
     gone.set()
     await serving
     assert traffic.waiting == 0
@@ -215,10 +215,3 @@ async def _raw(app: FastAPI, request: httpx2.Request, gone: asyncio.Event) -> No
         "headers": headers,
     }
     await app({**scope, "http_version": "1.1", "scheme": "http", "root_path": ""}, receive, send)
-
-
-async def _until(reached: Any) -> None:  # noqa: ANN401 - a question without arguments
-    """Give other tasks turns until `reached()` is true, for at most thirty seconds."""
-    async with asyncio.timeout(30.0):
-        while not reached():  # noqa: ASYNC110 - what is waited for are plain counts
-            await asyncio.sleep(0.001)

@@ -43,6 +43,7 @@ BODIES = {
     "archiveLedger": {"last_seq": 1, "hash": "0" * 64, "sha256": "0" * 64},
     "eraseIntent": {"reason": "because"},
 }
+QUERIES = {"showIntentByKey": {"tool": "crm.update", "key": "k-17"}}
 
 
 def names(operation: Operation) -> str:
@@ -56,7 +57,8 @@ async def send(client: httpx2.AsyncClient, operation: Operation, intent_id: str 
     for word in ("{intent_id}", "{saga_id}", "{time_box_id}"):
         path = path.replace(word, intent_id)
     headers = {**TRACEPARENT, "Idempotency-Key": '"k"'} if operation.id == "submitSaga" else TRACEPARENT
-    return await client.request(operation.method, path, json=BODIES.get(operation.id), headers=headers)
+    body, query = BODIES.get(operation.id), QUERIES.get(operation.id)
+    return await client.request(operation.method, path, json=body, params=query, headers=headers)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=names)
@@ -113,7 +115,7 @@ async def test_lists_ledgers_and_heads_are_a_tenants_own(client: Clients) -> Non
     """Law 9: lists, ledgers, counts and heads of another tenant do not leak."""
     acme, rival = client("acme"), client("rival")
     canary = {**UPDATE, "arguments": {"contact_id": "canary-acme", "email": "canary@acme.example"}}
-    done = await acme.post("/v1/intents", json=canary, headers={"Idempotency-Key": "canary", "Prefer": "wait=10"})
+    done = await acme.post("/v1/intents", json=canary, headers={"Idempotency-Key": "k-17", "Prefer": "wait=10"})
     assert done.json()["state"] == "succeeded"
     for operation in OPERATIONS:
         if operation.method == "GET":
@@ -134,6 +136,23 @@ async def test_the_same_key_of_two_tenants_is_two_keys(client: Clients, upstream
     }
     assert len(ids) == 2
     assert len(set(upstream.effects)) == 2
+
+
+async def test_a_foreign_key_looks_like_one_that_was_never_used(client: Clients) -> None:
+    """Law 9: what another tenant did with a key is not told, byte for byte; nor is it for an account not granted."""
+    headers = {"Idempotency-Key": "order-17", "Prefer": "wait=10"}
+    done = (await client("acme").post("/v1/intents", json=UPDATE, headers=headers)).json()
+    looks = [
+        await client("rival").get("/v1/intents/by-key", params={"tool": "crm.update", "key": key}, headers=TRACEPARENT)
+        for key in ("order-17", "order-18")
+    ]
+    assert [look.status_code for look in looks] == [404, 404]
+    assert looks[0].content.replace(b"order-17", b"order-18") == looks[1].content
+    assert _stable(looks[0]) == _stable(looks[1])
+    params = {"tool": "crm.update", "key": "order-17", "account": "treasury"}
+    refused = await client("acme").get("/v1/intents/by-key", params=params)
+    assert (refused.status_code, refused.json()["code"]) == (403, "PERMISSION_DENIED")
+    assert done["id"] not in refused.text
 
 
 async def test_a_foreign_cancel_changes_nothing(client: Clients, upstream: Upstream) -> None:

@@ -257,7 +257,7 @@ async def a_thaw(made: Scene) -> None:
 
 STARTS_NOTHING = frozenset(
     {
-        *("intents.cancel", "intents.events", "intents.list", "intents.show", "intents.wait"),
+        *("intents.cancel", "intents.events", "intents.list", "intents.show", "intents.show_by_key", "intents.wait"),
         *("approvals.reject", "approvals.withdraw", "doubts.report", "dead_letters.list", "dead_letters.discard"),
         *("time_boxes.list", "time_boxes.show", "time_boxes.extend", "time_boxes.close"),
         *("sagas.wait", "sagas.show", "sagas.list", "sagas.events", "tools.list", "breakers.list"),

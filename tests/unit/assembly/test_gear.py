@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from switchgear import Code, DeadlineExceeded, NotApplied, OptionError, Rejected, StoreError, Switchgear
+from switchgear import Code, DeadlineExceeded, Denied, NotApplied, OptionError, Rejected, StoreError, Switchgear
 from switchgear.core.scope import PLATFORM_TENANT
 from switchgear.execution.contract import Call
 from switchgear.ledger.events import read
@@ -31,6 +31,11 @@ async def test_the_example_of_the_design_works_word_for_word() -> None:
         assert outcome.value == {"key": intent.id, "tenant": "acme", "attempt": 1, "email": "a@b.c"}
         same = await acme.intent(intent.id)
         assert (same.id, same.state) == (intent.id, "succeeded")
+        by_key = await acme.intent_by_key("crm.update_contact", "order-17")
+        assert (by_key.id, (await by_key.result()).value) == (intent.id, outcome.value)
+        with pytest.raises(Denied) as missing:
+            await acme.intent_by_key("crm.update_contact", "order-18")
+        assert missing.value.code is Code.NOT_FOUND
         assert await acme.intents(state="in_doubt") == []
         await gear.run_until_idle()
 

@@ -12,7 +12,7 @@ import pytest
 from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.failures import CommandFailure
 from switchgear.surfaces.cli.session import save_token, saved_token
-from switchgear.surfaces.cli.submitting import arguments_of, text_instead
+from switchgear.surfaces.cli.submitting import arguments_of, look_for, text_instead
 from switchgear.surfaces.cli.waiting import exit_code_of
 
 
@@ -66,8 +66,17 @@ def test_arguments_that_are_none_are_wrong_usage(pairs: list[str], document: str
 def test_number_that_may_be_text_is_shown_as_text() -> None:
     """A refused value that was read as JSON comes back as it must be written to be text; others are left alone."""
     pairs = ["contact_id=007.0", "contact_id2=7", "ok=yes", "list=[1]", "amount=1.50"]
-    detail = "the arguments do not fit: /amount: 1.5 is not of type 'string'; /list: [1] is not; /ok: 'yes' is not"
+    detail = "the arguments do not fit: /amount: must be a string, not the number 1.5; /list: must; /ok: must"
     assert text_instead(pairs, detail) == ["--arg 'amount=\"1.50\"'"]
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [(None, "list"), ("order 17", "show --tool crm.update --key 'order 17' --account main")],
+)
+def test_what_may_have_been_accepted_is_looked_for_by_its_key(key: str | None, words: str) -> None:
+    """Whoever interrupts a submission is told the one command that finds it, to be copied as it is."""
+    assert look_for({"tool": "crm.update", "arguments": {}, "account": "main"}, key) == words
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,9 @@ def test_what_fits_passes() -> None:
 
 def test_what_does_not_fit_is_named_by_its_pointer() -> None:
     """A problem carries its JSON pointer (RFC 6901)."""
-    with pytest.raises(Invalid, match=r"/contact/a~1b: 'x' is not of type 'integer'"):
+    with pytest.raises(Invalid, match=r'/contact/a~1b: must be an integer, not the string "x"'):
         validate(_tool(SCHEMA), {"contact": {"a/b": "x"}})
-    with pytest.raises(Invalid, match="the object: 'contact' is a required property"):
+    with pytest.raises(Invalid, match='the object: the member "contact" is missing'):
         validate(_tool(SCHEMA), {})
 
 

@@ -83,6 +83,10 @@ USE_CASES: dict[str, tuple[str, UseCase]] = {
     ),
     "intents.wait": ("intents:read", lambda control, who: control.intents.wait(who, MISSING, 0.0)),
     "intents.show": ("intents:read", lambda control, who: control.intents.show(who, MISSING)),
+    "intents.show_by_key": (
+        "intents:read",
+        lambda control, who: control.intents.show_by_key(who, tool="crm.update", key="k"),
+    ),
     "intents.list": ("intents:read", lambda control, who: control.intents.list(who)),
     "intents.events": ("intents:read", lambda control, who: control.intents.events(who, MISSING)),
     "intents.cancel": ("intents:cancel", lambda control, who: control.intents.cancel(who, MISSING)),

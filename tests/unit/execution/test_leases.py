@@ -217,7 +217,39 @@ async def test_the_next_owner_of_a_store_makes_the_last_one_lost_at_once() -> No
         with pytest.raises(Overloaded) as refusal:
             await submit(first)
         assert refusal.value.code is Code.SHUTTING_DOWN
+        assert (refusal.value.state, refusal.value.retry_after) == ("lost", None)
+        assert f"engine {second.recorder.owner} took over at 20" in str(refusal.value)
+        assert "this engine writes no more: restart it, or ask the other one" in str(refusal.value)
+        assert "Retry after" not in str(refusal.value)
         assert (await submit(second)).state is State.DISPATCHED
+
+
+async def test_who_follows_need_not_be_known_for_an_engine_to_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That it is lost counts at once, also where nobody can read who took its place."""
+    async with several() as two:
+        first = await two.add(LeaseOptions())
+        await two.add(LeaseOptions())
+
+        async def unread(*_: object) -> None:
+            raise StoreError("the disk is gone")
+
+        monkeypatch.setattr(two.lines[0], "get", unread, raising=False)
+        with pytest.raises(StoreError):
+            await submit(first)
+        with pytest.raises(Overloaded, match="another engine has taken its place, and this engine writes no more"):
+            await submit(first)
+
+
+async def test_an_engine_that_stops_is_not_called_lost() -> None:
+    """Its end is its own: it says when to come back, as long as it only stops."""
+    async with several() as two:
+        engine = await two.add()
+        stopping = asyncio.ensure_future(engine.stop(0.0))
+        await two.clock.elapse(10.0)
+        await stopping
+        with pytest.raises(Overloaded) as refusal:
+            await submit(engine)
+        assert (refusal.value.state, refusal.value.retry_after) == ("stopping", 1.0)
 
 
 async def test_an_engine_with_a_store_of_its_own_writes_one_row_and_never_beats() -> None:

@@ -12,9 +12,16 @@ import structlog
 from structlog.testing import capture_logs
 
 from switchgear.assembly.configuration import default, load
+from switchgear.core.ids import IdSource
+from switchgear.execution.engine import LeftOpen
 from switchgear.execution.recovery import Recovered
+from switchgear.gates.restoring.book import Mark, RestoreBook
+from switchgear.gates.restoring.keeper import RestoreKeeper
 from switchgear.health import Dependency, HealthBoard
 from switchgear.launch.server import log_to_standard_error, tell_of_end, tell_of_recovery, tell_of_warnings
+from switchgear.ledger.chain import seal
+from switchgear.ledger.events import EventEncoder
+from switchgear.storage.memory import MemoryStore
 from switchgear.testing import VirtualClock
 
 
@@ -112,9 +119,36 @@ def test_a_start_on_a_sound_file_warns_of_nothing() -> None:
     assert lines == []
 
 
-@pytest.mark.parametrize(("in_order", "told"), [(True, ("info", "stopped")), (False, ("warning", "stopped at once"))])
-def test_a_log_has_an_end(told: tuple[str, str], *, in_order: bool) -> None:
-    """Whoever reads it later sees that it stopped, and whether it was cut short."""
+@pytest.mark.parametrize(
+    ("left", "in_order", "told"),
+    [
+        (LeftOpen(0, 0), True, ("info", "stopped", 0, 0)),
+        (LeftOpen(2, 3), True, ("info", "stopped", 2, 3)),
+        (None, True, ("warning", "stopped", None, None)),
+        (None, False, ("warning", "stopped at once", "-", "-")),
+    ],
+)
+def test_a_log_has_an_end(left: LeftOpen | None, told: tuple[object, ...], *, in_order: bool) -> None:
+    """Whoever reads it later sees that it stopped, what was left open, none included, and whether it was cut short."""
     with capture_logs() as lines:
-        tell_of_end(in_order=in_order)
-    assert [(line["log_level"], line["event"]) for line in lines] == [told]
+        tell_of_end(left, in_order=in_order)
+    (line,) = lines
+    shown = (line["log_level"], line["event"], line.get("in_doubt", "-"), line.get("unfinished", "-"))
+    assert shown == told
+
+
+@pytest.mark.usefixtures("_usual_logging")
+def test_a_frozen_store_is_an_event_of_a_log_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """What reads the log finds it by its fields; without a log in JSON the same words are plain text for people."""
+    log_to_standard_error(default("memory://", environment={}))
+    book = RestoreBook(mark=Mark(backup_at=0.0, restored_at=1.0, sha256="0" * 64), read=True)
+    clock = VirtualClock()
+    store = MemoryStore(seal=seal)
+    RestoreKeeper(book, store, clock=clock, ids=IdSource(clock), encoder=EventEncoder()).tell()
+    (line,) = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
+    assert (line["level"], line["code"], line["backup_at"]) == (
+        "critical",
+        "RESTORE_PENDING",
+        "1970-01-01T00:00:00+00:00",
+    )
+    assert "is frozen" in line["event"]

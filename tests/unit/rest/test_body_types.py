@@ -1,4 +1,4 @@
-"""Numbers and words of a body, by what its type wants."""
+"""Numbers of a body, by what its type wants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 
-from switchgear.surfaces.rest.body_types import choices_at, with_whole_numbers
+from switchgear.surfaces.rest.body_types import with_whole_numbers
 
 
 class Step(Struct, forbid_unknown_fields=True):
@@ -52,11 +52,3 @@ def test_nothing_else_becomes_an_integer(wrong: dict[str, object]) -> None:
     """Text, truth values, fractions and numbers out of range are refused as before."""
     with pytest.raises(msgspec.ValidationError):
         read(wrong)
-
-
-@pytest.mark.parametrize(
-    ("steps", "choices"), [(["mode"], ["one", "two"]), (["limit"], []), (["steps", "0", "number"], []), (["no"], [])]
-)
-def test_choices_are_found_where_the_path_leads(steps: list[str], choices: list[str]) -> None:
-    """A refused word is answered with the words there are."""
-    assert choices_at(Body, steps) == choices

@@ -26,6 +26,7 @@ from switchgear.execution.leases.rows import (
     EngineRow,
     encoded,
     heir_of,
+    written_in,
 )
 from switchgear.execution.leases.watch import Watch
 from switchgear.execution.parts import Parts
@@ -99,6 +100,7 @@ class LeaseKeeper:
             pause = self._options.beat_every / (1.0 if acknowledged else _SOONER)
             if not await within(self._clock, pause, self._lease.ended.wait()):
                 acknowledged = await self.beat()
+        await self._learn_who_follows()
         raise LostEngine(self._lease.lost)
 
     async def watch(self) -> None:
@@ -150,6 +152,16 @@ class LeaseKeeper:
         except StoreError as error:
             _log.warning("that this engine has stopped is not on record; the others notice in time: %s", error)
         self._lease.lose("it has stopped")
+
+    async def _learn_who_follows(self) -> None:
+        """Read who took the place of this engine, and when. Where that cannot be read, that it is lost has to do."""
+        if not self._lease.ousted:
+            return
+        with suppress(StoreError):
+            row = await self._parts.store.get(ENGINES, PLATFORM_TENANT, self._lease.owner)
+            written = None if row is None else written_in(row)
+            if written is not None:
+                self._lease.followed_by(written.by, written.at)
 
     async def _succeed(self) -> None:
         """Call every engine lost that was on this store before: it has one owner, and that is this one."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -74,6 +75,8 @@ class Lease:
         """What every append of this engine expects: that it is not lost."""
         self.lost: str | None = None
         """Why this engine may never write again; None while it may."""
+        self.ousted = False
+        """Whether it is lost because another engine took its place, and has not just ended."""
         self.ended = asyncio.Event()
         """Set once it is lost."""
         self._listeners: list[Callable[[], None]] = []
@@ -123,7 +126,13 @@ class Lease:
     def check(self, conflict: Conflicted) -> None:
         """Raise `StoreError` when an append conflicts because this engine is lost."""
         if conflict.space == ENGINES and self.held:
+            self.ousted = True
             raise self.lose("another engine has taken its place")
+
+    def followed_by(self, other: str, at: float) -> None:
+        """Take note which engine took its place, and when, in seconds since the epoch: for people, once it is lost."""
+        moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        self.lost = f"engine {other} took over at {moment}"
 
     def foreign(self, intent: Intent) -> bool:
         """Return whether an intent is another engine's to go on with. Where one engine owns the store, none is."""

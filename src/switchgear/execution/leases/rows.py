@@ -44,10 +44,16 @@ def heir_of(row: Row) -> str:
     """
     if row.facet == LIVE:
         return row.key
+    written = written_in(row)
+    return "" if written is None else written.adopter
+
+
+def written_in(row: Row) -> EngineRow | None:
+    """Return who wrote a row last and when; None when that cannot be read."""
     try:
-        return _decode(row.value).adopter
+        return _decode(row.value)
     except msgspec.MsgspecError:
-        return ""
+        return None
 
 
 def encoded(row: EngineRow) -> bytes:

@@ -42,6 +42,10 @@ def restore(backup: Path, into: Path, *, clock: Clock = SYSTEM_CLOCK) -> Mark:
     manifest and file do not fit, STORE_IN_USE while an engine has `into` open, else LEDGER_UNAVAILABLE.
     """
     into = into.resolve()
+    if not backup.is_file():
+        raise Invalid(f"there is no backup file {str(backup)!r}; name one that was made with `ledger backup`")
+    if into.is_dir():
+        raise Invalid(f"{into} is a folder; name a new file in it")
     manifest = checked_backup(backup)
     with _claimed(into), _fresh(into) as copy:
         _copy(backup, copy, manifest)

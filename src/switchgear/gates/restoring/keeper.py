@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from switchgear.core.clock import Clock
+from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, StoreError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import PLATFORM_TENANT, Scope
@@ -63,10 +64,12 @@ class RestoreKeeper:
     def tell(self) -> None:
         """Say loudly in the log that the store is frozen, when it is."""
         if self.book.frozen and self.book.mark is not None:
+            backup_at = datetime.fromtimestamp(self.book.mark.backup_at, UTC).isoformat(timespec="seconds")
             _log.critical(
                 "this store came from a backup of %s and is frozen: no write is executed until an operator says from "
                 "when on the past may have been executed (switchgear ledger thaw)",
-                datetime.fromtimestamp(self.book.mark.backup_at, UTC).isoformat(timespec="seconds"),
+                backup_at,
+                extra={"code": str(Code.RESTORE_PENDING), "backup_at": backup_at},
             )
 
     async def mark(self, mark: Mark, heads: Sequence[Head]) -> None:

@@ -275,7 +275,7 @@ def path_of(url: str) -> Path:
     """Return the file that a URL of this adapter names. Raises `OptionError` when it names none."""
     parts = urlsplit(url)
     path = unquote(parts.path.removeprefix("/"))
-    if parts.netloc or not path or path.endswith("/"):
+    if parts.netloc or not path or path.endswith("/") or "\0" in path:
         raise OptionError(f"{url!r} names no file; write sqlite:///relative.db or sqlite:////absolute.db")
     if parts.query or parts.fragment:
         raise OptionError(f"{url!r}: a SQLite store has no options in its URL")

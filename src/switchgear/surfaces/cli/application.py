@@ -39,7 +39,13 @@ from switchgear.surfaces.cli import (
     waiting,
 )
 from switchgear.surfaces.cli.demo import command as demo_command
-from switchgear.surfaces.cli.failures import INTERRUPTED, CommandFailure, failure_of_error, failure_of_usage
+from switchgear.surfaces.cli.failures import (
+    INTERRUPTED,
+    CommandFailure,
+    failure_of_error,
+    failure_of_path,
+    failure_of_usage,
+)
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.services import Services
 from switchgear.surfaces.cli.session import examples
@@ -55,6 +61,7 @@ app = typer.Typer(
 
 _BEGIN = "Begin here"
 _WORK = "Act and look"
+_NO_TEXT = "a word of the command line is not UTF-8, and cannot be sent to a server"
 
 app.command("demo", epilog=demo_command.EXAMPLES, rich_help_panel=_BEGIN)(demo_command.demo)
 app.command("init", epilog=examples("switchgear init my-gear"), rich_help_panel=_BEGIN)(serving.init)
@@ -117,29 +124,45 @@ def run(argv: Sequence[str], services: Services) -> int:
         command = typer.main.get_command(app)
         result = command.main(_asked(argv), prog_name="switchgear", standalone_mode=False, obj=services)
         return int(result or 0)
-    except CommandFailure as failure:
-        output.fail(failure)
-        return failure.exit_code
-    except SwitchgearError as error:
-        return _failed(output, failure_of_error(error))
-    except typer.TyperException as error:
-        return _failed(output, failure_of_usage(error.format_message()))
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost driver: a defect is reported
-        return _failed(output, _defect(error))
+        failure = _failure_of(error, argv)
+        output.fail(failure)
+        return failure.exit_code
+
+
+def _failure_of(error: Exception, argv: Sequence[str]) -> CommandFailure:
+    """Return what is printed of an error: what has no words of its own, and is nobody's wrong word, is a defect."""
+    match error:
+        case CommandFailure():
+            return error
+        case SwitchgearError():
+            return failure_of_error(error)
+        case typer.TyperException():
+            return failure_of_usage(error.format_message())
+        case OSError() if (failure := failure_of_path(error)) is not None:
+            return failure
+        case UnicodeEncodeError() if not all(map(_is_text, argv)):
+            return failure_of_usage(_NO_TEXT)
+    return _defect(error)
+
+
+def _is_text(word: str) -> bool:
+    """Return whether a word can be written: what a shell hands over that is not UTF-8 comes as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 def _asked(argv: Sequence[str]) -> list[str]:
-    """Return the words of the command line; the bare name, or that of a group, is a question for its help."""
+    """Return the words of the command line; the bare name, or that of a group, is a question for its help.
+
+    Raises `CommandFailure` (USAGE) for a word with a NUL: nothing can be called so.
+    """
+    if any("\0" in word for word in argv):
+        raise failure_of_usage("a word of the command line has a NUL character", advice="Write it without.")
     groups = [[group.name] for group in app.registered_groups if group.typer_instance is not tools.app]
     words = list(argv)
     return [*words, "--help"] if not words or words in groups else words
-
-
-def _failed(output: Output, failure: CommandFailure) -> int:
-    output.fail(failure)
-    return failure.exit_code
 
 
 def _defect(error: Exception) -> CommandFailure:

@@ -9,7 +9,8 @@ import typer
 from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.asking import ReasonOption, post
 from switchgear.surfaces.cli.failures import failure_of_usage
-from switchgear.surfaces.cli.intents import IntentId, draw_intent, path_of
+from switchgear.surfaces.cli.intents import IntentId, draw_intent
+from switchgear.surfaces.cli.keys import path_of
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.session import (
     DEFAULT_URL,

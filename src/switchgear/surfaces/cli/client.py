@@ -23,6 +23,7 @@ Document = dict[str, Any]
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 15.0
+_GIVE_ANOTHER = "Give one with --token or SWITCHGEAR_TOKEN, as `switchgear token` prints it."
 _HOW_TO_START = "Start it with `switchgear up --dev`, or name the right one with --url or SWITCHGEAR_URL."
 
 
@@ -32,13 +33,15 @@ class Client:
     def __init__(self, url: str, token: str | None, *, transport: httpx2.BaseTransport | None = None) -> None:
         """Talk to `url` with `token`. `transport` replaces the network in tests.
 
-        Raises `CommandFailure` (USAGE) when `url` is no HTTP address.
+        Raises `CommandFailure` (USAGE) when `url` is no HTTP address, or `token` nothing that a header can carry.
         """
         self.url = url.rstrip("/")
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise failure_of_usage("the token is none: it has characters that no token has", advice=_GIVE_ANOTHER)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             address = httpx2.URL(self.url)
-        except httpx2.InvalidURL:
+        except (httpx2.InvalidURL, UnicodeEncodeError):
             address = httpx2.URL("")
         if address.scheme not in ("http", "https") or not address.host:
             raise failure_of_usage(f"{url!r} is no address of a server", advice="Write --url http://127.0.0.1:8420")
@@ -137,7 +140,10 @@ def _failure_to_reach(error: httpx2.HTTPError, url: str, where: str) -> CommandF
     return failure_to_reach(f"{type(error).__name__}: {error}", where=where, advice=_HOW_TO_START)
 
 
-_LATE = "Look at it with `switchgear intents list`; a submit is safe to repeat with the same --key."
+_LATE = (
+    "Look at it with `switchgear intents list`, or `intents show --tool TOOL --key KEY`; a submit is safe to repeat "
+    "with the same --key."
+)
 _FOREIGN: tuple[tuple[type[httpx2.HTTPError], str, str], ...] = (
     (httpx2.ConnectTimeout, "no server answers at {url}", _HOW_TO_START),
     (httpx2.ConnectError, "no server is running at {url}", _HOW_TO_START),

@@ -9,6 +9,7 @@ failures.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,20 @@ from switchgear.core.errors import OptionError, SwitchgearError
 from switchgear.core.problems import problem_type
 
 INTERRUPTED = 130
+_WRONG_PATHS = frozenset(
+    {
+        errno.EACCES,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+"""What the system says of a path that cannot be used as it was named, rather than of a disk that fails."""
+_PATH_SHOWN_MAX = 200
 _ADVICE = {
     Code.TENANT_UNAUTHENTICATED: "Run `switchgear token --tenant NAME --save` where the server's configuration is,"
     " with the same --config as `switchgear up`, or give a current token with --token or SWITCHGEAR_TOKEN.",
@@ -78,6 +93,14 @@ def failure_of_usage(message: str, *, advice: str = "") -> CommandFailure:
     """Say that the command line itself is wrong."""
     problem = {**_head(Code.INVALID_ARGUMENT, 400), "detail": message}
     return CommandFailure(problem, ExitCode.USAGE, advice=advice or "Add --help to see how the command is used.")
+
+
+def failure_of_path(error: OSError) -> CommandFailure | None:
+    """Say that a file or folder cannot be used as it was named; None when the error is about something else."""
+    if error.errno not in _WRONG_PATHS or not isinstance(error.filename, str):
+        return None
+    name = error.filename if len(error.filename) <= _PATH_SHOWN_MAX else f"{error.filename[:_PATH_SHOWN_MAX]}…"
+    return failure_of_usage(f"{name}: {error.strerror}", advice="Name a file or folder that can be used.")
 
 
 def failure_of_configuration(error: OptionError, *, where: str) -> CommandFailure:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from switchgear.core.codes import ExitCode
-from switchgear.surfaces.cli.intents import IntentId, draw_intent, path_of
+from switchgear.surfaces.cli.intents import IntentId, draw_intent
+from switchgear.surfaces.cli.keys import path_of
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 
 EXAMPLES = examples(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -23,6 +23,19 @@ from switchgear.surfaces.cli.asking import (
     post,
 )
 from switchgear.surfaces.cli.belongings import belonging_rows, resolution_rows
+from switchgear.surfaces.cli.keys import (
+    IntentIdOrKey,
+    KeyAccountOption,
+    KeyOption,
+    KeyToolOption,
+    QuietFlag,
+    draw_ids,
+    id_named,
+    is_quiet,
+    key_query,
+    named,
+    path_of,
+)
 from switchgear.surfaces.cli.rendering import (
     Column,
     View,
@@ -46,12 +59,20 @@ _CANCEL_ASKED = "requested; it had already left, so its outcome still counts"
 IntentId = Annotated[str, typer.Argument(metavar="INTENT", help="The id of an intent, such as int_0190….")]
 
 
-@app.command("list", epilog=examples("switchgear intents list --state in_doubt", "switchgear intents list --json"))
+@app.command(
+    "list",
+    epilog=examples(
+        "switchgear intents list --state in_doubt",
+        "switchgear intents list --json",
+        "switchgear intents list --state held --quiet",
+    ),
+)
 def list_(
     *,
     state: StateOption = None,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
+    quiet: QuietFlag = False,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
@@ -59,7 +80,7 @@ def list_(
     """List the actions of your tenant, newest first."""
     return get(
         "/v1/intents",
-        draw_intents,
+        draw_ids if is_quiet(quiet=quiet, as_json=as_json) else draw_intents,
         url,
         token,
         as_json=as_json,
@@ -68,29 +89,53 @@ def list_(
 
 
 @app.command(
-    "show", epilog=examples("switchgear intents show int_0190b6…", "switchgear intents show int_0190b6… --wait 60")
+    "show",
+    epilog=examples(
+        "switchgear intents show int_0190b6…",
+        "switchgear intents show int_0190b6… --wait 60",
+        "switchgear intents show --tool crm.create_order --key order-17",
+        "ORDER=$(switchgear intents show --tool crm.create_order --key order-17 --quiet)",
+    ),
 )
 def show(
-    intent: IntentId,
+    intent: IntentIdOrKey = None,
     *,
+    tool: KeyToolOption = None,
+    key: KeyOption = None,
+    account: KeyAccountOption = "main",
     wait: WaitOption = 0.0,
+    quiet: QuietFlag = False,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
-    """Show one action: its state, outcome, and what it waits for. With --wait it ends as `submit --wait` does."""
+    """Show one action: its state, outcome, and what it waits for. With --wait it ends as `submit --wait` does.
+
+    Name it by its id, or by the tool and the idempotency key that it was submitted with.
+    """
     until = SYSTEM_CLOCK.monotonic() + wait
     with session(url, token, as_json=as_json) as opened:
-        view: View = opened.client.get(path_of(intent))
+        view = named(opened.client, intent, key_query(tool, key, account))
         view = until_settled(opened, view, until) if wait else view
-        opened.output.answer(view, lambda console: draw_intent(console, view))
+        brief = is_quiet(quiet=quiet, as_json=as_json)
+        draw = partial(draw_ids, page=view) if brief else partial(draw_intent, intent=view)
+        opened.output.answer(view, draw)
     return exit_code_of(view, waited=True) if wait else ExitCode.OK
 
 
-@app.command("events", epilog=examples("switchgear intents events int_0190b6…"))
+@app.command(
+    "events",
+    epilog=examples(
+        "switchgear intents events int_0190b6…",
+        "switchgear intents events --tool crm.create_order --key order-17",
+    ),
+)
 def events(
-    intent: IntentId,
+    intent: IntentIdOrKey = None,
     *,
+    tool: KeyToolOption = None,
+    key: KeyOption = None,
+    account: KeyAccountOption = "main",
     after: AfterOption = 0,
     limit: LimitOption = 200,
     as_json: JsonFlag = False,
@@ -98,8 +143,9 @@ def events(
     token: TokenOption = None,
 ) -> int:
     """Show everything that the ledger has about one action, in order."""
+    found = id_named(intent, key_query(tool, key, account), url, token)
     query = {"after": after, "limit": limit}
-    return get_entries(path_of(intent, "/events"), draw_events, url, token, as_json=as_json, query=query)
+    return get_entries(path_of(found, "/events"), draw_events, url, token, as_json=as_json, query=query)
 
 
 @app.command("cancel", epilog=examples('switchgear intents cancel int_0190b6… --reason "customer withdrew"'))
@@ -113,11 +159,6 @@ def cancel(
 ) -> int:
     """Cancel an action that has not left. One that has left is only asked to stop."""
     return post(path_of(intent, "/cancel"), {"reason": reason}, draw_intent, url, token, as_json=as_json)
-
-
-def path_of(intent: str, rest: str = "") -> str:
-    """Return where an intent, and the `rest` of it, is found on a server."""
-    return f"/v1/intents/{quote(intent, safe='')}{rest}"
 
 
 def draw_intent(console: Console, intent: View) -> None:

@@ -67,7 +67,7 @@ def draw_failure(console: Console, failure: CommandFailure) -> None:
     mark = f"[bold red]{escape(str(code))}[/] " if code else ""
     console.print(f"{mark}{escape(str(detail))}", soft_wrap=True)
     for text in map(_error_text, problem.get("errors") or ()):
-        if text != detail:
+        if text not in str(detail):
             console.print(f"  - {escape(text)}", soft_wrap=True)
     for name, value in _particulars(failure):
         console.print(f"[dim]{name:>6}[/] {escape(value)}", soft_wrap=True)

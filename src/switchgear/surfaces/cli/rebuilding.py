@@ -45,7 +45,7 @@ def rebuild(
     from switchgear.execution import rebuild as rebuilding
     from switchgear.storage.sqlite.offline import NewFile, StoreFile
 
-    file = store if store is not None else _configured(config)
+    file = _named(store) if store is not None else _configured(config)
     output = Output(as_json=as_json)
 
     def tell(tenant: str, entries: int) -> None:
@@ -80,6 +80,13 @@ def draw_rebuilt(console: Console, found: View) -> None:
 
 def _words(problem: dict[str, Any]) -> str:
     return escape(f"{problem['code']} {problem['tenant']}, {problem['what']}: {problem['message']}")
+
+
+def _named(store: Path) -> Path:
+    """Return the file of a store that was named. Raises `CommandFailure` (USAGE) when it is none."""
+    if not store.is_file():
+        raise failure_of_usage(f"there is no file {str(store)!r}", advice="Name the file of a store.")
+    return store
 
 
 def _configured(config: Path) -> Path:

@@ -12,7 +12,8 @@ from rich.markup import escape
 from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.asking import ReasonOption
 from switchgear.surfaces.cli.failures import failure_of_usage
-from switchgear.surfaces.cli.intents import draw_intent, path_of
+from switchgear.surfaces.cli.intents import draw_intent
+from switchgear.surfaces.cli.keys import path_of
 from switchgear.surfaces.cli.rendering import View, draw_more
 from switchgear.surfaces.cli.session import (
     DEFAULT_URL,

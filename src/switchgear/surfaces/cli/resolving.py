@@ -11,7 +11,8 @@ from rich.console import Console
 from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.asking import get
 from switchgear.surfaces.cli.failures import failure_of_usage
-from switchgear.surfaces.cli.intents import IntentId, draw_intent, path_of
+from switchgear.surfaces.cli.intents import IntentId, draw_intent
+from switchgear.surfaces.cli.keys import path_of
 from switchgear.surfaces.cli.rendering import View, span
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 

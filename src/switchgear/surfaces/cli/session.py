@@ -76,7 +76,11 @@ def session(url: str, token: str | None, *, as_json: bool) -> Iterator[Session]:
 
 def saved_token(url: str, file: Path = TOKEN_FILE) -> str | None:
     """Return the saved development token, or None. It is never sent anywhere but to loopback."""
-    if not is_loopback(urlsplit(url).hostname or "") or not file.is_file():
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # no address at all, which the client says
+        return None
+    if not is_loopback(host) or not file.is_file():
         return None
     return file.read_text(encoding="ascii", errors="replace").strip() or None
 

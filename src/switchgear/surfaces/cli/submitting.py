@@ -28,7 +28,7 @@ from switchgear.surfaces.cli.session import (
 )
 from switchgear.surfaces.cli.waiting import WaitOption, exit_code_of, until_settled
 
-_NOT_ANSWERED = "interrupted before the server answered; see: switchgear intents list"
+_NOT_ANSWERED = "interrupted before the server answered; see: switchgear intents "
 _LIST = "Give each name once; a list is one value: --arg '{name}=[1, 2]'."
 
 ArgOption = Annotated[
@@ -128,6 +128,13 @@ def text_instead(pairs: Sequence[str], detail: str) -> list[str]:
     ]
 
 
+def look_for(body: dict[str, Any], key: str | None) -> str:
+    """Return how to look for what may have been accepted: by its key where it has one."""
+    if key is None:
+        return "list"
+    return shlex.join(["show", "--tool", body["tool"], "--key", key, "--account", body["account"]])
+
+
 def _submitted(opened: Session, body: dict[str, Any], key: str | None, wait: float) -> View:
     """Hand it in, and only then wait, so that Ctrl-C while waiting can always name what goes on."""
     headers = {} if key is None else {"Idempotency-Key": json.dumps(key)}
@@ -135,7 +142,7 @@ def _submitted(opened: Session, body: dict[str, Any], key: str | None, wait: flo
     try:
         intent = opened.client.post("/v1/intents", body, headers=headers)
     except KeyboardInterrupt:
-        raise failure_of_interrupt(_NOT_ANSWERED) from None
+        raise failure_of_interrupt(_NOT_ANSWERED + look_for(body, key)) from None
     return until_settled(opened, intent, until) if wait else intent
 
 

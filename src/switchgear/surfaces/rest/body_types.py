@@ -1,4 +1,4 @@
-"""What the type of a body says beyond what its decoder does: JSON has one type of number, and words to choose from.
+"""What the type of a body says beyond what its decoder does: JSON has one type of number.
 
 A whole number may be written as ``10.0`` (RFC 8259, section 6; JSON Schema calls it an integer). The decoder of bodies
 is strict and tells the two apart, so they are made one first, and only where the type wants an integer.
@@ -14,15 +14,6 @@ from msgspec import inspect
 def with_whole_numbers(value: object, kind: object) -> object:
     """Return the JSON `value` with an integer for each whole number that `kind` wants as an integer."""
     return _whole(value, _type_of(kind))
-
-
-def choices_at(kind: object, steps: list[str]) -> list[str]:
-    """Return the words to choose from where `steps`, names of members, lead in `kind`; empty where it is no choice."""
-    found = _type_of(kind)
-    for step in steps:
-        inner = (_step(option, step) for option in _options(found))
-        found = next((one for one in inner if one is not None), inspect.AnyType())
-    return [word for option in _options(found) for word in _words(option)]
 
 
 @cache
@@ -51,21 +42,3 @@ def _whole(value: object, wanted: inspect.Type) -> object:
             case inspect.ListType() if isinstance(value, list):
                 return [_whole(one, option.item_type) for one in value]
     return value
-
-
-def _step(wanted: inspect.Type, name: str) -> inspect.Type | None:
-    match wanted:
-        case inspect.StructType():
-            return next((field.type for field in wanted.fields if field.encode_name == name), None)
-        case inspect.ListType():
-            return wanted.item_type
-    return None
-
-
-def _words(wanted: inspect.Type) -> list[str]:
-    match wanted:
-        case inspect.LiteralType():
-            return [str(word) for word in wanted.values]
-        case inspect.EnumType():
-            return [str(member.value) for member in wanted.cls]
-    return []

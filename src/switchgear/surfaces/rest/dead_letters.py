@@ -14,11 +14,18 @@ from switchgear.core.codes import Code
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.intents import INTENT
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import CHANGE_REFUSALS, Operation, Reason, page_limit
+from switchgear.surfaces.rest.operation import (
+    CHANGE_REFUSALS,
+    INTENT_ID,
+    INTENT_IDS,
+    NAME,
+    NAMES,
+    EarlierIntent,
+    Operation,
+    Reason,
+    page_limit,
+)
 from switchgear.surfaces.rest.queries import Word
-
-_ID = "int_[0-9a-f]{32}"
-_NAME = "[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,127}"
 
 
 class DiscardBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -30,8 +37,8 @@ class DiscardBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 class RequeueAllBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which dead letters are to run again, and how fast."""
 
-    tool: Annotated[str, Meta(pattern=f"^{_NAME}$", description="Only those of this tool.")] | None = None
-    cursor: Annotated[str, Meta(pattern=f"^{_ID}$", description="`next_cursor` of the answer before.")] | None = None
+    tool: Annotated[str, Meta(pattern=f"^{NAME}$", description="Only those of this tool.")] | None = None
+    cursor: EarlierIntent | None = None
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAX, description="How many are looked at.")] = 50
     per_second: Annotated[float, Meta(gt=0, le=RATE_MAX, description="The most that start in a second.")] = 10.0
 
@@ -82,8 +89,8 @@ OPERATIONS = (
         permission="deadletters:read",
         handle=list_dead_letters,
         query=(
-            Word("tool", "Only those of this tool, among the `limit` looked at.", _NAME),
-            Word("cursor", "`next_cursor` of the page before.", _ID),
+            Word("tool", "Only those of this tool, among the `limit` looked at.", NAME, NAMES),
+            Word("cursor", "`next_cursor` of the page before.", INTENT_ID, INTENT_IDS),
             page_limit(50),
         ),
         answers={200: Page},

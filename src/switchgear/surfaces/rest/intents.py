@@ -16,12 +16,27 @@ from switchgear.core.codes import Code
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.headers import wished_wait
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import AFTER, CHANGE_REFUSALS, Operation, PathWord, Remark, page_limit
+from switchgear.surfaces.rest.operation import (
+    AFTER,
+    CHANGE_REFUSALS,
+    INTENT_ID,
+    INTENT_IDS,
+    NAME,
+    NAMES,
+    Operation,
+    PathWord,
+    Remark,
+    page_limit,
+)
 from switchgear.surfaces.rest.queries import Choice, Word
 from switchgear.surfaces.rest.waits import PREFER, applied, waited
 
 INTENT = PathWord("intent_id", "Id of the intent.")
 """The word of every path that is about one intent."""
+
+
+_KEY = r"[^\x00-\x1f\x7f]{1,255}"
+_KEYS = "1 to 255 printable characters"
 
 
 class CancelBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -37,6 +52,19 @@ async def list_intents(exchange: Exchange) -> Response:
         exchange.principal, state=query["state"], cursor=query["cursor"], limit=query["limit"]
     )
     return json_response(page)
+
+
+async def show_by_key(exchange: Exchange) -> Response:
+    """Show the intent that was accepted with a key, and wait for its outcome as long as the caller wishes."""
+    query = exchange.query
+    wish = wished_wait(exchange.request.headers, exchange.traffic.limits.wait_max)
+    view = await exchange.control.intents.show_by_key(
+        exchange.principal, tool=query["tool"], key=query["key"], account=query["account"]
+    )
+    seen = await waited(exchange, view, wish)
+    return json_response(
+        seen or view, headers={"Content-Location": f"/v1/intents/{view.id}", **applied(wish if seen else None)}
+    )
 
 
 async def show(exchange: Exchange) -> Response:
@@ -76,10 +104,34 @@ OPERATIONS = (
         handle=list_intents,
         query=(
             Choice("state", "Only intents in this state.", STATES),
-            Word("cursor", "`next_cursor` of the page before.", "int_[0-9a-f]{32}"),
+            Word("cursor", "`next_cursor` of the page before.", INTENT_ID, INTENT_IDS),
             page_limit(50),
         ),
         answers={200: Page},
+    ),
+    Operation(
+        id="showIntentByKey",
+        method="GET",
+        path="/v1/intents/by-key",
+        summary="Show what became of a key",
+        description=(
+            "Shows the intent that was accepted with this `Idempotency-Key`; `Content-Location` is where its id finds "
+            "it. 404 says that nothing was accepted with it. A request that is just being accepted is waited for; "
+            "when that takes too long it is 409. Of several that had the key one after the other it is the newest. "
+            "With `Prefer: wait` as for one intent."
+        ),
+        permission="intents:read",
+        handle=show_by_key,
+        query=(
+            Word("tool", "The tool that it was submitted to.", NAME, NAMES, needed=True),
+            Word("key", "The idempotency key as it is, without quotes.", _KEY, _KEYS, needed=True),
+            Word(
+                "account", "The account that it was submitted for; by default the only one of the token.", NAME, NAMES
+            ),
+        ),
+        headers=(PREFER,),
+        answers={200: IntentView},
+        refusals=(Code.NOT_FOUND, Code.IDEMPOTENCY_IN_PROGRESS, Code.TIMEOUT_JOURNAL_APPEND),
     ),
     Operation(
         id="showIntent",

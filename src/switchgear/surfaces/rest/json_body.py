@@ -10,23 +10,25 @@ import asyncio
 import json
 import math
 import re
+from functools import cache
 from http import HTTPStatus
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
+from jsonschema import Draft202012Validator
 from starlette.requests import ClientDisconnect, Request
 
 from switchgear.core.codes import Code
-from switchgear.surfaces.rest.body_types import choices_at, with_whole_numbers
+from switchgear.execution.arguments import PROBLEMS_MAX
+from switchgear.execution.schema_words import misfits
+from switchgear.surfaces.rest.body_types import with_whole_numbers
 from switchgear.surfaces.rest.limits import RestLimits
+from switchgear.surfaces.rest.operation import FORMS
 from switchgear.surfaces.rest.problems import FieldError, MalformedRequest, malformed
 
 T = TypeVar("T")
 
 _MEDIA_TYPE = re.compile(r'application/(?:[\w.-]+\+)?json\s*(?:;\s*charset="?utf-8"?\s*)?\Z', re.IGNORECASE)
-_AT = re.compile(r"(?P<message>.*?) - at `(?:key in )?\$(?P<path>.*)`\Z", re.DOTALL)
-_NO_CHOICE = "Invalid enum value"
-_STEP = re.compile(r"\.([^.\[]+)|\[([^\]]*)\]")
 
 
 async def read_body(request: Request, kind: type[T], limits: RestLimits) -> T:
@@ -36,7 +38,7 @@ async def read_body(request: Request, kind: type[T], limits: RestLimits) -> T:
     try:
         return msgspec.convert(with_whole_numbers(value, kind), kind)
     except msgspec.ValidationError as error:
-        raise _explained(error, kind) from None
+        raise refusal_of(error, kind, value) from None
 
 
 def parse_json(content: bytes) -> object:
@@ -48,7 +50,8 @@ def parse_json(content: bytes) -> object:
     except UnicodeDecodeError:
         raise malformed("body", "is not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise malformed("body", f"is not JSON: {error.msg} at byte {error.pos}") from None
+        where = f"{error.msg} at character {error.pos}" if content.strip() else "it is empty"
+        raise malformed("body", f"is not JSON: {where}") from None
     except RecursionError:
         raise malformed("body", "is nested too deeply") from None
     except ValueError:
@@ -56,6 +59,15 @@ def parse_json(content: bytes) -> object:
     if b"\\u" in content:
         _check_surrogates(value)
     return value
+
+
+def refusal_of(error: msgspec.ValidationError, kind: type, value: object) -> MalformedRequest:
+    """Return the refusal in the words of JSON: what the decoder has refused is held against the schema of `kind`."""
+    found = misfits(_validator_of(kind).iter_errors(value), PROBLEMS_MAX, FORMS)
+    errors = [FieldError(misfit.pointer or "/", misfit.words) for misfit in found]
+    if not errors:  # a rule that no schema has, in words of its own
+        return malformed("/", str(error))
+    return MalformedRequest("; ".join(f"{one.where}: {one.message}" for one in errors), errors=errors)
 
 
 async def _read(request: Request, limits: RestLimits) -> bytes:
@@ -132,11 +144,6 @@ def _check_surrogates(value: object) -> None:
         raise malformed("body", "has a lone surrogate, which no text can carry") from None
 
 
-def _explained(error: msgspec.ValidationError, kind: type) -> MalformedRequest:
-    found = _AT.match(str(error))
-    if found is None:
-        return malformed("/", str(error))
-    steps = [name or index for name, index in _STEP.findall(found["path"])]
-    choices = choices_at(kind, steps) if found["message"].startswith(_NO_CHOICE) else []
-    message = f"must be one of {', '.join(choices)}" if choices else found["message"]
-    return malformed("/" + "/".join(steps), message)
+@cache
+def _validator_of(kind: type) -> Draft202012Validator:
+    return Draft202012Validator(msgspec.json.schema(kind))

@@ -16,14 +16,14 @@ from switchgear.ledger.reasons import REASON_CHARACTERS_MAX
 from switchgear.surfaces.rest.exchange import Exchange, json_response, lines_response
 from switchgear.surfaces.rest.intents import INTENT
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import Operation
+from switchgear.surfaces.rest.operation import DIGEST, Operation
 from switchgear.surfaces.rest.queries import Whole
 
 SEQUENCE_MAX = 2**53 - 1
 BEFORE = Whole("before", "Only entries below this sequence number.", 1, SEQUENCE_MAX, SEQUENCE_MAX)
 LAST_SEQ = Whole("last_seq", "The last entry of the segment.", 1, SEQUENCE_MAX, 1)
 
-HexDigest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="64 hex digits.")]
+HexDigest = Annotated[str, Meta(pattern=f"^{DIGEST}$", description="64 hex digits.")]
 
 
 class ArchiveBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

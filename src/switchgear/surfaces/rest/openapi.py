@@ -17,6 +17,7 @@ from switchgear.surfaces.rest.exchange import LINES_MEDIA_TYPE
 from switchgear.surfaces.rest.operation import Operation
 from switchgear.surfaces.rest.operations import OPERATIONS
 from switchgear.surfaces.rest.problems import MEDIA_TYPE
+from switchgear.surfaces.rest.queries import Word
 
 _REF = "#/components/schemas/{name}"
 _COMMON = (
@@ -95,7 +96,8 @@ def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
         schema = {"type": "string"} if word.pattern is None else {"type": "string", "pattern": word.pattern}
         yield _parameter(word.name, "path", word.description, schema) | {"required": True}
     for query in operation.query:
-        yield _parameter(query.name, "query", query.description, query.schema())
+        needed = {"required": isinstance(query, Word) and query.needed}
+        yield _parameter(query.name, "query", query.description, query.schema()) | needed
     for header in operation.headers:
         schema = {"type": "string", "pattern": header.pattern}
         yield _parameter(header.name, "header", header.description, schema)

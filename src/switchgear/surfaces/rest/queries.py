@@ -45,12 +45,16 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A short text that matches `pattern` as a whole; None when it is not sent. `forms` says the pattern in words."""
+    """A short text that matches `pattern` as a whole; None when it is not sent. `forms` says the pattern in words.
+
+    One that is `needed` has to be sent.
+    """
 
     name: str
     description: str
     pattern: str
     forms: str = ""
+    needed: bool = False
     default: None = None
 
     def read(self, text: str) -> str:
@@ -92,7 +96,7 @@ Query = Whole | Word | Choice
 def read_query(query_string: bytes, known: Sequence[Query]) -> dict[str, Any]:
     """Return the value of each `known` parameter, its default where it was not sent.
 
-    Raises `MalformedRequest` that lists unknown parameters, repeated ones and bytes that are not UTF-8.
+    Raises `MalformedRequest` that lists unknown parameters, repeated ones, missing ones and bytes that are not UTF-8.
     """
     sent = _pairs(query_string)
     names = [name for name, _ in sent]
@@ -104,6 +108,11 @@ def read_query(query_string: bytes, known: Sequence[Query]) -> dict[str, Any]:
     if wrong:
         raise MalformedRequest(f"{wrong[0].where} {wrong[0].message}", errors=wrong)
     texts = dict(sent)
+    missing = [query.name for query in known if isinstance(query, Word) and query.needed and query.name not in texts]
+    if missing:
+        raise MalformedRequest(
+            f"query:{missing[0]} is missing", errors=[FieldError(f"query:{name}", "is missing") for name in missing]
+        )
     return {query.name: query.read(texts[query.name]) if query.name in texts else query.default for query in known}
 
 

@@ -19,11 +19,9 @@ from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.headers import wished_wait
 from switchgear.surfaces.rest.intents import INTENT
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import CHANGE_REFUSALS, NOT_BLANK, Header, Operation
+from switchgear.surfaces.rest.operation import CHANGE_REFUSALS, NAME, NOT_BLANK, EarlierIntent, Header, Operation
 from switchgear.surfaces.rest.waits import applied
 
-_ID = "int_[0-9a-f]{32}"
-_NAME = "[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,127}"
 _STATE = "|".join(STATES)
 
 Mode = Annotated[
@@ -49,14 +47,14 @@ class BulkReplayBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     mode: Mode
     reason: Reason
     state: Annotated[str, Meta(pattern=f"^({_STATE})$", description="Only those in this state.")] | None = None
-    tool: Annotated[str, Meta(pattern=f"^{_NAME}$", description="Only those of this tool.")] | None = None
+    tool: Annotated[str, Meta(pattern=f"^{NAME}$", description="Only those of this tool.")] | None = None
     since: (
         Annotated[
             float, Meta(ge=0, le=100_000_000_000, description="Only those accepted since, in seconds since the epoch.")
         ]
         | None
     ) = None
-    cursor: Annotated[str, Meta(pattern=f"^{_ID}$", description="`next_cursor` of the answer before.")] | None = None
+    cursor: EarlierIntent | None = None
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAX, description="How many at most.")] = 50
     rate: Annotated[float, Meta(gt=0, le=RATE_MAX, description="How many a second at most.")] = 10.0
 

@@ -20,7 +20,16 @@ from switchgear.execution.sagas.definition import STEPS_MAX, StepDefinition
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.headers import correlation, idempotency_key, wished_wait
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import AFTER, CHANGE_REFUSALS, Operation, PathWord, Reason, Remark, page_limit
+from switchgear.surfaces.rest.operation import (
+    AFTER,
+    CHANGE_REFUSALS,
+    NAME,
+    Operation,
+    PathWord,
+    Reason,
+    Remark,
+    page_limit,
+)
 from switchgear.surfaces.rest.queries import Choice, Word
 from switchgear.surfaces.rest.submitting import CORRELATION, KEY, Name
 from switchgear.surfaces.rest.waits import PREFER_OF_SAGA, applied, saga_waited
@@ -29,7 +38,7 @@ SAGA = PathWord("saga_id", "Id of the saga.")
 """The word of every path that is about one saga."""
 _ID = "sga_[0-9a-f]{32}"
 
-StepName = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,127}$")]
+StepName = Annotated[str, Meta(pattern=f"^{NAME}$")]
 
 
 class StepBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -13,7 +13,7 @@ from switchgear.control.tools import ToolView
 from switchgear.core.codes import Code
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import Operation, PathWord
+from switchgear.surfaces.rest.operation import DIGEST, Operation, PathWord
 
 NAME = PathWord("tool", "Name of the tool.")
 
@@ -21,7 +21,7 @@ NAME = PathWord("tool", "Name of the tool.")
 class AcceptToolBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which contract is accepted: the one that was looked at."""
 
-    contract: Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="`contract` of the tool as it is now.")]
+    contract: Annotated[str, Meta(pattern=f"^{DIGEST}$", description="`contract` of the tool as it is now.")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ KeyBy = str | Callable[..., str]
 
 _FAULTS = 'Faults(Fault("latency", rate=0.1, seconds=1.0))'
 _KINDS = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
+_new = object.__new__  # a name of its own, since to look it up on a type is slow
 
 
 class Changes(TypedDict, total=False):
@@ -281,7 +282,7 @@ class Guard:
             if not key or key == OVERFLOW_KEY:
                 raise _no_key(key)
             member = keys.make(key)
-        view = object.__new__(Guard)
+        view: Guard = _new(Guard)
         view._member = member
         view._keys, view._terms, view._drivers = None, self._terms, self._drivers
         return view

@@ -24,6 +24,7 @@ class Keys:
     """The members of one guard, by key, in `held`. The `Sum` of those that made room is `gone`."""
 
     __slots__ = (
+        "_in_turn_from",
         "_late",
         "_lock",
         "_order",
@@ -39,6 +40,7 @@ class Keys:
     def __init__(self, plan: Plan) -> None:
         """Start empty."""
         self._plan = plan
+        self._in_turn_from = plan.keys_max - _ROOM
         self._lock = new_mutex()
         plan.successor = self.member
         self.held: dict[str, Member] = {}
@@ -68,6 +70,7 @@ class Keys:
         """Go on under another plan, in every member. More members than it allows make room as new keys come."""
         with self._lock:
             self._plan = plan
+            self._in_turn_from = plan.keys_max - _ROOM
         for member in self.members():
             member.reconfigure(plan)
 
@@ -77,9 +80,10 @@ class Keys:
 
     def make(self, key: str) -> Member:
         """Return the member of a `key` that is not held, made now."""
-        held, plan = self.held, self._plan
+        held = self.held
+        plan = self._plan
         count = len(held)
-        if count >= plan.keys_max - _ROOM:
+        if count >= self._in_turn_from:
             return self._make_in_turn(key)
         made = Member(plan, key, plan.mutexes[count % MUTEXES])
         member = held.setdefault(key, made)  # lest another thread was quicker

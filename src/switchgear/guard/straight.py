@@ -56,24 +56,22 @@ def drivers(
     """
     monotonic = plan.monotonic
     options: Any = plan
-    timeout_seconds = plan.timeout_seconds
     slow_after = plan.slow_after
     per_second = options.rate_limit.per_second if LIMIT else 0.0
     full_level = options.rate_limit.full_level if LIMIT else 0.0
     limit = options.bulkhead.limit if PLACES else 0
-    clock = plan.clock
-    timers = plan.timers
     beyond: Any = otherwise or (drive_async if ASYNC else drive)
-    once_more: Any = again_async if ASYNC else again
 
     async def drive_straight(member: Any, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> Any:
-        scope = CURRENT.get()
-        if scope is not None and not TIMEOUT:
-            return await beyond(member, terms, function, args, kwargs)
-        now = monotonic() if START else 0.0
         if TIMEOUT:
-            ends = inf if scope is None else scope.moment_on(clock)
-            when = now + timeout_seconds
+            scope = CURRENT.get()
+        elif CURRENT.get() is not None:
+            return await beyond(member, terms, function, args, kwargs)
+        if START:
+            now = monotonic()
+        if TIMEOUT:
+            ends = inf if scope is None else scope.moment_on(plan.clock)
+            when = now + plan.timeout_seconds
             when = when if when < ends else ends
             if now >= ends:
                 raise member.too_late(sent=False)
@@ -99,40 +97,39 @@ def drivers(
         if LIMIT:
             limiter.amount = amount
             limiter.updated = now
-        ticket: Any = member.breaker.phase if BREAKER else None
+        if BREAKER:
+            ticket = member.breaker.phase
         member.entered += 1
         # end of section
         if TIMEOUT:
             bucket: Any = None
-            task: Any = None
-            serial = cancelling = 0
         hold: Hold | None = None
         try:
             try:
                 if TIMEOUT:
-                    loop = get_running_loop()
-                    expiries = timers.recent
-                    if expiries is None or expiries.loop is not loop:
-                        expiries = timers.expiries()
-                    task = current_task(loop) or task_needed()
+                    expiries = plan.timers.recent
+                    if expiries is None or expiries.loop is not get_running_loop():
+                        expiries = plan.timers.expiries()
+                    task = current_task(expiries.loop) or task_needed()
                     cancelling = task.cancelling()
                     serial = expiries.serial = expiries.serial + 1
                     bucket = expiries.recent if expiries.low < when <= expiries.high else expiries.bucket(when)
                     bucket[serial] = task
                 result = await (function(*args, **kwargs) if kwargs else function(*args))
             except BaseException as error:
-                cut = TIMEOUT and has_fired(bucket, serial, task, cancelling) and isinstance(error, CancelledError)
-                ends = ends if TIMEOUT else inf
+                if TIMEOUT:
+                    cut = bucket is not None and has_fired(bucket, serial, task, cancelling)
+                    cut = cut and isinstance(error, CancelledError)
                 tries = Tries(member, terms)
-                hold = Hold.of(member, terms, ticket, now if START else monotonic())
-                delay = tries.after(error, hold, hold.since, ends, cut=cut)
+                hold = Hold.of(member, terms, ticket if BREAKER else None, now if START else plan.monotonic())
+                delay = tries.after(error, hold, hold.since, ends if TIMEOUT else inf, cut=TIMEOUT and cut)
             else:
                 if END:
                     finished = monotonic()
                 if TIMEOUT and bucket.pop(serial, None) is None:
                     has_fired(bucket, serial, task, cancelling)
                 if not ASYNC and result.__class__ not in PLAIN and is_awaitable(result):
-                    hold = Hold.of(member, terms, ticket, now)
+                    hold = Hold.of(member, terms, ticket if BREAKER else None, now if START else 0.0)
                     hold.settle(IGNORED, 0.0, monotonic())
                     refuse_awaitable(function, result)
                 # straight section; where nothing but a count changes, it matters to nobody who holds the mutex
@@ -152,15 +149,15 @@ def drivers(
                     return result
                 # end of section
                 if END:
-                    hold = Hold.of(member, terms, ticket, now)
+                    hold = Hold.of(member, terms, ticket if BREAKER else None, now)
                     hold.settle(SUCCESS, finished - now, finished)
                 return result
         except BaseException:
             if hold is None or hold.held:  # an interrupt, and nobody else has settled
-                (hold or Hold.of(member, terms, ticket, now)).give_back()
+                (hold or Hold.of(member, terms, ticket if BREAKER else None, now if START else 0.0)).give_back()
                 if TIMEOUT and bucket is not None:
                     bucket.pop(serial, None)
             raise
-        return await once_more(delay, tries, member, terms, function, args, kwargs)
+        return await (again_async if ASYNC else again)(delay, tries, member, terms, function, args, kwargs)
 
     return drive_straight

@@ -145,6 +145,17 @@ def test_a_search_for_room_looks_at_every_key() -> None:
     assert sorted(member.key or "" for member in guard.members()) == ["b", "c", "e"]
 
 
+def test_a_lower_maximum_holds_from_the_next_key_on() -> None:
+    """Also for a guard that had so much room that nobody looked."""
+    guard = failing(keys_max=5_000)
+    for number in range(10):
+        guard.key(f"tenant-{number}")
+    guard.reconfigure(keys_max=10)
+    guard.key("one more")
+    statistics = guard.statistics()
+    assert (statistics.keys, statistics.keys_evicted) == (10, 1)
+
+
 class Word(str):
     """A key of a class of one's own."""
 

@@ -7,7 +7,7 @@ import itertools
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from types import CodeType, ModuleType
 from typing import Any
@@ -42,15 +42,16 @@ POLICIES: dict[str, Any] = {
 SETS = [
     {name: POLICIES[name] for name in names} for size in range(5) for names in itertools.combinations(POLICIES, size)
 ]
+BOUND = (None, len, lambda first, second, *, third: (first, second, third))
 STATE = (Member, BreakerMachine, ConsecutiveWindow, CountWindow, TimeWindow, RateLimitMachine, BulkheadMachine)
 
 
-def driver(policies: dict[str, Any], *, asynchronous: bool, bound: bool) -> Any:  # noqa: ANN401 - a function
-    """Return the straight driver of a guard with these policies, or None."""
+def driver(policies: dict[str, Any], *, asynchronous: bool, bound: Callable[..., object] | None) -> Any:  # noqa: ANN401 - a function
+    """Return the straight driver of a guard with these policies, for one function or for any, or None."""
     guard = Guard("api", **policies)
     member = guard._member  # noqa: SLF001 - looked into
-    if bound:
-        return bound_driver(member, Terms(), len, len, asynchronous=asynchronous)
+    if bound is not None:
+        return bound_driver(member, Terms(), bound, len, asynchronous=asynchronous)
     return straight_driver(member.plan, asynchronous=asynchronous)
 
 
@@ -103,11 +104,11 @@ def _before_any_call(instructions: list[dis.Instruction], inside: set[int]) -> s
     return reached
 
 
-@pytest.mark.parametrize("bound", [True, False])
+@pytest.mark.parametrize("bound", BOUND, ids=["for any", "packed", "plain"])
 @pytest.mark.parametrize("asynchronous", [True, False])
 @pytest.mark.parametrize("policies", SETS, ids=lambda policies: "+".join(policies) or "nothing")
 def test_no_other_thread_can_come_into_a_straight_section(
-    *, policies: dict[str, Any], asynchronous: bool, bound: bool
+    *, policies: dict[str, Any], asynchronous: bool, bound: Callable[..., object] | None
 ) -> None:
     """On every way through a section there is no call, loop or await, and every attribute is a plain slot."""
     function = driver(policies, asynchronous=asynchronous, bound=bound)
@@ -125,11 +126,11 @@ def test_no_other_thread_can_come_into_a_straight_section(
             assert all(inspect.ismemberdescriptor(slot) for slot in found)
 
 
-@pytest.mark.parametrize("bound", [True, False])
+@pytest.mark.parametrize("bound", BOUND, ids=["for any", "packed", "plain"])
 @pytest.mark.parametrize("asynchronous", [True, False])
 @pytest.mark.parametrize("policies", SETS, ids=lambda policies: "+".join(policies) or "nothing")
 def test_no_interrupt_can_come_between_the_way_in_and_the_try(
-    *, policies: dict[str, Any], asynchronous: bool, bound: bool
+    *, policies: dict[str, Any], asynchronous: bool, bound: Callable[..., object] | None
 ) -> None:
     """From the count of a call that is let in up to what gives its place back, CPython asks for no interrupt."""
     function = driver(policies, asynchronous=asynchronous, bound=bound)
@@ -176,7 +177,9 @@ class World:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(plans, "ONE_THREAD_AT_A_TIME", not in_general)
             self.guard = Guard("api", clock=self.clock, random=random.Random(7), **policies)
-        self.decorated = self.guard(self.act)
+        self.packed = self.guard(self.act)  # a method is called with packed arguments, a function is not
+        self.plain = self.guard(plain(self))
+        self.plain_async = self.guard(plain_async(self))
         self.permits: list[Permit] = []
         self.error: type[Exception] | None = None
 
@@ -212,7 +215,9 @@ class World:
         """Make one call in one of the ways, and return how it ended and how the guard stands."""
         ways: dict[str, Callable[[], object]] = {
             "call": lambda: self.guard.using(cost=cost).call(self.act, seconds, error),
-            "decorated": lambda: self.decorated(seconds, error),
+            "packed": lambda: self.packed(seconds, error=error),
+            "plain": lambda: self.plain(seconds, error),
+            "plain async": lambda: asyncio.run(self._await(self.plain_async(seconds, error=error))),
             "async": lambda: asyncio.run(self._await(self.guard.using(cost=cost).call(self.act_async, seconds, error))),
             "permit": lambda: self.guard.permit_nowait(cost=cost, tenant=f"t{cost}").succeed(),
             "held": lambda: self.permits.append(self.guard.permit_nowait(cost=cost, tenant=f"t{seconds}")),
@@ -237,9 +242,29 @@ class World:
         return await task
 
 
+def plain(world: World) -> Callable[..., str]:
+    """Return a function with plain parameters."""
+
+    def act(seconds: float, error: type[Exception] | None = None) -> str:
+        return world.act(seconds, error)
+
+    return act
+
+
+def plain_async(world: World) -> Callable[..., Coroutine[Any, Any, str]]:
+    """Return an async function with plain parameters."""
+
+    async def act(seconds: float, error: type[Exception] | None = None) -> str:
+        return world.act(seconds, error)
+
+    return act
+
+
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["call", "decorated", "async", "permit", "held", "settle", "change", "pass"]),
+        st.sampled_from(
+            ["call", "packed", "plain", "async", "plain async", "permit", "held", "settle", "change", "pass"]
+        ),
         st.sampled_from([0.0, 0.1, 0.5, 3.0, 11.0]),
         st.sampled_from([None, None, None, OSError, ValueError]),
         st.sampled_from([0.0, 1.0, 2.0, 4.0]),

@@ -126,7 +126,17 @@ class Admission:
         Raises a `Rejected` that says why it was refused, or `StoreError` when it could not be recorded.
         """
         try:
-            return await self._admit(submission)
+            self.check_open()
+            tool = self._tool(submission.tool)
+            key = _checked_key(tool, submission.key)
+            arguments = _owned_arguments(submission.arguments)
+            payload = _checked_arguments(tool, arguments)
+            checked_time_box(tool, submission.time_box, self._registry)
+            checked_priority(submission.priority)
+            submission = msgspec.structs.replace(submission, arguments=arguments)
+            if key is None:
+                return await self._accept(submission, tool, payload, NEVER_BOUND)
+            return await self._admit_keyed(submission, tool, payload, key_name(submission.scope.account, tool.name, key))
         except Rejected as refusal:
             self._refusals.count(submission.scope.tenant, self._counted_tool(submission.tool), refusal.code)
             raise
@@ -146,19 +156,6 @@ class Admission:
     def ask(self, request: GateRequest) -> Conditions:
         """Ask every gate at the door; the first refusal is raised."""
         return check_all(self._gates, request)
-
-    async def _admit(self, submission: Submission) -> Admitted:
-        self.check_open()
-        tool = self._tool(submission.tool)
-        key = _checked_key(tool, submission.key)
-        submission = msgspec.structs.replace(submission, arguments=_owned_arguments(submission.arguments))
-        payload = _checked_arguments(tool, submission.arguments)
-        checked_time_box(tool, submission.time_box, self._registry)
-        checked_priority(submission.priority)
-        if key is None:
-            return await self._accept(submission, tool, payload, NEVER_BOUND)
-        name = key_name(submission.scope.account, tool.name, key)
-        return await self._admit_keyed(submission, tool, payload, name)
 
     async def _admit_keyed(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
         slot = (submission.scope.tenant, name)
@@ -381,7 +378,7 @@ def _checked_key(tool: Tool, key: str | None) -> str | None:
 
 def _owned_arguments(arguments: object) -> dict[str, Any]:
     """Return a copy that its caller cannot change any more."""
-    if not isinstance(arguments, Mapping):
+    if not isinstance(arguments, (dict, Mapping)):  # `dict` first: a protocol is asked slowly
         raise Invalid(f"arguments are an object, not {type(arguments).__name__}", policy="arguments")
     try:
         return owned(arguments)

@@ -314,7 +314,7 @@ class Engine:
 
         Where several engines share a store, what another one settles is seen some seconds later: nobody tells.
         """
-        intent = await self.intent(tenant, intent_id)
+        intent = self.recorder.at_hand(tenant, intent_id) or await self.intent(tenant, intent_id)
         if intent.state in ANSWERED or seconds <= 0:
             return intent
         for step in looks(seconds, shared=self.recorder.lease.shared):

@@ -14,6 +14,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from switchgear.core.codes import Code
 from switchgear.core.deadline import Deadline
 from switchgear.core.errors import Rejected, StoreError
@@ -280,7 +282,7 @@ class Kernel:
         finally:
             if not ended:
                 now = self._clock.monotonic()
-                self._queue.put(ticket._replace(due=now + _DEFECT_PAUSE), now)
+                self._queue.put(replace(ticket, due=now + _DEFECT_PAUSE), now)
             self._queue.done(ticket)
             self._carrying.pop(ticket.intent_id, None)
             self._wake.set()
@@ -370,8 +372,8 @@ class Kernel:
         While the ledger took its time the engine may have stopped, the deadline passed, a remote forgotten the key, a
         dependency failed.
         """
-        late = self._too_late(dispatched) or self._no_repeat(dispatched, registered) is not None
-        if self.attempts.closed or late:
+        late = dispatched.deadline_at <= self._clock.time()
+        if late or self.attempts.closed or self._no_repeat(dispatched, registered) is not None:
             return Code.LEDGER_UNAVAILABLE
         if self._destruction is None or not registered.tool.destructive:
             return None
@@ -518,7 +520,7 @@ class Kernel:
             self._queue.pause(ticket.lane, now + wait, str(refusal.code), tenant=alone)
         change = decide.deferral(refusal, wait, self._clock.time())
         await self._recorder.record(intent, (change,), actor=ACTOR)
-        self._queue.put(ticket if own else ticket._replace(due=now + wait), now)
+        self._queue.put(ticket if own else replace(ticket, due=now + wait), now)
 
     async def _settle(self, intent: Intent, changes: tuple[Change, ...]) -> None:
         self._requeue(await self._recorder.record(intent, changes, actor=ACTOR))

@@ -337,6 +337,11 @@ class Recorder:
         for child in children:
             self._keep(child)
 
+    def at_hand(self, tenant: str, intent_id: str) -> Intent | None:
+        """Return a live intent of this tenant that no other engine may have changed; None when it must be asked for."""
+        known = self.live.get(intent_id)
+        return known if known is not None and known.tenant == tenant and not self.lease.shared else None
+
     async def latest(self, tenant: str, intent_id: str) -> Intent | None:
         """Return an intent as last recorded, or None when this tenant has none of that id."""
         known = self.live.get(intent_id)

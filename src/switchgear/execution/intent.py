@@ -253,6 +253,11 @@ _NESTED = frozenset(
     }
 )
 _ACCEPTED: Mapping[str, Any] = {"state": TRANSITIONS[Kind.ACCEPTED][1]}
+_STEPS: Mapping[Kind, tuple[frozenset[State], dict[str, Any]]] = {
+    kind: (allowed, {} if target is None else {**_CLEARED, "state": target})
+    for kind, (allowed, target) in TRANSITIONS.items()
+}
+"""Where each event may happen, and what it sets whatever its facts are: a copy of that is where its fold begins."""
 _FIELDS = frozenset(Intent.__struct_fields__) - _NESTED
 
 
@@ -264,11 +269,11 @@ def evolve(intent: Intent, change: Change, at: float) -> Intent:
     the table does not allow it.
     """
     kind, facts, payload = change.kind, change.facts, change.payload
-    allowed, target = TRANSITIONS[kind]
+    allowed, step = _STEPS[kind]
     state = intent.state
     if state not in allowed:
         raise IllegalTransitionError(f"{kind} is not allowed in {state} ({intent.id})")
-    fields: dict[str, Any] = {} if target is None else {**_CLEARED, "state": target}
+    fields = step.copy()
     if facts:
         for name in _FIELDS.intersection(facts):
             fields[name] = facts[name]

@@ -261,8 +261,8 @@ _STEPS: Mapping[Kind, tuple[frozenset[State], dict[str, Any]]] = {
 _FIELDS = frozenset(Intent.__struct_fields__) - _NESTED
 
 
-def evolve(intent: Intent, change: Change, at: float) -> Intent:
-    """Return `intent` after `change`, which happened `at` seconds since the epoch.
+def evolve(intent: Intent, change: Change, at: float, version: int | None = None) -> Intent:
+    """Return `intent` after `change`, which happened `at` seconds since the epoch, at `version` (None: as it is).
 
     What is recorded of a closed one, such as a replay, never moves `updated_at` back: the retention of its key is
     counted from there, and a wall clock that was set back must not shorten it. Raises `IllegalTransitionError` when
@@ -287,6 +287,8 @@ def evolve(intent: Intent, change: Change, at: float) -> Intent:
         fields |= _word(intent, change, at)
     if intent.reserved and settles(kind, facts):
         fields["reserved"] = {}
+    if version is not None:
+        fields["version"] = version
     fields["updated_at"] = max(at, intent.updated_at) if state in FINAL else at
     return replace(intent, **fields)
 

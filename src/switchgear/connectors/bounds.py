@@ -28,18 +28,23 @@ class DeadlinePassed(Exception):
     """The deadline of the attempt passed before it ended."""
 
 
-async def bounded(deadline: Deadline, work: Awaitable[_T], timers: Timers | None = None) -> _T:
-    """Await `work`, at the latest until `deadline`. `timers` are those of its clock, for who is in a hurry.
+def has_come(deadline: Deadline) -> bool:
+    """Return whether a cancellation now may be that of the deadline: a timer may fire a little before its moment."""
+    return deadline.remaining() <= TIMER_EARLY_MAX
+
+
+async def bounded(deadline: Deadline, work: Awaitable[_T]) -> _T:
+    """Await `work`, at the latest until `deadline`.
 
     Where whoever makes the attempt cancels us then, no timer is set, and only what that means is told here.
     Raises `DeadlinePassed` once the deadline has passed, also when somebody else watches the same deadline and
     cancels us at the same moment. Any other cancellation, and the work's own errors, pass unchanged.
     """
-    armed = None if is_watched(deadline) else Armed(timers or Timers(deadline.clock), deadline.expires_at)
+    armed = None if is_watched(deadline) else Armed(Timers(deadline.clock), deadline.expires_at)
     try:
         return await work
     except asyncio.CancelledError:
-        if (armed is not None and armed.disarm()) or deadline.remaining() <= TIMER_EARLY_MAX:
+        if (armed is not None and armed.disarm()) or has_come(deadline):
             raise DeadlinePassed from None
         raise
     finally:

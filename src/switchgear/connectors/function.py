@@ -17,10 +17,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from switchgear.connectors.bounds import TOO_LATE, DeadlinePassed, bounded
+from switchgear.connectors.bounds import TOO_LATE, DeadlinePassed, bounded, has_come
 from switchgear.connectors.signatures import load, name_of, parameters_of, schema_of
 from switchgear.connectors.values import OWN_MESSAGE_MAX, as_json, brief, brief_error, is_plain, recordable, unrecorded
-from switchgear.core.clock import SYSTEM_CLOCK, Clock
+from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.core.codes import Code
 from switchgear.core.errors import (
     DeadlineExceeded,
@@ -34,14 +34,15 @@ from switchgear.core.errors import (
 )
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
+from switchgear.execution.watched import is_watched
 from switchgear.guard.callables import PLAIN
-from switchgear.guard.expiry import Timers
 from switchgear.guard.workers import start_in_worker
 
 __all__ = ["FAILURES", "FunctionConnector", "failure_of", "load", "schema_of"]
 
 THREADS_MAX = 64
 WAITING_MAX = 1_000
+_OUT_OF_TIME = Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "the function did not end in its time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,6 @@ class FunctionConnector:
             raise OptionError("a function connector needs threads_max and waiting_max of at least 1")
         self._functions: dict[str, _Function] = {}
         self._threads = _Threads(threads_max, waiting_max)
-        self._timers: tuple[Clock, Timers] | None = None
 
     @property
     def abandoned(self) -> int:
@@ -111,28 +111,25 @@ class FunctionConnector:
         if call.deadline.remaining() <= 0:
             return TOO_LATE
         if function.is_async:
-            return await _in_loop(function.run, call, self._timers_of(call.deadline.clock))
+            return await _in_loop(function.run, call)
         return await self._threads.run(function.run, call)
-
-    def _timers_of(self, clock: Clock) -> Timers:
-        known = self._timers
-        if known is None or known[0] is not clock:
-            known = self._timers = (clock, Timers(clock))
-        return known[1]
 
     async def close(self) -> None:
         """Take no more work. Threads that still run are not waited for."""
         self._threads.close()
 
 
-async def _in_loop(run: Callable[..., Any], call: Call, timers: Timers) -> Result:
+async def _in_loop(run: Callable[..., Any], call: Call) -> Result:
     try:
-        value = await bounded(call.deadline, run(call, **call.arguments), timers)
+        work = run(call, **call.arguments)
+        value = await (work if is_watched(call.deadline) else bounded(call.deadline, work))
         _check_done(run, value)
         return _succeeded(value)
     except DeadlinePassed:
-        return Uncertain(Code.TIMEOUT_INTENT_EXECUTE, "the function did not end in its time")
+        return _OUT_OF_TIME
     except asyncio.CancelledError:
+        if has_come(call.deadline):
+            return _OUT_OF_TIME
         if _we_are_cancelled():
             raise
         return Uncertain(Code.DEPENDENCY_FAILED, "the function was cancelled from inside")

@@ -18,7 +18,7 @@ import msgspec
 
 from switchgear.core.canonical import canonical_json
 from switchgear.core.codes import Code
-from switchgear.core.errors import Conflict, Denied, Invalid, Overloaded, Rejected, StoreError
+from switchgear.core.errors import Conflict, Denied, Invalid, Overloaded, Rejected, StoreError, SwitchgearError
 from switchgear.core.scope import Scope, checked_name
 from switchgear.execution.arguments import validate
 from switchgear.execution.bounded import within
@@ -126,7 +126,18 @@ class Admission:
         Raises a `Rejected` that says why it was refused, or `StoreError` when it could not be recorded.
         """
         try:
-            return await self._admit(submission)
+            self.check_open()
+            tool = self._tool(submission.tool)
+            key = _checked_key(tool, submission.key)
+            arguments = _owned_arguments(submission.arguments)
+            payload = _checked_arguments(tool, arguments)
+            checked_time_box(tool, submission.time_box, self._registry)
+            checked_priority(submission.priority)
+            submission = msgspec.structs.replace(submission, arguments=arguments)
+            if key is None:
+                return await self._accept(submission, tool, payload, NEVER_BOUND)
+            name = key_name(submission.scope.account, tool.name, key)
+            return await self._admit_keyed(submission, tool, payload, name)
         except Rejected as refusal:
             self._refusals.count(submission.scope.tenant, self._counted_tool(submission.tool), refusal.code)
             raise
@@ -172,28 +183,20 @@ class Admission:
         """Ask every gate at the door; the first refusal is raised."""
         return check_all(self._gates, request)
 
-    async def _admit(self, submission: Submission) -> Admitted:
-        self.check_open()
-        tool = self._tool(submission.tool)
-        key = _checked_key(tool, submission.key)
-        submission = msgspec.structs.replace(submission, arguments=_owned_arguments(submission.arguments))
-        payload = _checked_arguments(tool, submission.arguments)
-        checked_time_box(tool, submission.time_box, self._registry)
-        checked_priority(submission.priority)
-        if key is None:
-            return await self._accept(submission, tool, payload, NEVER_BOUND)
-        name = key_name(submission.scope.account, tool.name, key)
-        return await self._admit_keyed(submission, tool, payload, name)
-
     async def _admit_keyed(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
         slot = (submission.scope.tenant, name)
         while slot in self._accepting:
             await self._wait_for(slot)
         self._accepting[slot] = None
         try:
-            if self.lately.is_new(slot):
-                return await self._bind_unmet(submission, tool, payload, name)
-            return await self._bind(submission, tool, payload, name)
+            if not self.lately.is_new(slot):
+                return await self._bind(submission, tool, payload, name)
+            try:  # it is free until the ledger says otherwise
+                return await self._accept(submission, tool, payload, NEVER_BOUND)
+            except StaleError:
+                return await self._bind(submission, tool, payload, name)
+            except (Rejected, StoreError) as refusal:
+                return await self._repeat_of(submission, payload, name, refusal)
         finally:
             if (waited_for := self._accepting.pop(slot)) is not None:
                 waited_for.set()
@@ -204,20 +207,15 @@ class Admission:
         if not await within(self._clock, ACCEPT_WAIT, first.wait()):
             raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
 
-    async def _bind_unmet(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
-        """Take a key to be free until the ledger says otherwise. Whatever refuses it, a repeat is answered.
+    async def _repeat_of(self, submission: Submission, payload: str, name: str, refusal: SwitchgearError) -> Admitted:
+        """Answer a repeat, whatever has refused it; raise the `refusal` of what is none.
 
         So it is while nothing can be written; but what may just have been written is not called a repeat.
         """
-        try:
-            return await self._accept(submission, tool, payload, NEVER_BOUND)
-        except StaleError:
-            return await self._bind(submission, tool, payload, name)
-        except (Rejected, StoreError):
-            found = await self._found(submission, payload, name)
-            if not isinstance(found, Intent) or found.id in self.unacknowledged:
-                raise
-            return Admitted(found, replayed=True)
+        found = await self._found(submission, payload, name)
+        if not isinstance(found, Intent) or found.id in self.unacknowledged:
+            raise refusal
+        return Admitted(found, replayed=True)
 
     async def _bind(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
         for _ in range(_REBINDS_MAX):
@@ -282,11 +280,12 @@ class Admission:
         intent_id = self._ids.next("int")
         self._queue.reserve(intent_id, scope.tenant)
         try:
-            facts = self._facts(intent_id, submission, tool, payload)
+            now = self._recorder.watch.time()
+            facts = _facts(intent_id, submission, tool, payload, now)
             if key.before is not None:
                 facts |= key.before.facts_of_next(payload)
-            draft = self._recorder.draft(Birth(facts, {"arguments": submission.arguments}))
-            request = admission_request(draft.intent, tool, self._clock.time())
+            draft = self._recorder.draft(Birth(facts, {"arguments": submission.arguments}), now)
+            request = admission_request(draft.intent, tool, now)
             conditions, changes = self._passed(request)
             if at_once and not changes:
                 departure = self._departures.departure(draft.intent, request, conditions)
@@ -329,33 +328,9 @@ class Admission:
     def _passed(self, request: GateRequest) -> tuple[Conditions, tuple[Change, ...]]:
         """Ask the gates. What only needs approval is let in, and waits for it."""
         try:
-            return self.ask(request), ()
+            return check_all(self._gates, request), ()
         except ApprovalNeeded as needed:
             return needed.conditions, (approval_request(request, needed, self._ids.next("apr")),)
-
-    def _facts(self, intent_id: str, submission: Submission, tool: Tool, payload: str) -> dict[str, object]:
-        scope = submission.scope
-        now = self._clock.time()
-        lifetime = tool.lifetime if submission.lifetime is None else submission.lifetime
-        facts: dict[str, object] = {
-            "id": intent_id,
-            "tenant": scope.tenant,
-            "account": scope.account,
-            "actor": scope.actor,
-            "tool": tool.name,
-            "effect": str(tool.effect),
-            "contract": tool.contract,
-            "digest": payload,
-            "key": submission.key,
-            "attempts_max": tool.attempts,
-            "key_retention": tool.key_retention,
-            "deadline_at": now + lifetime,
-            "cost": tool.cost,
-            "trace": submission.trace,
-            "correlation": submission.correlation or intent_id,
-        }
-        _add_what_is_rare(facts, submission, tool, now, lifetime)
-        return facts
 
     def _tool(self, name: str) -> Tool:
         known = self._registry.get(name)
@@ -387,6 +362,31 @@ class Lately:
             del self._met[next(iter(self._met))]
         self._met[slot] = None
         return True
+
+
+def _facts(intent_id: str, submission: Submission, tool: Tool, payload: str, now: float) -> dict[str, object]:
+    """Return what is recorded of a submission that is accepted `now`."""
+    scope = submission.scope
+    lifetime = tool.lifetime if submission.lifetime is None else submission.lifetime
+    facts: dict[str, object] = {
+        "id": intent_id,
+        "tenant": scope.tenant,
+        "account": scope.account,
+        "actor": scope.actor,
+        "tool": tool.name,
+        "effect": str(tool.effect),
+        "contract": tool.contract,
+        "digest": payload,
+        "key": submission.key,
+        "attempts_max": tool.attempts,
+        "key_retention": tool.key_retention,
+        "deadline_at": now + lifetime,
+        "cost": tool.cost,
+        "trace": submission.trace,
+        "correlation": submission.correlation or intent_id,
+    }
+    _add_what_is_rare(facts, submission, tool, now, lifetime)
+    return facts
 
 
 def _add_what_is_rare(
@@ -423,7 +423,7 @@ def is_key(key: object) -> bool:
 
 def _owned_arguments(arguments: object) -> dict[str, Any]:
     """Return a copy that its caller cannot change any more."""
-    if not isinstance(arguments, Mapping):
+    if not isinstance(arguments, (dict, Mapping)):  # `dict` first: a protocol is asked slowly
         raise Invalid(f"arguments are an object, not {type(arguments).__name__}", policy="arguments")
     try:
         return owned(arguments)

@@ -63,6 +63,8 @@ class Tool:
     settle_delay: float = 5.0
     compensate: str | None = None
     revert: str | None = None
+    dependency: str = field(init=False)
+    """The dependency whose guard every attempt goes through: the first that it requires."""
     contract: str = field(init=False)
     """Digest of all that a caller or the remote relies on; another digest is another contract."""
 
@@ -85,6 +87,7 @@ class Tool:
             "revert": self.revert,
         }
         facts |= {name: value for name, value in further.items() if value is not None}
+        object.__setattr__(self, "dependency", self.requires[0])
         object.__setattr__(self, "contract", digest(facts))
 
     def _check(self) -> None:
@@ -104,11 +107,6 @@ class Tool:
         for option in ("timeout", "backoff_base", "backoff_cap", "lifetime", "key_retention"):
             if not 0 < getattr(self, option) < float("inf"):
                 raise OptionError(f"tool {self.name!r} needs {option} above 0 seconds")
-
-    @property
-    def dependency(self) -> str:
-        """The dependency whose guard every attempt goes through."""
-        return self.requires[0]
 
     def resource_of(self, arguments: Mapping[str, Any]) -> str | None:
         """Return what an action with these arguments changes; None when the tool names no resource.

@@ -295,12 +295,12 @@ class Engine:
         except StoreError as error:
             _log.warning("counts of refused requests were lost with the ledger: %s", error)
 
-    async def submit(self, submission: Submission) -> Admitted:
-        """Accept a submission durably and queue it. Raises as `Admission.submit` does.
+    def submit(self, submission: Submission) -> Coroutine[None, None, Admitted]:
+        """Return what accepts a submission durably and queues it. It raises as `Admission.submit` does.
 
         A caller that goes away only stops waiting: what was begun is finished.
         """
-        return await self._detached.answered(partial(self._submit, submission))
+        return self._detached.answered(partial(self._submit, submission))
 
     async def _submit(self, submission: Submission, answer: Answer[Admitted]) -> None:
         """Accept a submission, and once that is acknowledged carry it on in this task if it leaves at once."""
@@ -327,7 +327,7 @@ class Engine:
 
         Where several engines share a store, what another one settles is seen some seconds later: nobody tells.
         """
-        intent = await self.intent(tenant, intent_id)
+        intent = self.recorder.at_hand(tenant, intent_id) or await self.intent(tenant, intent_id)
         if intent.state in ANSWERED or seconds <= 0:
             return intent
         for step in looks(seconds, shared=self.recorder.lease.shared):

@@ -253,22 +253,27 @@ _NESTED = frozenset(
     }
 )
 _ACCEPTED: Mapping[str, Any] = {"state": TRANSITIONS[Kind.ACCEPTED][1]}
+_STEPS: Mapping[Kind, tuple[frozenset[State], dict[str, Any]]] = {
+    kind: (allowed, {} if target is None else {**_CLEARED, "state": target})
+    for kind, (allowed, target) in TRANSITIONS.items()
+}
+"""Where each event may happen, and what it sets whatever its facts are: a copy of that is where its fold begins."""
 _FIELDS = frozenset(Intent.__struct_fields__) - _NESTED
 
 
-def evolve(intent: Intent, change: Change, at: float) -> Intent:
-    """Return `intent` after `change`, which happened `at` seconds since the epoch.
+def evolve(intent: Intent, change: Change, at: float, version: int | None = None) -> Intent:
+    """Return `intent` after `change`, which happened `at` seconds since the epoch, at `version` (None: as it is).
 
     What is recorded of a closed one, such as a replay, never moves `updated_at` back: the retention of its key is
     counted from there, and a wall clock that was set back must not shorten it. Raises `IllegalTransitionError` when
     the table does not allow it.
     """
     kind, facts, payload = change.kind, change.facts, change.payload
-    allowed, target = TRANSITIONS[kind]
+    allowed, step = _STEPS[kind]
     state = intent.state
     if state not in allowed:
         raise IllegalTransitionError(f"{kind} is not allowed in {state} ({intent.id})")
-    fields: dict[str, Any] = {} if target is None else {**_CLEARED, "state": target}
+    fields = step.copy()
     if facts:
         for name in _FIELDS.intersection(facts):
             fields[name] = facts[name]
@@ -282,6 +287,8 @@ def evolve(intent: Intent, change: Change, at: float) -> Intent:
         fields |= _word(intent, change, at)
     if intent.reserved and settles(kind, facts):
         fields["reserved"] = {}
+    if version is not None:
+        fields["version"] = version
     fields["updated_at"] = max(at, intent.updated_at) if state in FINAL else at
     return replace(intent, **fields)
 

@@ -14,6 +14,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from switchgear.core.codes import Code
 from switchgear.core.deadline import Deadline
 from switchgear.core.errors import Rejected, StoreError
@@ -21,7 +23,7 @@ from switchgear.execution import decide
 from switchgear.execution.attempt import Attempts
 from switchgear.execution.bounded import within, woken
 from switchgear.execution.consent import approval_request
-from switchgear.execution.contract import Call, Result, Uncertain
+from switchgear.execution.contract import Call, Result, Tool, Uncertain
 from switchgear.execution.decide import Backoff, Unsent
 from switchgear.execution.departing import Departure, may_leave_at_once
 from switchgear.execution.destruction import AttemptPermits, Destruction
@@ -149,12 +151,13 @@ class Kernel:
             return None
         now = self._clock.monotonic()
         ticket = self._ticket(intent, registered.tool.dependency, now)
-        if self._probing(ticket.lane) or not self._queue.take_at_once(ticket, now):
+        guard = self._guard_of(ticket.lane)
+        if guard.state != "closed" or not self._queue.take_at_once(ticket, now):
             return None
         permits: Permits | None = None
         try:
             conditions = check_all(self._gates_after_admission, departure_request(admitted), conditions)
-            permits = self._admit(intent, registered)
+            permits = self._admit(intent, registered.tool, guard)
         except Rejected:
             return None  # it queues, and is refused there with all that follows
         finally:
@@ -280,7 +283,7 @@ class Kernel:
         finally:
             if not ended:
                 now = self._clock.monotonic()
-                self._queue.put(ticket._replace(due=now + _DEFECT_PAUSE), now)
+                self._queue.put(replace(ticket, due=now + _DEFECT_PAUSE), now)
             self._queue.done(ticket)
             self._carrying.pop(ticket.intent_id, None)
             self._wake.set()
@@ -334,7 +337,7 @@ class Kernel:
             return
         try:
             conditions = self.ask(dispatch_request(intent, registered.tool, self._clock.time()))
-            permits = self._admit(intent, registered)
+            permits = self._admit(intent, registered.tool, self._guard_of(ticket.lane))
         except Rejected as refusal:
             await self._refused(intent, registered, refusal, ticket)
             return
@@ -370,8 +373,8 @@ class Kernel:
         While the ledger took its time the engine may have stopped, the deadline passed, a remote forgotten the key, a
         dependency failed.
         """
-        late = self._too_late(dispatched) or self._no_repeat(dispatched, registered) is not None
-        if self.attempts.closed or late:
+        late = dispatched.deadline_at <= self._clock.time()
+        if late or self.attempts.closed or self._no_repeat(dispatched, registered) is not None:
             return Code.LEDGER_UNAVAILABLE
         if self._destruction is None or not registered.tool.destructive:
             return None
@@ -383,11 +386,9 @@ class Kernel:
             return None  # as nearly always: no clock need be read
         return decide.no_repeat(intent, registered.tool, *self._parts.watch.read())
 
-    def _admit(self, intent: Intent, registered: Registered) -> Permits:
-        tool = registered.tool
-        dependency = tool.dependency
-        own = self._own_guard_of(dependency, intent.tenant)
-        return admit(self._guard_of(dependency), own, cost=tool.cost, tenant=intent.tenant)
+    def _admit(self, intent: Intent, tool: Tool, guard: Guard) -> Permits:
+        tenant = intent.tenant
+        return admit(guard, self._own_guard_of(tool.dependency, tenant), cost=tool.cost, tenant=tenant)
 
     async def _dispatch(
         self, intent: Intent, registered: Registered, conditions: Conditions, permits: Permits
@@ -518,7 +519,7 @@ class Kernel:
             self._queue.pause(ticket.lane, now + wait, str(refusal.code), tenant=alone)
         change = decide.deferral(refusal, wait, self._clock.time())
         await self._recorder.record(intent, (change,), actor=ACTOR)
-        self._queue.put(ticket if own else ticket._replace(due=now + wait), now)
+        self._queue.put(ticket if own else replace(ticket, due=now + wait), now)
 
     async def _settle(self, intent: Intent, changes: tuple[Change, ...]) -> None:
         self._requeue(await self._recorder.record(intent, changes, actor=ACTOR))

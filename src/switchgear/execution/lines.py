@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Container, Iterator
 from math import inf
-from typing import NamedTuple
+
+import msgspec
 
 from switchgear.execution.shares import Share
 from switchgear.policies.places import PRIORITIES, Priority
@@ -29,7 +30,7 @@ _KINDS: dict[Priority, tuple[int, float]] = {
 _SHEDDABLE_FROM = min(_KINDS[priority][0] for priority in SHEDDABLE)
 
 
-class Ticket(NamedTuple):
+class Ticket(msgspec.Struct, frozen=True, gc=False):
     """An intent's place in a lane. It may run from `due` on, in monotonic seconds.
 
     `safe` says that it may serve as a probe of a recovering dependency: a read, or a write that the remote can tell

@@ -43,8 +43,8 @@ class Parts:
 
     def moment(self) -> Moment:
         """Return now, how unsure the time since a record is, and a fresh random draw."""
-        now, unsure = self.watch.read()
-        return Moment(now, self.rng.random(), unsure)
+        watch = self.recorder.watch
+        return Moment(watch.time(), self.rng.random(), watch.unsure)
 
     async def refresh(self, conflict: Conflicted) -> None:
         """Have the gate that relied on what has changed know of it, before it is asked again."""

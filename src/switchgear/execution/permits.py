@@ -44,6 +44,12 @@ class Permits:
 
     def settle(self, ended: Ended, *, impatient: bool) -> None:
         """Tell the guards what the attempt says; a deadline of the caller's (`impatient`) says nothing."""
+        result = ended.result
+        if isinstance(result, Succeeded) and result.verdict is Verdict.SUCCESS:  # first: nearly all are
+            self._shared.succeed()
+            if self._own is not None:
+                self._own.succeed()
+            return
         _settle_shared(self._shared, ended, impatient=impatient)
         if self._own is not None:
             _settle_own(self._own, ended)
@@ -106,7 +112,7 @@ def _settle_shared(permit: Permit, ended: Ended, *, impatient: bool) -> None:
 def _settle_own(permit: Permit, ended: Ended) -> None:
     """Tell the tenant's own guard: only an answer says whether the tenant is let in there."""
     match ended.result:
-        case Succeeded():  # first: nearly all are
+        case Succeeded():
             permit.succeed()
         case Refused(of_tenant=True):
             permit.fail()

@@ -65,6 +65,7 @@ class FairQueue:
         self._front = itertools.count(-1, -1)
         self._wakes = Wakes()
         self._paces = Paces()
+        self._paused_until = -inf  # when the longest pause that there ever was ends
 
     def __len__(self) -> int:
         """Return how many places are taken, by intents that wait and by intents that run."""
@@ -88,7 +89,7 @@ class FairQueue:
         if intent_id in self._places:
             return
         held = self._tenants.get(tenant, 0)
-        if bounded and (held >= self._tenant_max or self.full):
+        if bounded and (held >= self._tenant_max or len(self._places) >= self._places_max):
             scope = "queue" if self.full else "tenant's share of the queue"
             raise QueueFull(
                 f"the {scope} has reached its maximum", code=Code.QUEUE_FULL, policy="queue", retry_after=1.0
@@ -143,6 +144,7 @@ class FairQueue:
         if until <= paused.paused_until:
             return
         paused.paused_until, paused.paused_for = until, reason
+        self._paused_until = max(self._paused_until, until)
         if isinstance(paused, Line):
             found.wake_at(paused, until)
         else:
@@ -161,6 +163,8 @@ class FairQueue:
 
     def paused_for(self, lane: str, now: float, *, tenant: str | None = None) -> str | None:
         """Return why a lane is paused now, or that tenant's line in it; None when neither is."""
+        if self._paused_until <= now:
+            return None  # as nearly always: nothing is paused anywhere
         known = self._lanes.get(lane)
         if known is None:
             return None

@@ -306,10 +306,9 @@ class Recorder:
         if self.lease.shared:
             changes = self.lease.taken_over(intent, changes)
         now = self.watch.time() if at is None else at
-        after, counts = _folded(intent, changes, now)
+        after, counts = _folded(intent, changes, now, intent.version + 1)
         if after.replay is not None and (end := replay_end(intent, after)) is not None:
             changes, after = (*changes, end), evolve(after, end, now)
-        after = replace(after, version=intent.version + 1)
         for companion in self._companions:
             if companion.goes_with(intent):
                 also = await companion.beside(after, changes, also)
@@ -336,6 +335,11 @@ class Recorder:
         await self._commit(self._append_of(tenant, events, writes, replace(also, events=(), writes=())), stream)
         for child in children:
             self._keep(child)
+
+    def at_hand(self, tenant: str, intent_id: str) -> Intent | None:
+        """Return a live intent of this tenant that no other engine may have changed; None when it must be asked for."""
+        known = self.live.get(intent_id)
+        return known if known is not None and known.tenant == tenant and not self.lease.shared else None
 
     async def latest(self, tenant: str, intent_id: str) -> Intent | None:
         """Return an intent as last recorded, or None when this tenant has none of that id."""
@@ -398,7 +402,7 @@ class Recorder:
     ) -> tuple[Intent, list[Event], list[Write]]:
         """Return a new intent after `changes`, the events of its birth, and the rows of it and its key."""
         born, now = draft.born, draft.at
-        intent = replace(_folded(draft.intent, changes, now)[0], version=1)
+        intent = _folded(draft.intent, changes, now, 1)[0] if changes else replace(draft.intent, version=1)
         events = self._events(intent, (Change(Kind.ACCEPTED, born.facts, born.payload),), now, intent.actor)
         if changes:
             events += self._events(intent, changes, now, actor)
@@ -556,11 +560,11 @@ class Recorder:
         return outcome
 
 
-def _folded(intent: Intent, changes: Sequence[Change], now: float) -> tuple[Intent, tuple[Count, ...]]:
-    """Return `intent` after `changes`, and what they count of the units it had reserved."""
+def _folded(intent: Intent, changes: Sequence[Change], now: float, version: int) -> tuple[Intent, tuple[Count, ...]]:
+    """Return `intent` after `changes`, at `version`, and what they count of the units it had reserved."""
     counts: tuple[Count, ...] = ()
     for change in changes:
         if intent.reserved:
             counts += settlement(change.kind, change.facts, intent.reserved)
-        intent = evolve(intent, change, now)
+        intent = evolve(intent, change, now, version)
     return intent, counts

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from switchgear.core.deadline import Deadline
 
 
-class Watched(NamedTuple):
+class Watched(msgspec.Struct, frozen=True):
     """A task that is cancelled at a deadline."""
 
     task: asyncio.Task[Any] | None

@@ -36,34 +36,34 @@ def check_append(append: Append) -> None:
     erasures; with PAYLOAD_TOO_LARGE when a body, payload or value is above 4 MiB.
     """
     events, writes, expects = append.events, append.writes, append.expects
-    names = append.id + append.tenant  # and all others, as one text: what none may hold is looked for once
+    names = [append.id, append.tenant]  # and all others, looked through at once
     if len(events) > EVENTS_MAX or len(writes) > EVENTS_MAX or len(expects) > EVENTS_MAX:
         raise _too_many()
     for event in events:
-        names += event.stream
-        if len(event.body) > BYTES_MAX or len(event.payload or b"") > BYTES_MAX:
+        names.append(event.stream)
+        if len(event.body) > BYTES_MAX or (event.payload is not None and len(event.payload) > BYTES_MAX):
             raise _too_large()
     for write in writes:
-        names += write.space + write.key + write.facet
+        names += write.space, write.key, write.facet
         if len(write.value) > BYTES_MAX:
             raise _too_large()
     for expect in expects:
-        names += expect.space + expect.tenant + expect.key
+        names += expect.space, expect.tenant, expect.key
     if len(writes) > 1 and len(set(map(_PLACE, writes))) < len(writes):
         raise Invalid("an append writes each row once; keep the last write of each")
     if append.counts or append.erases or append.cut:
         names += _checked_rest(append)
-    check_names(names)
+    check_names(*names)
 
 
-def _checked_rest(append: Append) -> str:
+def _checked_rest(append: Append) -> list[str]:
     """Check what few appends have, and return the names in it."""
     counts, erases = append.counts, append.erases
     if len(counts) > EVENTS_MAX or len(erases) > EVENTS_MAX:
         raise _too_many()
     _check_counts(counts)
     _check_removals(append)
-    return "".join([f"{count.space}{count.key}" for count in counts] + [erase.stream for erase in erases])
+    return [f"{count.space}{count.key}" for count in counts] + [erase.stream for erase in erases]
 
 
 def _too_many() -> Invalid:

@@ -417,6 +417,18 @@ async def test_law_9_another_tenants_intent_does_not_exist() -> None:
                 await rig.engine.cancel(tenant, intent_id, reason="", actor="x")
 
 
+async def test_law_9_nobody_waits_for_another_tenants_intent() -> None:
+    """Not while it is under way either, when the engine has it at hand."""
+    async with running() as rig:
+        rig.tool()
+        rig.script.answers = [hang]
+        intent = await rig.submit()
+        assert intent.id in rig.engine.recorder.live
+        with pytest.raises(Denied) as caught:
+            await rig.engine.wait("globex", intent.id, 0.0)
+        assert caught.value.code is Code.NOT_FOUND
+
+
 async def test_a_stopping_engine_takes_nothing_new_and_says_so() -> None:
     """SHUTTING_DOWN is an answer, and the key stays free."""
     async with running() as rig:

@@ -198,6 +198,7 @@ CONTENDERS: Contenders = {
     "limit_async": (_contender("token bucket", lambda: partial(_limiter().call_async, answer_async)),),
     "retry": (_contender("a loop", lambda: _retried, thread_safe=None),),
     "timeout": (_contender("asyncio.timeout", lambda: _timed, thread_safe=None),),
+    "scaling": (_contender("nothing but the call", lambda: answer, thread_safe=None),),
     "pipeline": (_contender(_VARIANT, lambda: partial(reference().call, answer_async)),),
     "pipeline_suspending": (_contender(_VARIANT, lambda: partial(reference().call, answer_suspending)),),
 }

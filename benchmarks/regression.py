@@ -3,7 +3,7 @@
 A ratio is the time of our guarded call over that of the same call guarded by hand, in one interleaved run: the fastest
 lap of each, since what else runs on the machine only ever makes laps longer. `ratios.json` holds what they were;
 `make bench ARGS=--check-ratios` measures again. Only ours and `hand_written` take part, so the development environment
-is enough. Bytes, threads and creation have no floor.
+is enough. Bytes and creation have no floor, and threads are a ratio already.
 """
 
 from __future__ import annotations

@@ -15,8 +15,18 @@ _KEYS_MEASURED = 2_000
 
 
 def throughput_of_threads(call: Callable[[], Any], seconds: float, rounds: int) -> float:
-    """Return the calls a second of four threads over those of one: 1.0 means that threads cost nothing."""
-    return median(_rate(call, _THREADS, seconds) / _rate(call, 1, seconds) for _ in range(rounds))
+    """Return the calls a second of four threads over those of one: 1.0 means that threads cost nothing.
+
+    The median of `rounds`, in which now the one is first and now the four, so that a machine which gets slower or
+    quicker meanwhile favours neither.
+    """
+    return median(_round(call, seconds, four_first=number % 2 == 1) for number in range(rounds))
+
+
+def _round(call: Callable[[], Any], seconds: float, *, four_first: bool) -> float:
+    order = (_THREADS, 1) if four_first else (1, _THREADS)
+    rates = {threads: _rate(call, threads, seconds) for threads in order}
+    return rates[_THREADS] / rates[1]
 
 
 def _rate(call: Callable[[], Any], threads: int, seconds: float) -> float:

@@ -30,8 +30,8 @@ def measuring(monkeypatch: pytest.MonkeyPatch, *measured: Ratios) -> list[list[s
 
 
 def test_every_row_of_a_call_has_a_floor() -> None:
-    """A row without a floor by hand would be a row that may get dearer unseen."""
-    assert {row.key for row in compared()} == set(hand_written.CONTENDERS)
+    """A row without a floor by hand would be a row that may get dearer unseen. That of threads is no row of a call."""
+    assert {row.key for row in compared()} == set(hand_written.CONTENDERS) - {"scaling"}
     assert {"breaker_async", "breaker_sync", "refused", "limit_sync", "limit_async", "retry"} <= {
         row.key for row in compared()
     }

@@ -26,8 +26,9 @@ SEED = 20261121
 
 
 def start(url: str, task: str) -> subprocess.Popen[bytes]:
-    """Start the other process on a store."""
-    return subprocess.Popen([sys.executable, str(CHILD), url, task], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    """Start the other process on a store. No line is read ahead of: `communicate` knows nothing of what was."""
+    command = [sys.executable, str(CHILD), url, task]
+    return subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def kill_after(url: str, seconds: float) -> list[list[str]]:

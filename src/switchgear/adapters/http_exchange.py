@@ -7,7 +7,6 @@ Nothing here does I/O: it says what to close.
 
 from __future__ import annotations
 
-import threading
 from typing import Generic
 
 from switchgear.adapters.gate import NOT_SENT
@@ -18,6 +17,7 @@ from switchgear.core.codes import Code
 from switchgear.core.deadline import current_deadline
 from switchgear.core.effects import Effect
 from switchgear.core.errors import DeadlineExceeded, Rejected, mark_unsent
+from switchgear.guard.mutexes import Mutex
 
 GRACE_SECONDS = 0.1
 """A client's own timeout is narrowed to what remains and this, so that the guard is the first to stop waiting."""
@@ -45,7 +45,7 @@ class Exchange(Generic[Q, R]):
         self._wire = wire
         self._request = request
         self._effect = wire.effect(request)
-        self._lock = threading.Lock()
+        self._lock = Mutex()
         self._failed: list[tuple[Exception, R]] = []
         self._passed: list[Exception] = []
         self._taken: list[R] = []

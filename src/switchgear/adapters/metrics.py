@@ -9,7 +9,6 @@ summed under the key `other`. That sum never falls: what forgotten members had c
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from switchgear.core.errors import OptionError
 from switchgear.guard import Guard, Statistics
+from switchgear.guard.mutexes import Mutex
 from switchgear.policies.breaker import BreakerState
 from switchgear.policies.checks import require_count
 
@@ -61,7 +61,7 @@ class GuardRegistry:
 
     def __init__(self, *guards: Guard) -> None:
         """Start with these guards. Raises `OptionError` for what is none."""
-        self._lock = threading.Lock()
+        self._lock = Mutex()
         self._guards: WeakSet[Guard] = WeakSet(map(_checked, guards))
 
     def add(self, guard: Guard) -> Guard:
@@ -93,7 +93,7 @@ class GuardReader:
         require_count("keys_max", keys_max, least=0, example=100)
         self._guards = guards if isinstance(guards, GuardRegistry) else _all_checked(guards)
         self._keys_max = keys_max
-        self._lock = threading.Lock()
+        self._lock = Mutex()
         self._members: WeakKeyDictionary[Guard, MemberSums] = WeakKeyDictionary()
 
     def read(self) -> dict[Place, Values]:

@@ -6,7 +6,6 @@ Needs ``opentelemetry-api``. What is told, and how the number of series stays bo
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
@@ -14,6 +13,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from switchgear.adapters.metrics import MEASURES, GuardReader, Measure, Place, Values
 from switchgear.core.errors import OptionError
 from switchgear.guard import Guard
+from switchgear.guard.mutexes import Mutex
 
 
 def observe(meter: Meter, guards: Iterable[Guard], *, keys_max: int = 0) -> None:
@@ -41,7 +41,7 @@ class _Readings:
 
     def __init__(self, reader: GuardReader) -> None:
         self._reader = reader
-        self._lock = threading.Lock()
+        self._lock = Mutex()
         self._places: dict[Place, Values] = {}
         self._asked: set[str] | None = None
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from math import inf
-from threading import RLock
 from types import TracebackType
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import CircuitOpen, DeadlineExceeded, Overloaded, QueueFull, RateLimited, Rejected
 from switchgear.core.outcome import Verdict
 from switchgear.guard.meter import Event, EventKind
-from switchgear.guard.mutexes import is_own
+from switchgear.guard.mutexes import Mutex, is_own
 from switchgear.guard.outbox import Outbox, Teller
 from switchgear.guard.plan import Plan
 from switchgear.guard.tally import Tally
@@ -101,7 +100,7 @@ class Member:
     retired: bool
     _tally: Tally | None
 
-    def __init__(self, plan: Plan, key: str | None, mutex: RLock) -> None:
+    def __init__(self, plan: Plan, key: str | None, mutex: Mutex) -> None:
         """Start asleep. A few members share a mutex, since no section waits."""
         self.plan = plan
         self.key = key

@@ -2,25 +2,48 @@
 
 A signal handler, or an object's end, may call a guard from inside one of its own sections; and a child of `fork`
 has none of the threads that may have held a mutex at that moment.
+
+A handler that raises never leaves one locked: no signal is handled between taking a mutex and beginning what its
+``with`` protects, nor between the end of that and giving it back.
 """
 
 from __future__ import annotations
 
 import os
-import threading
+import sys
+from _thread import RLock
 from weakref import WeakSet
 
-_ALL: WeakSet[threading.RLock] = WeakSet()
+if sys.version_info >= (3, 14):
+
+    class Mutex(RLock):
+        """Is taken by reading an attribute: CPython 3.14 handles signals after calling `__enter__` (its issue 148874).
+
+        It does so when C was called, and not when a function in Python has returned. Giving back is left to C.
+        """
+
+        __slots__ = ()
+        _taken = property(RLock.acquire)
+
+        def __enter__(self) -> bool:
+            """Take it, and handle no signal until the caller goes on."""
+            taken: bool = self._taken
+            return taken
+
+else:
+    Mutex = RLock
+
+_ALL: WeakSet[Mutex] = WeakSet()
 
 
-def new_mutex() -> threading.RLock:
-    """Return a mutex."""
-    mutex = threading.RLock()
+def new_mutex() -> Mutex:
+    """Return a mutex that a forked child finds free."""
+    mutex = Mutex()
     _ALL.add(mutex)
     return mutex
 
 
-def is_own(mutex: threading.RLock) -> bool:
+def is_own(mutex: Mutex) -> bool:
     """Return whether this very thread holds `mutex`, as `threading.Condition` asks it."""
     owned: bool = mutex._is_owned()  # type: ignore[attr-defined] # noqa: SLF001 - there is no other way
     return owned

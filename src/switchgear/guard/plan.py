@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import inf
-from threading import RLock
 from typing import Any, cast
 
 from switchgear.core.clock import Clock
@@ -18,7 +17,7 @@ from switchgear.core.outcome import Verdict
 from switchgear.guard.expiry import Timers
 from switchgear.guard.injecting import Injector
 from switchgear.guard.meter import Meter
-from switchgear.guard.mutexes import new_mutex
+from switchgear.guard.mutexes import Mutex, new_mutex
 from switchgear.guard.terms import checked_effect
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead, BulkheadMachine
@@ -82,7 +81,7 @@ class Plan:
     draw: Callable[[], float] = field(init=False)
     successor: Callable[[str], Any] | None = None
     injector: Injector | None = field(init=False)
-    mutexes: tuple[RLock, ...] = field(init=False)
+    mutexes: tuple[Mutex, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Check the options that are not a policy's own."""

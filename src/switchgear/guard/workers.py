@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from switchgear.core.clock import Clock, SystemClock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Overloaded
+from switchgear.guard.mutexes import Mutex
 
 WORKERS_MAX = 1_000
 _IDLE_SECONDS = 10.0
@@ -85,7 +86,7 @@ class Job:
         self._call: tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]] | None = (function, args, kwargs)
         self._context = contextvars.copy_context()
         self._done = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = Mutex()
         self.handed_over = self.left = False
         self._ended_at = 0.0
         self._error: BaseException | None = None
@@ -160,7 +161,7 @@ class _Workers:
 
     def reset(self) -> None:
         """Forget every thread."""
-        self._lock = threading.Lock()
+        self._lock = Mutex()
         self._idle: list[Inbox] = []
         self._count = 0
 

@@ -11,6 +11,7 @@ import pytest
 from switchgear.storage.abilities import Append, Event, Write
 from switchgear.storage.opening import open_store
 from switchgear.storage.sqlite.log import LogMeter
+from switchgear.storage.sqlite.store import TRAY_MAX
 from switchgear.testing.storage_scenes import append, suite_seal, write
 
 
@@ -71,13 +72,13 @@ async def test_syncs_are_groups_and_checkpoints(tmp_path: Path, monkeypatch: pyt
 
 
 async def test_one_sync_serves_a_group(tmp_path: Path) -> None:
-    """Appends that wait together share the sync."""
+    """Appends that travel together share the sync: a full tray leaves whole, however quickly the writer takes it."""
     store = await open_store(f"sqlite:///{tmp_path / 'gear.db'}", seal=suite_seal)
-    rows = (Append(f"a-{n}", "acme", (), (Write("space", f"k{n}", 0, b""),)) for n in range(64))
+    rows = (Append(f"a-{n}", "acme", (), (Write("space", f"k{n}", 0, b""),)) for n in range(TRAY_MAX))
     await asyncio.gather(*map(store.append, rows))
     counted = store.statistics()
     await store.close()
-    assert counted.committed == 64
+    assert counted.committed == TRAY_MAX
     assert counted.syncs == counted.groups == 1
 
 

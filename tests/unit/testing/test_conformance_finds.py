@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from random import Random
@@ -32,7 +33,7 @@ class Sound:
 
     def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as `Guard.call`
         """Make a call."""
-        if not asyncio.iscoroutinefunction(function):
+        if not inspect.iscoroutinefunction(function):
             return self.guard.call(function, *args, **kwargs)
         return self.call_async(function, *args)
 
@@ -242,7 +243,7 @@ class RunsWhatItRefuses(Sound):
 
     def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as above
         """Run first."""
-        if not asyncio.iscoroutinefunction(function):
+        if not inspect.iscoroutinefunction(function):
             function(*args)
         return super().call(function, *args, **kwargs)
 

@@ -158,8 +158,10 @@ class Link:
         except (DeadlineExceeded, NatsError, OSError) as error:
             _LOG.warning("%s: closed before the server had everything: %s", self.dependency, error)
         finally:
-            await self._cut(client)
-            await self._end_confirmations()
+            try:
+                await self._cut(client)
+            finally:
+                await self._end_confirmations()
 
     async def _cut(self, client: Client) -> None:
         """Close the client's connection. When the server takes no more, what it did not take is given up."""
@@ -168,6 +170,7 @@ class Link:
             await bounded(operation, client.close(), clock=self.clock, dependency=self.dependency)
         except (DeadlineExceeded, OSError) as error:
             _LOG.warning("%s: cut off before the server took what was left: %s", self.dependency, error)
+        finally:
             abort(client)
 
     async def confirm(self, client: Client) -> None:
@@ -251,7 +254,20 @@ class Link:
 
 
 def abort(client: Client) -> None:
-    """End the connection without sending what is left. A web socket ends by its own timeout."""
+    """End the connection and what serves it, without sending what is left. Once it is closed there is nothing to do.
+
+    Closing that was interrupted is not taken up again by the client: it is closed, it says. So this comes after every
+    closing. A web socket ends by its own timeout.
+    """
+    for task in _serving(client):
+        task.cancel()
     writer = getattr(client._transport, "_io_writer", None)  # noqa: SLF001 - the client only offers to wait for the rest
     if writer is not None:
         writer.transport.abort()
+
+
+def _serving(client: Client) -> list[asyncio.Task[Any]]:
+    """Return the client's own tasks that the end of the connection does not end."""
+    readers = [subscription._wait_for_msgs_task for subscription in client._subs.values()]  # noqa: SLF001 - as in `abort`
+    tasks = [client._flusher_task, client._ping_interval_task, *readers]  # noqa: SLF001 - as above
+    return [task for task in tasks if task is not None]

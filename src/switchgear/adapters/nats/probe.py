@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from switchgear.adapters.gate import missing
@@ -132,8 +133,9 @@ class NatsProbe:
     async def _closed(self, client: Client) -> None:
         """Close the connection, within a second. What the server does not take any more is given up."""
         try:
-            await within(_CLOSE_SECONDS, client.close(), clock=self._clock)
-        except (OSError, errors.Error):
+            with suppress(OSError, errors.Error):
+                await within(_CLOSE_SECONDS, client.close(), clock=self._clock)
+        finally:
             abort(client)
 
 

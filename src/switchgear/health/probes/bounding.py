@@ -8,12 +8,12 @@ those: a dependency that hangs for ever never eats the threads of the process.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
 from switchgear.core.clock import Clock
+from switchgear.guard.mutexes import Mutex
 from switchgear.guard.workers import start_in_worker
 from switchgear.policies.checks import require_seconds
 
@@ -67,7 +67,7 @@ class Threads:
     def __init__(self) -> None:
         """Start with no thread."""
         self._asking = 0
-        self._lock = threading.Lock()
+        self._lock = Mutex()
 
     async def ask(self, question: Callable[[], R], *, seconds: float, clock: Clock) -> R:
         """Call `question` in a thread and return its answer.

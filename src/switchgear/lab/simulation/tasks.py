@@ -40,10 +40,11 @@ class NumberedTask(asyncio.Task[Any]):
         number: int,
         loop: asyncio.AbstractEventLoop,
         context: contextvars.Context | None,
+        **options: Any,
     ) -> None:
-        """Start `work`."""
+        """Start `work`; `options` are those of a task of asyncio."""
         self._number = number  # before the rest: asyncio keeps every task in a set
-        super().__init__(work, loop=loop, context=context)
+        super().__init__(work, loop=loop, context=context, **options)
 
     def __hash__(self) -> int:
         """Return the number."""
@@ -66,9 +67,10 @@ class TaskFactory:
         loop: asyncio.AbstractEventLoop,
         work: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
         context: contextvars.Context | None = None,
+        **options: Any,
     ) -> asyncio.Future[Any]:
-        """Start a task, and tell its owner."""
-        task = NumberedTask(work, number=next(self._numbers), loop=loop, context=context)
+        """Start a task, and tell its owner. From CPython 3.13.3 on the loop hands over all that it was given."""
+        task = NumberedTask(work, number=next(self._numbers), loop=loop, context=context, **options)
         owner = OWNER.get() if context is None else context.get(OWNER)
         if owner is not None:
             owner.own(task)

@@ -35,7 +35,7 @@ def scan_names(
 
 
 def _facets(connection: sqlite3.Connection, space: str) -> list[str]:
-    return [decoding.text(facet, "index_facets") for facet in aggregated(connection, "index_facets", (space,))]
+    return [decoding.text(facet, "index_facets") for facet in aggregated(connection, "index_facets", {"space": space})]
 
 
 def _names(connection: sqlite3.Connection, statement: str, parameters: Parameters, facet: str) -> Iterator[Named]:

@@ -88,7 +88,7 @@ def named_rows(connection: sqlite3.Connection, space: str, names: Sequence[Named
 
 def appended(connection: sqlite3.Connection, tenant: str, stream: str, append_id: str) -> Committed | None:
     """Return the committed append with this id, which wrote an event to `stream`, or None."""
-    found = first_row(connection, "appended", (tenant, stream, append_id))
+    found = first_row(connection, "appended", {"tenant": tenant, "stream": stream, "append_id": append_id})
     return Committed(decoding.integer(found[0], "appended", 1)) if found else None
 
 

@@ -1,5 +1,6 @@
 -- Every statement of the SQLite adapter. A line "-- name: x" opens one; {rows} stands for one or more (?, …).
 -- Reads return one row with JSON, because the interpreter's lock changes hands at every row.
+-- A parameter is a plain ? in its turn, or has a name: CPython 3.12 before 3.12.4 takes a numbered one for a name.
 
 -- name: begin
 BEGIN IMMEDIATE;
@@ -15,30 +16,30 @@ ROLLBACK;
 UPDATE schema_files SET applied_at = applied_at WHERE number = 1;
 
 -- name: versions
--- ?1 is a JSON array of [space, tenant, key]; answers [[index, version], …] of those that exist.
+-- Takes a JSON array of [space, tenant, key]; answers [[index, version], …] of those that exist.
 SELECT json_group_array(json_array(wanted.key, rows.version))
-FROM json_each(?1) AS wanted
+FROM json_each(?) AS wanted
 CROSS JOIN rows ON rows.space = wanted.value ->> 0
     AND rows.tenant = wanted.value ->> 1
     AND rows.key = wanted.value ->> 2;
 
 -- name: counted
--- ?1 is a JSON array of [space, tenant, key]; answers [[index, value], …] of those that exist.
+-- Takes a JSON array of [space, tenant, key]; answers [[index, value], …] of those that exist.
 SELECT json_group_array(json_array(wanted.key, counters.value))
-FROM json_each(?1) AS wanted
+FROM json_each(?) AS wanted
 CROSS JOIN counters ON counters.space = wanted.value ->> 0
     AND counters.tenant = wanted.value ->> 1
     AND counters.key = wanted.value ->> 2;
 
 -- name: add_tenants
--- ?1 is a JSON array of names.
-INSERT INTO tenants (name) SELECT value FROM json_each(?1) WHERE true ON CONFLICT (name) DO NOTHING;
+-- Takes a JSON array of names.
+INSERT INTO tenants (name) SELECT value FROM json_each(?) WHERE true ON CONFLICT (name) DO NOTHING;
 
 -- name: heads
--- ?1 is a JSON array of tenant names; answers [[name, id, seq, hash], …].
+-- Takes a JSON array of tenant names; answers [[name, id, seq, hash], …].
 SELECT json_group_array(json_array(
     tenants.name, tenants.id, coalesce(entries.seq, 0), coalesce(hex(entries.hash), '')))
-FROM json_each(?1) AS wanted
+FROM json_each(?) AS wanted
 CROSS JOIN tenants ON tenants.name = wanted.value
 LEFT JOIN entries ON entries.tenant = tenants.id
     AND entries.seq = (SELECT max(last.seq) FROM entries AS last WHERE last.tenant = tenants.id);
@@ -51,10 +52,10 @@ PRAGMA wal_checkpoint(TRUNCATE);
 
 -- name: erase
 -- By the stream, which is short, and not by the sequence, which has the whole chain below it.
-UPDATE entries INDEXED BY entries_by_stream SET payload = NULL WHERE tenant = ?1 AND stream = ?2 AND seq <= ?3 AND payload IS NOT NULL;
+UPDATE entries INDEXED BY entries_by_stream SET payload = NULL WHERE tenant = ? AND stream = ? AND seq <= ? AND payload IS NOT NULL;
 
 -- name: cut
-DELETE FROM entries WHERE tenant = ?1 AND seq <= ?2;
+DELETE FROM entries WHERE tenant = ? AND seq <= ?;
 
 -- name: upsert_rows
 INSERT INTO rows (space, tenant, key, version, facet, value) VALUES {rows}
@@ -66,9 +67,9 @@ INSERT INTO counters (space, tenant, key, value) VALUES {rows}
 ON CONFLICT (space, tenant, key) DO UPDATE SET value = excluded.value;
 
 -- name: get
--- ?1 is a JSON array of [space, tenant, key]; answers [[index, version, facet, value], …] of those that exist.
+-- Takes a JSON array of [space, tenant, key]; answers [[index, version, facet, value], …] of those that exist.
 SELECT json_group_array(json_array(wanted.key, rows.version, rows.facet, hex(rows.value)))
-FROM json_each(?1) AS wanted
+FROM json_each(?) AS wanted
 CROSS JOIN rows ON rows.space = wanted.value ->> 0
     AND rows.tenant = wanted.value ->> 1
     AND rows.key = wanted.value ->> 2;
@@ -77,11 +78,11 @@ CROSS JOIN rows ON rows.space = wanted.value ->> 0
 -- The last event of an append: its entries are neighbours in the chain, so the next one of another ends it.
 SELECT coalesce(
     (SELECT later.seq - 1 FROM entries AS later
-     WHERE later.tenant = found.tenant AND later.seq > found.seq AND later.append_id <> ?3
+     WHERE later.tenant = found.tenant AND later.seq > found.seq AND later.append_id <> :append_id
      ORDER BY later.seq LIMIT 1),
     (SELECT max(last.seq) FROM entries AS last WHERE last.tenant = found.tenant))
 FROM entries AS found
-WHERE found.tenant = (SELECT id FROM tenants WHERE name = ?1) AND found.stream = ?2 AND found.append_id = ?3
+WHERE found.tenant = (SELECT id FROM tenants WHERE name = :tenant) AND found.stream = :stream AND found.append_id = :append_id
 ORDER BY found.position DESC LIMIT 1;
 
 -- name: entries
@@ -89,8 +90,8 @@ SELECT json_group_array(json_array(
     position, seq, hex(prev), hex(hash), append_id, stream, hex(body), hex(payload), payload IS NULL))
 FROM (
     SELECT * FROM entries
-    WHERE tenant = (SELECT id FROM tenants WHERE name = ?1) AND seq > ?2
-    ORDER BY seq LIMIT ?3
+    WHERE tenant = (SELECT id FROM tenants WHERE name = ?) AND seq > ?
+    ORDER BY seq LIMIT ?
 );
 
 -- name: stream
@@ -98,17 +99,18 @@ SELECT json_group_array(json_array(
     position, seq, hex(prev), hex(hash), append_id, stream, hex(body), hex(payload), payload IS NULL))
 FROM (
     SELECT * FROM entries
-    WHERE tenant = (SELECT id FROM tenants WHERE name = ?1) AND stream = ?2 AND position > ?3
-    ORDER BY position LIMIT ?4
+    WHERE tenant = (SELECT id FROM tenants WHERE name = ?) AND stream = ? AND position > ?
+    ORDER BY position LIMIT ?
 );
 
 -- name: tenants
--- The first ?1 by name; all when it is negative. One without an entry was named by an append that wrote rows only.
+-- The first by name, as many as the parameter says; all when it is negative. One without an entry was named by an
+-- append that wrote rows only.
 SELECT json_group_array(name)
 FROM (
     SELECT name FROM tenants
     WHERE EXISTS (SELECT 1 FROM entries WHERE entries.tenant = tenants.id)
-    ORDER BY name LIMIT ?1
+    ORDER BY name LIMIT ?
 );
 
 -- name: scan
@@ -117,29 +119,29 @@ FROM (
 SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))
 FROM (
     SELECT * FROM rows INDEXED BY rows_by_facet
-    WHERE space = ?1 AND facet = ?2 AND facet <> '' AND (tenant, key) > (?3, ?4)
-    ORDER BY tenant, key LIMIT ?5
+    WHERE space = ? AND facet = ? AND facet <> '' AND (tenant, key) > (?, ?)
+    ORDER BY tenant, key LIMIT ?
 );
 
 -- name: count
-SELECT count(*) FROM rows WHERE space = ?1 AND facet IN (SELECT value FROM json_each(?2)) AND facet <> '';
+SELECT count(*) FROM rows WHERE space = ? AND facet IN (SELECT value FROM json_each(?)) AND facet <> '';
 
 -- name: counters
--- Keys from ?3 on, below ?4, and not ?5 itself; every text is below a blob.
+-- Keys from the third parameter on, below the fourth, and not the fifth itself; every text is below a blob.
 SELECT json_group_array(json_array(key, value))
 FROM (
     SELECT key, value FROM counters
-    WHERE space = ?1 AND tenant = ?2 AND key >= ?3 AND key < ?4 AND key IS NOT ?5
-    ORDER BY key LIMIT ?6
+    WHERE space = ? AND tenant = ? AND key >= ? AND key < ? AND key IS NOT ?
+    ORDER BY key LIMIT ?
 );
 
 -- name: index_facets
 -- What index_… reads stands in an index alone: it is found at once, and although the record itself cannot be read.
 WITH RECURSIVE facets (facet) AS (
-    SELECT min(facet) FROM rows INDEXED BY rows_by_facet WHERE space = ?1 AND facet <> ''
+    SELECT min(facet) FROM rows INDEXED BY rows_by_facet WHERE space = :space AND facet <> ''
     UNION ALL
     SELECT (SELECT min(facet) FROM rows INDEXED BY rows_by_facet
-            WHERE space = ?1 AND facet > facets.facet AND facet <> '')
+            WHERE space = :space AND facet > facets.facet AND facet <> '')
     FROM facets WHERE facets.facet IS NOT NULL
 )
 SELECT json_group_array(facet) FROM facets WHERE facet IS NOT NULL;
@@ -148,38 +150,38 @@ SELECT json_group_array(facet) FROM facets WHERE facet IS NOT NULL;
 SELECT json_group_array(json_array(tenant, key))
 FROM (
     SELECT tenant, key FROM rows INDEXED BY rows_by_facet
-    WHERE space = ?1 AND facet = ?2 AND facet <> '' AND tenant = ?3 AND key < ?4
-    ORDER BY key DESC LIMIT ?5
+    WHERE space = ? AND facet = ? AND facet <> '' AND tenant = ? AND key < ?
+    ORDER BY key DESC LIMIT ?
 );
 
 -- name: index_scan
 SELECT json_group_array(json_array(tenant, key))
 FROM (
     SELECT tenant, key FROM rows INDEXED BY rows_by_facet
-    WHERE space = ?1 AND facet = ?2 AND facet <> '' AND (tenant, key) > (?3, ?4)
-    ORDER BY tenant, key LIMIT ?5
+    WHERE space = ? AND facet = ? AND facet <> '' AND (tenant, key) > (?, ?)
+    ORDER BY tenant, key LIMIT ?
 );
 
 -- name: index_entries
 SELECT json_group_array(json_array(position, seq))
 FROM (
     SELECT position, seq FROM entries INDEXED BY entries_by_seq
-    WHERE tenant = (SELECT id FROM tenants WHERE name = ?1) AND seq > ?2
-    ORDER BY seq LIMIT ?3
+    WHERE tenant = (SELECT id FROM tenants WHERE name = ?) AND seq > ?
+    ORDER BY seq LIMIT ?
 );
 
 -- name: index_stream
 SELECT json_group_array(position)
 FROM (
     SELECT position FROM entries INDEXED BY entries_by_stream
-    WHERE tenant = (SELECT id FROM tenants WHERE name = ?1) AND stream = ?2 AND position > ?3
-    ORDER BY position LIMIT ?4
+    WHERE tenant = (SELECT id FROM tenants WHERE name = ?) AND stream = ? AND position > ?
+    ORDER BY position LIMIT ?
 );
 
 -- name: entry
 SELECT json_array(
     position, seq, hex(prev), hex(hash), append_id, stream, hex(body), hex(payload), payload IS NULL)
-FROM entries WHERE position = ?1;
+FROM entries WHERE position = ?;
 
 -- name: chains
 -- All that have an entry, above one by name; answers [[name, seq, hash], …].
@@ -188,8 +190,8 @@ FROM (
     SELECT tenants.name, entries.seq, entries.hash FROM tenants
     CROSS JOIN entries ON entries.tenant = tenants.id
         AND entries.seq = (SELECT max(last.seq) FROM entries AS last WHERE last.tenant = tenants.id)
-    WHERE tenants.name > ?1
-    ORDER BY tenants.name LIMIT ?2
+    WHERE tenants.name > ?
+    ORDER BY tenants.name LIMIT ?
 );
 
 -- name: applied
@@ -201,7 +203,7 @@ CREATE TABLE schema_files (
 ) STRICT;
 
 -- name: record_schema
-INSERT INTO schema_files (number, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4);
+INSERT INTO schema_files (number, name, checksum, applied_at) VALUES (?, ?, ?, ?);
 
 -- name: count_tables
 SELECT count(*) FROM sqlite_schema;
@@ -221,21 +223,21 @@ INSERT INTO names (space, tenant, key) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
 -- name: remove_name
 DELETE FROM names WHERE space = ? AND tenant = ? AND key = ?;
 -- name: names_below
--- ?3 is a key, or a blob, which is above every text.
+-- The third parameter is a key, or a blob, which is above every text.
 SELECT json_group_array(key)
-FROM (SELECT key FROM names WHERE space = ?1 AND tenant = ?2 AND key < ?3 ORDER BY key DESC LIMIT ?4);
+FROM (SELECT key FROM names WHERE space = ? AND tenant = ? AND key < ? ORDER BY key DESC LIMIT ?);
 -- name: count_indexes
-SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name = ?1;
+SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name = ?;
 -- name: spaces
 -- Answers the spaces of rows.
 SELECT json_group_array(space) FROM (SELECT DISTINCT space FROM names);
 -- name: spaces_of_counters
 SELECT json_group_array(space) FROM (SELECT DISTINCT space FROM counters);
 -- name: tenants_of_rows
--- ?1 is a space.
-SELECT json_group_array(tenant) FROM (SELECT DISTINCT tenant FROM names WHERE space = ?1);
+-- Takes a space.
+SELECT json_group_array(tenant) FROM (SELECT DISTINCT tenant FROM names WHERE space = ?);
 -- name: tenants_of_counters
-SELECT json_group_array(tenant) FROM (SELECT DISTINCT tenant FROM counters WHERE space = ?1);
+SELECT json_group_array(tenant) FROM (SELECT DISTINCT tenant FROM counters WHERE space = ?);
 -- name: copy_entry
 -- An entry at its own position, of the tenant with a name.
 INSERT INTO entries (position, tenant, seq, prev, hash, append_id, stream, body, payload)

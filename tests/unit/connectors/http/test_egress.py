@@ -54,7 +54,7 @@ async def _execute(base_url: str, addresses: list[str], *, private: bool = False
     async def resolve(host: str, port: int) -> list[str]:
         return addresses
 
-    connection = HttpConnection(name="crm", base_url=base_url, private_addresses=private, connect_timeout=0.2)
+    connection = HttpConnection(name="crm", base_url=base_url, private_addresses=private, connect_timeout=60.0)
     connector = HttpConnector(connection, Credentials({}, Path()), resolve=resolve)
     connector.register("tool", HttpOperation(method="GET", path="/"))
     try:

@@ -120,7 +120,7 @@ class FunctionConnector:
 
 
 async def _in_loop(run: Callable[..., Any], call: Call) -> Result:
-    """As `bounded` does; what is watched is awaited here, without a frame between, since every action comes this way."""
+    """As `bounded`; what is watched is awaited without a frame between, since nearly every action comes this way."""
     try:
         work = run(call, **call.arguments)
         value = await (work if is_watched(call.deadline) else bounded(call.deadline, work))

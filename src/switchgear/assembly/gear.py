@@ -40,7 +40,7 @@ from switchgear.execution.budget_keeper import BudgetKeeper
 from switchgear.execution.contract import Connector, Tool
 from switchgear.execution.destruction import Destruction
 from switchgear.execution.doubts import DoubtOptions
-from switchgear.execution.engine import Asked, Engine, EngineLimits, Guarding, Sources
+from switchgear.execution.engine import Engine, EngineGates, EngineGuards, EngineLimits, Sources
 from switchgear.execution.lookups import check_lookup
 from switchgear.execution.recovery import Recovered
 from switchgear.gates.approval import ApprovalGate
@@ -362,8 +362,8 @@ class Switchgear:
             wanted.append(ApprovalGate(self.configuration.approvals))
         return Engine(
             store=self.store,
-            guards=Guarding(self.guards.of, self.guards.own_of),
-            gates=Asked(
+            guards=EngineGuards(self.guards.of, self.guards.own_of),
+            gates=EngineGates(
                 admission=(
                     stop,
                     restored,

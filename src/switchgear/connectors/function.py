@@ -120,6 +120,7 @@ class FunctionConnector:
 
 
 async def _in_loop(run: Callable[..., Any], call: Call) -> Result:
+    """As `bounded`; what is watched is awaited without a frame between, since nearly every action comes this way."""
     try:
         work = run(call, **call.arguments)
         value = await (work if is_watched(call.deadline) else bounded(call.deadline, work))

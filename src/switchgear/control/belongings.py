@@ -93,6 +93,8 @@ async def belongings_of(engine: Engine, intent: Intent) -> Belongings:
 
     Raises `StoreError` when the store cannot be read at all.
     """
+    if not belongs(intent):
+        return ALONE
     box, box_lost = await _unless_damaged(_time_box(engine, intent), "time_box")
     saga, saga_lost = await _unless_damaged(_saga_step(engine, intent), "saga")
     return Belongings(box, saga, (*box_lost, *saga_lost))

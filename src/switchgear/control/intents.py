@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
-from switchgear.control.belongings import ALONE, Belongings, belongings_of, belongs
+from switchgear.control.belongings import belongings_of
 from switchgear.control.intent_views import IntentView, Page, outcome_of
 from switchgear.control.ledger_views import EventPage, stream_page
 from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of
@@ -31,35 +32,24 @@ STATES = tuple(str(state) for state in State if state is not State.PROPOSED)
 """The states that an intent can be listed by."""
 
 
-class _ViewOf(Protocol):
-    def __call__(
-        self, principal: Principal, intent: Intent, belongings: Belongings, *, replayed: bool
-    ) -> IntentView: ...
-
-
 class Seen:
     """An intent as it was when somebody looked at it. What is shown of it is made when it is first asked for."""
 
-    __slots__ = ("_belongings", "_principal", "_view", "_view_of", "intent", "replayed", "starts_in")
+    __slots__ = ("_show", "_view", "intent", "replayed", "starts_in")
 
     def __init__(
         self,
         intent: Intent,
-        view_of: _ViewOf,
-        principal: Principal,
-        belongings: Belongings,
+        show: Callable[[], IntentView],
         *,
         replayed: bool = False,
         starts_in: float | None = None,
     ) -> None:
-        """`principal` looked. `replayed` says that an earlier request had made the intent.
+        """`show` makes what is shown of it. `replayed` says that an earlier request had made the intent.
 
-        `belongings` is what the intent belonged to then. `starts_in` is in how many seconds it may leave, where it only
-        waits for that; else None.
+        `starts_in` is in how many seconds it may leave, where it only waits for that; else None.
         """
-        self._view_of = view_of
-        self._principal = principal
-        self._belongings = belongings
+        self._show = show
         self._view: IntentView | None = None
         self.intent = intent
         self.replayed = replayed
@@ -69,7 +59,7 @@ class Seen:
     def view(self) -> IntentView:
         """What is shown of it."""
         if self._view is None:
-            self._view = self._view_of(self._principal, self.intent, self._belongings, replayed=self.replayed)
+            self._view = self._show()
         return self._view
 
     @property
@@ -87,7 +77,6 @@ class Intents:
         """Ask `engine`; read pages from its `store`."""
         self._engine = engine
         self._store = store
-        self._view_of = partial(shown_at_once, engine)
 
     async def submit(  # noqa: PLR0913 - what a caller may say of an action, each by name
         self,
@@ -136,16 +125,13 @@ class Intents:
         except Denied as refusal:
             suggest_tool(refusal, tool, principal, self._engine.registry)
             raise
-        intent = admitted.intent
-        belongings = await belongings_of(self._engine, intent) if belongs(intent) else ALONE
-        return Seen(intent, self._view_of, principal, belongings, replayed=admitted.replayed)
+        return await self._seen(principal, admitted.intent, replayed=admitted.replayed)
 
     async def wait(self, principal: Principal, intent_id: str, seconds: float) -> Seen:
         """Return the intent once it is settled (final or in doubt) or needs approval, at the latest after `seconds`."""
         principal.require("intents:read")
         intent = await self._engine.wait(principal.tenant, intent_id, seconds)
-        belongings = await belongings_of(self._engine, intent) if belongs(intent) else ALONE
-        return Seen(intent, self._view_of, principal, belongings, starts_in=self._starts_in(intent))
+        return await self._seen(principal, intent, starts_in=self._starts_in(intent))
 
     async def show(self, principal: Principal, intent_id: str) -> IntentView:
         """Return one intent. Raises `Denied` (NOT_FOUND)."""
@@ -195,6 +181,13 @@ class Intents:
         check_remark(reason)
         cancelled = await self._engine.cancel(principal.tenant, intent_id, reason=reason, actor=principal.actor)
         return await shown_whole(self._engine, principal, cancelled)
+
+    async def _seen(
+        self, principal: Principal, intent: Intent, *, replayed: bool = False, starts_in: float | None = None
+    ) -> Seen:
+        belongings = await belongings_of(self._engine, intent)
+        show = partial(shown_at_once, self._engine, principal, intent, belongings, replayed=replayed)
+        return Seen(intent, show, replayed=replayed, starts_in=starts_in)
 
     def _starts_in(self, intent: Intent) -> float | None:
         if intent.state is not State.READY or intent.not_before is None or intent.waiting_for is not None:

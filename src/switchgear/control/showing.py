@@ -28,8 +28,7 @@ def shown_at_once(
 
 async def shown_whole(engine: Engine, principal: Principal, intent: Intent) -> IntentView:
     """Return what `principal` may see of `intent`. Raises `StoreError` when the store cannot be read."""
-    belongings = await belongings_of(engine, intent) if belongs(intent) else ALONE
-    return shown_at_once(engine, principal, intent, belongings)
+    return shown_at_once(engine, principal, intent, await belongings_of(engine, intent))
 
 
 async def all_shown_whole(engine: Engine, principal: Principal, intents: Sequence[Intent]) -> list[IntentView]:

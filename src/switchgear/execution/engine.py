@@ -92,7 +92,7 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class EngineGates:
     """The gates of an engine: those of `admission` for a fast no, those of `dispatch` before each attempt leaves."""
 
     admission: Sequence[Gate]
@@ -105,10 +105,10 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Guarding:
-    """The guards of an engine by dependency: that which `all` share, and that which a tenant has of its `own`."""
+class EngineGuards:
+    """The guards of an engine by dependency: that which all tenants share, and that which a tenant has of its `own`."""
 
-    all: GuardOf
+    shared: GuardOf
     own: OwnGuardOf = no_own_guard
 
 
@@ -141,8 +141,8 @@ class Engine:
         self,
         *,
         store: Store,
-        guards: Guarding,
-        gates: Asked,
+        guards: EngineGuards,
+        gates: EngineGates,
         limits: EngineLimits,
         sources: Sources,
         doubts: DoubtOptions | None = None,
@@ -533,13 +533,13 @@ class Engine:
 
 
 def _kernel_of(
-    parts: Parts, gates: Asked, guards: Guarding, destruction: Destruction | None, limits: EngineLimits
+    parts: Parts, gates: EngineGates, guards: EngineGuards, destruction: Destruction | None, limits: EngineLimits
 ) -> Kernel:
     return Kernel(
         parts,
         gates=gates.dispatch,
         gates_after_admission=gates.left_after_admission,
-        guard_of=guards.all,
+        guard_of=guards.shared,
         own_guard_of=guards.own,
         destruction=destruction,
         slots=limits.slots,

@@ -284,7 +284,7 @@ def evolve(intent: Intent, change: Change, at: float, version: int | None = None
     if fold is not None:
         fields |= fold(intent, facts, at)
     if "verdict" in facts:
-        fields |= _word(intent, change, at)
+        fields |= _verdict(intent, change, at)
     if intent.reserved and settles(kind, facts):
         fields["reserved"] = {}
     if version is not None:
@@ -350,23 +350,17 @@ def _forced(_intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     return {"force": Force(facts["by"], at, facts["until"], facts["contract"], overrode)}
 
 
-def _proposed(_intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
-    return {"resolution": Resolution(facts["verdict"], facts["by"], at)}
-
-
-def _word(intent: Intent, change: Change, at: float) -> dict[str, Any]:
+def _verdict(intent: Intent, change: Change, at: float) -> dict[str, Any]:
     """Return what a verdict leaves on record: that a second person is awaited, or how the doubt ended.
 
     Proposals of earlier releases do not say what they await, and their conclusions have no verdict: of these nothing
     is kept but what those releases kept, so that their rows are still what their events say.
     """
     facts, said = change.facts, change.payload or {}
-    evidence = said.get("evidence")
     if change.kind is not Kind.RESOLUTION_PROPOSED:
-        return {"conclusion": _conclusion(intent, facts, evidence, at)}
-    if "awaits" not in facts:
-        return {}
-    proposed = Resolution(facts["verdict"], facts["by"], at, evidence, said.get("proposed_value"))
+        return {"conclusion": _conclusion(intent, facts, said.get("evidence"), at)}
+    kept = said if "awaits" in facts else {}
+    proposed = Resolution(facts["verdict"], facts["by"], at, kept.get("evidence"), kept.get("proposed_value"))
     return {"resolution": proposed}
 
 
@@ -438,7 +432,6 @@ _FOLDS: Mapping[Kind, Callable[[Intent, Facts, float], dict[str, Any]]] = {
     Kind.DEFERRED: _hindered,
     Kind.FORCED: _forced,
     Kind.DISPATCHED: _sent,
-    Kind.RESOLUTION_PROPOSED: _proposed,
     Kind.IN_DOUBT: _in_doubt,
     Kind.SUCCEEDED: _known,
     Kind.NOT_APPLIED: _settled_as_not_applied,
@@ -450,4 +443,4 @@ _FOLDS: Mapping[Kind, Callable[[Intent, Facts, float], dict[str, Any]]] = {
     Kind.REPLAY_COMPLETED: _replay_ended,
     Kind.REPLAY_FAILED: _replay_ended,
 }
-"""What an event does beyond setting the fields that its facts name."""
+"""What an event does beyond setting the fields that its facts name. What its verdict does: see `_verdict`."""

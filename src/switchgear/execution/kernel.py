@@ -373,8 +373,8 @@ class Kernel:
         While the ledger took its time the engine may have stopped, the deadline passed, a remote forgotten the key, a
         dependency failed.
         """
-        late = dispatched.deadline_at <= self._clock.time()
-        if late or self.attempts.closed or self._no_repeat(dispatched, registered) is not None:
+        stopped_or_late = self.attempts.closed or self._too_late(dispatched)
+        if stopped_or_late or self._no_repeat(dispatched, registered) is not None:
             return Code.LEDGER_UNAVAILABLE
         if self._destruction is None or not registered.tool.destructive:
             return None

@@ -149,7 +149,7 @@ def _size(how: str, of: str) -> Callable[[Any, Any, Problem], str]:
     def worded(limit: float, value: Any, _: Problem) -> str:  # noqa: ANN401 - whatever has a length
         if limit == 1 and not value:
             return "must not be empty"
-        return f"must have at {how} {limit:g} {of}{'' if limit == 1 else 's'}, not {len(value)}"
+        return f"must have at {how} {_shown(limit)} {of}{'' if limit == 1 else 's'}, not {len(value)}"
 
     return worded
 

@@ -276,10 +276,13 @@ class Rows(Protocol):
     async def scan(
         self, space: str, facets: Sequence[str], *, after: tuple[str, str] | None = None, limit: int = 1000
     ) -> Sequence[Row]:
-        """Return rows of all tenants in one of `facets`, ordered by (tenant, key), above `after`. For recovery."""
+        """Return rows of all tenants in one of `facets`, ordered by (tenant, key), above `after`. For recovery.
+
+        An empty facet is none: no row is found by it.
+        """
 
     async def count(self, space: str, facets: Sequence[str]) -> int:
-        """Return how many rows of all tenants are in one of `facets`."""
+        """Return how many rows of all tenants are in one of `facets`; by an empty one none is found."""
 
     async def counters(
         self, space: str, tenant: str, *, prefix: str = "", after: str | None = None, limit: int = 1000

@@ -63,7 +63,7 @@ def _checked_rest(append: Append) -> list[str]:
         raise _too_many()
     _check_counts(counts)
     _check_removals(append)
-    return [f"{count.space}{count.key}" for count in counts] + [erase.stream for erase in erases]
+    return [*(name for count in counts for name in (count.space, count.key)), *(erase.stream for erase in erases)]
 
 
 def _too_many() -> Invalid:

@@ -97,8 +97,8 @@ def test_a_store_that_cannot_be_is_a_mistake_in_the_configuration(folder: Path, 
     assert ran.problem()["code"] in {"INVALID_ARGUMENT", "INVALID_CONFIGURATION"}
 
 
-def test_a_folder_that_may_not_be_looked_into_is_wrong_usage(folder: Path) -> None:
-    """What the system refuses of a path is told in its words, not as a defect."""
+def test_a_path_that_the_system_refuses_is_wrong_usage(folder: Path) -> None:
+    """A link that leads to itself is told in the system's words, not as a defect."""
     (folder / "loop").symlink_to("loop")
     for words in (("init", "loop/x"), ("ledger", "verify", "loop"), ("ledger", "restore", "loop", "--into", "n")):
         ran = run_in(folder, *words, "--json")

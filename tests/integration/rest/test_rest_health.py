@@ -119,7 +119,7 @@ async def test_rest_that_goes_round_the_gates_is_not_ready(
     intent = await gear.engine.intent("acme", (await acme.submit("crm.read", {"contact_id": "7"})).id)
 
     async def accepted(_intents: Intents, principal: Principal, **_: object) -> Seen:
-        return Seen(intent, partial(shown_at_once, gear.engine), principal, ALONE)
+        return Seen(intent, partial(shown_at_once, gear.engine, principal, intent, ALONE))
 
     monkeypatch.setattr(Intents, "submit", accepted)
     anybody = client(None)

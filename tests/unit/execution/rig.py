@@ -21,7 +21,7 @@ from switchgear.execution.admission import Submission
 from switchgear.execution.contract import Call, Result, Succeeded, Tool
 from switchgear.execution.destruction import Destruction
 from switchgear.execution.doubts import DoubtOptions
-from switchgear.execution.engine import Asked, Engine, EngineLimits, Guarding, Sources
+from switchgear.execution.engine import Engine, EngineGates, EngineGuards, EngineLimits, Sources
 from switchgear.execution.intent import Intent
 from switchgear.gates.gate import Gate, GateRequest
 from switchgear.gates.required import RequiredDependencies
@@ -180,8 +180,8 @@ def engine_on(  # noqa: PLR0913 - one parameter a part of the rig
     rng = random.Random(seed)
     return Engine(
         store=cast("Store", store),
-        guards=Guarding(guard_of, own_guard_of),
-        gates=Asked(admission=gates, dispatch=(*destructive, RequiredDependencies(guard_of), *dispatch_gates)),
+        guards=EngineGuards(guard_of, own_guard_of),
+        gates=EngineGates(admission=gates, dispatch=(*destructive, RequiredDependencies(guard_of), *dispatch_gates)),
         limits=limits or EngineLimits(),
         sources=Sources(clock, IdSource(clock, rng), rng, EventEncoder(rng.randbytes)),
         doubts=doubts,

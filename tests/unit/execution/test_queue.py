@@ -123,6 +123,14 @@ def test_a_shorter_pause_does_not_shorten_a_longer_one() -> None:
     assert subject.paused_for("crm", 8.0) == "CIRCUIT_OPEN"
 
 
+def test_a_short_pause_of_another_lane_hides_no_longer_one() -> None:
+    """Each lane's own pause counts, whichever was the last."""
+    subject = queue()
+    subject.pause("crm", 9.0, "CIRCUIT_OPEN")
+    subject.pause("mail", 5.0, "RATE_LIMITED_CONNECTOR")
+    assert (subject.paused_for("crm", 8.0), subject.paused_for("mail", 8.0)) == ("CIRCUIT_OPEN", None)
+
+
 def test_a_ticket_waits_for_its_time() -> None:
     """Deferred work comes out when it is due, not before, and the queue knows when."""
     subject = queue()

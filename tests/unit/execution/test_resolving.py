@@ -143,7 +143,7 @@ def older(changes: tuple[Change, ...]) -> list[Change]:
 
 @pytest.mark.parametrize("verdict", list(Says))
 def test_what_is_said_stays_with_the_action(verdict: Says) -> None:
-    """Who said it, on which evidence, after whom, and about which doubt."""
+    """Who said it, on which evidence, after whom, about which doubt; a new doubt or generation begins without it."""
     subject = doubtful(destructive=True)
     confirmed, _ = after(after(subject, says(verdict))[0], says(verdict, by=BEN))
     end = confirmed.conclusion
@@ -154,6 +154,8 @@ def test_what_is_said_stays_with_the_action(verdict: Says) -> None:
     assert (end.since, end.code, end.message) == (90.0, subject.code, subject.message)
     again = evolve(replace(confirmed, state=State.DISPATCHED), Change(Kind.IN_DOUBT, {"doubtful": True}), 200.0)
     assert again.conclusion is None
+    anew = evolve(replace(confirmed, state=State.FAILED), Change(Kind.REEXECUTED), 200.0)
+    assert anew.conclusion is None
 
 
 @pytest.mark.parametrize("verdict", list(Says))

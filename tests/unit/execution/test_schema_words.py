@@ -30,6 +30,7 @@ ROWS: list[tuple[Any, Any, str]] = [
     ({"minLength": 1}, "", "must not be empty"),
     ({"minLength": 2}, "é", "must have at least 2 characters, not 1"),
     ({"maxLength": 1}, "abc", "must have at most 1 character, not 3"),
+    ({"minLength": 1_048_576.0}, "x", "must have at least 1048576 characters, not 1"),
     ({"minItems": 1}, [], "must not be empty"),
     ({"maxItems": 2}, [1, 2, 3], "must have at most 2 items, not 3"),
     ({"minProperties": 2}, {"a": 1}, "must have at least 2 members, not 1"),

@@ -54,6 +54,14 @@ def test_every_unknown_parameter_is_listed() -> None:
     assert [error.where for error in refusal.value.errors] == ["query:x", "query:y"]
 
 
+def test_what_has_to_be_sent_is_listed_with_what_is_unknown() -> None:
+    """A mistyped name is seen beside the one that is missing."""
+    needed = (Word("key", "…", "[a-z]+", needed=True), Word("tool", "…", "[a-z]+", needed=True))
+    with pytest.raises(MalformedRequest, match="query:kye is not known here") as refusal:
+        read_query(b"kye=x&tool=y", needed)
+    assert [error.where for error in refusal.value.errors] == ["query:kye", "query:key"]
+
+
 def test_forms_of_a_word_are_named_instead_of_its_pattern() -> None:
     """A pattern that nobody can read is said in words."""
     with pytest.raises(MalformedRequest, match="must be a year"):

@@ -15,7 +15,7 @@ from switchgear.execution.budget_keeper import BudgetKeeper
 from switchgear.execution.contract import Connector, Tool
 from switchgear.execution.destruction import Destruction
 from switchgear.execution.doubts import DoubtOptions
-from switchgear.execution.engine import Asked, Engine, EngineLimits, Guarding, Sources
+from switchgear.execution.engine import Engine, EngineGates, EngineGuards, EngineLimits, Sources
 from switchgear.execution.leases.lease import LeaseOptions
 from switchgear.gates.approval import ApprovalGate
 from switchgear.gates.budget import BudgetGate
@@ -153,8 +153,8 @@ def _engine(
     approval = ApprovalGate(RULES)  # the last: nobody is asked about what is refused
     return Engine(
         store=store,
-        guards=Guarding(guards.__getitem__),
-        gates=Asked(
+        guards=EngineGuards(guards.__getitem__),
+        gates=EngineGates(
             admission=(stop, changed, TenantLimits(5.0, 40.0, sources.clock), budget, approval),
             dispatch=(
                 stop,

@@ -11,7 +11,7 @@ from switchgear.storage.sqlite import decoding
 from switchgear.storage.sqlite.statements import Parameters, aggregated
 
 Named = tuple[str, str, str]
-"""Tenant, key and facet of a row."""
+"""Tenant, key and facet of a row; the facet is that of one that cannot be read, and empty where nobody asks for it."""
 
 
 def page_names(

@@ -10,6 +10,7 @@ output       one answer, for people or as one JSON document
 failures     what went wrong, where, what to do next, and the exit code
 rendering    what the drawing of several commands shares: tables, states, moments, entries of the ledger
 submitting, intents, breakers, budgets, tools, ledger    one subject a module: its commands and how they are drawn
+keys         an action that is named by its idempotency key, and ids for the shell
 belongings   how it is drawn what an action belongs to, and what became of a doubt about it
 serving      the commands that come before or start a server
 reference    the generated page docs/reference/cli.md

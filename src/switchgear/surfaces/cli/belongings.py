@@ -7,7 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from rich.markup import escape
 
-from switchgear.surfaces.cli.rendering import View, moment_of_day, styled, times
+from switchgear.surfaces.cli.rendering import (
+    View,
+    end_of_box,
+    moment_of_day,
+    revert_of_box,
+    state_of_box,
+    styled,
+    why_box_waits,
+)
 
 _KINDS = {"compensate": "compensation"}
 """What an action is to what caused it, where the word of its purpose is none for that."""
@@ -70,19 +78,13 @@ def _holds(intent: View) -> str:
     if not box:
         seconds = intent.get("time_box")
         return f"for {seconds:g} s from when it leaves" if seconds else ""
-    overdue = " [bold red]overdue[/]" if box["overdue"] else ""
-    extended = f", extended {times(box['extensions'])}" if box["extensions"] else ""
-    return f"until {moment_of_day(box['reverts_at'])}{extended}; {styled(box['state'])}{overdue}"
+    return f"until {end_of_box(box)}; {state_of_box(box)}"
 
 
 def _revert(box: View) -> str:
     """Return what reverts an action, who has begun that, and why it does not go on."""
-    why = " ".join(escape(str(box[name])) for name in ("waiting_for", "code", "message") if box[name])
-    if not box["revert"]:
-        by = f"by {escape(box['undo'])}" if box["state"] in _TO_COME else ""
-        return " ".join(filter(None, (by, why)))
-    early = f", begun early by {escape(box['begun_by'])}" if box["begun_early"] else ""
-    return " ".join(filter(None, (f"{escape(box['revert'])} {styled(box['revert_state'] or '')}{early}", why)))
+    to_come = f"by {escape(box['undo'])}" if box["state"] in _TO_COME else ""
+    return " ".join(filter(None, (revert_of_box(box) or to_come, why_box_waits(box))))
 
 
 def _unreadable(names: Sequence[str] | None) -> str:

@@ -37,7 +37,7 @@ class Client:
         """
         self.url = url.rstrip("/")
         if token is not None and not (token.isascii() and token.isprintable()):
-            raise failure_of_usage("the token is none: it has characters that no token has", advice=_GIVE_ANOTHER)
+            raise failure_of_usage("this is no token: it has characters that none has", advice=_GIVE_ANOTHER)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             address = httpx2.URL(self.url)

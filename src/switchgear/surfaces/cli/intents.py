@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -114,12 +113,12 @@ def show(
     Name it by its id, or by the tool and the idempotency key that it was submitted with.
     """
     until = SYSTEM_CLOCK.monotonic() + wait
+    draw = draw_ids if is_quiet(quiet=quiet, as_json=as_json) else draw_intent
+    query = key_query(tool, key, account)
     with session(url, token, as_json=as_json) as opened:
-        view = named(opened.client, intent, key_query(tool, key, account))
+        view = named(opened.client, intent, query)
         view = until_settled(opened, view, until) if wait else view
-        brief = is_quiet(quiet=quiet, as_json=as_json)
-        draw = partial(draw_ids, page=view) if brief else partial(draw_intent, intent=view)
-        opened.output.answer(view, draw)
+        opened.output.answer(view, lambda console: draw(console, view))
     return exit_code_of(view, waited=True) if wait else ExitCode.OK
 
 

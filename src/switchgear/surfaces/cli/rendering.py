@@ -116,6 +116,29 @@ def draw_more(console: Console, page: View) -> None:
         console.print(f"[dim]more: --cursor {escape(page['next_cursor'])}[/]", soft_wrap=True)
 
 
+def state_of_box(box: View) -> str:
+    """Return the state of a time-box; one that is overdue stands out."""
+    return styled(box["state"]) + (" [bold red]overdue[/]" if box["overdue"] else "")
+
+
+def end_of_box(box: View) -> str:
+    """Return when a time-box ends, and how often that was moved."""
+    return moment_of_day(box["reverts_at"]) + (f", extended {times(box['extensions'])}" if box["extensions"] else "")
+
+
+def revert_of_box(box: View) -> str:
+    """Return which action reverts a time-box, how it stands, and who began it early; empty before it begins."""
+    if not box["revert"]:
+        return ""
+    early = f", begun early by {escape(box['begun_by'])}" if box["begun_early"] else ""
+    return f"{escape(box['revert'])} {styled(box['revert_state'] or '')}{early}"
+
+
+def why_box_waits(box: View) -> str:
+    """Return why a time-box does not go on by itself now; empty when it does."""
+    return escape(" ".join(str(word) for word in (box["waiting_for"], box["code"], box["message"]) if word))
+
+
 def draw_events(console: Console, events: Sequence[View]) -> None:
     """Print what the ledger has about one action."""
     table(console, _EVENTS, [_event_row(event) for event in events], empty="no entries")

@@ -166,7 +166,11 @@ def saga_is_settled(saga: View) -> bool:
     return bool(saga["final"] or saga["stuck"])
 
 
-SAGA = Awaited("saga", saga_is_settled)
+def _path_of(saga: str, rest: str = "") -> str:
+    return f"{_PATH}/{quote(saga, safe='')}{rest}"
+
+
+SAGA = Awaited("saga", _path_of, saga_is_settled)
 
 
 def steps_of(file: str) -> list[Any]:
@@ -259,10 +263,6 @@ def _step_rows(step: View) -> Iterator[tuple[str, ...]]:
 
 def _styled(state: str) -> str:
     return styled(state) if state not in _STYLES else f"[{_STYLES[state]}]{escape(state)}[/]"
-
-
-def _path_of(saga: str, rest: str = "") -> str:
-    return f"{_PATH}/{quote(saga, safe='')}{rest}"
 
 
 _STYLES = {

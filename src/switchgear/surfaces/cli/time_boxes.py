@@ -10,7 +10,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from switchgear.surfaces.cli.asking import CursorOption, LimitOption, ReasonOption, get, post
-from switchgear.surfaces.cli.rendering import Column, View, draw_more, moment, styled, table, times
+from switchgear.surfaces.cli.rendering import (
+    Column,
+    View,
+    draw_more,
+    end_of_box,
+    moment,
+    revert_of_box,
+    state_of_box,
+    table,
+    why_box_waits,
+)
 from switchgear.surfaces.cli.session import (
     DEFAULT_URL,
     JsonFlag,
@@ -96,34 +106,23 @@ def draw_time_boxes(console: Console, page: View) -> None:
 
 def draw_time_box(console: Console, box: View) -> None:
     """Print one time-box."""
-    console.print(f"{escape(box['id'])}  {_state(box)}", soft_wrap=True)
+    console.print(f"{escape(box['id'])}  {state_of_box(box)}", soft_wrap=True)
     console.print(f"  {escape(box['tool'])}, reverted by {escape(box['undo'])}", soft_wrap=True)
-    extended = f", extended {times(box['extensions'])}" if box["extensions"] else ""
-    console.print(f"  ends {moment(box['reverts_at'])} UTC{extended}")
-    if box["revert"]:
-        early = f", begun early by {escape(box['begun_by'])}" if box["begun_early"] else ""
-        console.print(f"  revert {escape(box['revert'])}  {styled(box['revert_state'] or '')}{early}", soft_wrap=True)
-    if why := _why(box):
-        console.print(f"  {escape(why)}", soft_wrap=True)
+    console.print(f"  ends {end_of_box(box)}")
+    if revert := revert_of_box(box):
+        console.print(f"  revert {revert}", soft_wrap=True)
+    if why := why_box_waits(box):
+        console.print(f"  {why}", soft_wrap=True)
 
 
 def _row(box: View) -> tuple[str, ...]:
     return (
         escape(box["id"]),
-        _state(box),
+        state_of_box(box),
         escape(box["tool"]),
         moment(box["reverts_at"]),
-        escape(_why(box)),
+        why_box_waits(box),
     )
-
-
-def _state(box: View) -> str:
-    return styled(box["state"]) + (" [bold red]overdue[/]" if box["overdue"] else "")
-
-
-def _why(box: View) -> str:
-    """Return why a box does not go on by itself now; empty when it does."""
-    return " ".join(str(word) for word in (box["waiting_for"], box["code"], box["message"]) if word)
 
 
 def _path_of(box: str, rest: str = "") -> str:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
@@ -24,6 +23,7 @@ from switchgear.surfaces.cli.failures import (
     failure_of_interrupt,
     failure_to_reach,
 )
+from switchgear.surfaces.cli.keys import path_of
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View, span
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, Session, UrlOption, examples, session
@@ -99,17 +99,17 @@ def is_settled(intent: View) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """A kind of thing that can be waited for, by its noun. `settled` says of one that waiting is of no use any more."""
+    """A kind of thing that can be waited for, by its noun. `path_of` is where the server shows the one of an id.
+
+    `settled` says of one that waiting is of no use any more.
+    """
 
     noun: str
+    path_of: Callable[[str], str]
     settled: Callable[[View], bool]
 
-    def path(self, name: str) -> str:
-        """Return where the server shows the one of this id."""
-        return f"/v1/{self.noun}s/{quote(name, safe='')}"
 
-
-INTENT = Awaited("intent", is_settled)
+INTENT = Awaited("intent", path_of, is_settled)
 
 
 def until_settled(
@@ -148,7 +148,7 @@ def exit_code_of(intent: View, *, waited: bool) -> int:
 
 def _outcome(client: Client, view: View, until: float, kind: Awaited, clock: Clock) -> View:
     """Ask the server to wait, as often as it takes. An answer that came at once is followed by a pause."""
-    path, pause = kind.path(view["id"]), _LOOK_SECONDS_FIRST
+    path, pause = kind.path_of(view["id"]), _LOOK_SECONDS_FIRST
     while True:
         asked_at = clock.monotonic()
         wait = min(int(max(0.0, until - asked_at)), _SERVER_SECONDS_MAX)

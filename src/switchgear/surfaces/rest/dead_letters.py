@@ -17,9 +17,9 @@ from switchgear.surfaces.rest.json_body import read_body
 from switchgear.surfaces.rest.operation import (
     CHANGE_REFUSALS,
     INTENT_ID,
-    INTENT_IDS,
+    INTENT_ID_IN_WORDS,
     NAME,
-    NAMES,
+    NAME_IN_WORDS,
     EarlierIntent,
     Operation,
     Reason,
@@ -89,8 +89,8 @@ OPERATIONS = (
         permission="deadletters:read",
         handle=list_dead_letters,
         query=(
-            Word("tool", "Only those of this tool, among the `limit` looked at.", NAME, NAMES),
-            Word("cursor", "`next_cursor` of the page before.", INTENT_ID, INTENT_IDS),
+            Word("tool", "Only those of this tool, among the `limit` looked at.", NAME, NAME_IN_WORDS),
+            Word("cursor", "`next_cursor` of the page before.", INTENT_ID, INTENT_ID_IN_WORDS),
             page_limit(50),
         ),
         answers={200: Page},

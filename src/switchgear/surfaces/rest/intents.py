@@ -20,9 +20,9 @@ from switchgear.surfaces.rest.operation import (
     AFTER,
     CHANGE_REFUSALS,
     INTENT_ID,
-    INTENT_IDS,
+    INTENT_ID_IN_WORDS,
     NAME,
-    NAMES,
+    NAME_IN_WORDS,
     Operation,
     PathWord,
     Remark,
@@ -36,7 +36,7 @@ INTENT = PathWord("intent_id", "Id of the intent.")
 
 
 _KEY = r"[^\x00-\x1f\x7f]{1,255}"
-_KEYS = "1 to 255 printable characters"
+_KEY_IN_WORDS = "1 to 255 printable characters"
 
 
 class CancelBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -104,7 +104,7 @@ OPERATIONS = (
         handle=list_intents,
         query=(
             Choice("state", "Only intents in this state.", STATES),
-            Word("cursor", "`next_cursor` of the page before.", INTENT_ID, INTENT_IDS),
+            Word("cursor", "`next_cursor` of the page before.", INTENT_ID, INTENT_ID_IN_WORDS),
             page_limit(50),
         ),
         answers={200: Page},
@@ -123,10 +123,13 @@ OPERATIONS = (
         permission="intents:read",
         handle=show_by_key,
         query=(
-            Word("tool", "The tool that it was submitted to.", NAME, NAMES, needed=True),
-            Word("key", "The idempotency key as it is, without quotes.", _KEY, _KEYS, needed=True),
+            Word("tool", "The tool that it was submitted to.", NAME, NAME_IN_WORDS, needed=True),
+            Word("key", "The idempotency key as it is, without quotes.", _KEY, _KEY_IN_WORDS, needed=True),
             Word(
-                "account", "The account that it was submitted for; by default the only one of the token.", NAME, NAMES
+                "account",
+                "The account that it was submitted for; by default the only one of the token.",
+                NAME,
+                NAME_IN_WORDS,
             ),
         ),
         headers=(PREFER,),

@@ -24,25 +24,25 @@ _IN_PATH = re.compile(r"{(\w+)}")
 
 NAME = "[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,127}"
 """What a tool or an account is called."""
-AFTER = Whole("after", "Only entries above this sequence number.", 0, 2**53 - 1, 0)
-"""Where a page of ledger entries begins."""
-NOT_BLANK = r"[^\s\x00-\x1f\x85\ufeff]"
-"""What a text has that says something: a character that is no space in any dialect of regular expressions."""
-DIGEST = "[0-9a-f]{64}"
-"""A SHA-256 in hex."""
+NAME_IN_WORDS = "a name of 1 to 128 characters: letters, digits and ._:@/+-, the first a letter or digit"
 INTENT_ID = "int_[0-9a-f]{32}"
 """What the id of an intent looks like."""
-NAMES = "a name of 1 to 128 characters: letters, digits and ._:@/+-, the first a letter or digit"
-EarlierIntent = Annotated[str, Meta(pattern=f"^{INTENT_ID}$", description="`next_cursor` of the answer before.")]
-"""Where a page of intents goes on, in a body."""
-INTENT_IDS = "the id of an intent, such as int_0190…, with 32 hex digits"
+INTENT_ID_IN_WORDS = "the id of an intent, such as int_0190…, with 32 hex digits"
+DIGEST = "[0-9a-f]{64}"
+"""A SHA-256 in hex."""
+NOT_BLANK = r"[^\s\x00-\x1f\x85\ufeff]"
+"""What a text has that says something: a character that is no space in any dialect of regular expressions."""
 FORMS = {
     NOT_BLANK: "text that says something",
-    f"^{NAME}$": NAMES,
+    f"^{NAME}$": NAME_IN_WORDS,
     f"^{DIGEST}$": "64 hex digits in lower case",
-    f"^{INTENT_ID}$": INTENT_IDS,
+    f"^{INTENT_ID}$": INTENT_ID_IN_WORDS,
 }
 """Patterns of bodies in words, for who has written something else."""
+AFTER = Whole("after", "Only entries above this sequence number.", 0, 2**53 - 1, 0)
+"""Where a page of ledger entries begins."""
+EarlierIntent = Annotated[str, Meta(pattern=f"^{INTENT_ID}$", description="`next_cursor` of the answer before.")]
+"""Where a page of intents goes on, in a body."""
 
 Reason = Annotated[
     str, Meta(min_length=1, max_length=REASON_CHARACTERS_MAX, pattern=NOT_BLANK, description="Recorded in the ledger.")

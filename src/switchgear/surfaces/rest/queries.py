@@ -105,15 +105,15 @@ def read_query(query_string: bytes, known: Sequence[Query]) -> dict[str, Any]:
         for name in dict.fromkeys(names)
         if names.count(name) > 1 or name not in {query.name for query in known}
     ]
+    wrong += [FieldError(f"query:{query.name}", "is missing") for query in known if _is_needed(query, names)]
     if wrong:
         raise MalformedRequest(f"{wrong[0].where} {wrong[0].message}", errors=wrong)
     texts = dict(sent)
-    missing = [query.name for query in known if isinstance(query, Word) and query.needed and query.name not in texts]
-    if missing:
-        raise MalformedRequest(
-            f"query:{missing[0]} is missing", errors=[FieldError(f"query:{name}", "is missing") for name in missing]
-        )
     return {query.name: query.read(texts[query.name]) if query.name in texts else query.default for query in known}
+
+
+def _is_needed(query: Query, names: Sequence[str]) -> bool:
+    return isinstance(query, Word) and query.needed and query.name not in names
 
 
 def _pairs(query_string: bytes) -> list[tuple[str, str]]:

@@ -78,9 +78,9 @@ def _meant(problem: Problem) -> Sequence[Problem] | None:
 
 
 def _branches(problem: Problem) -> list[list[Problem]]:
-    """Return what is wrong with each alternative; empty where a value fits several of which only one may."""
+    """Return what is wrong with each alternative, except those that nothing fits, the schemas `false`."""
     found: dict[object, list[Problem]] = {}
-    for inner in problem.context or ():
+    for inner in (inner for inner in problem.context or () if inner.relative_schema_path):
         found.setdefault(inner.relative_schema_path[0], []).append(inner)
     return list(found.values())
 
@@ -184,11 +184,10 @@ def _part(problem: Problem, name: str, default: Any = None) -> Any:  # noqa: ANN
 
 
 def _alternatives(limit: Sequence[object], value: object, problem: Problem) -> str:
-    branches = _branches(problem)
-    if not branches:
+    if not problem.context:
         return f"fits several of {len(limit)} alternatives, of which only one may fit"
-    wanted = [_wanted(found) for found in branches]
-    if all(wanted):
+    wanted = [_wanted(found) for found in _branches(problem)]
+    if wanted and all(wanted):
         return f"must be {' or '.join(dict.fromkeys(wanted))}, not {_came(value)}"
     return f"fits none of the {len(limit)} alternatives that the schema has"
 

@@ -54,6 +54,8 @@ ROWS: list[tuple[Any, Any, str]] = [
     ),
     (MAYBE, "x", 'must be an integer or null, not the string "x"'),
     (MAYBE, 0, "must be at least 1, not 0"),
+    ({"anyOf": [False, {"type": "null"}]}, 7, "must be null, not the number 7"),
+    ({"oneOf": [False, False]}, 7, "fits none of the 2 alternatives that the schema has"),
     (KINDS, {}, 'the member "a" is missing'),
     (KINDS, [1], "must be a string, not the number 1"),
     ({"anyOf": [{"const": "on"}, {"enum": ["off", "idle"]}]}, 1, 'must be "on" or "off", "idle", not the number 1'),

@@ -153,10 +153,10 @@ class Admission:
         if not is_key(key):
             return None
         name = key_name(scope.account, tool, key)
-        while (slot := (scope.tenant, name)) in self._accepting:
-            await self._wait_for(slot)
+        await self._turn_at((scope.tenant, name))
         bound = await self._bound(scope.tenant, name)
-        if bound is None and scope.tenant in self.unacknowledged.values():
+        free = bound is None or _forgotten(bound[0], *self._parts.watch.read())
+        if free and scope.tenant in self.unacknowledged.values():
             await self._recorder.fence(scope.tenant)
             bound = await self._bound(scope.tenant, name)
         return None if bound is None else bound[0]
@@ -185,8 +185,8 @@ class Admission:
 
     async def _admit_keyed(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
         slot = (submission.scope.tenant, name)
-        while slot in self._accepting:
-            await self._wait_for(slot)
+        if slot in self._accepting:
+            await self._turn_at(slot)
         self._accepting[slot] = None
         try:
             if not self.lately.is_new(slot):
@@ -201,11 +201,13 @@ class Admission:
             if (waited_for := self._accepting.pop(slot)) is not None:
                 waited_for.set()
 
-    async def _wait_for(self, slot: tuple[str, str]) -> None:
-        """Wait until whoever holds a key is done with it."""
-        first = self._accepting[slot] = self._accepting[slot] or asyncio.Event()
-        if not await within(self._clock, ACCEPT_WAIT, first.wait()):
-            raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
+    async def _turn_at(self, slot: tuple[str, str]) -> None:
+        """Wait until nobody holds a key any more, for `ACCEPT_WAIT` at most, however many are ahead."""
+        ends = self._clock.monotonic() + ACCEPT_WAIT
+        while slot in self._accepting:
+            first = self._accepting[slot] = self._accepting[slot] or asyncio.Event()
+            if not await within(self._clock, ends - self._clock.monotonic(), first.wait()):
+                raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
 
     async def _repeat_of(self, submission: Submission, payload: str, name: str, refusal: SwitchgearError) -> Admitted:
         """Answer a repeat, whatever has refused it; raise the `refusal` of what is none.

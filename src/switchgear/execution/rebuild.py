@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError
@@ -131,12 +131,27 @@ def rebuild(source: Source, target: Target, progress: Progress | None = None) ->
     """Fill `target` from the ledger of `source`, and say what was found. Raises `StoreError` when one of them fails."""
     report = Rebuilt()
     hashes = StateHash(), StateHash()
-    tenants = sorted({*source.tenants(), *(tenant for _, tenant in (*source.places(), *source.places_of_counters()))})
-    for tenant in tenants:
+    rows, counters = _spaces_by_tenant(source.places()), _spaces_by_tenant(source.places_of_counters())
+    for tenant in sorted({*source.tenants(), *rows, *counters}):
         report.tenants += 1
-        _Tenant(tenant, source, target, report, progress).run(hashes)
+        places = _Places(rows.get(tenant, ()), counters.get(tenant, ()))
+        _Tenant(tenant, places, source, target, report, progress).run(hashes)
     report.rebuilt_hash, report.stored_hash = hashes[0].hexdigest(), hashes[1].hexdigest()
     return report
+
+
+def _spaces_by_tenant(places: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for space, tenant in places:
+        found.setdefault(tenant, []).append(space)
+    return found
+
+
+class _Places(NamedTuple):
+    """The spaces in which one tenant has rows, and those in which it has counters."""
+
+    rows: Sequence[str]
+    counters: Sequence[str]
 
 
 class _Rows:
@@ -179,8 +194,17 @@ class _Rows:
 class _Tenant:
     """The rebuild of one tenant."""
 
-    def __init__(self, tenant: str, source: Source, target: Target, report: Rebuilt, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        tenant: str,
+        places: _Places,
+        source: Source,
+        target: Target,
+        report: Rebuilt,
+        progress: Progress | None,
+    ) -> None:
         self._tenant = tenant
+        self._places = places
         self._source = source
         self._target = target
         self._report = report
@@ -256,10 +280,8 @@ class _Tenant:
     # --- rows ---
 
     def _compare_rows(self) -> None:
-        for space, tenant in self._source.places():
-            if tenant != self._tenant:
-                continue
-            for row in self._source.rows(space, tenant):
+        for space in self._places.rows:
+            for row in self._source.rows(space, self._tenant):
                 if space in _FOLDED_SPACES:
                     self._report.rows += 1
                     self._compare(row)
@@ -311,8 +333,8 @@ class _Tenant:
         """Compare what can be counted again; where events are missing, counters stay as they are stored."""
         countable = not (self._archived or self._damaged or self._spoilt or self._headless)
         stored: dict[tuple[str, str], int] = {}
-        for space, tenant in self._source.places_of_counters():
-            for counter in self._source.counters(space, tenant) if tenant == self._tenant else ():
+        for space in self._places.counters:
+            for counter in self._source.counters(space, self._tenant):
                 if space in COUNTERS and countable:
                     stored[space, counter.key] = counter.value
                 else:

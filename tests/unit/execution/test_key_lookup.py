@@ -130,6 +130,55 @@ async def test_a_key_whose_acceptance_was_not_acknowledged_is_settled_first(
         assert (found is not None) is lands
 
 
+async def test_a_free_key_that_may_just_have_been_bound_again_is_settled_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past its retention a key is free, so what was handed in with it last may land: the one before is no answer."""
+    async with running() as rig:
+        rig.tool(key_retention=RETENTION)
+        first = await rig.settled(await rig.submit(a=1))
+        await rig.clock.elapse(RETENTION + 1.0)
+        append = rig.store.append
+        under_way: list[Append] = []
+
+        async def unheard(sent: Append) -> Appended:
+            under_way.append(sent)
+            return Unknown(sent.id, "no answer")
+
+        async def landing(sent: Append) -> Appended:
+            while under_way:
+                await append(under_way.pop(0))
+            return await append(sent)
+
+        monkeypatch.setattr(rig.store, "append", unheard)
+        with pytest.raises(StoreError):
+            await rig.submit(a=2)
+        del under_way[1:]
+        monkeypatch.setattr(rig.store, "append", landing)
+        found = await rig.engine.intent_by_key(ACME, "crm.update", "k1")
+        assert found is not None
+        assert found.id != first.id
+
+
+async def test_law_1_a_key_is_waited_for_no_longer_however_many_are_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several who hold a key one after the other, each for nearly the whole wait, do not lengthen it."""
+    async with running() as rig:
+        rig.tool()
+
+        async def slowly_down(_sent: Append) -> Appended:
+            await rig.clock.sleep_async(ACCEPT_WAIT - 1.0)
+            raise StoreError("disk full")
+
+        monkeypatch.setattr(rig.store, "append", slowly_down)
+        ahead = [asyncio.ensure_future(rig.submit(a=1)) for _ in range(3)]
+        await rig.clock.elapse(0.0)
+        waiting = (*ahead[2:], asyncio.ensure_future(rig.engine.intent_by_key(ACME, "crm.update", "k1")))
+        await rig.clock.elapse(ACCEPT_WAIT + 0.1)
+        for one in waiting:
+            assert one.done()
+            assert isinstance(one.exception(), Conflict)
+        await rig.clock.elapse(2 * ACCEPT_WAIT)
+        assert [type(one.exception()) for one in ahead] == [StoreError, StoreError, Conflict]
+
+
 async def test_a_key_whose_intent_is_gone_is_no_key_without_an_action() -> None:
     """Nobody can tell what became of it, and that is the answer."""
     async with running() as rig:

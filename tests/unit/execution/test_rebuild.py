@@ -209,3 +209,22 @@ async def test_the_source_is_only_read(tmp_path: Path) -> None:
     before = file.read_bytes()
     rebuilt(file)
     assert file.read_bytes() == before
+
+
+async def test_a_tenant_costs_the_same_however_many_there_are(tmp_path: Path) -> None:
+    """Where rows and counters are is looked up once, and not for each tenant: there may be ten thousand."""
+    file = await lived(tmp_path)
+    asked: list[str] = []
+
+    class Asked(StoreFile):
+        def places(self) -> list[tuple[str, str]]:
+            asked.append("rows")
+            return super().places()
+
+        def places_of_counters(self) -> list[tuple[str, str]]:
+            asked.append("counters")
+            return super().places_of_counters()
+
+    with Asked(file) as source, NewFile(tmp_path / "rebuilt.db") as target:
+        assert rebuild(source, target).tenants > 1
+    assert sorted(asked) == ["counters", "rows"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
@@ -29,7 +29,7 @@ from switchgear.storage.sqlite.statements import (
     statements,
     widened,
 )
-from switchgear.storage.sqlite.translate import translated
+from switchgear.storage.sqlite.translate import is_damage, translated
 
 _PAGE = 500
 _PRIVATE = 0o600
@@ -104,8 +104,10 @@ class StoreFile(_File):
         except sqlite3.Error as error:
             raise translated(error, str(path)) from error
         try:
+            copying = _names_from(path)
             self._connection.execute(statements()["begin_reading"])
-            _copy_names(self._connection)  # from here on, everything is of this moment
+            self._connection.execute(statements()["create_names"])
+            self._connection.execute(statements()[copying])  # from here on, everything is of this moment
         except sqlite3.Error as error:
             self._connection.close()
             raise translated(error, str(path)) from error
@@ -207,11 +209,23 @@ def _reading(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _copy_names(connection: sqlite3.Connection) -> None:
-    """Put the names of all rows beside the file, from an index: so no damaged row is met."""
-    connection.execute(statements()["create_names"])
-    (by_key,) = connection.execute(statements()["count_indexes"], ("rows_by_key",)).fetchone()
-    connection.execute(statements()["copy_names" if by_key else "copy_names_of_facets"])
+def _names_from(path: Path) -> str:
+    """Return which statement puts the names of all rows beside the file.
+
+    It reads an index, so no damaged row is met, unless that is damaged. To find it out takes a connection of its own:
+    one that has met damage copies nothing any more.
+    """
+    with closing(_reading(path)) as connection:
+        (by_key,) = connection.execute(statements()["count_indexes"], ("rows_by_key",)).fetchone()
+        if not by_key:
+            return "copy_names_of_facets"
+        try:
+            connection.execute(statements()["count_names"]).fetchone()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            return "copy_names_of_table"
+    return "copy_names"
 
 
 def _columns(entry: Entry) -> tuple[object, ...]:

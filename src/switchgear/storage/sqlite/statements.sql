@@ -218,6 +218,12 @@ INSERT INTO names SELECT space, tenant, key FROM rows INDEXED BY rows_by_key ORD
 -- name: copy_names_of_facets
 -- Of an early file, in which rows are clustered by name, and have all a place in this index.
 INSERT INTO names SELECT space, tenant, key FROM rows INDEXED BY rows_by_facet ORDER BY space, tenant, key;
+-- name: copy_names_of_table
+-- Of a file whose index is damaged: from the rows themselves.
+INSERT INTO names SELECT space, tenant, key FROM rows NOT INDEXED WHERE true ON CONFLICT DO NOTHING;
+-- name: count_names
+-- Reads all of the index.
+SELECT count(key) FROM rows INDEXED BY rows_by_key;
 -- name: add_name
 INSERT INTO names (space, tenant, key) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
 -- name: remove_name

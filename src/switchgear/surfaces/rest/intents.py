@@ -143,7 +143,8 @@ OPERATIONS = (
         words=(INTENT,),
         summary="Show an intent",
         description=(
-            "Shows one intent. Another tenant's intent looks like one that does not exist. With `Prefer: wait` the "
+            "Shows one intent, and what it belongs to: its time-box, its saga and what caused it. Another tenant's "
+            "intent looks like one that does not exist. With `Prefer: wait` the "
             "answer comes when it is settled, in doubt or needs approval, or as it stands when the time is up: always "
             "with 200, so read `state` and `final`. An answer without `Preference-Applied` was not waited for: it is "
             "final already, or too many wait; ask again a little later."

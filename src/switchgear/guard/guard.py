@@ -430,7 +430,8 @@ def circuit_breaker(
 def _no_key(key: object) -> OptionError:
     if key == OVERFLOW_KEY:
         return OptionError(f"the key {key!r} is that of the member which keys share for which there is no room")
-    return OptionError(f"a key is a text of at least one character, not {key!r}")
+    write = f"; write str({key!r})" if isinstance(key, int) else ""
+    return OptionError(f"a key is a text of at least one character, not {key!r}{write}")
 
 
 def _misplaced(value: object) -> TypeError:
@@ -477,14 +478,20 @@ def _wrapped(
 
 
 def _key_reader(function: Callable[..., object], key_by: KeyBy) -> Callable[..., str]:
+    """Return what reads the key from the arguments of a call. Wrong arguments are a `TypeError`, before any member."""
     if callable(key_by):
         return key_by
     parameters = signature(function)
+    name = getattr(function, "__qualname__", repr(function))
     if key_by not in parameters.parameters:
-        raise OptionError(f"decorate(key_by={key_by!r}) names no parameter of {function!r}")
+        takes = ", ".join(parameters.parameters) or "none"
+        raise OptionError(f"decorate(key_by={key_by!r}) names no parameter of {name}; its parameters: {takes}")
 
     def read(*args: Any, **kwargs: Any) -> str:
-        bound = parameters.bind(*args, **kwargs)
+        try:
+            bound = parameters.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{name}(): {error}") from None
         bound.apply_defaults()
         return cast("str", bound.arguments[key_by])
 

@@ -43,6 +43,12 @@ def test_arguments_come_from_a_file_or_from_input(tmp_path: Path, monkeypatch: p
     assert arguments_of([], "-") == {"b": 2}
 
 
+def test_a_file_of_arguments_that_is_not_there_is_named_in_words() -> None:
+    """A person reads what is wrong with the file, and no number of an error."""
+    with pytest.raises(CommandFailure, match=r"^--args @missing\.json: the file cannot be read: No such file"):
+        arguments_of([], "@missing.json")
+
+
 @pytest.mark.parametrize(
     ("pairs", "document"),
     [

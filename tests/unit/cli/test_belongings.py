@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from rich.console import Console
 
 from switchgear.core.codes import FACTS, Code, ExitCode
 from switchgear.surfaces.cli.belongings import belonging_rows, resolution_rows
-from switchgear.surfaces.cli.sagas import draw_saga, exit_code_of_saga
+from switchgear.surfaces.cli.failures import CommandFailure
+from switchgear.surfaces.cli.sagas import draw_saga, exit_code_of_saga, steps_of
 
 EPOCH = "1970-01-01 00:00:00 UTC"
 SAID: dict[str, Any] = {
@@ -148,7 +150,7 @@ def test_a_proposal_says_what_it_awaits() -> None:
                     "begun_by": "person:ann",
                 }
             },
-            {"holds": f"until {EPOCH}; open", "revert": "int_2 held, begun early by person:ann"},
+            {"holds": f"ended early, was set until {EPOCH}; open", "revert": "int_2 held, begun early by person:ann"},
         ),
         ({"holds": {**BOX, "state": "voided"}}, {"holds": f"until {EPOCH}; voided"}),
         (
@@ -216,3 +218,22 @@ def test_a_step_shows_what_does_it_and_what_undoes_it(width: int) -> None:
 def test_the_exit_code_says_how_a_saga_ended(saga: Mapping[str, Any], waited: bool, code: ExitCode) -> None:  # noqa: FBT001 - a column of the table
     """Done, undone for a reason, stuck at a doubt or at a failure; that it goes on counts only for who has waited."""
     assert exit_code_of_saga({**SAGA, **saga}, waited=waited) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ('[{"tool": "a",}]', "is not JSON: "),
+        ("{}", "a saga is a list"),
+    ],
+)
+def test_a_file_that_holds_no_steps_says_why(tmp_path: Path, text: str | None, detail: str) -> None:
+    """A missing file, bad JSON and the wrong shape are told apart in words, and say what a file of steps holds."""
+    file = tmp_path / "trip.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(CommandFailure) as caught:
+        steps_of(str(file))
+    assert detail in caught.value.problem["detail"]
+    assert "Errno" not in caught.value.problem["detail"]

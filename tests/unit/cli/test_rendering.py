@@ -334,3 +334,12 @@ def test_an_event_tells_what_a_force_overrode() -> None:
 def test_every_refusal_leads_to_its_runbook(state: str) -> None:
     """A code on a terminal is not yet an answer: the line below says where the answer is."""
     assert _intent_lines({**HELD, "state": state})["see"] == "switchgear explain DESTRUCTIVE_BLOCKED"
+
+
+@pytest.mark.parametrize("state", ["in_doubt", "reconciling", "needs_operator"])
+def test_a_doubt_leads_to_the_runbook_of_doubts_first(state: str) -> None:
+    """How a doubt is settled is what the reader needs now; what brought the action into it comes second."""
+    both = "switchgear explain IN_DOUBT; switchgear explain DESTRUCTIVE_BLOCKED"
+    assert _intent_lines({**HELD, "state": state})["see"] == both
+    alone = {**HELD, "state": state, "code": "IN_DOUBT", "obstacle": None}
+    assert _intent_lines(alone)["see"] == "switchgear explain IN_DOUBT"

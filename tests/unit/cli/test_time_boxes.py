@@ -60,5 +60,7 @@ def test_one_box_names_its_revert_and_why_a_person_is_needed(width: int) -> None
         assert word in text
     early = shown(draw_time_box, {**called, "begun_early": True, "begun_by": "person:[ann]"}, 200)
     assert "revert int_0190b7 held, begun early by person:[ann]" in early
+    assert "  was to end " in early
     assert "early" not in text
+    assert "was to end" not in text
     assert "revert int" not in shown(draw_time_box, {**called, "revert": None, "revert_state": None})

@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import warnings
+from typing import Any, cast
 
 import pytest
 
@@ -77,6 +78,30 @@ def test_a_key_is_a_text(key: str) -> None:
         guard.key(key)
     with pytest.raises(OptionError, match="keyed already"):
         guard.key("a").key("b")
+
+
+def test_a_number_as_a_key_is_told_what_to_write() -> None:
+    """Ids of tenants are often numbers. The refusal says how one becomes a key."""
+    with pytest.raises(OptionError, match=r"not 5; write str\(5\)"):
+        cast("Any", Guard("api")).key(5)
+
+
+def test_a_mistake_with_key_by_names_the_function() -> None:
+    """Who decorates a function or calls it wrongly reads its name, as without the guard, and what it takes."""
+    guard = Guard("api")
+
+    def invoices(tenant: str, month: int = 1) -> str:
+        return f"{tenant} {month}"
+
+    with pytest.raises(OptionError, match=r"'customer'.*names no parameter of .*invoices; .*: tenant, month"):
+        guard.decorate(key_by="customer")(invoices)
+    guarded = guard.decorate(key_by="tenant")(invoices)
+    wrong: Any = guarded
+    with pytest.raises(TypeError, match=r"invoices\(\): missing a required argument: 'tenant'"):
+        wrong()
+    with pytest.raises(TypeError, match=r"invoices\(\): got an unexpected keyword argument 'year'"):
+        wrong("acme", year=7)
+    assert guard.totals().calls == 0
 
 
 def test_events_tell_every_transition_in_order() -> None:

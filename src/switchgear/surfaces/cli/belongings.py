@@ -78,7 +78,8 @@ def _holds(intent: View) -> str:
     if not box:
         seconds = intent.get("time_box")
         return f"for {seconds:g} s from when it leaves" if seconds else ""
-    return f"until {end_of_box(box)}; {state_of_box(box)}"
+    until = "ended early, was set until" if box["begun_early"] else "until"
+    return f"{until} {end_of_box(box)}; {state_of_box(box)}"
 
 
 def _revert(box: View) -> str:

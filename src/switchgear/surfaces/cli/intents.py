@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from switchgear.core.clock import SYSTEM_CLOCK
-from switchgear.core.codes import ExitCode
+from switchgear.core.codes import Code, ExitCode
 from switchgear.surfaces.cli.asking import (
     AfterOption,
     CursorOption,
@@ -48,7 +48,7 @@ from switchgear.surfaces.cli.rendering import (
     times,
 )
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
-from switchgear.surfaces.cli.waiting import WaitOption, exit_code_of, until_settled
+from switchgear.surfaces.cli.waiting import DOUBTFUL, WaitOption, exit_code_of, until_settled
 
 app = typer.Typer(no_args_is_help=True, help="Look at actions, and cancel them.")
 
@@ -186,6 +186,13 @@ def draw_intents(console: Console, page: View) -> None:
     draw_more(console, page)
 
 
+def _see(intent: View, told: View) -> str:
+    """Return what explains how an action stands: first that it is in doubt, then the code that it is told with."""
+    doubt = Code.IN_DOUBT if intent["state"] in DOUBTFUL else ""
+    codes = dict.fromkeys(code for code in (doubt, told.get("code")) if code)
+    return "" if intent["state"] == "succeeded" else "; ".join(f"switchgear explain {code}" for code in codes)
+
+
 def _rows(intent: View) -> list[tuple[str, str]]:
     actor = f"{escape(intent['actor'])} in {escape(intent['account'])}"
     told = intent.get("obstacle") or intent
@@ -208,7 +215,7 @@ def _rows(intent: View) -> list[tuple[str, str]]:
         ("because", _because(intent.get("obstacle"))),
         ("waits for", _waits_for(intent)),
         ("held", _held(intent)),
-        ("see", f"switchgear explain {told['code']}" if told.get("code") and intent["state"] != "succeeded" else ""),
+        ("see", _see(intent, told)),
         ("forced", _forced(intent.get("force"))),
         *_approval_rows(intent.get("approval")),
         ("not before", moment_of_day(intent.get("not_before"))),

@@ -35,6 +35,7 @@ app = typer.Typer(no_args_is_help=True, help="Have several actions done, or all 
 _PATH = "/v1/sagas"
 _NOT_ANSWERED = "interrupted before the server answered; see: switchgear sagas list"
 _SHAPE = 'a list of steps, such as [{"tool": "crm.reserve", "arguments": {"item": "7"}}]'
+_FILE_ADVICE = f"Name a JSON file that holds {_SHAPE}, or - for the input."
 
 WaitForEndOption = Annotated[
     float,
@@ -177,9 +178,13 @@ def steps_of(file: str) -> list[Any]:
     """Return the steps in a JSON file, or in the input for ``-``. Raises `CommandFailure` (USAGE) when it has none."""
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        steps = json.loads(text)
     except (OSError, ValueError) as error:
-        raise failure_of_usage(f"{file}: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise failure_of_usage(f"{file} cannot be read: {why}", advice=_FILE_ADVICE) from error
+    try:
+        steps = json.loads(text)
+    except ValueError as error:
+        raise failure_of_usage(f"{file} is not JSON: {error}", advice=_FILE_ADVICE) from error
     if not isinstance(steps, list):
         raise failure_of_usage(f"{file}: a saga is {_SHAPE}")
     return steps

@@ -102,10 +102,10 @@ def submit(
 
 
 EXAMPLES = examples(
-    'switchgear submit demo.greet --arg name="Ada" --wait 10',
-    "switchgear submit crm.send_report --delay 3600 --priority sheddable --key report-17",
-    'switchgear submit crm.create_order --args \'{"contact_id": "7", "amount": 20}\' --key order-17',
-    "switchgear submit crm.create_order --args @order.json --key order-17 --wait 30 --json",
+    'switchgear submit text.count_words --arg text="to be or not to be" --wait 10',
+    'switchgear submit text.count_words --arg text="good night" --delay 3600 --priority sheddable',
+    'switchgear submit crm.place_order --args \'{"contact_id": "7", "amount": 20}\' --key order-17',
+    "switchgear submit crm.place_order --args @order.json --key order-17 --wait 30 --json",
 )
 
 
@@ -165,8 +165,10 @@ def _text_of(document: str) -> str:
         return document
     try:
         return Path(document[1:]).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise failure_of_usage(f"--args {document}: {error}") from error
+    except OSError as error:
+        raise failure_of_usage(f"--args {document}: the file cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise failure_of_usage(f"--args {document}: the file is not UTF-8 text") from error
 
 
 def _object_of(text: str) -> dict[str, Any]:

@@ -108,7 +108,8 @@ def draw_time_box(console: Console, box: View) -> None:
     """Print one time-box."""
     console.print(f"{escape(box['id'])}  {state_of_box(box)}", soft_wrap=True)
     console.print(f"  {escape(box['tool'])}, reverted by {escape(box['undo'])}", soft_wrap=True)
-    console.print(f"  ends {end_of_box(box)}")
+    ends = "was to end" if box["begun_early"] else "ends"
+    console.print(f"  {ends} {end_of_box(box)}")
     if revert := revert_of_box(box):
         console.print(f"  revert {revert}", soft_wrap=True)
     if why := why_box_waits(box):

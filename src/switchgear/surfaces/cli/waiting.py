@@ -34,8 +34,8 @@ _LOOK_SECONDS_MAX = 1.0
 _SERVER_SECONDS_MAX = 15
 """How long the server is asked to wait at once: well below the 30 to 60 seconds after which proxies hang up."""
 _ANSWER_SECONDS_MIN = 0.1
-_DOUBTFUL = frozenset({"in_doubt", "reconciling", "needs_operator"})
-_UP_TO_PEOPLE = _DOUBTFUL | {"pending_approval"}
+DOUBTFUL = frozenset({"in_doubt", "reconciling", "needs_operator"})
+_UP_TO_PEOPLE = DOUBTFUL | {"pending_approval"}
 _SEE_ITS_LOG = (
     "Look at what `switchgear up` has printed: if it listens elsewhere, name that with --url or SWITCHGEAR_URL; "
     "else give it longer with --for."
@@ -137,7 +137,7 @@ def exit_code_of(intent: View, *, waited: bool) -> int:
     """Return the exit code of an intent as it stands; not settled counts only when somebody waited."""
     if intent["state"] == "succeeded":
         return ExitCode.OK
-    if intent["state"] in _DOUBTFUL:
+    if intent["state"] in DOUBTFUL:
         return ExitCode.IN_DOUBT
     if intent["final"]:
         return FACTS[Code(intent["code"])].exit_code if intent.get("code") else ExitCode.FAILED

@@ -15,7 +15,8 @@ Connect = Callable[[str], sqlite3.Connection]
 """Opens a bare connection to a path; tests put one that fails in its place."""
 
 _STATEMENTS_CACHED = 64
-_CHECKPOINT_PAGES = 4_000
+_CHECKPOINT_PAGES = 3_000
+"""The log is moved into the database when it has so many. The commit that does it takes longer, the more there are."""
 _CACHE_KIBIBYTES = 32_768
 _OVERWRITE = "PRAGMA secure_delete = ON"
 """Has all that is removed or replaced overwritten with zeros in its pages.

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from statistics import median
 from typing import Any
 
 from benchmarks import hand_written, ours, scaling
@@ -160,13 +159,13 @@ def _measure_others(entrants: Roster, scale: Scale) -> list[Result]:
 
 
 def _each(contenders: list[Contender], measure: Callable[[Any], float], rounds: int) -> list[Standing]:
-    """Return the median of so many rounds, in which all take turns, each time with what it has built anew."""
+    """Return the least of so many rounds, in which all take turns, each time with what it has built anew."""
     found: list[list[float]] = [[] for _ in contenders]
     for _ in range(rounds):
         for contender, values in zip(contenders, found, strict=True):
             gc.collect()
             values.append(measure(contender.build()))
-    return [_standing(contender, median(values)) for contender, values in zip(contenders, found, strict=True)]
+    return [_standing(contender, min(values)) for contender, values in zip(contenders, found, strict=True)]
 
 
 def _ranked(key: str, title: str, unit: str, goal: float, standings: list[Standing]) -> Result:

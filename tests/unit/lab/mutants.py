@@ -468,7 +468,7 @@ def a_box_is_void_in_doubt(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rules, "fate_of", fate)
 
 
-@mutant("time-box", seed=36)
+@mutant("time-box", seed=806)
 def a_box_believes_what_memory_says(patch: pytest.MonkeyPatch) -> None:
     """What a box takes for undone is not checked against the record, which is ahead of memory for a moment."""
     real = BoxDesk.record

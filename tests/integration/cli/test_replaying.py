@@ -113,4 +113,4 @@ def test_a_store_is_rebuilt_beside_its_running_engine(gear: Run, server: Server,
     ran = run_in(server.folder, "ledger", "rebuild", str(fresh), "--into", str(fresh), "--json")
     assert ran.exit_code == ExitCode.USAGE
     ran = run_in(server.folder, "ledger", "rebuild", str(tmp_path / "none.db"), "--into", str(tmp_path / "x"), "--json")
-    assert (ran.exit_code, ran.problem()["code"]) == (ExitCode.UNAVAILABLE, "LEDGER_UNAVAILABLE")
+    assert (ran.exit_code, ran.problem()["code"]) == (ExitCode.USAGE, "INVALID_ARGUMENT")

@@ -43,8 +43,8 @@ def _section(grown: Grown, machine: Mapping[str, str]) -> Iterator[str]:
     yield "One store on this disk, one gear, everything at its default. As many actions are recorded of each group of"
     yield f"tenants: {groups}. They are the entries and rows of an action of the engine,"
     yield "appended again for other tenants, keys and ids; from each power of ten on, the engine itself is measured"
-    yield "over each group, the groups taking turns. Once ten times as many are recorded as a group has tenants, each of"
-    yield "them has acted before in the process that is measured; until then most act in it for the first time.\n"
+    yield "over each group, the groups taking turns. Once ten times as many are recorded as a group has tenants, each"
+    yield "of them has acted before in the process that is measured; until then most act in it for the first time.\n"
     yield from table(_COSTS, [_cost(cost) for cost in grown.costs])
     for name, ratio in _ratios(grown.costs):
         yield f"\n{name}: × {ratio:.2f}; flat is ≤ × {FLAT_MAX:g}: {verdict(reached=ratio <= FLAT_MAX)}."

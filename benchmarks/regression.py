@@ -80,8 +80,8 @@ async def _fastest(row: Row, calls: Mapping[str, Callable[[], Any]], effort: Eff
     for _ in range(effort.rounds):
         drawn = draws.sample([*calls], len(calls))
         one_round = replace(effort, rounds=1)
-        bare, samples = await interleave({name: calls[name] for name in drawn}, row.bare, row.mode, one_round)
-        fastest |= {name: min(fastest[name], bare * sample.ratio) for name, sample in samples.items()}
+        laps = await interleave({name: calls[name] for name in drawn}, row.bare, row.mode, one_round)
+        fastest |= {name: min(fastest[name], laps[name]) for name in calls}
     return fastest
 
 

@@ -74,8 +74,8 @@ def _page(run: Run) -> Iterator[str]:
 def _calls(results: Sequence[Result]) -> Iterator[str]:
     yield "\n## What one call costs\n"
     yield "Nanoseconds added over the bare call, and the ratio of the guarded call to the bare one. Every contender"
-    yield "runs once in each round, so that drift hits all alike. The fastest lap of each counts, since what else runs"
-    yield "on a machine only ever makes laps longer.\n"
+    yield "runs once in each round, so that drift hits all alike, and every row is measured in several passes. The"
+    yield "fastest lap of each counts, since what else runs on a machine only ever makes laps longer.\n"
     yield from table(_SUMMARY, [_summary(result) for result in results])
     yield "\n*By hand* is what a careful developer writes with the standard library: no windows, no thread safety."
     yield "What ours cost beside it is kept in `benchmarks/ratios.json`. `make bench ARGS=--check-ratios` measures that"

@@ -12,10 +12,12 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from benchmarks.contenders import Mode
 
+BARE = ""
 _CALIBRATION_CALLS = 200
 _CALLS_MIN = 20
 
@@ -26,14 +28,6 @@ class Effort:
 
     rounds: int
     lap_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Nanoseconds a call: added over the bare call, and as a ratio to it."""
-
-    added: float
-    ratio: float
 
 
 async def _lap(call: Callable[[], Any], mode: Mode, calls: int) -> float:
@@ -57,16 +51,15 @@ async def _calls_in(seconds: float, call: Callable[[], Any], mode: Mode) -> int:
 
 async def interleave(
     calls: Mapping[str, Callable[[], Any]], bare: Callable[[], Any], mode: Mode, effort: Effort
-) -> tuple[float, dict[str, Sample]]:
-    """Return the bare call's fastest lap in nanoseconds a call, and each call's sample beside it."""
-    everybody = {"": bare, **calls}
+) -> dict[str, float]:
+    """Return the fastest lap of each call, in nanoseconds a call. That of the bare call has no name."""
+    everybody = {BARE: bare, **calls}
     counts = {name: await _calls_in(effort.lap_seconds, call, mode) for name, call in everybody.items()}
     gc.collect()
-    laps: dict[str, list[float]] = {name: [] for name in everybody}
+    fastest = dict.fromkeys(everybody, inf)
     order = list(everybody)
     for _ in range(effort.rounds):
         random.shuffle(order)  # so that the beat of another process does not always hit the same one
         for name in order:
-            laps[name].append(await _lap(everybody[name], mode, counts[name]))
-    bare_ns = min(laps[""])
-    return bare_ns, {name: Sample(min(laps[name]) - bare_ns, min(laps[name]) / bare_ns) for name in calls}
+            fastest[name] = min(fastest[name], await _lap(everybody[name], mode, counts[name]))
+    return fastest

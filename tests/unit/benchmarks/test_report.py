@@ -170,7 +170,12 @@ def test_rows_are_measured_in_order_of_their_figures() -> None:
     """The best stands first, whoever it is."""
     entrants = Roster({key: _of_ours(key) for key in ours.CONTENDERS}, {})
     tiny = Scale(
-        effort=Effort(rounds=1, lap_seconds=0.0001), thread_seconds=0.005, thread_rounds=2, keys=100, key_rounds=2
+        passes=2,
+        effort=Effort(rounds=1, lap_seconds=0.0001),
+        thread_seconds=0.005,
+        thread_rounds=2,
+        keys=100,
+        key_rounds=2,
     )
     for result in measure_calls(entrants, tiny):
         figures = [standing.value for standing in result.standings]

@@ -10,6 +10,7 @@ import pytest
 from switchgear import Switchgear
 from switchgear.assembly.acting import Acting
 from switchgear.assembly.handles import IntentHandle
+from switchgear.control.belongings import ALONE, belongings_of
 from switchgear.control.intent_views import IntentView
 from switchgear.core.errors import Denied, NotApplied
 from switchgear.execution.contract import Call
@@ -234,6 +235,10 @@ async def test_law_9_what_an_action_belongs_to_is_its_tenant_s_alone(gear: Switc
         with pytest.raises(Denied):
             await rival.intent(intent or "")
     assert await rival.intents() == []
+    found = await gear.engine.intent("acme", step.intent or "")
+    assert (await belongings_of(gear.engine, found)).saga is not None
+    foreign = msgspec.structs.replace(found, tenant="rival")
+    assert await belongings_of(gear.engine, foreign) == ALONE, "a parent that is another tenant's is not read"
 
 
 @pytest.mark.parametrize(("space", "named"), [(boxes.SPACE, "time_box"), (SAGAS, "saga")])

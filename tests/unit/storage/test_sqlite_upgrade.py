@@ -11,17 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError
 from switchgear.storage.abilities import Append, Committed, Erase, Event, Store
 from switchgear.storage.sqlite import schema
-from switchgear.storage.sqlite.connecting import Connect, plain_connection
+from switchgear.storage.sqlite.connecting import Connect, plain_connection, writing_connection
 from switchgear.storage.sqlite.offline import StoreFile
-from switchgear.storage.sqlite.schema import schema_files
+from switchgear.storage.sqlite.schema import prepare, schema_files
 from switchgear.storage.sqlite.store import open_sqlite
 from switchgear.testing.storage_scenes import append, count, suite_seal, write
 
 PAGE_BYTES, INDEX_LEAF = 4096, 0x0A
+FILES, MEMORY = 1, 2
 TENANTS = ("t0", "t1", "t2")
 FACETS = ("odd", "even", "done")
 LISTED = 170  # of the 240 rows that `fill` writes: those with a facet
@@ -150,6 +152,33 @@ async def test_all_of_an_earlier_file_is_there_afterwards(
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'rows_before'").fetchall() == []
+
+
+def test_a_whole_table_is_sorted_in_files(tmp_path: Path, as_of: Callable[[int], None]) -> None:
+    """A step that may sort a million rows does not hold them in memory; afterwards groups are kept there again."""
+    path = str(tmp_path / "gear.db")
+    as_of(2)
+    with closing(writing_connection(path, plain_connection)) as connection:
+        prepare(connection, path, SYSTEM_CLOCK)
+    as_of(9)
+    sorting: list[int] = []
+    with closing(writing_connection(path, plain_connection)) as connection:
+
+        def look(statement: str) -> None:
+            if statement.startswith("CREATE UNIQUE INDEX"):
+                sorting.append(kept_in(connection))
+
+        connection.set_trace_callback(look)
+        prepare(connection, path, SYSTEM_CLOCK)
+        connection.set_trace_callback(None)
+        assert (set(sorting), kept_in(connection)) == ({FILES}, MEMORY)
+
+
+def kept_in(connection: sqlite3.Connection) -> int:
+    """Return where a connection keeps what it needs for a time, as SQLite numbers it."""
+    (found,) = connection.execute("PRAGMA temp_store").fetchone()
+    assert isinstance(found, int)
+    return found
 
 
 async def test_both_layouts_answer_alike(tmp_path: Path, as_of: Callable[[int], None]) -> None:

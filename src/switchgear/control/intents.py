@@ -148,7 +148,7 @@ class Intents:
         scope = _scope_of(principal, account)
         intent = await self._engine.intent_by_key(scope, tool, key)
         if intent is None:
-            words = f"there is no intent with the key {key!r} of {tool!r} in the account {scope.account!r}"
+            words = f"nothing was accepted with the key {key!r} for {tool!r} in the account {scope.account!r}"
             refusal = Denied(words, code=Code.NOT_FOUND, policy="tenant")
             suggest_tool(refusal, tool, principal, self._engine.registry)
             raise refusal

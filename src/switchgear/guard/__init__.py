@@ -7,7 +7,7 @@ What users hold
     presets     guards by name, from a table of options; `preset_words` and `preset_errors` read its words
 One call
     terms       what it says of itself: cost, priority, tenant, effect, deadline
-    callables   what kind of callable was given
+    callables   what kind of callable was given; `fitting` is whether it takes the arguments
     composing   which drivers it goes through, from the outside in
     straight    the quick drivers, of which `specialise` makes one for each set of policies
     drivers     the two general drivers, blocking and asynchronous; `refusing` an open breaker is quick there too

@@ -11,6 +11,7 @@ from typing import Self
 from switchgear.core.codes import Code
 from switchgear.core.errors import DeadlineExceeded, Rejected, RetryExhausted, may_have_left
 from switchgear.core.outcome import Verdict
+from switchgear.guard.fitting import Call, is_misfit
 from switchgear.guard.holding import Back, Hold
 from switchgear.guard.member import Member
 from switchgear.guard.plan import never_left
@@ -50,6 +51,12 @@ def _back(error: BaseException) -> Back:
     return "nothing" if may_have_left(error) else "cost"
 
 
+def settle_misfit(hold: Hold, started: float) -> None:
+    """Take back a call that does not fit its function: as if it had never been let in."""
+    now = hold.member.plan.monotonic()
+    hold.settle(Verdict.IGNORED, now - started, now, back="call")
+
+
 def settle_cut(hold: Hold, started: float, *, by_timeout: bool) -> None:
     """Settle an attempt that we cut off: by its `Timeout`, which is a failure, or by a deadline, which says nothing."""
     now = hold.member.plan.monotonic()
@@ -69,10 +76,12 @@ class Tries:
     """The attempts of one call, from the first error on. Each `after_…` returns what to do `Then`.
 
     The error returned is the very error given when it passes unchanged. `made` counts attempts that were let
-    in, by `member`. Once a generator has `begun` to give items, nothing is repeated or refunded.
+    in, by `member`. Once a generator has `begun` to give items, nothing is repeated or refunded. A call that does not
+    fit its function is neither repeated nor counted.
     """
 
     __slots__ = (
+        "_call",
         "_failed_last",
         "_history",
         "_last",
@@ -86,9 +95,10 @@ class Tries:
         "member",
     )
 
-    def __init__(self, member: Member, terms: Terms) -> None:
-        """Start before the first error."""
+    def __init__(self, member: Member, terms: Terms, call: Call) -> None:
+        """Start before the first error of `call`."""
         self.member = member
+        self._call = call
         self._retry = None if terms.once else member.plan.retry
         self._repeats = terms.repeats(member.plan.effect)
         self._history: list[str] = []
@@ -124,6 +134,9 @@ class Tries:
         elif self.begun:
             settle_error(hold, error, started, ends, refunds=False)
             then = error
+        elif is_misfit(error, self._call):
+            settle_misfit(hold, started)
+            then = error
         else:
             settle_error(hold, error, started, ends)
             then = self._after_refusal(error, ends) if never_left(error) else self._next(error, ends)
@@ -135,6 +148,8 @@ class Tries:
     def after_copies(self, error: BaseException, ends: float) -> float:
         """Return the seconds to wait after an attempt whose copies have all been settled; else raise."""
         try:
+            if is_misfit(error, self._call):
+                raise error
             return self._go(self._after_refusal(error, ends) if never_left(error) else self._next(error, ends))
         finally:
             del error

@@ -61,7 +61,7 @@ async def drive_async(
                 result = await function(*args, **kwargs)
             except BaseException as error:  # noqa: BLE001 - `after` settles and raises
                 cut = armed is not None and armed.disarm() and isinstance(error, CancelledError)
-                tries = (tries or Tries(member, terms)).at(member)
+                tries = (tries or Tries(member, terms, (function, args, kwargs))).at(member)
                 delay = tries.after(error, hold, started, ends, cut=cut)
             else:
                 finished = plan.monotonic()
@@ -109,7 +109,7 @@ def drive(
                     hold.job = job = Job(function, args, kwargs, partial(member.end_abandoned, hold.ticket))
                     result = job.make(plan.clock, when)
             except BaseException as error:  # noqa: BLE001 - `after` settles and raises
-                tries = (tries or Tries(member, terms)).at(member)
+                tries = (tries or Tries(member, terms, (function, args, kwargs))).at(member)
                 delay = tries.after(error, hold, started, ends, cut=isinstance(error, OutOfTime))
             else:
                 finished = plan.monotonic()

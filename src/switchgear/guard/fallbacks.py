@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from switchgear.guard.drivers import Arguments, Keywords
+from switchgear.guard.fitting import Call, is_misfit
 from switchgear.guard.member import Member
 from switchgear.guard.terms import Terms
 from switchgear.policies.fallback import Fallback
@@ -72,7 +73,7 @@ class FallingBack:
         try:
             return CallOutcome(self._drive(member, terms, function, args, kwargs))
         except Exception as error:  # noqa: BLE001 - it becomes a value, which is what was asked for
-            fallback = _applying(member, terms, error)
+            fallback = _applying(member, terms, error, (function, args, kwargs))
             if fallback is None:
                 return CallOutcome(None, error)
             try:
@@ -89,7 +90,7 @@ class FallingBack:
         try:
             return CallOutcome(await self._drive_async(member, terms, function, args, kwargs))
         except Exception as error:  # noqa: BLE001 - it becomes a value, which is what was asked for
-            fallback = _applying(member, terms, error)
+            fallback = _applying(member, terms, error, (function, args, kwargs))
             if fallback is None:
                 return CallOutcome(None, error)
             try:
@@ -101,11 +102,12 @@ class FallingBack:
             return _answered(member, answer, error)
 
 
-def _applying(member: Member, terms: Terms, error: Exception) -> Fallback | None:
+def _applying(member: Member, terms: Terms, error: Exception, call: Call) -> Fallback | None:
+    """Return the fallback that answers after `error`, if one does. None hides a call that does not fit its function."""
     fallback = member.plan.fallback
-    return (
-        fallback if fallback is not None and terms.only_reads(member.plan.effect) and fallback.applies(error) else None
-    )
+    if fallback is None or not terms.only_reads(member.plan.effect) or is_misfit(error, call):
+        return None
+    return fallback if fallback.applies(error) else None
 
 
 def _answered(member: Member, answer: object, error: Exception) -> CallOutcome[Any]:

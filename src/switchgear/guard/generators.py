@@ -95,7 +95,7 @@ def drive_generator(
     kwargs: Keywords,
 ) -> Source:
     """Return a guarded generator; nothing happens before its first step."""
-    return guarded_generator(function, lambda _args, _kwargs: Stream(member, terms))(*args, **kwargs)
+    return guarded_generator(function, lambda *call: Stream(member, terms, (function, *call)))(*args, **kwargs)
 
 
 def drive_async_generator(
@@ -106,7 +106,7 @@ def drive_async_generator(
     kwargs: Keywords,
 ) -> AsyncSource:
     """Return a guarded async generator; nothing happens before its first step."""
-    return guarded_async_generator(function, lambda _args, _kwargs: Stream(member, terms))(*args, **kwargs)
+    return guarded_async_generator(function, lambda *call: Stream(member, terms, (function, *call)))(*args, **kwargs)
 
 
 def _first(stream: Stream, function: Callable[..., Source], args: Arguments, kwargs: Keywords) -> tuple[Source, Any]:

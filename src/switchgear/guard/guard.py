@@ -6,7 +6,7 @@ import functools
 import random as randomness
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, signature
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import FunctionType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
@@ -15,6 +15,7 @@ from switchgear.core.effects import Effect
 from switchgear.core.errors import OptionError
 from switchgear.guard.callables import ASYNC, ASYNC_GENERATOR, BLOCKING, GENERATOR, kind_of
 from switchgear.guard.composing import Drivers
+from switchgear.guard.fitting import signature_of
 from switchgear.guard.generators import guarded_async_generator, guarded_generator
 from switchgear.guard.jitter import JITTER
 from switchgear.guard.keys import OVERFLOW_KEY, Keys
@@ -152,7 +153,8 @@ class Guard:
         inside them counts as duration. There is no retry after the first item.
 
         Raises what the call raises, and: `Rejected` (nothing left), `DeadlineExceeded`, `RetryExhausted`; and
-        `TypeError` for a blocking callable that returns an awaitable.
+        `TypeError` for a blocking callable that returns an awaitable. Arguments that `function` does not take are its
+        own `TypeError`, and no call: they are counted nowhere and never tried again, and no fallback answers them.
         """
         drivers: Any = self._drivers  # what goes in decides what comes out, which no type can say
         if function.__class__ is FunctionType:  # what is most common is asked first, and in line
@@ -464,7 +466,7 @@ def _wrapped(
 
     def stream_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Stream:
         found = guard_of(args, kwargs)
-        return Stream(found._member, found._terms)  # noqa: SLF001 - of this module's own class
+        return Stream(found._member, found._terms, (function, args, kwargs))  # noqa: SLF001 - of this module's own class
 
     makers: dict[int, Callable[[], Callable[..., Any]]] = {
         BLOCKING: lambda: bound or call,
@@ -481,7 +483,7 @@ def _key_reader(function: Callable[..., object], key_by: KeyBy) -> Callable[...,
     """Return what reads the key from the arguments of a call. Wrong arguments are a `TypeError`, before any member."""
     if callable(key_by):
         return key_by
-    parameters = signature(function)
+    parameters = signature_of(function)
     name = getattr(function, "__qualname__", repr(function))
     if key_by not in parameters.parameters:
         takes = ", ".join(parameters.parameters) or "none"

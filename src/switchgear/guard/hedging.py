@@ -20,6 +20,7 @@ from switchgear.core.deadline import CURRENT
 from switchgear.core.errors import Overloaded
 from switchgear.guard.attempts import Tries
 from switchgear.guard.drivers import Arguments, Keywords
+from switchgear.guard.fitting import Call, is_misfit
 from switchgear.guard.member import Member
 from switchgear.guard.plan import never_left
 from switchgear.guard.repeats import hedge_delay, record_copy, withdraw
@@ -37,14 +38,15 @@ _ENDING: set[asyncio.Task[Any]] = set()  # losers that have been told to end; th
 class Race:
     """The copies of one attempt."""
 
-    __slots__ = ("_ends", "_error", "_member", "_options", "due", "running", "sent")
+    __slots__ = ("_call", "_ends", "_error", "_member", "_options", "due", "running", "sent")
 
-    def __init__(self, member: Member) -> None:
-        """Start before the first copy."""
+    def __init__(self, member: Member, call: Call) -> None:
+        """Start before the first copy of `call`."""
         options = member.plan.hedge
         assert options is not None  # only hedged calls race
         scope = CURRENT.get()
         self._member = member
+        self._call = call
         self._options = options
         self._error: Exception | None = None
         self._ends = inf if scope is None else scope.moment_on(member.plan.clock)
@@ -74,13 +76,21 @@ class Race:
         """Seconds until the next copy is due, or the deadline; infinite when neither is to come."""
         return max(0.0, min(self.due, self._ends) - self._member.plan.monotonic())
 
-    def lost(self, error: BaseException) -> None:
-        """Note a copy that failed. Raises what is no `Exception`.
+    def won(self, duration: float) -> None:
+        """Note a copy that has answered, after so many seconds."""
+        record_copy(self._member, duration)
 
+    def lost(self, error: BaseException, duration: float | None) -> None:
+        """Note a copy that failed, after so many seconds or before it could run. Raises what ends the race with it.
+
+        That is what is no `Exception`, and a call that does not fit its function, which nothing is learnt from.
         The first error is the one that counts, but that of a copy which never left gives way to one that did.
         """
         self.running -= 1
-        if not isinstance(error, Exception):
+        misfit = is_misfit(error, self._call)
+        if duration is not None and not misfit:
+            record_copy(self._member, duration)
+        if misfit or not isinstance(error, Exception):
             try:
                 raise error
             finally:
@@ -103,10 +113,11 @@ def drive_hedged(drive: Driver) -> Driver:
     def driver(member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> object:
         if not terms.is_safe(member.plan.effect):
             return drive(member, terms, function, args, kwargs)
-        tries, once = Tries(member, terms), replace(terms, once=True)
+        call = function, args, kwargs
+        tries, once = Tries(member, terms, call), replace(terms, once=True)
         while True:
             try:
-                return _race(drive, member, once, function, args, kwargs)
+                return _race(drive, member, once, call)
             except Exception as error:  # noqa: BLE001 - decided on, and raised again, by `after_copies`
                 delay = tries.after_copies(error, _ends(member))
             member.plan.clock.sleep(delay)
@@ -121,10 +132,11 @@ def drive_hedged_async(drive: Driver) -> Driver:
     async def driver(member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> object:
         if not terms.is_safe(member.plan.effect):
             return await drive(member, terms, function, args, kwargs)
-        tries, once = Tries(member, terms), replace(terms, once=True)
+        call = function, args, kwargs
+        tries, once = Tries(member, terms, call), replace(terms, once=True)
         while True:
             try:
-                return await _race_async(drive, member, once, function, args, kwargs)
+                return await _race_async(drive, member, once, call)
             except Exception as error:  # noqa: BLE001 - decided on, and raised again, by `after_copies`
                 delay = tries.after_copies(error, _ends(member))
             await member.plan.clock.sleep_async(delay)
@@ -138,10 +150,8 @@ def _ends(member: Member) -> float:
     return inf if scope is None else scope.moment_on(member.plan.clock)
 
 
-async def _race_async(
-    drive: Driver, member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords
-) -> object:
-    race = Race(member)
+async def _race_async(drive: Driver, member: Member, terms: Terms, call: Call) -> object:
+    race = Race(member, call)
     clock = member.plan.clock
     stirred = asyncio.Event()
     copies: dict[asyncio.Task[Any], float] = {}
@@ -151,7 +161,7 @@ async def _race_async(
     def send() -> None:
         race.start()
         started = clock.monotonic()  # before the copy is made: a loop with eager tasks runs it at once
-        copy = asyncio.ensure_future(drive(member, terms, function, args, kwargs))
+        copy = asyncio.ensure_future(drive(member, terms, *call))
         copies[copy] = started
         copy.add_done_callback(lambda _copy: stirred.set())
 
@@ -160,11 +170,12 @@ async def _race_async(
         while True:
             await _until(race, stirred, clock)
             for copy in [copy for copy in copies if copy.done()]:
-                record_copy(member, clock.monotonic() - copies.pop(copy))
+                duration = clock.monotonic() - copies.pop(copy)
                 error = copy.exception()
                 if error is None:
+                    race.won(duration)
                     return copy.result()
-                race.lost(error)
+                race.lost(error, duration)
             if race.next_is_due:
                 send()
             elif not copies:
@@ -197,8 +208,8 @@ def _forget(copy: asyncio.Task[Any]) -> None:
         copy.exception()
 
 
-def _race(drive: Driver, member: Member, terms: Terms, function: Driver, args: Arguments, kwargs: Keywords) -> object:
-    race = Race(member)
+def _race(drive: Driver, member: Member, terms: Terms, call: Call) -> object:
+    race = Race(member, call)
     clock = member.plan.clock
     ends: queue.SimpleQueue[End] = queue.SimpleQueue()
     stirred = threading.Event()
@@ -206,7 +217,7 @@ def _race(drive: Driver, member: Member, terms: Terms, function: Driver, args: A
     def copy() -> None:
         started, result, failed = clock.monotonic(), None, None
         try:
-            result = drive(member, terms, function, args, kwargs)
+            result = drive(member, terms, *call)
         except BaseException as error:  # noqa: BLE001 - it belongs to the caller, who raises it
             failed = error
         ends.put((clock.monotonic() - started, result, failed))
@@ -218,14 +229,14 @@ def _race(drive: Driver, member: Member, terms: Terms, function: Driver, args: A
         try:
             start_in_worker(copy, clock)
         except Overloaded as refused:  # no thread is free: this copy is lost, those under way go on
-            race.lost(refused)
+            race.lost(refused, None)
 
     send()
     while True:
         if race.running:
             wait_for(stirred, clock, min(race.wait, _LOOK_AGAIN_SECONDS))
         stirred.clear()
-        if (answer := _answer(race, member, ends)) is not None:
+        if (answer := _answer(race, ends)) is not None:
             return answer[0]
         if race.next_is_due:
             send()
@@ -233,16 +244,16 @@ def _race(drive: Driver, member: Member, terms: Terms, function: Driver, args: A
             raise race.finish()
 
 
-def _answer(race: Race, member: Member, ends: queue.SimpleQueue[End]) -> tuple[object] | None:
+def _answer(race: Race, ends: queue.SimpleQueue[End]) -> tuple[object] | None:
     """Take note of the copies that have ended. Return the first answer, or None while there is none."""
     error: BaseException | None = None
     try:
         while not ends.empty():
             duration, result, error = ends.get()
-            record_copy(member, duration)
             if error is None:
+                race.won(duration)
                 return (result,)
-            race.lost(error)
+            race.lost(error, duration)
         return None
     finally:
         error = None  # an error must not be kept alive by the frames that it passed

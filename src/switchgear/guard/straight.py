@@ -120,7 +120,7 @@ def drivers(
                 if TIMEOUT:
                     cut = bucket is not None and has_fired(bucket, serial, task, cancelling)
                     cut = cut and isinstance(error, CancelledError)
-                tries = Tries(member, terms)
+                tries = Tries(member, terms, (function, args, kwargs))
                 hold = Hold.of(member, terms, ticket if BREAKER else None, now if START else plan.monotonic())
                 delay = tries.after(error, hold, hold.since, ends if TIMEOUT else inf, cut=TIMEOUT and cut)
             else:

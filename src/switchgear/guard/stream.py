@@ -17,6 +17,7 @@ from switchgear.core.outcome import Verdict
 from switchgear.guard.attempts import Tries, cut_off
 from switchgear.guard.bounding import Bound, deadline_in
 from switchgear.guard.expiry import Armed
+from switchgear.guard.fitting import Call
 from switchgear.guard.holding import Hold
 from switchgear.guard.member import Member, Ticket
 from switchgear.guard.terms import Terms
@@ -34,12 +35,12 @@ class Stream:
 
     __slots__ = ("_active", "_bound", "_deadline", "ended", "hold", "terms", "tries", "value")
 
-    def __init__(self, member: Member, terms: Terms) -> None:
+    def __init__(self, member: Member, terms: Terms, call: Call) -> None:
         """Start now, holding nothing; all steps together have the deadline of guard and `terms` from here."""
         clock = member.plan.clock
         self.hold = Hold(member, terms)
         self.terms = terms
-        self.tries = Tries(member, terms)
+        self.tries = Tries(member, terms, call)
         self.value: Any = None
         self.ended = False
         self._deadline = deadline_in(terms.seconds_within(member.plan.deadline), clock)

@@ -1,0 +1,58 @@
+"""Whether a call did not fit its function: a mistake of the caller, of which no dependency ever heard.
+
+Asked only once a call has failed, so that a call which succeeds pays nothing for it. What the guard does then is not
+decided here: see `switchgear.guard.attempts`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Call = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
+"""A function with the arguments that it was called with."""
+
+_FORWARD_REFERENCES: dict[str, Any] = {}
+if sys.version_info >= (3, 14):
+    from annotationlib import Format
+
+    _FORWARD_REFERENCES = {"annotation_format": Format.FORWARDREF}
+
+
+def signature_of(function: Callable[..., object]) -> inspect.Signature:
+    """Return the signature of `function`, whose annotations may name what is imported for type checkers alone.
+
+    Raises `ValueError` or `TypeError` for what does not show one, such as some functions written in C.
+    """
+    return inspect.signature(function, **_FORWARD_REFERENCES)
+
+
+def is_misfit(error: BaseException, call: Call) -> bool:
+    """Return whether `error` says that the function does not take these arguments, so that nothing of it ran.
+
+    It is then a `TypeError`, raised where the guard made the call and not below, and the signature does not take the
+    arguments. A function written in C leaves no trace of how far it got. So where it shows no signature, or one that
+    takes the arguments, it may have run: then the error is one of the call, as any other.
+    """
+    if not isinstance(error, TypeError) or not _ends_in_the_guard(error):
+        return False
+    function, args, kwargs = call
+    try:
+        signature = signature_of(function)
+    except (TypeError, ValueError):  # it does not show one
+        return False
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError:
+        return True
+    return False
+
+
+def _ends_in_the_guard(error: BaseException) -> bool:
+    """Return whether the frame that raised `error` is one of this package, and none of the function's own."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__

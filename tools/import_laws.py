@@ -17,6 +17,8 @@ from pathlib import Path
 
 ROOT = "switchgear"
 STANDARD_LIBRARY_ROOMS = ("core", "policies", "guard", "health", "inventory")
+NEWER = frozenset({"annotationlib"})
+"""Modules of the standard library that came after the oldest Python, and are imported where there are any (3.14)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def _is_inside(module: str, packages: tuple[str, ...]) -> bool:
 
 
 def _is_at_home(module: str) -> bool:
-    return module.partition(".")[0] in {ROOT, *sys.stdlib_module_names}
+    return module.partition(".")[0] in {ROOT, *sys.stdlib_module_names, *NEWER}
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from switchgear.core.codes import Code
 from switchgear.core.deadline import current_deadline
 from switchgear.core.effects import Effect
 from switchgear.core.errors import DeadlineExceeded, Rejected, mark_unsent
-from switchgear.guard.mutexes import Mutex
+from switchgear.core.mutexes import Mutex
 
 GRACE_SECONDS = 0.1
 """A client's own timeout is narrowed to what remains and this, so that the guard is the first to stop waiting."""

@@ -16,8 +16,8 @@ from typing import Literal, get_args
 from weakref import WeakKeyDictionary, WeakSet
 
 from switchgear.core.errors import OptionError
+from switchgear.core.mutexes import Mutex
 from switchgear.guard import Guard, Statistics
-from switchgear.guard.mutexes import Mutex
 from switchgear.policies.breaker import BreakerState
 from switchgear.policies.checks import require_count
 

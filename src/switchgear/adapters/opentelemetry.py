@@ -12,8 +12,8 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from switchgear.adapters.metrics import MEASURES, GuardReader, Measure, Place, Values
 from switchgear.core.errors import OptionError
+from switchgear.core.mutexes import Mutex
 from switchgear.guard import Guard
-from switchgear.guard.mutexes import Mutex
 
 
 def observe(meter: Meter, guards: Iterable[Guard], *, keys_max: int = 0) -> None:

@@ -5,6 +5,7 @@ errors      the one error tree
 problems    what every problem document has in common (RFC 9457)
 operations  the central table of timeouts
 clock       time as a parameter; the system's clock and the virtual one
+mutexes     the only locks of this package
 deadline    the absolute deadline that travels with a call
 ids         time-ordered identifiers
 scope       tenant, account, actor, principal

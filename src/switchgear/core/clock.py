@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+from switchgear.core.mutexes import new_mutex
+
 TIMER_EARLY_MAX = 0.0015
 """Seconds by which an event loop may fire a timer too soon, at most: uvloop does, see `SystemClock.call_at`."""
 
@@ -99,7 +101,7 @@ class VirtualClock:
         self._wall_offset = wall - start
         self._timers: list[tuple[float, int, _VirtualTimer]] = []
         self._order = itertools.count()
-        self._lock = threading.RLock()
+        self._lock = new_mutex()
 
     def monotonic(self) -> float:
         """Return the virtual seconds."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
+from switchgear.core.mutexes import new_mutex
 
 _RANDOM_BITS = 80
 _DRAWN_BITS = _RANDOM_BITS - 1
@@ -30,15 +30,23 @@ class IdSource:
         rng = rng or random.Random(os.urandom(32))  # noqa: S311 - ids name things, they keep no secret
         self._draw = rng.getrandbits
         self._last = 0
-        self._lock = threading.Lock()
+        self._lock = new_mutex()
 
     def next(self, prefix: str) -> str:
         """Return a new id such as ``int_019a…``: `prefix`, underscore, 12 hex digits of ms, 20 of randomness."""
         floor = int(self._time() * 1000) << _RANDOM_BITS
         with self._lock:
-            made = floor | self._draw(_DRAWN_BITS) if floor > self._last else self._last + 1 + self._draw(_STEP_BITS)
-            self._last = made
+            while (made := self._after(self._last, floor)) is None:
+                pass
         return f"{prefix}_{made.to_bytes(_BYTES).hex()}"
+
+    def _after(self, last: int, floor: int) -> int | None:
+        """Make the number after `last`. None when a signal handler of this very thread has made one meanwhile."""
+        made = floor | self._draw(_DRAWN_BITS) if floor > last else last + 1 + self._draw(_STEP_BITS)
+        if self._last != last:
+            return None
+        self._last = made  # no handler runs between the question and this
+        return made
 
 
 def created_at(identifier: str) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from switchgear.core.deadline import CURRENT
+from switchgear.core.mutexes import new_mutex
 from switchgear.guard.bounding import Bound, deadline_in, tighter
 from switchgear.guard.callables import ASYNC, BLOCKING
 from switchgear.guard.drivers import Arguments, Keywords, drive, drive_async
@@ -17,7 +18,6 @@ from switchgear.guard.generators import drive_async_generator, drive_generator
 from switchgear.guard.hedging import drive_hedged, drive_hedged_async
 from switchgear.guard.injecting import Injector
 from switchgear.guard.member import Member
-from switchgear.guard.mutexes import new_mutex
 from switchgear.guard.plan import Plan
 from switchgear.guard.specialise import bound_driver, straight_driver
 from switchgear.guard.terms import Terms

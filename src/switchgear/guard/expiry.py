@@ -14,7 +14,7 @@ from math import ceil, inf, nextafter
 from typing import Any, NoReturn, Protocol
 
 from switchgear.core.clock import Clock, SystemClock, Timer
-from switchgear.guard.mutexes import new_mutex
+from switchgear.core.mutexes import new_mutex
 
 _GRAINS = 128
 """Buckets in a second: below 10 ms each. A power of two, so that their bounds are exact and none ends too early."""

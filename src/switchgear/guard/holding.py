@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
+from switchgear.core.mutexes import is_own
 from switchgear.core.outcome import Verdict
 from switchgear.guard.member import DRY_RUN_TICKET, Member, Ticket, Witness
-from switchgear.guard.mutexes import is_own
 from switchgear.guard.terms import Terms
 from switchgear.guard.waiter import Pause, Turn, Waiter
 from switchgear.policies.breaker import Phase

@@ -11,8 +11,8 @@ from typing import Any
 from switchgear.core.clock import Clock
 from switchgear.core.deadline import CURRENT
 from switchgear.core.errors import OptionError
+from switchgear.core.mutexes import new_mutex
 from switchgear.guard.callables import ASYNC, ASYNC_GENERATOR, BLOCKING, GENERATOR, kind_of
-from switchgear.guard.mutexes import new_mutex
 from switchgear.guard.terms import Terms
 from switchgear.policies.faults import Fault, Faults, FaultsMachine
 

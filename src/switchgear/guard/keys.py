@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 
+from switchgear.core.mutexes import new_mutex
 from switchgear.guard.forgetting import retire
 from switchgear.guard.member import Member
-from switchgear.guard.mutexes import new_mutex
 from switchgear.guard.plan import MUTEXES, Plan
 from switchgear.guard.reading import Sum
 

@@ -16,7 +16,7 @@ from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.codes import Code
 from switchgear.core.deadline import current_deadline
 from switchgear.core.errors import OptionError, RateLimited
-from switchgear.guard.mutexes import new_mutex
+from switchgear.core.mutexes import new_mutex
 from switchgear.policies.checks import require_count, require_number, require_seconds
 from switchgear.policies.levels import (
     CODES,

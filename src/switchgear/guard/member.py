@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import CircuitOpen, DeadlineExceeded, Overloaded, QueueFull, RateLimited, Rejected
+from switchgear.core.mutexes import Mutex, is_own
 from switchgear.core.outcome import Verdict
 from switchgear.guard.meter import Event, EventKind
-from switchgear.guard.mutexes import Mutex, is_own
 from switchgear.guard.outbox import Outbox, Teller
 from switchgear.guard.plan import Plan
 from switchgear.guard.tally import Tally

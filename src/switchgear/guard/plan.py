@@ -13,11 +13,11 @@ from typing import Any, cast
 from switchgear.core.clock import Clock
 from switchgear.core.effects import Effect
 from switchgear.core.errors import DeadlineExceeded, OptionError, Rejected
+from switchgear.core.mutexes import Mutex, new_mutex
 from switchgear.core.outcome import Verdict
 from switchgear.guard.expiry import Timers
 from switchgear.guard.injecting import Injector
 from switchgear.guard.meter import Meter
-from switchgear.guard.mutexes import Mutex, new_mutex
 from switchgear.guard.terms import checked_effect
 from switchgear.policies.breaker import Breaker
 from switchgear.policies.bulkhead import Bulkhead, BulkheadMachine

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from switchgear.core.clock import Clock, SystemClock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Overloaded
-from switchgear.guard.mutexes import Mutex
+from switchgear.core.mutexes import Mutex
 
 WORKERS_MAX = 1_000
 _IDLE_SECONDS = 10.0

@@ -10,7 +10,7 @@ What may not live here: any rule of what old evidence is worth.
 from __future__ import annotations
 
 from switchgear.core.clock import Clock
-from switchgear.guard.mutexes import new_mutex
+from switchgear.core.mutexes import new_mutex
 
 NOTICED_SECONDS = 0.5
 """A leap of the wall clock is noticed above this; smaller ones add up until they are."""

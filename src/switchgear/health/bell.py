@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from switchgear.core.clock import Clock
-from switchgear.guard.mutexes import new_mutex
+from switchgear.core.mutexes import new_mutex
 
 
 class Bell:

@@ -12,8 +12,8 @@ from math import inf
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.errors import OptionError
+from switchgear.core.mutexes import new_mutex
 from switchgear.guard.jitter import JITTER
-from switchgear.guard.mutexes import new_mutex
 from switchgear.health.ageing import Ageing
 from switchgear.health.dependency import Dependency
 from switchgear.health.evidence import Evidence, Polarity, Source

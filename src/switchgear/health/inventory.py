@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import DestructiveBlocked, OptionError
-from switchgear.guard.mutexes import new_mutex
+from switchgear.core.mutexes import new_mutex
 from switchgear.health.obstacles import Obstacle
 
 OPERATIONS_MAX = 10_000

@@ -13,8 +13,8 @@ from typing import Self
 
 from switchgear.core.clock import Clock
 from switchgear.core.errors import OptionError
+from switchgear.core.mutexes import new_mutex
 from switchgear.guard.jitter import JITTER
-from switchgear.guard.mutexes import new_mutex
 from switchgear.health.bell import Bell
 from switchgear.health.board import HealthBoard
 from switchgear.health.pace import WRONG, Mode, Pacing, Rhythm, leave_of

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from switchgear.core.errors import shown_seconds
-from switchgear.guard.mutexes import new_mutex
+from switchgear.core.mutexes import new_mutex
 from switchgear.health.standing import Health, Standing
 
 logger = logging.getLogger("switchgear.health")

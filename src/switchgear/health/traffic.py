@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from switchgear.core.mutexes import new_mutex
 from switchgear.guard.guard import Guard
 from switchgear.guard.meter import Event, Statistics
-from switchgear.guard.mutexes import new_mutex
 from switchgear.health.board import HealthBoard
 from switchgear.health.evidence import Polarity, Source
 from switchgear.health.schedule import BreakerView

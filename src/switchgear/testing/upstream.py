@@ -5,7 +5,6 @@ It has no network and no thread. Its words are in `switchgear.testing.script`.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 
 from switchgear.core.clock import Clock
 from switchgear.core.errors import OptionError
+from switchgear.core.mutexes import new_mutex
 from switchgear.policies.checks import require_count
 from switchgear.testing.errors import SimulationError
 from switchgear.testing.script import At, Behaviour, Capacity, Element, Outage, ok
@@ -67,7 +67,7 @@ class FakeUpstream:
         self._started = clock.monotonic()
         self._honours_keys = honours_keys
         self._calls_max = calls_max
-        self._lock = threading.Lock()
+        self._lock = new_mutex()
         self._sequence: deque[Behaviour] = deque()
         self._standing: list[At] = []
         self._outages: list[Outage] = []

@@ -47,6 +47,33 @@ def test_ids_of_one_millisecond_rise_by_random_steps() -> None:
     assert drawn.asked == [79, STEP_BITS]
 
 
+class Interrupted(random.Random):
+    """Is interrupted once as it draws, by a signal handler that makes an id as well."""
+
+    def __init__(self) -> None:
+        """Draw as any other."""
+        super().__init__(0)
+        self.source: IdSource | None = None
+        self.made: list[str] = []
+
+    def getrandbits(self, k: int) -> int:
+        """Return the bits."""
+        drawn = super().getrandbits(k)
+        if (source := self.source) is not None:
+            self.source = None
+            self.made.append(source.next("inner"))
+        return drawn
+
+
+def test_a_signal_handler_may_make_an_id_while_one_is_made() -> None:
+    """It neither waits for itself, nor makes ids fall or repeat."""
+    rng = Interrupted()
+    rng.source = source = IdSource(VirtualClock(), rng)
+    ids = [source.next("int") for _ in range(3)]
+    digits = [made.partition("_")[2] for made in (*rng.made, *ids)]
+    assert digits == sorted(set(digits))
+
+
 def test_the_first_id_of_an_empty_clock_is_one_above_nothing() -> None:
     """At the epoch itself there is no time to count from, and the id still rises above 0."""
     source = IdSource(VirtualClock(wall=0.0), Drawn(bits=7, steps=3))

@@ -10,7 +10,7 @@ import pytest
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import DestructiveBlocked, OptionError
-from switchgear.guard.mutexes import is_own
+from switchgear.core.mutexes import is_own
 from switchgear.health import (
     OPERATIONS_MAX,
     Blocked,

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from switchgear.core.clock import Clock
-from switchgear.guard.mutexes import Mutex
+from switchgear.core.mutexes import Mutex
 from switchgear.guard.workers import start_in_worker
 from switchgear.policies.checks import require_seconds
 

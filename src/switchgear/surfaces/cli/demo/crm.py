@@ -26,6 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from switchgear.core.mutexes import new_mutex
 from switchgear.surfaces.cli.demo.crm_records import KEY_HEADER, Crm, Records, Refusal, Request
 from switchgear.surfaces.cli.demo.schedule import Phase, Schedule
 
@@ -40,7 +41,7 @@ class Faults:
         self._schedule = schedule
         self._started_at = started_at
         self._rng = rng
-        self._lock = threading.Lock()
+        self._lock = new_mutex()
         self._free_at = 0.0
 
     def phase(self) -> Phase:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from switchgear.core.mutexes import new_mutex
 from switchgear.surfaces.cli.demo.effects import Effect, EffectLog, read_effects
 
 KEY_HEADER = "Idempotency-Key"
@@ -42,7 +42,7 @@ class Records:
 
     def __init__(self, log_path: Path) -> None:
         """Recall every earlier effect from `log_path`."""
-        self._lock = threading.Lock()
+        self._lock = new_mutex()
         self._log = EffectLog(log_path)
         earlier = list(read_effects(log_path))
         self._answers = {effect.key: effect.answer for effect in earlier if effect.operation == "order"}

@@ -1,7 +1,8 @@
-"""Mutexes of the guard: they may be taken again by the thread that holds them, and are free in a forked child.
+"""Mutexes: they may be taken again by the thread that holds them, and are free in a forked child.
 
-A signal handler, or an object's end, may call a guard from inside one of its own sections; and a child of `fork`
-has none of the threads that may have held a mutex at that moment.
+A signal handler, or an object's end, may come into a section that its own thread is in already, such as that of a
+guard; and a child of `fork` has none of the threads that may have held a mutex at that moment. So there are no other
+locks in this package.
 
 A handler that raises never leaves one locked: no signal is handled between taking a mutex and beginning what its
 ``with`` protects, nor between the end of that and giving it back.

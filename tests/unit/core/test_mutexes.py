@@ -1,19 +1,22 @@
-"""Mutexes of the guard: what a signal handler raises finds them taken inside their section, or not at all."""
+"""Mutexes: what a signal handler raises finds them taken inside their section, or not at all."""
 
 from __future__ import annotations
 
 import dis
+import re
 import signal
 import sys
 import threading
 from _thread import interrupt_main
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FunctionType
 
 import pytest
 
-from switchgear.guard.mutexes import Mutex, is_own, new_mutex
+import switchgear
+from switchgear.core.mutexes import Mutex, is_own, new_mutex
 from tests.unit.guard.bytecode import SWITCHING
 from tests.unit.guard.interrupting import Alarm
 
@@ -78,6 +81,13 @@ def test_a_mutex_may_be_taken_again_and_is_free_afterwards() -> None:
         mutex.release()
         raise Alarm
     assert not is_own(mutex)
+
+
+def test_there_are_no_other_locks() -> None:
+    """Any other may be left locked by an interrupt, be waited for by its own thread, or stay locked in a fork."""
+    source = Path(switchgear.__file__).parent
+    texts = {path: path.read_text() for path in source.rglob("*.py") if path.name != "mutexes.py"}
+    assert not [path for path, text in texts.items() if re.search(r"\bthreading\.R?Lock\b|import.*\bR?Lock\b", text)]
 
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="before, `with` enters without a call")

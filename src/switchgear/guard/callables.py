@@ -44,6 +44,20 @@ def kind_of(function: Callable[..., object]) -> Kind:
     return _inspect(function)
 
 
+def require_undecorated(function: object) -> None:
+    """Raise `TypeError` for what a decorator should not be given, with what to write: some calls would go unguarded."""
+    for kind in (staticmethod, classmethod, property, functools.cached_property):
+        if isinstance(function, kind):
+            name = kind.__name__
+            raise TypeError(f"@{name} has to stand above the guard, which decorates functions; write @{name} first")
+    if isinstance(function, type):
+        name = function.__name__
+        raise TypeError(
+            f"a guard decorates functions, and {name} is a class: only the making of its objects would be guarded; "
+            f"decorate its methods, or write guard.call({name})"
+        )
+
+
 def is_awaitable(result: object) -> bool:
     """Return whether `result` can be awaited. Types that cannot are remembered in `PLAIN`, up to 500 of them."""
     kind = result.__class__

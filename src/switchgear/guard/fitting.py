@@ -6,27 +6,13 @@ decided here: see `switchgear.guard.attempts`.
 
 from __future__ import annotations
 
-import inspect
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from switchgear.policies.signatures import signature_of
+
 Call = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
 """A function with the arguments that it was called with."""
-
-_FORWARD_REFERENCES: dict[str, Any] = {}
-if sys.version_info >= (3, 14):
-    from annotationlib import Format
-
-    _FORWARD_REFERENCES = {"annotation_format": Format.FORWARDREF}
-
-
-def signature_of(function: Callable[..., object]) -> inspect.Signature:
-    """Return the signature of `function`, whose annotations may name what is imported for type checkers alone.
-
-    Raises `ValueError` or `TypeError` for what does not show one, such as some functions written in C.
-    """
-    return inspect.signature(function, **_FORWARD_REFERENCES)
 
 
 def is_misfit(error: BaseException, call: Call) -> bool:

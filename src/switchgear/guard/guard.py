@@ -13,9 +13,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, Un
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.effects import Effect
 from switchgear.core.errors import OptionError
-from switchgear.guard.callables import ASYNC, ASYNC_GENERATOR, BLOCKING, GENERATOR, kind_of
+from switchgear.guard.callables import ASYNC, ASYNC_GENERATOR, BLOCKING, GENERATOR, kind_of, require_undecorated
 from switchgear.guard.composing import Drivers
-from switchgear.guard.fitting import signature_of
 from switchgear.guard.generators import guarded_async_generator, guarded_generator
 from switchgear.guard.jitter import JITTER
 from switchgear.guard.keys import OVERFLOW_KEY, Keys
@@ -35,6 +34,7 @@ from switchgear.policies.places import Priority
 from switchgear.policies.rate_limit import RateLimit
 from switchgear.policies.retry import Retry
 from switchgear.policies.shedding import Shedding
+from switchgear.policies.signatures import advising, signature_of, takes_one
 from switchgear.policies.timeout import Timeout
 
 P = ParamSpec("P")
@@ -98,6 +98,7 @@ class Guard:
 
     __slots__ = ("__weakref__", "_drivers", "_keys", "_member", "_terms")
 
+    @advising('Guard("github", timeout=Timeout(5.0))')
     def __init__(  # noqa: PLR0913 - all by keyword, one for each policy
         self,
         name: str,
@@ -201,24 +202,42 @@ class Guard:
             raise OptionError(f"{self._member.label} has no faults; write for example Guard(..., faults={_FAULTS})")
         injector.machine.on = on
 
+    @advising("@guard, without parentheses")
     def __call__(self, function: Callable[P, R]) -> Guarded[P, R]:
-        """Decorate a function or generator function, blocking or async. The result has the guard as `guard`."""
+        """Decorate a function or generator function, blocking or async. The result has the guard as `guard`.
+
+        Raises `TypeError` for what would leave calls unguarded: a class, or a method that `staticmethod`,
+        `classmethod` or `property` has decorated already.
+        """
+        _require_function(function)
         bound = self._drivers.bound(self._member, self._terms, function, kind_of(function))
         return _wrapped(function, self, lambda _args, _kwargs: self, bound)
 
-    def decorate(self, *, key_by: KeyBy | None = None) -> Callable[[Callable[P, R]], Guarded[P, R]]:
+    @overload
+    def decorate(self, function: Callable[P, R], /) -> Guarded[P, R]: ...
+    @overload
+    def decorate(
+        self, function: None = None, /, *, key_by: KeyBy | None = None
+    ) -> Callable[[Callable[P, R]], Guarded[P, R]]: ...
+    def decorate(
+        self, function: Callable[P, R] | None = None, /, *, key_by: KeyBy | None = None
+    ) -> Guarded[P, R] | Callable[[Callable[P, R]], Guarded[P, R]]:
         """Return a decorator. With `key_by` each call goes to the keyed member that its arguments name.
 
-        `key_by` is the name of a parameter or a function of the arguments; either gives a string.
+        `key_by` is the name of a parameter or a function of the arguments; either gives a string. Without parentheses
+        it is the guard itself: ``@guard.decorate`` is ``@guard``.
         """
 
         def decorator(function: Callable[P, R]) -> Guarded[P, R]:
             if key_by is None:
                 return self(function)
+            _require_function(function)
             key_of = _key_reader(function, key_by)
             return _wrapped(function, self, lambda args, kwargs: self.key(key_of(*args, **kwargs)))
 
-        return decorator
+        if isinstance(function, str):
+            raise OptionError(f"decorate takes the key by its name; write @guard.decorate(key_by={function!r})")
+        return decorator if function is None else decorator(function)
 
     def permit(self) -> PermitScope:
         """Return a scope whose body is the call, for ``with`` and ``async with``.
@@ -323,7 +342,7 @@ class Guard:
         Listeners are called in the thread of the call, outside every lock, in order. One that raises is
         counted.
         """
-        if not callable(cast("object", listener)) or kind_of(listener) != BLOCKING:
+        if not callable(cast("object", listener)) or kind_of(listener) != BLOCKING or not takes_one(listener):
             raise OptionError(f"a listener is a blocking function of the event, not {listener!r}")
         return self._member.plan.meter.subscribe(listener)
 
@@ -477,6 +496,13 @@ def _wrapped(
     wrapper: Any = functools.update_wrapper(makers[kind_of(function)](), function)
     wrapper.guard = guard
     return cast("Guarded[P, R]", wrapper)
+
+
+def _require_function(function: object) -> None:
+    """Raise `TypeError` for what is no function that a guard can stand round."""
+    require_undecorated(function)
+    if isinstance(function, Guard):
+        raise TypeError("a guard stands round a function, not round a guard; write @outer and below it @inner")
 
 
 def _key_reader(function: Callable[..., object], key_by: KeyBy) -> Callable[..., str]:

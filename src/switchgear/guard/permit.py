@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from math import inf
 from types import TracebackType
+from typing import cast
 
 from switchgear.core.deadline import CURRENT
 from switchgear.core.outcome import Verdict
@@ -54,12 +55,16 @@ class Permit:
     def fail(self, error: BaseException | None = None, *, slow: bool = False) -> None:
         """Say that the dependency failed. With an `error`, ``on=`` and ``ignore=`` of the breaker judge it.
 
-        `slow` counts the call as slow whatever its duration; say so for a timeout.
+        `slow` counts the call as slow whatever its duration; say so for a timeout. Raises `TypeError` for an `error`
+        that is none, such as a text; it is a failure all the same.
         """
         if not self._hold.held:
             return
         if error is None:
             self._settle(Verdict.FAILURE, slow=slow)
+        elif not isinstance(cast("object", error), BaseException):
+            self._settle(Verdict.FAILURE, slow=slow)
+            raise _no_exception(error)
         elif slow:
             verdict = Verdict.FAILURE  # also when the question of `on=` or `ignore=` raises itself
             try:
@@ -114,6 +119,9 @@ class BodyPermit(Permit):
 
     def fail(self, error: BaseException | None = None, *, slow: bool = False) -> None:
         """Say that the dependency failed, as `Permit.fail` does."""
+        if error is not None and not isinstance(cast("object", error), BaseException):
+            self._say(partial(super().fail, slow=slow))
+            raise _no_exception(error)
         self._say(partial(super().fail, error, slow=slow))
 
     def ignore(self) -> None:
@@ -137,6 +145,10 @@ class BodyPermit(Permit):
 
     def _say(self, outcome: Callable[[], None]) -> None:
         self._said = self._said or outcome
+
+
+def _no_exception(given: object) -> TypeError:
+    return TypeError(f"permit.fail takes the exception that ended the call, or nothing, not {given!r}")
 
 
 def permit_now(member: Member, terms: Terms) -> Permit:

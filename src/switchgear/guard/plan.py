@@ -96,6 +96,7 @@ class Plan:
         if self.effect is not None:
             self.effect = checked_effect(self.effect)  # reconfigured by its word, as it may be given to a guard
         check_together(self)
+        _check_injected(self)
         if self.deadline is not None:
             require_seconds("Guard(deadline)", self.deadline, example=20.0)
         require_count("Guard(keys_max)", self.keys_max, example=10_000)
@@ -169,6 +170,20 @@ def _observes(breaker: Breaker | None) -> bool:
 def never_left(error: BaseException) -> bool:
     """Return whether `error` says that nothing left the process."""
     return isinstance(error, Rejected) or (isinstance(error, DeadlineExceeded) and not error.sent)
+
+
+def _check_injected(plan: Plan) -> None:
+    """Raise `OptionError` for a clock or randomness that would fail in the first call that asks for it."""
+    of_a_clock = [name for name in dir(Clock) if not name.startswith("_")]
+    if not _has(plan.clock, *of_a_clock):
+        raise OptionError(f"Guard(clock) takes a clock, not {plan.clock!r}; write clock=VirtualClock()")
+    if not _has(plan.random, "random"):
+        raise OptionError(f"Guard(random) takes a random.Random, not {plan.random!r}; write random=Random(7)")
+
+
+def _has(given: object, *methods: str) -> bool:
+    """Return whether `given` has these methods, being an object and not its class."""
+    return not isinstance(given, type) and all(callable(getattr(given, method, None)) for method in methods)
 
 
 def check_together(plan: Plan) -> None:

@@ -16,8 +16,10 @@ from switchgear.core.outcome import Verdict
 from switchgear.policies.checks import require_count, require_seconds
 from switchgear.policies.places import FIRST_GUESS_SECONDS, MEMORY, Priority, Waiter
 from switchgear.policies.refusal import Refusal
+from switchgear.policies.signatures import options
 
 
+@options("Bulkhead(32, queue=64)")
 @dataclass(frozen=True, slots=True)
 class Bulkhead:
     """Let `limit` calls run at once; let `queue` more wait for a place, each at most `max_wait` seconds.

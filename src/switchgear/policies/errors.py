@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from switchgear.policies.checks import refused
+from switchgear.policies.signatures import takes_one
 
 ErrorFilter = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 """An exception class, a tuple of them, or a function of the error that answers whether it is meant."""
@@ -21,7 +22,7 @@ def require_filter(option: str, value: object, *, write: str | None = None) -> N
     elif isinstance(value, type):
         if issubclass(value, BaseException):
             return
-    elif callable(value):
+    elif callable(value) and takes_one(value):
         return
     policy, _, name = option.rstrip(")").partition("(")
     raise refused(

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from switchgear.core.errors import InDoubt, OptionError
 from switchgear.policies.checks import MISSING, refused
 from switchgear.policies.errors import ErrorFilter, matches, names_exactly, require_filter
+from switchgear.policies.signatures import options, takes_one
 
 
+@options("Fallback(value=[])")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback:
     """Answer with something else when a call fails.
@@ -43,13 +45,10 @@ class Fallback:
                 f"Fallback takes either a value or a function, not {'neither' if self.function is None else 'both'}; "
                 "write for example Fallback(value=[]) or Fallback(function=lambda error: [])"
             )
-        if self.function is not None and not callable(self.function):
-            raise refused(
-                "Fallback(function)",
-                "needs a function of the error",
-                self.function,
-                f"Fallback(value={self.function!r})",
-            )
+        function = cast("object", self.function)
+        if function is not None and not (callable(function) and takes_one(function)):
+            write = "Fallback(function=lambda error: [])" if callable(function) else f"Fallback(value={function!r})"
+            raise refused("Fallback(function)", "needs a function of the error", function, write)
         require_filter("Fallback(on)", self.on, write="Fallback(value=[], on=(ConnectionError,))")
         if self.ignore is not None:
             require_filter("Fallback(ignore)", self.ignore, write="Fallback(value=[], ignore=(ValueError,))")

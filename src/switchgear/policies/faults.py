@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from switchgear.core.errors import OptionError
 from switchgear.policies.checks import MISSING, refused, require_count, require_seconds, require_share, require_word
+from switchgear.policies.signatures import options
 
 FaultKind = Literal["error", "latency", "hang", "wrong_result"]
 
@@ -26,6 +27,7 @@ _EXAMPLES: dict[str, str] = {
 _NEEDS: dict[str, str] = {"error": "error", "latency": "seconds", "hang": "", "wrong_result": "result"}
 
 
+@options('Fault("latency", rate=0.1, seconds=1.0)')
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Put one kind of fault into a share of the calls.

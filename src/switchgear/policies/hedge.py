@@ -13,6 +13,7 @@ from math import ceil, inf, log
 from switchgear.core.errors import OptionError, Rejected
 from switchgear.policies.checks import require_count, require_seconds, require_share
 from switchgear.policies.errors import ErrorFilter, matches, require_filter
+from switchgear.policies.signatures import options
 
 _ATTEMPTS_MAX = 5
 _WIDTH = 1.1  # from the lower to the upper end of a bucket; the middle is then off by 4.8 % at most
@@ -23,6 +24,7 @@ _LONGEST_SECONDS = 3600.0
 _ROUNDING = 1e-9  # of a call, so that 7 % of 100 calls are 7
 
 
+@options("Hedge(after=0.2)")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge:
     """Send another copy of a call that has not answered yet; take the first answer, end the other copies.

@@ -20,12 +20,14 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import OptionError
 from switchgear.policies.checks import require_number, require_seconds
 from switchgear.policies.refusal import Refusal
+from switchgear.policies.signatures import options
 
 _ROUNDING_SECONDS = 1e-9  # what a clock may be off by when a call comes back after the wait that it was told
 _ROUNDING_UNITS_MAX = 0.5  # and what that may be worth: a fast limit lets no whole call more in than it says
 _CODE = Code.RATE_LIMITED_CONNECTOR
 
 
+@options("RateLimit(10, per=1.0)")
 @dataclass(frozen=True, slots=True)
 class RateLimit:
     """Let `limit` calls through every `per` seconds, and up to `burst` at once.

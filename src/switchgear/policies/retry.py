@@ -14,12 +14,14 @@ from switchgear.core.errors import DeadlineExceeded, OptionError, Rejected, Swit
 from switchgear.policies.checks import refused, require_count, require_seconds, require_word
 from switchgear.policies.errors import ErrorFilter, matches, names_exactly, require_filter
 from switchgear.policies.retry_budget import RetryBudget
+from switchgear.policies.signatures import options
 
 Backoff = Literal["full_jitter", "equal_jitter", "decorrelated", "constant", "exponential"]
 
 _DOUBLINGS_MAX = 1023  # the largest power of two that a float holds
 
 
+@options("Retry(attempts=3, on=(ConnectionError,))")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
     """Call again after an error that is safe to repeat.

@@ -23,6 +23,7 @@ from math import isnan
 
 from switchgear.core.errors import OptionError
 from switchgear.policies.checks import refused, require_number, require_seconds
+from switchgear.policies.signatures import options
 
 _STEPS = 128  # how finely the window is remembered
 _COSTS = "RetryBudget(costs={TimeoutError: 2.0})"
@@ -32,6 +33,7 @@ Costs = Mapping[type[BaseException], float] | Sequence[tuple[type[BaseException]
 """What a repeat after an error of a class costs."""
 
 
+@options("RetryBudget(ratio=0.1)")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryBudget:
     """Let repeats through up to a share of the calls, plus a few in any case. Hedges draw on it too.

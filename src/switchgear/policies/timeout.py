@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from switchgear.policies.checks import require_seconds
+from switchgear.policies.signatures import options
 
 
+@options("Timeout(5.0)")
 @dataclass(frozen=True, slots=True)
 class Timeout:
     """Bound one attempt by `seconds` (above 0, finite).

@@ -210,4 +210,3 @@ def test_what_is_no_function_is_called_with_what_comes() -> None:
     assert guard(functools.partial(with_defaults, 1))(third=3) == (1, MISSING, 3)
     assert guard(Client(1).add)(2, more=3) == 6
     assert guard(max)(3, 4) == 4
-    assert guard(dict)(a=1) == {"a": 1}

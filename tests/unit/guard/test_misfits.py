@@ -26,7 +26,8 @@ from switchgear import (
     Timeout,
 )
 from switchgear.guard import Statistics
-from switchgear.guard.fitting import is_misfit, signature_of
+from switchgear.guard.fitting import is_misfit
+from switchgear.policies.signatures import signature_of
 from switchgear.testing import VirtualClock
 from tests.unit.guard.ways import WAYS, Way, work
 

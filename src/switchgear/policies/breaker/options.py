@@ -17,6 +17,7 @@ from switchgear.policies.checks import (
     require_word,
 )
 from switchgear.policies.errors import ErrorFilter, require_filter
+from switchgear.policies.signatures import options
 
 Mode = Literal["normal", "observe", "forced_open", "disabled"]
 
@@ -26,6 +27,7 @@ _SLOW = "Breaker(slow_rate=0.5, slow_after=2.0)"
 _OFF = {"cooldown_factor": 1.0, "ramp": 0.0, "mode": "normal", "tenants": 1}
 
 
+@options("Breaker(failures=5)")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker:
     """When to stop calling, for how long, and how to come back.

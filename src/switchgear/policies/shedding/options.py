@@ -10,6 +10,7 @@ from types import MappingProxyType
 from switchgear.core.errors import OptionError
 from switchgear.policies.checks import refused, require_count, require_number, require_seconds, require_share
 from switchgear.policies.places import PRIORITIES, Priority
+from switchgear.policies.signatures import options
 
 SHEDDABLE: frozenset[Priority] = frozenset(("sheddable_plus", "sheddable"))
 """The classes whose calls are given up when they have waited too long."""
@@ -22,6 +23,7 @@ _AGED = "Shedding(queue=64, queue_age=1.0)"
 _WEIGHTED = 'Shedding(queue=64, weights={"acme": 2.0})'
 
 
+@options("Shedding(maximum=64)")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shedding:
     """Let as many calls run at once as the dependency can take, and refuse or queue the rest by priority.

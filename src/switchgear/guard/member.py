@@ -53,7 +53,7 @@ Ticket = Phase | Witness | DryRunTicket | None
 """What a call was let in with: the breaker's phase at that moment, together with the tenant where that matters; None
 without a breaker's word; or that it holds nothing at all."""
 
-_ASLEEP = -1
+ASLEEP = -1
 _DROP_WAIT_SECONDS = 0.1
 _KINDS: dict[BreakerState, EventKind] = {
     "open": "opened",
@@ -101,13 +101,13 @@ class Member:
     _tally: Tally | None
 
     def __init__(self, plan: Plan, key: str | None, mutex: Mutex) -> None:
-        """Start asleep. A few members share a mutex, since no section waits."""
+        """Start asleep, as `Keys.make` does as well. A few members share a mutex, since no section waits."""
         self.plan = plan
         self.key = key
         self.mutex = mutex
         self.straight_plan: Plan | None = None
         self.breaker: BreakerMachine | None = None
-        self.depth = _ASLEEP
+        self.depth = ASLEEP
 
     def __enter__(self) -> None:
         """Keep those out who pass by without the mutex. It is held by then: ``with member.mutex, member:``.

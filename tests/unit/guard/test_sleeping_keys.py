@@ -111,6 +111,17 @@ def test_threads_that_ask_for_the_same_key_get_the_same_member() -> None:
     assert guard.statistics().keys == 500
 
 
+def test_a_key_begins_as_any_member_does() -> None:
+    """Making keys is worth a short cut, which must not miss anything that a member has from birth."""
+    guard = Guard("api", breaker=Breaker())
+    short = member_of(guard.key("a"))
+    whole = Member(short.plan, "a", short.mutex)
+    missing = object()
+    assert not short.awake
+    for name in Member.__slots__:
+        assert getattr(short, name, missing) is getattr(whole, name, missing)
+
+
 def test_members_are_spread_over_the_mutexes() -> None:
     """Keys of a full registry do not all wait for one mutex."""
     guard = failing(keys_max=32)

@@ -81,7 +81,6 @@ class Tries:
     """
 
     __slots__ = (
-        "_call",
         "_failed_last",
         "_history",
         "_last",
@@ -91,6 +90,7 @@ class Tries:
         "_repeats",
         "_retry",
         "begun",
+        "call",
         "made",
         "member",
     )
@@ -98,7 +98,7 @@ class Tries:
     def __init__(self, member: Member, terms: Terms, call: Call) -> None:
         """Start before the first error of `call`."""
         self.member = member
-        self._call = call
+        self.call = call
         self._retry = None if terms.once else member.plan.retry
         self._repeats = terms.repeats(member.plan.effect)
         self._history: list[str] = []
@@ -134,7 +134,7 @@ class Tries:
         elif self.begun:
             settle_error(hold, error, started, ends, refunds=False)
             then = error
-        elif is_misfit(error, self._call):
+        elif is_misfit(error, self.call):
             settle_misfit(hold, started)
             then = error
         else:
@@ -148,7 +148,7 @@ class Tries:
     def after_copies(self, error: BaseException, ends: float) -> float:
         """Return the seconds to wait after an attempt whose copies have all been settled; else raise."""
         try:
-            if is_misfit(error, self._call):
+            if is_misfit(error, self.call):
                 raise error
             return self._go(self._after_refusal(error, ends) if never_left(error) else self._next(error, ends))
         finally:

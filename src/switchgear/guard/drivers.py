@@ -125,34 +125,18 @@ def drive(
         tries.again()
 
 
-async def again_async(
-    delay: float,
-    tries: Tries,
-    member: Member,
-    terms: Terms,
-    function: Callable[..., Coroutine[Any, Any, Any]],
-    args: Arguments,
-    kwargs: Keywords,
-) -> Any:
+async def again_async(delay: float, tries: Tries, terms: Terms) -> Any:
     """Go on with a call of an async function, `delay` seconds after an attempt."""
-    await member.plan.clock.sleep_async(delay)
+    await tries.member.plan.clock.sleep_async(delay)
     tries.again()
-    return await drive_async(member, terms, function, args, kwargs, tries)
+    return await drive_async(tries.member, terms, *tries.call, tries)
 
 
-def again(
-    delay: float,
-    tries: Tries,
-    member: Member,
-    terms: Terms,
-    function: Callable[..., Any],
-    args: Arguments,
-    kwargs: Keywords,
-) -> Any:
+def again(delay: float, tries: Tries, terms: Terms) -> Any:
     """Go on with a call of a blocking function, `delay` seconds after an attempt."""
-    member.plan.clock.sleep(delay)
+    tries.member.plan.clock.sleep(delay)
     tries.again()
-    return drive(member, terms, function, args, kwargs, tries)
+    return drive(tries.member, terms, *tries.call, tries)
 
 
 def _moments(member: Member, *, sent: bool) -> tuple[float, float]:

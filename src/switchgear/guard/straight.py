@@ -158,6 +158,6 @@ def drivers(
                 if TIMEOUT and bucket is not None:
                     bucket.pop(serial, None)
             raise
-        return await (again_async if ASYNC else again)(delay, tries, member, terms, function, args, kwargs)
+        return await (again_async if ASYNC else again)(delay, tries, terms)
 
     return drive_straight

@@ -58,7 +58,7 @@ async def test_a_stop_cuts_off_nothing_that_is_being_recorded() -> None:
     await store.reached.wait()
     transitions.note("crm", "breaker.half_open", {})
     stopping = asyncio.create_task(transitions.stop())
-    await asyncio.sleep(0)
+    await turns()
     store.gate.set()
     await stopping
     kept = [read(entry).type for entry in await store.entries(PLATFORM_TENANT)]

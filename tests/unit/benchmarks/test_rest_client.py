@@ -34,7 +34,7 @@ async def _asked() -> tuple[Connection, asyncio.Task[bytes]]:
     connection = Connection()
     connection.connection_made(_Transport())
     asking = asyncio.create_task(connection.ask(b"request"))
-    await asyncio.sleep(0)
+    await turns()
     return connection, asking
 
 
@@ -48,7 +48,7 @@ async def test_an_answer_is_whole_in_whatever_pieces_it_comes(size: int) -> None
             connection.data_received(_ANSWER[at : at + size])
         assert await asking == b'{"a":1}'
         asking = asyncio.create_task(connection.ask(b"request"))
-        await asyncio.sleep(0)
+        await turns()
     asking.cancel()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -41,13 +42,6 @@ def _register(gear: Switchgear) -> None:
 
     @gear.tool("user.delete", effect="opaque", destructive=True)
     async def delete(_call: Call) -> None:
-        raise TimeoutError("no answer")
-
-    async def find(call: Call) -> object:
-        return {"key": call.about}
-
-    @gear.tool("crm.order", effect="reconcilable", lookup=find, settle_delay=0.01)
-    async def order(_call: Call) -> None:
         raise TimeoutError("no answer")
 
     @gear.tool("door.lock", effect="natural", resource="door/{name}")
@@ -131,10 +125,19 @@ async def test_what_awaits_a_second_person_says_so_and_on_which_evidence(gear: S
 
 async def test_what_a_lookup_found_out_names_the_lookup(gear: Switchgear) -> None:
     """No person said it, so none is named; the lookup says what it serves, and as what."""
+    looked_up = asyncio.Event()
+
+    async def find(call: Call) -> object:
+        looked_up.set()
+        return {"key": call.about}
+
+    @gear.tool("crm.order", effect="reconcilable", lookup=find, settle_delay=0.01)
+    async def order(_call: Call) -> None:
+        raise TimeoutError("no answer")
+
     handle = await acting(gear).submit("crm.order", {}, key="k")
+    await looked_up.wait()
     await gear.run_until_idle()
-    while (await handle.refresh()).state != "succeeded":
-        await gear.run_until_idle()
     said = (await seen_everywhere(gear, handle.id)).resolution
     assert said is not None
     assert (said.verdict, said.by, said.evidence, said.doubt.code is not None) == ("applied", None, None, True)

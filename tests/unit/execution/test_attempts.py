@@ -27,9 +27,9 @@ async def test_a_stop_cuts_off_an_attempt_that_has_begun_or_not(*, begun: bool) 
     clock, script = VirtualClock(), Script([hang])
     attempts = Attempts(clock)
     running = asyncio.ensure_future(attempts.run(script, _call(clock)))
-    await asyncio.sleep(0)
+    await turns()
     if begun:
-        await asyncio.sleep(0)
+        await turns()
         assert script.calls
     attempts.cut_off()
     ended = await asyncio.wait_for(running, 5.0)
@@ -53,12 +53,11 @@ async def test_whoever_carries_an_attempt_takes_it_along() -> None:
     """A carrier that is torn off leaves no attempt behind that goes on alone."""
     clock, script = VirtualClock(), Script([hang])
     carrier = asyncio.ensure_future(Attempts(clock).run(script, _call(clock)))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await turns(2)
     before = len(asyncio.all_tasks())
     carrier.cancel()
     await asyncio.gather(carrier, return_exceptions=True)
-    await asyncio.sleep(0)
+    await turns()
     assert len(asyncio.all_tasks()) == before - 2
 
 

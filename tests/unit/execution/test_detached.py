@@ -42,7 +42,7 @@ async def test_who_waits_is_answered_while_the_work_goes_on() -> None:
     await detached.wait(VirtualClock(), 0.0)
     await detached.cancel()  # it has answered, so it is its own
     told.set()
-    await asyncio.sleep(0)
+    await turns()
     assert len(tasks) == 2
     assert tasks[0] is tasks[1]
 
@@ -63,9 +63,9 @@ async def test_a_stop_tells_all_who_wait(*, begun: bool) -> None:
     """Also those whose work had not begun: nobody waits for ever, and the code says that it is not known."""
     detached = Detached()
     waiting = asyncio.ensure_future(detached.finished(asyncio.Event().wait))
-    await asyncio.sleep(0)
+    await turns()
     if begun:
-        await asyncio.sleep(0)
+        await turns()
     await detached.cancel()
     with pytest.raises(StoreError) as raised:
         await waiting
@@ -77,11 +77,11 @@ async def test_a_caller_that_goes_away_only_stops_waiting() -> None:
     detached, ended = Detached(), asyncio.Event()
 
     async def work() -> None:
-        await asyncio.sleep(0)
+        await turns()
         ended.set()
 
     waiting = asyncio.ensure_future(detached.finished(work))
-    await asyncio.sleep(0)
+    await turns()
     waiting.cancel()
     await asyncio.wait_for(ended.wait(), 5.0)
     assert (await asyncio.gather(waiting, return_exceptions=True))[0].__class__ is asyncio.CancelledError
@@ -105,7 +105,7 @@ async def test_work_that_is_torn_off_from_within_leaves_nobody_waiting(error: Ba
     detached = Detached()
 
     async def work() -> None:
-        await asyncio.sleep(0)
+        await turns()
         raise error
 
     with pytest.raises(StoreError) as raised:

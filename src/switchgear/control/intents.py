@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
+from switchgear.control.accounts import scope_for
 from switchgear.control.belongings import belongings_of
 from switchgear.control.intent_views import IntentView, Page, outcome_of
 from switchgear.control.ledger_views import EventPage, stream_page
@@ -16,7 +17,7 @@ from switchgear.control.tools import suggest_tool
 from switchgear.core.codes import Code
 from switchgear.core.errors import Denied, Invalid
 from switchgear.core.outcome import Outcome
-from switchgear.core.scope import Principal, Scope
+from switchgear.core.scope import Principal
 from switchgear.execution.admission import Submission
 from switchgear.execution.engine import Engine
 from switchgear.execution.intent import Intent
@@ -30,6 +31,7 @@ LIFETIME_MAX = 30 * 86_400.0
 """The longest deadline of a submission, in seconds from now."""
 STATES = tuple(str(state) for state in State if state is not State.PROPOSED)
 """The states that an intent can be listed by."""
+_SAFE_TO_SUBMIT = "; submitting it with this key is safe, but where the store came from a backup, ask the remote first"
 
 
 class Seen:
@@ -84,7 +86,7 @@ class Intents:
         *,
         tool: str,
         arguments: dict[str, Any],
-        account: str,
+        account: str | None = None,
         key: str | None = None,
         deadline: float | None = None,
         time_box: float | None = None,
@@ -99,6 +101,7 @@ class Intents:
         With `time_box` it is reverted so many seconds after it left, above 0 and at most 31 days. It does not leave
         before `not_before`, seconds since the epoch, or `delay`, seconds from now: before its deadline. `priority` is
         "critical_plus", "critical" (default), "sheddable_plus" or "sheddable": what goes first of this tenant's own.
+        Without `account` it is for the only one of the principal.
 
         Raises a `Rejected` that says why it was refused, `StoreError` when it could not be recorded. Where there is no
         such tool it names the nearest one, to who may see the tools.
@@ -108,7 +111,7 @@ class Intents:
         if deadline is not None and not 0 < deadline <= LIFETIME_MAX:
             raise Invalid(f"deadline is seconds from now, above 0 and at most {LIFETIME_MAX:.0f}")
         submission = Submission(
-            scope=principal.scope(account),
+            scope=scope_for(principal, account),
             tool=tool,
             arguments=arguments,
             key=key,
@@ -145,12 +148,13 @@ class Intents:
         (NOT_FOUND) when nothing was accepted with it, `Conflict` (IDEMPOTENCY_IN_PROGRESS) while that is not sure.
         """
         principal.require("intents:read")
-        scope = _scope_of(principal, account)
+        scope = scope_for(principal, account)
         intent = await self._engine.intent_by_key(scope, tool, key)
         if intent is None:
             words = f"nothing was accepted with the key {key!r} for {tool!r} in the account {scope.account!r}"
             refusal = Denied(words, code=Code.NOT_FOUND, policy="tenant")
-            suggest_tool(refusal, tool, principal, self._engine.registry)
+            if not suggest_tool(refusal, tool, principal, self._engine.registry):
+                refusal.message += _SAFE_TO_SUBMIT
             raise refusal
         return await shown_whole(self._engine, principal, intent)
 
@@ -194,10 +198,3 @@ class Intents:
             return None
         seconds = self._engine.seconds_until(intent.not_before)
         return seconds if seconds > 0 else None
-
-
-def _scope_of(principal: Principal, account: str | None) -> Scope:
-    """Return the scope of an account, None for the only one. Raises `Invalid` for who has to say which."""
-    if account is None and len(principal.accounts) != 1:
-        raise Invalid(f"say which account: {len(principal.accounts)} belong to this principal")
-    return principal.scope(next(iter(principal.accounts)) if account is None else account)

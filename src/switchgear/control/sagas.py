@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from switchgear.control.accounts import scope_for
 from switchgear.control.ledger_views import EventPage, stream_page
 from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of
 from switchgear.control.permissions import Permissions
-from switchgear.core.errors import Invalid
+from switchgear.control.tools import suggest_tool
+from switchgear.core.codes import Code
+from switchgear.core.errors import Denied, Invalid
 from switchgear.core.scope import Principal
 from switchgear.execution.engine import Engine
 from switchgear.execution.owning import owned
@@ -94,6 +97,7 @@ class Sagas:
     def __init__(self, engine: Engine, store: Store) -> None:
         """Ask `engine`; read pages from its `store`."""
         self._sagas = engine.sagas
+        self._registry = engine.registry
         self._store = store
 
     async def submit(
@@ -101,19 +105,26 @@ class Sagas:
         principal: Principal,
         *,
         steps: Sequence[StepDefinition],
-        account: str,
+        account: str | None = None,
         key: str | None = None,
         trace: str | None = None,
         correlation: str | None = None,
     ) -> SagaView:
         """Accept a saga durably and begin its first step. The same `key` with the same steps finds the same saga.
 
-        Raises a `Rejected` that says why it was refused, `StoreError` when it could not be recorded.
+        Without `account` it is for the only one of the principal.
+
+        Raises a `Rejected` that says why it was refused, `StoreError` when it could not be recorded. Where there is no
+        such tool it names the nearest one, to who may see the tools.
         """
         principal.require("sagas:submit")
-        scope = principal.scope(account)
+        scope = scope_for(principal, account)
         wish = SagaSubmission(scope=scope, steps=steps, key=key, trace=trace or "", correlation=correlation or "")
-        admitted = await self._sagas.submit(wish)
+        try:
+            admitted = await self._sagas.submit(wish)
+        except Denied as refusal:
+            self._suggest_tool(refusal, principal, steps)
+            raise
         return saga_view(admitted.saga, replayed=admitted.replayed)
 
     async def wait(self, principal: Principal, saga_id: str, seconds: float) -> SagaView:
@@ -169,6 +180,11 @@ class Sagas:
         return saga_view(
             await self._sagas.resume(principal.tenant, saga_id, meant, reason=reason, actor=principal.actor)
         )
+
+    def _suggest_tool(self, refusal: Denied, principal: Principal, steps: Sequence[StepDefinition]) -> None:
+        missing = next((step.tool for step in steps if self._registry.get(step.tool) is None), None)
+        if refusal.code is Code.NOT_FOUND and missing is not None:
+            suggest_tool(refusal, missing, principal, self._registry)
 
 
 def saga_view(saga: Saga, *, replayed: bool = False) -> SagaView:

@@ -72,13 +72,17 @@ class Tools:
         return tool_view(registered.tool, self._contracts.book)
 
 
-def suggest_tool(refusal: Denied, name: str, principal: Principal, registry: Registry) -> None:
-    """Add to a refusal for a tool that is not there which one was probably meant; nothing to who may not see tools."""
+def suggest_tool(refusal: Denied, name: str, principal: Principal, registry: Registry) -> bool:
+    """Add to a refusal for a tool that is not there which one was probably meant; nothing to who may not see tools.
+
+    Return whether anything was added.
+    """
     if registry.get(name) is not None or "tools:read" not in principal.permissions:
-        return
+        return False
     near = registry.nearest(name)
     if near is not None:
         refusal.message += f"; did you mean {near}?"
+    return near is not None
 
 
 def tool_view(tool: Tool, book: ContractBook) -> ToolView:

@@ -41,7 +41,6 @@ BODIES: list[tuple[bytes, str]] = [
     (changed(arguments=object), "/"),
     (changed(arguments=[]), "/arguments"),
     (changed(arguments=None), "/arguments"),
-    (changed(account=object), "/"),
     (changed(account=""), "/account"),
     (changed(account={}), "/account"),
     (changed(deadline=0), "/deadline"),

@@ -100,14 +100,13 @@ def test_answer_of_something_else_is_no_answer(body: str) -> None:
     assert failure_of(lambda _: httpx2.Response(200, text=body)).exit_code == ExitCode.UNAVAILABLE
 
 
-@pytest.mark.parametrize("body", ["<html>", "[1]", json.dumps({"code": "NEW_CODE"})])
-def test_failure_that_is_not_understood_keeps_its_status(body: str) -> None:
-    """A failure from elsewhere, or with a code of a newer server, is still a failure with its status."""
-    failure = failure_of(lambda _: httpx2.Response(502, text=body))
+def test_failure_with_a_code_that_is_not_known_keeps_its_status() -> None:
+    """A failure with a code of a newer server is still a failure with its status."""
+    failure = failure_of(lambda _: httpx2.Response(502, text=json.dumps({"code": "NEW_CODE"})))
     assert (failure.exit_code, failure.problem["status"]) == (ExitCode.FAILED, 502)
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:8420", "ftp://127.0.0.1", "http://", "http://[::1", "file:///x"])
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8420", "ftp://127.0.0.1", "http://", "http://[::1", "http://ä..b:1"])
 def test_address_that_is_none_is_wrong_usage(url: str) -> None:
     """An address that cannot work is refused before anything is sent."""
     with pytest.raises(CommandFailure) as caught:

@@ -13,6 +13,7 @@ from switchgear.core.errors import Denied
 from switchgear.core.scope import Principal
 from switchgear.execution.contract import Call, Tool
 from switchgear.execution.registry import Registry
+from switchgear.execution.sagas.definition import StepDefinition
 from switchgear.testing import VirtualClock
 
 
@@ -41,6 +42,24 @@ async def test_a_slip_of_the_pen_is_told_with_the_tool_that_was_meant(gear: Swit
     assert refusal.message == "there is no tool 'crm.update_contcat'; did you mean crm.update_contact?"
     assert refusal.code is Code.NOT_FOUND
     assert "name" in FACTS[refusal.code].advice
+
+
+@pytest.mark.parametrize(
+    ("permissions", "words"),
+    [
+        (TENANT_PERMISSIONS, "there is no tool 'crm.update_contcat'; did you mean crm.update_contact?"),
+        (("sagas:submit",), "there is no tool 'crm.update_contcat'"),
+    ],
+)
+async def test_a_slip_in_a_saga_is_told_like_one_in_an_action(
+    gear: Switchgear, permissions: tuple[str, ...], words: str
+) -> None:
+    """A step of a saga that names no tool is told with the one that was meant, to who may see the tools."""
+    who = Principal("acme", "person:ada", frozenset({"main"}), frozenset(permissions))
+    steps = [StepDefinition(tool="crm.update_contact", pivot=True), StepDefinition(tool="crm.update_contcat")]
+    with pytest.raises(Denied) as caught:
+        await gear.control.sagas.submit(who, steps=steps, key="k-1")
+    assert caught.value.message == f"step crm.update_contcat: {words}"
 
 
 async def test_a_tool_like_no_other_is_told_as_it_is(gear: Switchgear) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from switchgear.core.canonical import canonical_json, digest
@@ -59,7 +60,7 @@ class Definition:
 def step_of(given: Mapping[str, Any]) -> StepDefinition:
     """Return the step that an object describes. Raises `Invalid` when it says anything else."""
     if unknown := sorted(set(given) - set(_MEMBERS)):
-        raise _invalid(f"a step has no {unknown[0]!r}; it has {', '.join(_MEMBERS)}")
+        raise _invalid(f"a step has no {str(unknown[0])[:100]!r}; {_meant(str(unknown[0]))}")
     if "tool" not in given:
         raise _invalid("a step names its tool")
     step = StepDefinition(**given)
@@ -143,7 +144,8 @@ def _check_arguments(name: str, tool: Tool, arguments: Mapping[str, Any], known:
         found = list(references(arguments))
         for reference in found:
             if reference.step not in known:
-                raise _invalid(f"{reference} refers to a step that does not come before it")
+                possible = f"; it can refer to {', '.join(sorted(known))}" if known else ""
+                raise _invalid(f"{reference} refers to a step that does not come before it{possible}")
         if not found:
             validate(tool, arguments)
             tool.resource_of(arguments)
@@ -180,6 +182,12 @@ def _check_size(given: Sequence[StepDefinition]) -> None:
 
 def _digest(given: Sequence[StepDefinition]) -> str:
     return digest([[step.label, step.tool, step.arguments, step.undo, step.pivot] for step in given])
+
+
+def _meant(word: str) -> str:
+    """Return which member of a step was probably meant by `word`, or all that there are."""
+    near = get_close_matches(word[:100], _MEMBERS, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"it has {', '.join(_MEMBERS)}"
 
 
 def _invalid(message: str) -> Invalid:

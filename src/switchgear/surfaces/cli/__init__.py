@@ -2,8 +2,10 @@
 
 application  the commands put together; `run` is the one entry point and the one place that prints failures
 services     what the floor above hands in: how to serve, because REST is a sibling that may not be imported
-client       the HTTP client and the translation of its failures
+client       the HTTP client
+reaching     what it means when no answer of Switchgear came back, and what to do
 address      where the server is when nobody has named it: what `up` reads
+named_address    where it is when somebody has: what can be used of that, and what to write instead
 session      address and token of one command, and where its answer goes
 asking       what most commands do: ask one thing and print its answer; the options that lists share
 output       one answer, for people or as one JSON document

@@ -22,7 +22,10 @@ IntentIdOrKey = Annotated[
 ]
 KeyToolOption = Annotated[str | None, typer.Option("--tool", help="The tool that --key belongs to.")]
 KeyOption = Annotated[str | None, typer.Option("--key", help="The idempotency key that it was submitted with.")]
-KeyAccountOption = Annotated[str, typer.Option("--account", help="The account that --key belongs to.")]
+KeyAccountOption = Annotated[
+    str | None,
+    typer.Option("--account", help="The account that --key belongs to; the token's own if it has only one."),
+]
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print ids and nothing else, one a line.")]
 
 _BOTH = "Name it by its id, or write --tool TOOL --key KEY."
@@ -33,7 +36,7 @@ def path_of(intent: str, rest: str = "") -> str:
     return f"/v1/intents/{quote(intent, safe='')}{rest}"
 
 
-def key_query(tool: str | None, key: str | None, account: str) -> dict[str, Any]:
+def key_query(tool: str | None, key: str | None, account: str | None = None) -> dict[str, Any]:
     """Return what a request says of a key; nothing where none is meant. Raises `CommandFailure` (USAGE) for a half."""
     if tool is None and key is None:
         return {}

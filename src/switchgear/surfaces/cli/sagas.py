@@ -28,6 +28,7 @@ from switchgear.surfaces.cli.asking import (
 from switchgear.surfaces.cli.failures import failure_of_interrupt, failure_of_usage
 from switchgear.surfaces.cli.rendering import Column, View, draw_events, draw_more, moment, styled, table
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
+from switchgear.surfaces.cli.submitting import AccountOption
 from switchgear.surfaces.cli.waiting import WAIT_MAX, Awaited, until_settled
 
 app = typer.Typer(no_args_is_help=True, help="Have several actions done, or all of them undone.")
@@ -55,7 +56,7 @@ def submit(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A JSON file with a list of steps; - reads input.")],
     *,
     key: Annotated[str, typer.Option("--key", help="Idempotency key: the same for every repeat of this one saga.")],
-    account: Annotated[str, typer.Option("--account", help="The account of the tenant to act for.")] = "main",
+    account: AccountOption = None,
     wait: WaitForEndOption = 0.0,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
@@ -65,7 +66,7 @@ def submit(
 
     Ctrl-C while waiting does not stop it.
     """
-    body = {"steps": steps_of(file), "account": account}
+    body: dict[str, Any] = {"steps": steps_of(file)} | ({} if account is None else {"account": account})
     with session(url, token, as_json=as_json) as opened:
         until = SYSTEM_CLOCK.monotonic() + wait
         try:

@@ -42,7 +42,9 @@ ArgsOption = Annotated[
 KeyOption = Annotated[
     str | None, typer.Option("--key", help="Idempotency key: the same for every repeat of this one action.")
 ]
-AccountOption = Annotated[str, typer.Option("--account", help="The account of the tenant to act for.")]
+AccountOption = Annotated[
+    str | None, typer.Option("--account", help="The account to act for; the token's own if it has only one.")
+]
 DeadlineOption = Annotated[
     float | None,
     typer.Option("--deadline", min=0, help="Give up when it has not left within this many seconds, above 0."),
@@ -73,7 +75,7 @@ def submit(
     arg: ArgOption = None,
     args: ArgsOption = None,
     key: KeyOption = None,
-    account: AccountOption = "main",
+    account: AccountOption = None,
     wait: WaitOption = 0.0,
     deadline: DeadlineOption = None,
     time_box: TimeBoxOption = None,
@@ -85,8 +87,9 @@ def submit(
     token: TokenOption = None,
 ) -> int:
     """Submit one action. It is recorded before this returns; Ctrl-C while waiting does not stop it."""
-    body: dict[str, Any] = {"tool": tool, "arguments": arguments_of(arg or (), args), "account": account}
+    body: dict[str, Any] = {"tool": tool, "arguments": arguments_of(arg or (), args)}
     further = {
+        "account": account,
         "deadline": deadline,
         "time_box": time_box,
         "delay": delay,
@@ -132,7 +135,8 @@ def look_for(body: dict[str, Any], key: str | None) -> str:
     """Return how to look for what may have been accepted: by its key where it has one."""
     if key is None:
         return "list"
-    return shlex.join(["show", "--tool", body["tool"], "--key", key, "--account", body["account"]])
+    account = ["--account", body["account"]] if "account" in body else []
+    return shlex.join(["show", "--tool", body["tool"], "--key", key, *account])
 
 
 def _submitted(opened: Session, body: dict[str, Any], key: str | None, wait: float) -> View:

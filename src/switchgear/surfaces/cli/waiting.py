@@ -87,7 +87,8 @@ def until_ready(ask: Callable[[float], View], seconds: float, *, where: str = ""
                 ) from failure
             if clock.monotonic() >= until:
                 detail = f"not ready within {span(seconds)}: {_words(failure)}"
-                raise failure_to_reach(detail, where=where, advice=_SEE_ITS_LOG) from failure
+                advice = f"{failure.advice} {_SEE_ITS_LOG}" if "--url http" in failure.advice else _SEE_ITS_LOG
+                raise failure_to_reach(detail, where=where, advice=advice) from failure
         clock.sleep(min(pause, max(0.0, until - clock.monotonic())))
         pause = min(pause * 1.5, _LOOK_SECONDS_MAX)
 

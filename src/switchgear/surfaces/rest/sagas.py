@@ -31,7 +31,7 @@ from switchgear.surfaces.rest.operation import (
     page_limit,
 )
 from switchgear.surfaces.rest.queries import Choice, Word
-from switchgear.surfaces.rest.submitting import CORRELATION, KEY, Name
+from switchgear.surfaces.rest.submitting import CORRELATION, KEY, Account, Name
 from switchgear.surfaces.rest.waits import PREFER_OF_SAGA, applied, saga_waited
 
 SAGA = PathWord("saga_id", "Id of the saga.")
@@ -61,7 +61,7 @@ class SagaBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Steps that are all done, in order, or all undone."""
 
     steps: Annotated[list[StepBody], Meta(min_length=1, max_length=STEPS_MAX, description="In order.")]
-    account: Annotated[Name, Meta(description="One of the accounts of the token.")]
+    account: Account | None = None
 
 
 class CancelSagaBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -21,6 +21,8 @@ from switchgear.surfaces.rest.operation import Header, Operation
 from switchgear.surfaces.rest.waits import PREFER, applied, waited
 
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
+Account = Annotated[Name, Meta(description="One of the accounts of the token; by default its only one.")]
+"""The account that something is submitted for."""
 
 
 class SubmitBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,7 +30,7 @@ class SubmitBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     tool: Annotated[Name, Meta(description="Name of a registered tool.")]
     arguments: Annotated[dict[str, Any], Meta(description="The tool's arguments, by its schema.")]
-    account: Annotated[Name, Meta(description="One of the accounts of the token.")]
+    account: Account | None = None
     deadline: (
         Annotated[float, Meta(gt=0, le=LIFETIME_MAX, description="Seconds from now until it must be done.")] | None
     ) = None

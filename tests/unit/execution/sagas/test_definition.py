@@ -41,6 +41,27 @@ def reserve(name: str = "reserve", **options: Any) -> StepDefinition:
 MAIL = StepDefinition(tool="mail.send")
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"tool": "crm.read", "argument": {}}, "a step has no 'argument'; did you mean 'arguments'?"),
+        ({"tool": "crm.read", "when": 1}, "a step has no 'when'; it has tool, arguments, name, undo, pivot"),
+    ],
+)
+def test_a_slip_in_a_step_is_told_with_what_was_meant(given: dict[str, Any], words: str) -> None:
+    """A member that there is not is answered with the nearest one, else with all of them."""
+    with pytest.raises(Invalid) as refusal:
+        step_of(given)
+    assert refusal.value.message == words
+
+
+def test_a_reference_to_no_earlier_step_is_told_with_those_there_are(registry: Registry) -> None:
+    """Who misspells the name of a step sees the names; a later step is not offered, since it has no value yet."""
+    wrong = StepDefinition(tool="crm.release", name="c", arguments={"item": {"$step": "resreve"}}, pivot=True)
+    with pytest.raises(Invalid, match=r"resreve refers to a step that does not come before it; it can refer to a, b$"):
+        checked([reserve("b"), reserve("a"), wrong, reserve("d")], registry)
+
+
 def test_a_saga_that_can_go_back_is_taken(registry: Registry) -> None:
     """Steps with a compensation, a read, and a last one that nothing undoes: that one is the pivot."""
     definition = checked([reserve(), StepDefinition(tool="crm.read"), MAIL], registry)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import logging
 import math
-from datetime import UTC, datetime
 from typing import Any
+
+from switchgear.core.moments import moment_text
 
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -19,7 +20,7 @@ _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "ta
 class JsonFormatter(logging.Formatter):
     """Format records as JSON: ``handler.setFormatter(JsonFormatter())``.
 
-    Each line has `at` (UTC, ISO 8601), `level`, `logger`, `message`, then the record's extra fields by name, and
+    Each line has `at` (RFC 3339, UTC), `level`, `logger`, `message`, then the record's extra fields by name, and
     `exception` when there is one. What JSON cannot say is written as text.
     """
 
@@ -30,7 +31,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         line: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "at": moment_text(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from switchgear.core.moments import moment_text
 from switchgear.health.standing import Health, Standing
 
 
@@ -90,7 +90,7 @@ def health_report(
     The whole fails when something critical fails, and warns when anything does not pass. Dependencies stand under
     ``name:health``. Without `whole`, each component decides what anybody sees.
     """
-    time = _time_in_words(at)
+    time = moment_text(at)
     parts = [*(dependency_component(standing) for standing in standings), *components]
     checks: dict[str, list[Component]] = {}
     for part in parts:
@@ -158,7 +158,3 @@ def _check(component: Component, time: str) -> dict[str, Any]:
         "output": None if hidden else component.output,
     }
     return {**{name: value for name, value in told.items() if value is not None}, **component.facts}
-
-
-def _time_in_words(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from switchgear.adapters.systemd import Notifier, notify_options
 from switchgear.assembly.configuration import Configuration, load
@@ -27,7 +27,9 @@ from switchgear.assembly.gear import Switchgear
 from switchgear.assembly.process import collect_garbage_seldom
 from switchgear.control.access import TokenVerifier
 from switchgear.control.development_issuer import DevelopmentIssuer, require_loopback
+from switchgear.core.clock import SYSTEM_CLOCK
 from switchgear.core.errors import StoreError
+from switchgear.core.moments import moment_text
 from switchgear.execution.engine import LeftOpen
 from switchgear.execution.recovery import Recovered
 from switchgear.launch.ending import ending_in_time
@@ -101,7 +103,7 @@ def log_to_standard_error(configuration: Configuration) -> None:
     as_json = configuration.log.format == "json" or (configuration.log.format == "auto" and not sys.stderr.isatty())
     first: list[Processor] = [
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamped,
     ]
     if as_json:
         first.append(structlog.processors.format_exc_info)
@@ -146,6 +148,12 @@ def tell_of_end(left: LeftOpen | None, *, in_order: bool) -> None:
         _LOG.warning("stopped", in_doubt=None, unfinished=None, next="the ledger could not be read; look after a start")
     else:
         _LOG.warning("stopped at once", next="the next start goes on with what was under way, or finds it in doubt")
+
+
+def _stamped(_: object, __: str, line: EventDict) -> EventDict:
+    """Write on a line of the log when it was written."""
+    line["timestamp"] = moment_text(SYSTEM_CLOCK.time())
+    return line
 
 
 async def _serve(place: Place, ready: Callable[[str], None], recorded: Callable[[int], None]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, assume, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from switchgear.assembly.gear import Switchgear
 from switchgear.control.development_issuer import DevelopmentIssuer
@@ -49,7 +51,16 @@ def test_the_application_keeps_to_its_document(
     token = issuer.issue(tenant="acme", accounts=["main"], actor="schema", scope=PERMISSIONS)
     response = case.call(base_url=address, headers={"Authorization": f"Bearer {token}"})
     assume(_is_sent_as_generated(case, response.request.url))
-    case.validate_response(response)
+    unsayable: list[schemathesis.CheckFunction] = (
+        [positive_data_acceptance] if _breaks_a_rule_of_no_schema(response) else []
+    )
+    case.validate_response(response, excluded_checks=unsayable)
+
+
+def _breaks_a_rule_of_no_schema(response: schemathesis.Response) -> bool:
+    """Say whether a saga was refused for what JSON Schema cannot say of a list: names that differ, and one pivot."""
+    detail = response.json().get("detail", "") if response.status_code == HTTPStatus.BAD_REQUEST else ""
+    return str(detail).startswith(("two steps are called", "one step can be the pivot"))
 
 
 def _is_sent_as_generated(case: schemathesis.Case[Any], url: str | None) -> bool:

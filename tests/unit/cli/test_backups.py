@@ -26,7 +26,7 @@ def drawn(draw: Any, document: dict[str, Any]) -> str:  # noqa: ANN401 - any of 
 def test_a_backup_is_a_row() -> None:
     """Name, moment, size, and the beginning of its digest."""
     text = drawn(draw_backups, LIST)
-    for word in ("gear-[x].db", "1970-01-01 00:00:00", "4,096", "abababababab"):
+    for word in ("gear-[x].db", "1970-01-01T00:00:00.000Z", "4,096", "abababababab"):
         assert word in text
     assert "frozen" not in text
 
@@ -37,7 +37,7 @@ def test_damage_and_state_are_said() -> None:
     text = drawn(
         draw_backups, {**LIST, "items": [damaged], "under_way": "gear-2.db", "frozen": True, "restored_from": 0.0}
     )
-    for word in ("LEDGER_CORRUPT", "gear-2.db is being made", "1970-01-01 00:00:00 and is frozen"):
+    for word in ("LEDGER_CORRUPT", "gear-2.db is being made", "1970-01-01T00:00:00.000Z and is frozen"):
         assert word in text
 
 
@@ -49,8 +49,8 @@ def test_nothing_is_said_in_words() -> None:
 def test_a_restore_says_what_comes_next() -> None:
     """The command to come is printed with its time."""
     text = drawn(draw_restored, {"file": "new.db", "backup_at": 0.0})
-    assert "new.db is the store as it was at 1970-01-01T00:00:00+00:00, and frozen" in text
-    assert "thaw --since 1970-01-01T00:00:00+00:00" in text
+    assert "new.db is the store as it was at 1970-01-01T00:00:00.000Z, and frozen" in text
+    assert "thaw --since 1970-01-01T00:00:00.000Z" in text
 
 
 def test_a_thaw_says_what_waits_for_whom() -> None:

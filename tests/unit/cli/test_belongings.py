@@ -15,7 +15,7 @@ from switchgear.surfaces.cli.belongings import belonging_rows, resolution_rows
 from switchgear.surfaces.cli.failures import CommandFailure
 from switchgear.surfaces.cli.sagas import draw_saga, exit_code_of_saga, steps_of
 
-EPOCH = "1970-01-01 00:00:00 UTC"
+EPOCH = "1970-01-01T00:00:00.000Z"
 SAID: dict[str, Any] = {
     "verdict": "not_applied",
     "awaits": None,

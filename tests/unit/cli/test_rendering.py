@@ -142,7 +142,7 @@ def test_a_dependency_says_that_it_is_critical_and_flaps() -> None:
 def test_a_destructive_operation_says_when_it_was_blocked_last_and_why() -> None:
     """Never is empty."""
     blocked, never = shown(draw_destructive, [DESTRUCTIVE, {**DESTRUCTIVE, "last_blocked": None}], 200)[1:]
-    assert "1970-01-01 00:00:00" in blocked
+    assert "1970-01-01T00:00:00.000Z" in blocked
     assert "DESTRUCTIVE_BLOCKED: crm is down" in blocked
     assert never.split() == ["crm.purge", "crm"]
 
@@ -157,7 +157,7 @@ def test_asked_cancellation_is_said() -> None:
 
 def test_times_of_an_action_say_utc() -> None:
     """A moment without its zone is read as local time."""
-    assert "     created  1970-01-01 00:00:00 UTC" in shown(draw_intent, INTENT)
+    assert "     created  1970-01-01T00:00:00.000Z" in shown(draw_intent, INTENT)
 
 
 def test_check_shows_warnings_before_its_verdict() -> None:
@@ -244,9 +244,9 @@ def test_who_resolved_a_doubt_and_why_is_shown() -> None:
     doubt = {"since": 0.0, "code": "TIMEOUT_INTENT_EXECUTE", "message": "no [answer]"}
     first = {"by": "person:ben", "at": 0.0, "evidence": None}
     lines = shown(draw_intent, {**INTENT, "resolution": {**said, "lookup": None, "first": first, "doubt": doubt}})
-    assert "    resolved  applied by person:ada at 1970-01-01 00:00:00 UTC: order [7]" in lines
-    assert "  first said  by person:ben at 1970-01-01 00:00:00 UTC" in lines
-    assert "   the doubt  since 1970-01-01 00:00:00 UTC TIMEOUT_INTENT_EXECUTE no [answer]" in lines
+    assert "    resolved  applied by person:ada at 1970-01-01T00:00:00.000Z: order [7]" in lines
+    assert "  first said  by person:ben at 1970-01-01T00:00:00.000Z" in lines
+    assert "   the doubt  since 1970-01-01T00:00:00.000Z TIMEOUT_INTENT_EXECUTE no [answer]" in lines
 
 
 def test_one_of_many_replays_says_why_it_failed() -> None:
@@ -309,7 +309,7 @@ def test_a_held_intent_shows_what_is_true_now_and_what_was_recorded() -> None:
     assert rows["because"] == "probe 2 s ago, no answer: Connection refused"
     waits = "DESTRUCTIVE_BLOCKED (redis unhealthy) for 1 min 15 s and flapping, looked at again in 4 s"
     assert rows["waits for"] == waits
-    assert rows["held"] == "since 1970-01-01 00:00:00 UTC, redis healthy then"
+    assert rows["held"] == "since 1970-01-01T00:00:00.000Z, redis healthy then"
     assert rows["see"] == "switchgear explain DESTRUCTIVE_BLOCKED"
 
 

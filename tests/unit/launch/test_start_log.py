@@ -149,6 +149,6 @@ def test_a_frozen_store_is_an_event_of_a_log_in_json(capsys: pytest.CaptureFixtu
     assert (line["level"], line["code"], line["backup_at"]) == (
         "critical",
         "RESTORE_PENDING",
-        "1970-01-01T00:00:00+00:00",
+        "1970-01-01T00:00:00.000Z",
     )
     assert "is frozen" in line["event"]

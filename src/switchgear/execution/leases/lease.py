@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +18,7 @@ import msgspec
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import OptionError, StoreError
+from switchgear.core.moments import moment_text
 from switchgear.core.scope import PLATFORM_TENANT
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.leases.rows import ENGINES, EPOCH
@@ -131,8 +131,7 @@ class Lease:
 
     def followed_by(self, other: str, at: float) -> None:
         """Take note which engine took its place, and when, in seconds since the epoch: for people, once it is lost."""
-        moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        self.lost = f"engine {other} took over at {moment}"
+        self.lost = f"engine {other} took over at {moment_text(at)}"
 
     def foreign(self, intent: Intent) -> bool:
         """Return whether an intent is another engine's to go on with. Where one engine owns the store, none is."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -12,6 +11,7 @@ from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, StoreError
 from switchgear.core.ids import IdSource
+from switchgear.core.moments import moment_text
 from switchgear.core.scope import PLATFORM_TENANT, Scope
 from switchgear.gates.restoring.book import (
     BACKED_UP,
@@ -64,7 +64,7 @@ class RestoreKeeper:
     def tell(self) -> None:
         """Say loudly in the log that the store is frozen, when it is."""
         if self.book.frozen and self.book.mark is not None:
-            backup_at = datetime.fromtimestamp(self.book.mark.backup_at, UTC).isoformat(timespec="seconds")
+            backup_at = moment_text(self.book.mark.backup_at)
             _log.critical(
                 "this store came from a backup of %s and is frozen: no write is executed until an operator says from "
                 "when on the past may have been executed (switchgear ledger thaw)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -117,7 +117,7 @@ def draw_backups(console: Console, answer: View) -> None:
 
 def draw_restored(console: Console, found: View) -> None:
     """Print what a restore made, and what comes next."""
-    at = datetime.fromtimestamp(found["backup_at"], UTC).isoformat()
+    at = moment(found["backup_at"])
     console.print(f"{escape(found['file'])} is the store as it was at {at}, and frozen", soft_wrap=True)
     console.print(
         "next: start the server on it, compare with the remotes, then\n"
@@ -161,7 +161,7 @@ def _no_time(text: str) -> Exception:
 
 _COLUMNS = (
     Column("file", whole=True),
-    Column("made (UTC)", whole=True),
+    Column("made", whole=True),
     Column("bytes", whole=True),
     Column("sha256", whole=True),
 )

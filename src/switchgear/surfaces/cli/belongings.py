@@ -10,7 +10,7 @@ from rich.markup import escape
 from switchgear.surfaces.cli.rendering import (
     View,
     end_of_box,
-    moment_of_day,
+    moment,
     revert_of_box,
     state_of_box,
     styled,
@@ -64,11 +64,11 @@ def belonging_rows(intent: View) -> Rows:
 
 def _word(said: View) -> str:
     why = "" if said["evidence"] is None else f": {escape(said['evidence'])}"
-    return f"by {escape(said['by'])} at {moment_of_day(said['at'])}{why}"
+    return f"by {escape(said['by'])} at {moment(said['at'])}{why}"
 
 
 def _doubt(doubt: View) -> str:
-    since = f"since {moment_of_day(doubt['since'])}" if doubt["since"] is not None else ""
+    since = f"since {moment(doubt['since'])}" if doubt["since"] is not None else ""
     return " ".join(filter(None, (since, escape(doubt["code"] or ""), escape(doubt["message"]))))
 
 
@@ -106,7 +106,7 @@ def _replay(replay: View | None) -> str:
     if not replay:
         return ""
     end = " ".join(escape(replay[name]) for name in ("result", "cause", "refusal") if replay[name]) or "under way"
-    asked = f"{escape(replay['mode'])} by {escape(replay['requested_by'])} at {moment_of_day(replay['requested_at'])}"
+    asked = f"{escape(replay['mode'])} by {escape(replay['requested_by'])} at {moment(replay['requested_at'])}"
     return f"{asked}: {end}"
 
 

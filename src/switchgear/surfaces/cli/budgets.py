@@ -120,7 +120,7 @@ _BUDGETS = (
     Column("held", whole=True),
     Column("limit", whole=True),
     Column("left", whole=True),
-    Column("until (UTC)", whole=True, spare=True),
+    Column("until", whole=True, spare=True),
 )
 _LINES = (
     Column("tenant"),

@@ -75,6 +75,6 @@ _COLUMNS = (
 _DESTRUCTIVE = (
     Column("operation"),
     Column("requires"),
-    Column("last blocked (UTC)", whole=True),
+    Column("last blocked", whole=True),
     Column("why"),
 )

@@ -41,7 +41,6 @@ from switchgear.surfaces.cli.rendering import (
     draw_events,
     draw_more,
     moment,
-    moment_of_day,
     span,
     styled,
     table,
@@ -218,10 +217,10 @@ def _rows(intent: View) -> list[tuple[str, str]]:
         ("see", _see(intent, told)),
         ("forced", _forced(intent.get("force"))),
         *_approval_rows(intent.get("approval")),
-        ("not before", moment_of_day(intent.get("not_before"))),
-        ("created", moment_of_day(intent["created_at"])),
-        ("updated", moment_of_day(intent["updated_at"])),
-        ("deadline", "" if intent["final"] else moment_of_day(intent["deadline_at"])),
+        ("not before", moment(intent.get("not_before"))),
+        ("created", moment(intent["created_at"])),
+        ("updated", moment(intent["updated_at"])),
+        ("deadline", "" if intent["final"] else moment(intent["deadline_at"])),
         *belonging_rows(intent),
         ("trace", escape(intent["trace"])),
     ]
@@ -232,7 +231,7 @@ def _approval_rows(approval: View | None) -> list[tuple[str, str]]:
         return []
     who = f" by {', '.join(map(escape, approval['granted_by']))}" if approval["granted_by"] else ""
     stands = f"{len(approval['granted_by'])} of {approval['quorum']}{who}, rule {escape(approval['rule'])}"
-    until = "" if approval["used"] else f", until {moment_of_day(approval['expires_at'])}"
+    until = "" if approval["used"] else f", until {moment(approval['expires_at'])}"
     return [("approval", f"{stands}{until}"), ("digest", approval["digest"])]
 
 
@@ -268,7 +267,7 @@ def _held(intent: View) -> str:
     if intent["state"] != "held" or hindrance is None:
         return ""
     where = " ".join(escape(hindrance[name]) for name in ("dependency", "state") if hindrance[name])
-    return f"since {moment_of_day(hindrance['since'])}{f', {where} then' if where else ''}"
+    return f"since {moment(hindrance['since'])}{f', {where} then' if where else ''}"
 
 
 def _waited_for(intent: View) -> str:
@@ -276,7 +275,7 @@ def _waited_for(intent: View) -> str:
     hindrance = intent.get("hindrance") or {}
     where = " ".join(escape(hindrance[name]) for name in ("dependency", "state") if hindrance.get(name))
     again = hindrance.get("retry_after")
-    since = moment_of_day(hindrance.get("since"))
+    since = moment(hindrance.get("since"))
     said = [
         escape(intent.get("waiting_for") or ""),
         f"({where})" if where else "",
@@ -289,12 +288,12 @@ def _waited_for(intent: View) -> str:
 def _forced(force: View | None) -> str:
     if force is None:
         return ""
-    until = "used" if force["used"] else f"until {moment_of_day(force['until'])}"
+    until = "used" if force["used"] else f"until {moment(force['until'])}"
     return f"by {escape(force['by'])} over {', '.join(map(escape, force['overrode']))}, {until}"
 
 
 def _since(intent: View) -> str:
-    since, lookups = moment_of_day(intent.get("doubt_since")), intent.get("lookups")
+    since, lookups = moment(intent.get("doubt_since")), intent.get("lookups")
     return since and f"since {since}{f', looked up {times(lookups)}' if lookups else ''}"
 
 
@@ -304,5 +303,5 @@ _COLUMNS = (
     Column("state", whole=True),
     Column("attempts", spare=True),
     Column("reason"),
-    Column("updated (UTC)", whole=True, spare=True),
+    Column("updated", whole=True, spare=True),
 )

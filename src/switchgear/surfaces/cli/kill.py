@@ -103,7 +103,7 @@ _COLUMNS = (
     Column("target"),
     Column("mode", whole=True),
     Column("set", whole=True),
-    Column("since (UTC)", whole=True),
+    Column("since", whole=True),
     Column("by"),
     Column("reason", spare=True),
 )

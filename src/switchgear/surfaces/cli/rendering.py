@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from switchgear.core.moments import moment_text
 
 View = Mapping[str, Any]
 
@@ -50,15 +51,8 @@ def styled(state: str) -> str:
 
 
 def moment(seconds: float | None) -> str:
-    """Return a moment, seconds since the epoch, as UTC text; empty for None."""
-    if seconds is None:
-        return ""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def moment_of_day(seconds: float | None) -> str:
-    """Return a moment as `moment` does, with its zone; empty for None."""
-    return "" if seconds is None else f"{moment(seconds)} UTC"
+    """Return a moment, seconds since the epoch, as it is written everywhere; empty for None."""
+    return "" if seconds is None else moment_text(seconds)
 
 
 def span(seconds: float) -> str:
@@ -123,7 +117,7 @@ def state_of_box(box: View) -> str:
 
 def end_of_box(box: View) -> str:
     """Return when a time-box ends, and how often that was moved."""
-    return moment_of_day(box["reverts_at"]) + (f", extended {times(box['extensions'])}" if box["extensions"] else "")
+    return moment(box["reverts_at"]) + (f", extended {times(box['extensions'])}" if box["extensions"] else "")
 
 
 def revert_of_box(box: View) -> str:
@@ -229,14 +223,14 @@ _SAID = ("evidence", "replay_reason", "reason", "message", "detail")
 
 _EVENTS = (
     Column("seq", whole=True),
-    Column("at (UTC)", whole=True),
+    Column("at", whole=True),
     Column("event", whole=True),
     Column("facts"),
     Column("hash", whole=True, spare=True),
 )
 _ENTRIES = (
     Column("seq", whole=True),
-    Column("at (UTC)", whole=True),
+    Column("at", whole=True),
     Column("stream", whole=True),
     Column("event"),
     Column("facts", spare=True),

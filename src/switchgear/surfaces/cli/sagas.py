@@ -243,7 +243,7 @@ def _rows(saga: View) -> list[tuple[str, str]]:
         ("undone for", reason),
         ("stuck at", f"{escape(stuck['step'])}: {escape(stuck['code'])} {escape(stuck['message'])}" if stuck else ""),
         ("next", _advice(saga)),
-        ("updated", f"{moment(saga['updated_at'])} UTC"),
+        ("updated", moment(saga["updated_at"])),
     ]
 
 
@@ -295,5 +295,5 @@ _SAGAS = (
     Column("state", whole=True),
     Column("key"),
     Column("code"),
-    Column("updated (UTC)", whole=True, spare=True),
+    Column("updated", whole=True, spare=True),
 )

@@ -134,6 +134,6 @@ _COLUMNS = (
     Column("time-box", whole=True),
     Column("state"),
     Column("tool"),
-    Column("ends (UTC)", whole=True),
+    Column("ends", whole=True),
     Column("why", spare=True),
 )

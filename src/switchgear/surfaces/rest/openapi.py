@@ -13,11 +13,11 @@ from switchgear.control.health_views import HealthReport
 from switchgear.control.readiness import ReadinessView
 from switchgear.core.codes import FACTS, Code
 from switchgear.health.report import MEDIA_TYPE as HEALTH_MEDIA_TYPE
+from switchgear.surfaces.rest.examples import BODIES, WORDS, needed
 from switchgear.surfaces.rest.exchange import LINES_MEDIA_TYPE
 from switchgear.surfaces.rest.operation import Operation
 from switchgear.surfaces.rest.operations import OPERATIONS
 from switchgear.surfaces.rest.problems import MEDIA_TYPE
-from switchgear.surfaces.rest.queries import Word
 
 _REF = "#/components/schemas/{name}"
 _COMMON = (
@@ -86,7 +86,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "responses": dict(_responses(operation)),
     }
     if operation.body is not None:
-        content = {"application/json": {"schema": {"$ref": _REF.format(name=operation.body.__name__)}}}
+        schema = {"$ref": _REF.format(name=operation.body.__name__)}
+        content = {"application/json": {"schema": schema, "example": dict(BODIES[operation.id])}}
         found["requestBody"] = {"required": True, "content": content}
     return found
 
@@ -94,17 +95,17 @@ def _operation(operation: Operation) -> dict[str, Any]:
 def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
     for word in operation.words:
         schema = {"type": "string"} if word.pattern is None else {"type": "string", "pattern": word.pattern}
-        yield _parameter(word.name, "path", word.description, schema) | {"required": True}
+        found = _parameter(word.name, "path", word.description, schema, required=True)
+        yield found | {"example": WORDS[word.name]}
     for query in operation.query:
-        needed = {"required": isinstance(query, Word) and query.needed}
-        yield _parameter(query.name, "query", query.description, query.schema()) | needed
+        yield _parameter(query.name, "query", query.description, query.schema(), required=needed(query))
     for header in operation.headers:
         schema = {"type": "string", "pattern": header.pattern}
-        yield _parameter(header.name, "header", header.description, schema)
+        yield _parameter(header.name, "header", header.description, schema, required=needed(header))
 
 
-def _parameter(name: str, place: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": place, "description": description, "required": False, "schema": schema}
+def _parameter(name: str, place: str, description: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    return {"name": name, "in": place, "description": description, "required": required, "schema": schema}
 
 
 def _responses(operation: Operation) -> Iterator[tuple[str, Any]]:

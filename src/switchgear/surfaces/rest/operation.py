@@ -62,11 +62,12 @@ def page_limit(default: int) -> Whole:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header that a request may carry."""
+    """A header that a request may carry, or has to where it is `needed`."""
 
     name: str
     description: str
     pattern: str
+    needed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

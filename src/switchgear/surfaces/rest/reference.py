@@ -9,6 +9,7 @@ import msgspec
 
 from switchgear.core.codes import Code
 from switchgear.runbooks import address_of
+from switchgear.surfaces.rest.examples import curl_example, needed
 from switchgear.surfaces.rest.openapi import BODY_STATUSES, openapi_document, refusals_of
 from switchgear.surfaces.rest.operation import Operation
 from switchgear.surfaces.rest.operations import OPERATIONS
@@ -64,9 +65,16 @@ def rest_reference() -> str:
 def _section(operation: Operation) -> Iterator[str]:
     yield f"## {operation.summary}: `{operation.method} {operation.path}`"
     yield ""
-    yield f"{operation.description} Permission: `{operation.permission}`."
+    yield operation.description
+    yield ""
+    yield f"Permission: `{operation.permission}`."
     yield ""
     yield from _inputs(operation)
+    yield "<!-- not executed: it needs a running server with this in it -->"
+    yield "```sh"
+    yield curl_example(operation)
+    yield "```"
+    yield ""
     yield "| Status | Body or codes |"
     yield "|---|---|"
     for status, kind in operation.answers.items():
@@ -84,6 +92,8 @@ def _types() -> Iterator[str]:
     yield "## Types"
     yield ""
     yield "Moments (`…_at`, `at`, `since`, `not_before`) are seconds since the epoch. Lengths of time are seconds."
+    yield "What people read has moments as RFC 3339 in UTC, such as `2026-11-21T09:00:00.000Z`: the command line, logs,"
+    yield "and the `time` of `/healthz`."
     yield ""
     for name, schema in openapi_document()["components"]["schemas"].items():
         yield f"### `{name}`"
@@ -99,9 +109,25 @@ def _described(schema: dict[str, Any]) -> Iterator[str]:
     if "enum" in schema:
         yield "One of " + ", ".join(f"`{word}`" for word in schema["enum"]) + "."
         return
-    yield "| Member | Type |"
-    yield "|---|---|"
-    yield from (f"| `{member}` | {_type(found)} |" for member, found in schema["properties"].items())
+    if not schema["properties"]:
+        yield "An empty object."
+        return
+    if not all(map(_meaning, schema["properties"].values())):
+        yield "| Member | Type |"
+        yield "|---|---|"
+        yield from (f"| `{member}` | {_type(found)} |" for member, found in schema["properties"].items())
+        return
+    must = schema.get("required", ())
+    yield "| Member | Type | Required | Meaning |"
+    yield "|---|---|---|---|"
+    for member, found in schema["properties"].items():
+        yield f"| `{member}` | {_type(found)} | {'yes' if member in must else 'no'} | {_meaning(found)} |"
+
+
+def _meaning(schema: dict[str, Any]) -> str:
+    """Return what is said of a member, by itself or by one of its alternatives."""
+    said = [schema, *schema.get("anyOf", ())]
+    return next((str(one["description"]) for one in said if "description" in one), "").replace("|", "\\|")
 
 
 def _type(schema: dict[str, Any]) -> str:
@@ -117,15 +143,17 @@ def _type(schema: dict[str, Any]) -> str:
 
 def _inputs(operation: Operation) -> Iterator[str]:
     rows = [
-        *((f"header `{header.name}`", header.description) for header in operation.headers),
-        *((f"query `{query.name}`", f"{query.description}{_range(query)}") for query in operation.query),
+        *((f"path `{word.name}`", True, word.description) for word in operation.words),
+        *((f"query `{query.name}`", needed(query), f"{query.description}{_range(query)}") for query in operation.query),
+        *((f"header `{header.name}`", needed(header), header.description) for header in operation.headers),
     ]
     if operation.body is not None:
-        rows.append(("body", f"`{operation.body.__name__}`: {', '.join(_members(operation.body))}."))
+        members = ", ".join(_members(operation.body)) or "an empty object, `{}`"
+        rows.append(("body", True, f"[`{operation.body.__name__}`](#{operation.body.__name__.lower()}): {members}."))
     if rows:
-        yield "| Input | Meaning |"
-        yield "|---|---|"
-        yield from (f"| {name} | {meaning} |" for name, meaning in rows)
+        yield "| Input | Required | Meaning |"
+        yield "|---|---|---|"
+        yield from (f"| {name} | {'yes' if must else 'no'} | {meaning} |" for name, must, meaning in rows)
         yield ""
 
 

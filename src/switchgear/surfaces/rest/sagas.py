@@ -31,12 +31,19 @@ from switchgear.surfaces.rest.operation import (
     page_limit,
 )
 from switchgear.surfaces.rest.queries import Choice, Word
-from switchgear.surfaces.rest.submitting import CORRELATION, KEY, Account, Name
+from switchgear.surfaces.rest.submitting import CORRELATION, KEY, Account
 from switchgear.surfaces.rest.waits import PREFER_OF_SAGA, applied, saga_waited
 
 SAGA = PathWord("saga_id", "Id of the saga.")
 """The word of every path that is about one saga."""
 _ID = "sga_[0-9a-f]{32}"
+SAGA_KEY = replace(
+    KEY,
+    description='A quoted string such as `"order-17"`; a bare word is accepted. The same for every repeat of one saga. '
+    "Up to 255 characters.",
+    needed=True,
+)
+"""The key of a saga, which every saga has."""
 
 StepName = Annotated[str, Meta(pattern=f"^{NAME}$")]
 
@@ -44,7 +51,7 @@ StepName = Annotated[str, Meta(pattern=f"^{NAME}$")]
 class StepBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One step of a saga."""
 
-    tool: Annotated[Name, Meta(description="Name of a registered tool.")]
+    tool: Annotated[StepName, Meta(description="Name of a registered tool.")]
     arguments: Annotated[
         dict[str, Any],
         Meta(description='Its arguments. `{"$step": "reserve", "path": "id"}` stands for a value of an earlier step.'),
@@ -167,7 +174,7 @@ OPERATIONS = (
         ),
         permission="sagas:submit",
         handle=submit,
-        headers=(KEY, PREFER_OF_SAGA, CORRELATION),
+        headers=(SAGA_KEY, PREFER_OF_SAGA, CORRELATION),
         body=SagaBody,
         answers={200: SagaView, 202: SagaView},
         refusals=(

@@ -149,7 +149,7 @@ class Switchgear:
 
     @staticmethod
     def open(
-        path: str | Path | None = None,
+        path: str | Path | Configuration | None = None,
         *,
         store: str | None = None,
         start: bool = True,
@@ -158,7 +158,8 @@ class Switchgear:
     ) -> AbstractAsyncContextManager[Switchgear]:
         """Open a gear from a configuration file, or on `store` alone (``sqlite:///gear.db``, ``memory://``).
 
-        Use it with ``async with``. `start=False` accepts work but carries nothing out until `run_until_idle`.
+        `path` may also be a configuration that was read from a file already: then no file is read. Use it with
+        ``async with``. `start=False` accepts work but carries nothing out until `run_until_idle`.
         Raises `OptionError` for a configuration that cannot work, `StoreError` (STORE_IN_USE) when another engine
         owns the store, (LEDGER_UNAVAILABLE) when it cannot be written: an engine that cannot record does not start.
         """
@@ -167,8 +168,9 @@ class Switchgear:
                 'open a gear by its file, Switchgear.open("switchgear.toml"), or on a store alone, '
                 'Switchgear.open(store="sqlite:///gear.db"); not both: the file\'s [store] url names its store'
             )
-        configuration = load(path) if path is not None else default(store=store)
-        return _opened(configuration, start=start, clock=clock, rng=rng)
+        if not isinstance(path, Configuration):
+            path = load(path) if path is not None else default(store=store)
+        return _opened(path, start=start, clock=clock, rng=rng)
 
     @staticmethod
     def dedicate_process() -> None:

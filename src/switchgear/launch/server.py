@@ -22,7 +22,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from switchgear.adapters.systemd import Notifier, notify_options
-from switchgear.assembly.configuration import Configuration, load
+from switchgear.assembly.configuration import Configuration
 from switchgear.assembly.gear import Switchgear
 from switchgear.assembly.process import collect_garbage_seldom
 from switchgear.control.access import TokenVerifier
@@ -73,16 +73,15 @@ async def embed(place: Place) -> AsyncIterator[str]:
             await serving
 
 
-def issue_token(configuration: Path | None, grant: Grant) -> str:
+def issue_token(configuration: Configuration, grant: Grant) -> str:
     """Return a development token, signed with the key beside the store of `configuration`."""
-    settings = load(configuration) if configuration is not None else load(Path("switchgear.toml"))
-    return _issuer(settings).issue(
+    return _issuer(configuration).issue(
         tenant=grant.tenant,
         accounts=grant.accounts,
         actor=grant.actor,
         scope=grant.permissions,
         seconds=grant.seconds,
-        audience=settings.access.audience,
+        audience=configuration.access.audience,
     )
 
 
@@ -205,10 +204,8 @@ def _prepare(place: Place) -> None:
 
     Raises `OptionError` off loopback: a server that is refused leaves no file behind.
     """
-    if place.configuration is not None:
-        configuration = load(place.configuration)
-        require_loopback(_host(configuration, place))
-        log_to_standard_error(configuration)
+    require_loopback(_host(place.configuration, place))
+    log_to_standard_error(place.configuration)
 
 
 def _host(configuration: Configuration, place: Place) -> str:

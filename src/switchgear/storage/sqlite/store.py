@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
-from switchgear.core.errors import OptionError, StoreError
+from switchgear.core.errors import StoreError
 from switchgear.core.operations import OPERATIONS, Operation
 from switchgear.storage.abilities import (
     Append,
@@ -35,6 +35,7 @@ from switchgear.storage.abilities import (
     Unknown,
 )
 from switchgear.storage.checks import check_append, check_limit, check_names
+from switchgear.storage.opening import checked_url
 from switchgear.storage.planner import RowKey
 from switchgear.storage.sqlite import reader
 from switchgear.storage.sqlite.backup import Backups
@@ -273,13 +274,8 @@ class SqliteStore:
 
 def path_of(url: str) -> Path:
     """Return the file that a URL of this adapter names. Raises `OptionError` when it names none."""
-    parts = urlsplit(url)
-    path = unquote(parts.path.removeprefix("/"))
-    if parts.netloc or not path or path.endswith("/") or "\0" in path:
-        raise OptionError(f"{url!r} names no file; write sqlite:///relative.db or sqlite:////absolute.db")
-    if parts.query or parts.fragment:
-        raise OptionError(f"{url!r}: a SQLite store has no options in its URL")
-    return Path(path).resolve()
+    checked_url(url)
+    return Path(unquote(urlsplit(url).path.removeprefix("/"))).resolve()
 
 
 def _open_parts(path: Path, seal: Seal, clock: Clock, connect: Connect) -> Parts:

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from switchgear.assembly.configuration import Configuration
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to serve, and from which configuration file. None: what the configuration says."""
+    """Where to serve, and by which configuration: the one that was checked. None: what the configuration says."""
 
-    configuration: Path | None
+    configuration: Configuration
     host: str | None = None
     port: int | None = None
 
@@ -47,9 +49,9 @@ class Embed(Protocol):
 
 
 class IssueToken(Protocol):
-    """Makes a development token with the key beside the store."""
+    """Makes a development token with the key beside the store of a configuration."""
 
-    def __call__(self, configuration: Path | None, grant: Grant) -> str:
+    def __call__(self, configuration: Configuration, grant: Grant) -> str:
         """Return the token; the key is made when there is none yet."""
 
 

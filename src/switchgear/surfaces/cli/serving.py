@@ -98,10 +98,10 @@ def up(
             "0.1 accepts tokens of its development issuer only, so nobody could call this server",
             advice="Add --dev for development tokens on loopback. Identity providers come with a later release.",
         )
-    loaded(config)
+    configuration = loaded(config)
     services: Services = context.obj
     try:
-        return services.serve(Place(config, host, port), _announced(Output(as_json=as_json), config))
+        return services.serve(Place(configuration, host, port), _announced(Output(as_json=as_json), config))
     except (OptionError, StoreError) as error:
         raise failure_to_start(error, where=str(config)) from error
 
@@ -125,9 +125,9 @@ def token(
     """Make a development token for `up --dev`, signed with the key beside the store."""
     permissions = _permissions_of(scope)
     services: Services = context.obj
-    loaded(config)
+    configuration = loaded(config)
     grant = Grant(tenant, tuple(account or ("main",)), actor, permissions, expires)
-    text = services.issue_token(config, grant)
+    text = services.issue_token(configuration, grant)
     if save:
         save_token(text)
     document = {

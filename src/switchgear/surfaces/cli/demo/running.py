@@ -33,6 +33,7 @@ from switchgear.surfaces.cli.demo.upstream import Upstream, UpstreamPlan
 from switchgear.surfaces.cli.demo.view import Scene, show
 from switchgear.surfaces.cli.ledger import verified_file
 from switchgear.surfaces.cli.services import Grant, Place, Services
+from switchgear.surfaces.cli.serving import loaded
 
 TENANTS = (("acme", 14.0), ("globex", 8.0))
 """Names, and requests a second."""
@@ -76,7 +77,7 @@ async def run_demo(plan: Plan, services: Services, console: Console | None) -> S
         )
     )
     port = plan.port or free_port()
-    place = Place(write_settings(plan.folder, crm_url=upstream.url, port=port, seconds=plan.seconds))
+    place = Place(loaded(write_settings(plan.folder, crm_url=upstream.url, port=port, seconds=plan.seconds)))
     tenants = [Tenant(name, _token(services, place, name, plan.seconds), rate) for name, rate in TENANTS]
     answers = Answers()
     async with (

@@ -141,7 +141,9 @@ FACTS: dict[Code, CodeFacts] = {
         "The limit over all tenants is used up.", 429, "Wait for retry_after, or raise the global limit."
     ),
     Code.RATE_LIMITED_TENANT: _defer(
-        "The tenant's own limit is used up.", 429, "Wait for retry_after, or ask for a higher tenant limit."
+        "The tenant's own limit is used up.",
+        429,
+        "Wait for retry_after, or ask for a higher limit: `tenant_rate` in [limits].",
     ),
     Code.RATE_LIMITED_CONNECTOR: _defer(
         "The limit of this dependency is used up.", 429, "Wait for retry_after, or send less to it."
@@ -169,12 +171,12 @@ FACTS: dict[Code, CodeFacts] = {
         "Every allowed attempt failed.",
         502,
         ExitCode.FAILED,
-        "Read the attempts; the last error is the cause.",
+        "The last error is the cause: mend that; an action on record is among the dead letters, to be requeued.",
     ),
     Code.RETRY_BUDGET_EMPTY: _defer(
         "The shared retry budget of this dependency is empty.",
         503,
-        "Let first attempts succeed; they refill it.",
+        "Look at why so many calls of it fail; each first attempt that succeeds refills the budget.",
     ),
     Code.DEADLINE_EXCEEDED: CodeFacts(
         "The call did not finish before its deadline.",
@@ -202,17 +204,17 @@ FACTS: dict[Code, CodeFacts] = {
     Code.DEPENDENCY_UNHEALTHY: _defer(
         "A dependency that this action needs is unhealthy.",
         503,
-        "Wait until it has recovered; see `dependencies`.",
+        "`switchgear dependencies` says why, and when it is looked at again; an action on record goes on by itself.",
     ),
     Code.DEPENDENCY_UNKNOWN: _defer(
         "Nothing fresh is known about a dependency that this action needs.",
         503,
-        "Give it a probe or traffic.",
+        "Give it a probe, or let a call that reads from it succeed; `switchgear dependencies` says what was seen last.",
     ),
     Code.DEPENDENCY_FAILED: _defer(
         "The dependency answered with a failure.",
         502,
-        "Look at the dependency; retries follow the tool's rules.",
+        "Look at the dependency itself; an action on record is repeated by itself where that is safe.",
     ),
     Code.DESTRUCTIVE_BLOCKED: _defer(
         "A destructive action lacks fresh positive evidence.",
@@ -223,10 +225,12 @@ FACTS: dict[Code, CodeFacts] = {
         "A kill switch stops this action.",
         423,
         ExitCode.REFUSED,
-        "Ask the person who tripped it; see `kill list`.",
+        "`switchgear kill list` says who tripped it and why: ask them before anybody releases it.",
     ),
     Code.KILL_SWITCH_UNREADABLE: _defer(
-        "The kill switches cannot be read, so nothing is started.", 503, "Restore the store of the switches."
+        "The kill switches cannot be read, so nothing is started.",
+        503,
+        "Look at the store's disk and the server's log; what waits goes on once the switches can be read.",
     ),
     Code.RESTORE_PENDING: _defer(
         "The store came from a backup, and nobody has said yet from when on its past may have been executed.",
@@ -242,19 +246,19 @@ FACTS: dict[Code, CodeFacts] = {
     Code.APPROVAL_REQUIRED: _defer(
         "The action waits for a person's approval.",
         403,
-        "Have it approved by somebody other than the requester.",
+        "Have somebody other than the requester look at it and say `switchgear intents approve`.",
     ),
     Code.APPROVAL_REJECTED: _reject(
         "A person rejected the action.",
         403,
         ExitCode.REFUSED,
-        "Read the reason; submit a changed action if right.",
+        "Read the reason; if a changed action is right, submit that under a new key.",
     ),
     Code.APPROVAL_EXPIRED: _reject(
         "The approval was not given, or not used, in time.",
         403,
         ExitCode.REFUSED,
-        "Submit it again for approval.",
+        "Submit it again under a new key, and have it approved in time.",
     ),
     Code.APPROVAL_STALE: _reject(
         "What was approved has changed since.",
@@ -284,7 +288,7 @@ FACTS: dict[Code, CodeFacts] = {
         "The action was interrupted after it may have left; whether it happened is not known yet.",
         502,
         ExitCode.IN_DOUBT,
-        "Do not repeat it under another key; look at the remote. It stays listed as in doubt.",
+        "Do not repeat it under another key; look at the remote; `switchgear intents resolve` takes what you found.",
     ),
     Code.CANCELLED: _reject(
         "The action was cancelled before it left.",
@@ -296,19 +300,19 @@ FACTS: dict[Code, CodeFacts] = {
         "The intent is in a state that does not allow this.",
         409,
         ExitCode.CONFLICT,
-        "Look at its present state.",
+        "Look at it again: somebody or something was faster; then do what its present state allows.",
     ),
     Code.LEDGER_UNAVAILABLE: _defer(
         "The ledger cannot be written, so nothing is started.",
         503,
-        "Look at the disk and the store; repeat with the same key.",
+        "Look at the disk (space, rights) and the server's log; then repeat with the same key.",
         ExitCode.UNAVAILABLE,
     ),
     Code.LEDGER_CORRUPT: _reject(
         "A record of the ledger does not match its hash or cannot be read.",
         500,
         ExitCode.VERIFY_FAILED,
-        "Run `ledger verify`; keep the file; restore from a backup.",
+        "Keep the file as it is; `switchgear ledger verify` names the first bad entry; restore from a backup.",
     ),
     Code.STORE_IN_USE: _reject(
         "Another process owns this store.",
@@ -317,7 +321,10 @@ FACTS: dict[Code, CodeFacts] = {
         "Stop the other engine, or use another file.",
     ),
     Code.TENANT_UNAUTHENTICATED: _reject(
-        "No valid token came with the request.", 401, ExitCode.ACCESS, "Send a current bearer token."
+        "No valid token came with the request.",
+        401,
+        ExitCode.ACCESS,
+        "Send `Authorization: Bearer TOKEN`, with a token that is not over and whose issuer this server trusts.",
     ),
     Code.PERMISSION_DENIED: _reject(
         "The token does not allow this.",
@@ -329,7 +336,7 @@ FACTS: dict[Code, CodeFacts] = {
         "There is no such thing for this tenant.",
         404,
         ExitCode.NOT_FOUND,
-        "Check the id or the name, and whose token you use.",
+        "Check the id or the name, and whose token you use: what belongs to another tenant is not found.",
     ),
     Code.INVALID_ARGUMENT: _reject(
         "The request is not well formed.",
@@ -338,7 +345,10 @@ FACTS: dict[Code, CodeFacts] = {
         "Correct what the detail names, then send it again.",
     ),
     Code.INVALID_CONFIGURATION: _reject(
-        "The configuration is not valid.", 500, ExitCode.USAGE, "Correct the key that the message names."
+        "The configuration is not valid.",
+        500,
+        ExitCode.USAGE,
+        "Correct the key that the message names, then run `switchgear check`.",
     ),
     Code.PAYLOAD_TOO_LARGE: _reject(
         "The request body is larger than allowed.", 413, ExitCode.USAGE, "Send less, or a reference to it."
@@ -347,10 +357,12 @@ FACTS: dict[Code, CodeFacts] = {
         "The tool's contract has changed since the intent was accepted.",
         409,
         ExitCode.CONFLICT,
-        "Review the new contract and accept it.",
+        "Compare it in `switchgear tools`; then `switchgear tools accept` it, or bring the earlier tool back.",
     ),
     Code.TOOL_UNREGISTERED: _defer(
-        "The tool of this intent is not registered here.", 503, "Start an engine that knows the tool."
+        "The tool of this intent is not registered here.",
+        503,
+        "Start the server with the configuration or code that has the tool; what is on record waits for it.",
     ),
     Code.CHANGED_MEANWHILE: _reject(
         "Somebody else has changed what was to be changed or put back, so it was left alone.",
@@ -362,16 +374,16 @@ FACTS: dict[Code, CodeFacts] = {
         "The tool or the remote refused the action for good; nothing was changed.",
         502,
         ExitCode.FAILED,
-        "Read the error; correct the arguments; submit under a new key.",
+        "Read the error; correct what it names; submit it under a new key.",
     ),
     Code.EGRESS_DENIED: _reject(
         "The connector may not reach this address.",
         403,
         ExitCode.REFUSED,
-        "Add the host to the connector's list.",
+        "If it may be reached, add it to `hosts` of the connector, then start the server again.",
     ),
     Code.SHUTTING_DOWN: _defer(
-        "This process is stopping and takes no new work.", 503, "Send it again with the same key."
+        "This process is stopping and takes no new work.", 503, "Send it again with the same key once a server is up."
     ),
     Code.INTERNAL: _reject(
         "A defect in Switchgear itself.",

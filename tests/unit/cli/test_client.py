@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from typing import Any
 
 import httpx2
 import pytest
+import typer
 
 from switchgear.core.codes import FACTS, Code, ExitCode
 from switchgear.core.errors import OptionError, StoreError, SwitchgearError
+from switchgear.surfaces.cli.application import app
 from switchgear.surfaces.cli.client import Client
 from switchgear.surfaces.cli.failures import CommandFailure, advice_of, failure_to_start
 
@@ -57,6 +61,19 @@ def test_problem_ends_with_the_exit_code_of_its_code(code: Code) -> None:
 def test_advice_is_for_a_command_line(code: Code, words: str) -> None:
     """Who has a terminal is told what to type, not which header to send; elsewhere the code table speaks."""
     assert words in advice_of(code)
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_advice_names_commands_that_there_are(code: Code) -> None:
+    """What is to be typed at night can be typed: each command in an advice exists, with the options that it names."""
+    for line in re.findall(r"`(switchgear [^`]+)`", advice_of(code)):
+        command: Any = typer.main.get_command(app)
+        words = line.split()[1:]
+        while words and (children := getattr(command, "commands", None)):
+            assert words[0] in children, line
+            command = children[words.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -33,7 +32,7 @@ BACKUP_PATIENCE = 1_800.0
 def backup(*, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> int:
     """Copy the whole store, of all tenants, while it runs, into the folder of backups on the server."""
     with session(url, token, as_json=as_json) as opened:
-        with _busy(opened.output, "copying the store"):
+        with opened.output.busy("copying the store"):
             view = opened.client.post("/v1/ledger/backups", {}, patience=BACKUP_PATIENCE)
         text = f"{view['file']}  {view['bytes']:,} bytes, {counted(len(view['heads']), 'chain')}"
         opened.output.answer(view, lambda console: console.print(escape(text), soft_wrap=True))
@@ -56,7 +55,7 @@ def restore(
 
     output = Output(as_json=as_json)
     try:
-        with _busy(output, "checking and copying the backup"):
+        with output.busy("checking and copying the backup"):
             mark = restored(file, into)
     except Invalid as error:
         raise failure_of_usage(error.message, advice="See `switchgear ledger backups`.") from error
@@ -81,7 +80,7 @@ def thaw(
     """Let a restored store go on: what may have been executed from TIME on is in doubt."""
     body = {"since": epoch_of(since), "reason": reason}
     with session(url, token, as_json=as_json) as opened:
-        with _busy(opened.output, "naming what is in doubt"):
+        with opened.output.busy("naming what is in doubt"):
             view = opened.client.post("/v1/ledger/thaw", body, patience=BACKUP_PATIENCE)
         opened.output.answer(view, lambda console: draw_thawed(console, view))
     return ExitCode.OK
@@ -146,13 +145,6 @@ def _row(item: View) -> tuple[str, ...]:
 
 def _are(number: int, noun: str) -> str:
     return f"{counted(number, noun)} {'is' if number == 1 else 'are'}"
-
-
-def _busy(output: Output, text: str) -> AbstractContextManager[Any]:
-    """Turn a spinner while something takes its time, on a terminal and for people alone."""
-    if output.as_json or not output.console.is_terminal:
-        return nullcontext()
-    return output.console.status(text)
 
 
 def _no_time(text: str) -> Exception:

@@ -55,16 +55,22 @@ class Client:
         self._http.close()
 
     def get(
-        self, path: str, parameters: Mapping[str, Any] | None = None, *, within: float = ANSWER_SECONDS, wait: int = 0
+        self,
+        path: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        within: float = ANSWER_SECONDS,
+        wait: int = 0,
+        patience: float = 0.0,
     ) -> Document:
         """Return the JSON answer of a GET. Parameters that are None are left out.
 
-        It may take `within` seconds, above 0 and never more than usual; and `wait` seconds longer, which the server
-        is asked to wait for the outcome. Raises `CommandFailure` for a problem, an unreadable answer, or a server that
-        cannot be reached.
+        It may take `within` seconds, above 0 and never more than usual; `wait` seconds longer, which the server is
+        asked to wait for the outcome; and `patience` seconds longer than usual, for what takes its time. Raises
+        `CommandFailure` for a problem, an unreadable answer, or a server that cannot be reached.
         """
         known = {name: value for name, value in (parameters or {}).items() if value is not None}
-        timeout = httpx2.Timeout(min(within, ANSWER_SECONDS) + wait, connect=min(within, CONNECT_SECONDS))
+        timeout = httpx2.Timeout(min(within, ANSWER_SECONDS) + wait + patience, connect=min(within, CONNECT_SECONDS))
         headers = {"Prefer": f"wait={wait}"} if wait else {}
         return self._json("GET", path, params=known, headers=headers, timeout=timeout)
 

@@ -34,7 +34,9 @@ CursorOption = Annotated[str | None, typer.Option("--cursor", help="Continue whe
 MaybeIntent = Annotated[str | None, typer.Argument(metavar="[INTENT]", help="The id of one; or use --all.")]
 
 
-@app.command("list", epilog=examples("switchgear deadletters list", "switchgear deadletters list --tool crm.update"))
+@app.command(
+    "list", epilog=examples("switchgear deadletters list", "switchgear deadletters list --tool crm.place_order")
+)
 def list_(
     *,
     tool: ToolOption = None,
@@ -52,7 +54,7 @@ def list_(
     "requeue",
     epilog=examples(
         "switchgear deadletters requeue int_0190b6…",
-        "switchgear deadletters requeue --all --tool crm.update --limit 200 --per-second 5",
+        "switchgear deadletters requeue --all --tool crm.place_order --limit 200 --per-second 5",
     ),
 )
 def requeue(

@@ -91,8 +91,8 @@ def list_(
     epilog=examples(
         "switchgear intents show int_0190b6…",
         "switchgear intents show int_0190b6… --wait 60",
-        "switchgear intents show --tool crm.create_order --key order-17",
-        "ORDER=$(switchgear intents show --tool crm.create_order --key order-17 --quiet)",
+        "switchgear intents show --tool crm.place_order --key order-17",
+        "ORDER=$(switchgear intents show --tool crm.place_order --key order-17 --quiet)",
     ),
 )
 def show(
@@ -125,7 +125,7 @@ def show(
     "events",
     epilog=examples(
         "switchgear intents events int_0190b6…",
-        "switchgear intents events --tool crm.create_order --key order-17",
+        "switchgear intents events --tool crm.place_order --key order-17",
     ),
 )
 def events(

@@ -6,6 +6,7 @@ Verifying exports and making a key are offline: they open those files and nothin
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -29,7 +30,7 @@ from switchgear.surfaces.cli.ledger_files import (
     write_lines,
     write_new,
 )
-from switchgear.surfaces.cli.output import Output
+from switchgear.surfaces.cli.output import Output, Tell, counting
 from switchgear.surfaces.cli.rendering import counted, draw_entries, draw_verification
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 
@@ -38,6 +39,9 @@ PlatformFlag = Annotated[
 ]
 
 app = typer.Typer(no_args_is_help=True, help="Read, export, sign, verify and archive the record of everything done.")
+
+VERIFY_PATIENCE = 1_800.0
+"""How many seconds longer than usual a server may verify its chain."""
 
 
 @app.command("head", epilog=examples("switchgear ledger head --json"))
@@ -92,7 +96,8 @@ def export(
         if output is None:
             write_lines(sys.stdout, lines)
             return ExitCode.OK
-        count = write_new(output, lines).lines
+        with opened.output.busy(f"exporting to {output}") as tell:
+            count = write_new(output, counting(lines, tell)).lines
         document = {"file": str(output), "lines": count}
         opened.output.answer(document, lambda console: console.print(f"{count} lines in {output}", soft_wrap=True))
     return ExitCode.OK
@@ -132,12 +137,17 @@ def verify(
     if exports and platform:
         raise failure_of_usage("--platform is for the server's chain; an EXPORT is verified as it is")
     if exports:
-        found = document_of(verified(exports, keys=keys or (), checkpoints=checkpoints or ()))
-        return _verified(Output(as_json=as_json), found)
+        output = Output(as_json=as_json)
+        with output.busy("verifying") as tell:
+            watch = partial(counting, tell=tell)
+            found = document_of(verified(exports, keys=keys or (), checkpoints=checkpoints or (), watch=watch))
+        return _verified(output, found)
     if keys or checkpoints:
         raise failure_of_usage("--key and --checkpoint need an EXPORT: verifying against them is offline")
     with session(url, token, as_json=as_json) as opened:
-        return _verified(opened.output, opened.client.get("/v1/ledger/verify", _chain(platform=platform)))
+        with opened.output.busy("the server is verifying"):
+            found = opened.client.get("/v1/ledger/verify", _chain(platform=platform), patience=VERIFY_PATIENCE)
+        return _verified(opened.output, found)
 
 
 @app.command(
@@ -207,7 +217,8 @@ def archive(
         possible = opened.client.get("/v1/ledger/archivable", {"before": before})
         if not possible["last_seq"]:
             raise _nothing_to_archive(before, possible)
-        written = _segment(opened.client, possible, output)
+        with opened.output.busy(f"writing the segment to {output}") as tell:
+            written = _segment(opened.client, possible, output, tell)
         proof = {"last_seq": possible["last_seq"], "hash": possible["hash"], "sha256": written.sha256}
         view = opened.client.post("/v1/ledger/archive", proof)
         document = {"file": str(output), **view}
@@ -270,10 +281,10 @@ def verified_file(file: Path) -> dict[str, Any]:
     return document_of(verified([file]))
 
 
-def _segment(client: Client, possible: dict[str, Any], output: Path) -> Written:
+def _segment(client: Client, possible: dict[str, Any], output: Path, tell: Tell) -> Written:
     """Write the segment and verify it, so that nothing leaves the store that is not whole in the file."""
     last_seq = possible["last_seq"]
-    written = write_new(output, client.lines(f"/v1/ledger/segment?last_seq={last_seq}"))
+    written = write_new(output, counting(client.lines(f"/v1/ledger/segment?last_seq={last_seq}"), tell))
     found = verified_segment(output, possible["archived_through"])
     if found.ok and (found.head.seq, found.head.hash.hex()) == (last_seq, possible["hash"]):
         return written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
@@ -52,8 +52,14 @@ def write_new(file: Path, lines: Iterable[str]) -> Written:
     return written
 
 
-def verified(files: Sequence[Path], *, keys: Sequence[str] = (), checkpoints: Sequence[Path] = ()) -> Verification:
-    """Verify one chain in `files`, oldest first, offline.
+def verified(
+    files: Sequence[Path],
+    *,
+    keys: Sequence[str] = (),
+    checkpoints: Sequence[Path] = (),
+    watch: Callable[[Iterator[str]], Iterator[str]] = iter,
+) -> Verification:
+    """Verify one chain in `files`, oldest first, offline. `watch` sees each line as it is read.
 
     Raises `CommandFailure` (USAGE) for a file that cannot be opened or is no export. What is wrong behind the header of
     an export is a finding, not an error.
@@ -63,7 +69,7 @@ def verified(files: Sequence[Path], *, keys: Sequence[str] = (), checkpoints: Se
     public = [key_of(text) for text in keys]
     notes = [_text_of(file, "A checkpoint is what `switchgear ledger checkpoint` wrote.") for file in checkpoints]
     with ExitStack() as closing:
-        opened = [_export_in(closing.enter_context(_opened(file)), file) for file in files]
+        opened = [watch(_export_in(closing.enter_context(_opened(file)), file)) for file in files]
         return verify_exports(opened, keys=public, checkpoints=notes)
 
 

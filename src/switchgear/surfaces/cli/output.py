@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +20,10 @@ from switchgear.surfaces.cli.rendering import span
 
 _PIPE_WIDTH = 160
 _CODES = frozenset(Code)
+_TOLD_EVERY = 1_000
+
+Tell = Callable[[str], None]
+"""Says how far something is that takes its time."""
 
 
 class Output:
@@ -43,12 +48,36 @@ class Output:
         if not self.as_json:
             self.console.print(escape(text), style="dim", highlight=False)
 
+    @contextmanager
+    def busy(self, text: str) -> Iterator[Tell]:
+        """Turn a spinner while something takes its time, on a terminal and for people alone.
+
+        Yields what says how far it is: it stands in the place of `text`.
+        """
+        if self.as_json or not self.console.is_terminal:
+            yield _unheard
+            return
+        with self.console.status(escape(text)) as status:
+            yield lambda told: status.update(escape(told))
+
     def fail(self, failure: CommandFailure) -> None:
         """Print a failure to standard error."""
         if self.as_json:
             sys.stderr.write(json.dumps(failure.document(), ensure_ascii=False, indent=2, default=str) + "\n")
         else:
             draw_failure(self._errors, failure)
+
+
+def counting(lines: Iterable[str], tell: Tell) -> Iterator[str]:
+    """Yield `lines`, and tell every thousand how many there were."""
+    for number, line in enumerate(lines, 1):
+        if number % _TOLD_EVERY == 0:
+            tell(f"{number:,} lines")
+        yield line
+
+
+def _unheard(_: str) -> None:
+    """Tell nobody: there is no terminal."""
 
 
 def console_on(*, stderr: bool) -> Console:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from switchgear.core.codes import ExitCode
 from switchgear.core.errors import Invalid, OptionError
 from switchgear.surfaces.cli.address import CONFIGURATION_FILE
 from switchgear.surfaces.cli.failures import failure_of_usage
-from switchgear.surfaces.cli.output import Output
+from switchgear.surfaces.cli.output import Output, Tell
 from switchgear.surfaces.cli.rendering import View
 from switchgear.surfaces.cli.serving import ConfigOption, loaded
 from switchgear.surfaces.cli.session import JsonFlag, examples
@@ -25,6 +26,7 @@ EXAMPLES = examples(
 )
 _SHOWN_MAX = 20
 _EVERY = 100_000
+_OFTEN = 1_000
 
 
 def rebuild(
@@ -48,18 +50,26 @@ def rebuild(
     file = _named(store) if store is not None else _configured(config)
     output = Output(as_json=as_json)
 
-    def tell(tenant: str, entries: int) -> None:
-        if entries % _EVERY == 0:
-            output.note(f"{tenant}: {entries} entries")
-
     try:
-        with StoreFile(file) as source, NewFile(into) as target:
-            found = rebuilding.rebuild(source, target, tell)
+        with output.busy(f"rebuilding {file}") as tell, StoreFile(file) as source, NewFile(into) as target:
+            found = rebuilding.rebuild(source, target, _teller(output, tell))
     except Invalid as error:
         raise failure_of_usage(error.message, advice="Name a new file with --into.") from error
     document = {"file": str(into), "store": str(file), "ok": found.ok, **asdict(found)}
     output.answer(document, lambda console: draw_rebuilt(console, document))
     return ExitCode.OK if found.ok else ExitCode.VERIFY_FAILED
+
+
+def _teller(output: Output, tell: Tell) -> Callable[[str, int], None]:
+    """Return what says how far a rebuild is: often on a terminal, and now and then where its lines are kept."""
+
+    def told(tenant: str, entries: int) -> None:
+        if entries % _OFTEN == 0:
+            tell(f"{tenant}: {entries:,} entries")
+        if entries % _EVERY == 0:
+            output.note(f"{tenant}: {entries} entries")
+
+    return told
 
 
 def draw_rebuilt(console: Console, found: View) -> None:

@@ -28,7 +28,7 @@ from switchgear.surfaces.cli.session import (
 EXAMPLES = examples(
     'switchgear intents replay int_0190b6… --mode verify --reason "audit 17"',
     'switchgear intents replay int_0190b6… --mode re-execute --reason "the remote is back"',
-    'switchgear intents replay --state held --tool crm.update --mode resume --reason "the key is renewed" --rate 5',
+    'switchgear intents replay --state held --tool crm.place_order --mode resume --reason "key renewed" --rate 5',
 )
 AT_ONCE = 10
 """How many of many replays one request asks for, so that progress can be shown."""

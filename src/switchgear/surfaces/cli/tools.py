@@ -29,7 +29,7 @@ _NOT_ACCEPTED = "not accepted; nothing of it leaves while it counts as changed"
 app = typer.Typer(
     invoke_without_command=True,
     help="Show the registered tools, and accept one that has changed.",
-    epilog=examples("switchgear tools", "switchgear tools accept crm.update_contact"),
+    epilog=examples("switchgear tools", "switchgear tools accept crm.place_order"),
 )
 
 
@@ -51,7 +51,7 @@ def tools(
 
 @app.command(
     "accept",
-    epilog=examples("switchgear tools accept crm.update_contact", "switchgear tools accept crm.update_contact --yes"),
+    epilog=examples("switchgear tools accept crm.place_order", "switchgear tools accept crm.place_order --yes"),
 )
 def accept(
     name: Annotated[str, typer.Argument(metavar="TOOL", help="The tool, as `switchgear tools` names it.")],

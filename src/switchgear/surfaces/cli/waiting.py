@@ -24,7 +24,6 @@ from switchgear.surfaces.cli.failures import (
     failure_to_reach,
 )
 from switchgear.surfaces.cli.keys import path_of
-from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View, span
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, Session, UrlOption, examples, session
 
@@ -57,11 +56,8 @@ def wait(*, seconds: ForOption = 30.0, as_json: JsonFlag = False, url: UrlOption
     that has to be thawed first ends the wait at once.
     """
     with session(url, None, as_json=as_json) as opened:
-
-        def asking() -> View:
-            return until_ready(lambda left: opened.client.get("/readyz", within=left), seconds, where=url)
-
-        found = _with_spinner(opened.output, f"waiting for {opened.client.url}", asking)
+        with opened.output.busy(f"waiting for {opened.client.url}"):
+            found = until_ready(lambda left: opened.client.get("/readyz", within=left), seconds, where=url)
         document = {"url": opened.client.url, **found}
         opened.output.answer(document, lambda console: console.print(f"[green]ready[/] {url}", soft_wrap=True))
     return ExitCode.OK
@@ -126,9 +122,8 @@ def until_settled(
     try:
         if kind.settled(view) or clock.monotonic() >= until:
             return view
-        return _with_spinner(
-            opened.output, f"waiting for {name}", lambda: _outcome(opened.client, view, until, kind, clock)
-        )
+        with opened.output.busy(f"waiting for {name}"):
+            return _outcome(opened.client, view, until, kind, clock)
     except KeyboardInterrupt:
         goes_on = f"{name} goes on; see: switchgear {kind.noun}s show {name}"
         raise failure_of_interrupt(goes_on, **{kind.noun: name}) from None
@@ -176,10 +171,3 @@ def _words(failure: CommandFailure) -> str:
     parts = failure.problem.get("parts")
     wrong = [f"{name}: {state}" for name, state in parts.items() if state != "ok"] if isinstance(parts, dict) else []
     return ", ".join(wrong) or str(failure)
-
-
-def _with_spinner(output: Output, text: str, work: Callable[[], View]) -> View:
-    if output.as_json or not output.console.is_terminal:
-        return work()
-    with output.console.status(text):
-        return work()

@@ -26,6 +26,11 @@ def _problems(tmp_path: Path, text: str | bytes, **environment: str) -> tuple[Pr
 
 ROWS = [
     # text, key, what is wrong, what to write
+    ("[limits.tenants.acme]\nweigth = 1", "limits.tenants.acme.weigth", "no such key", "did you mean weight?"),
+    ("[limits.tenants.acme]\nslots = 0", "limits.tenants.acme.slots", "at least 1, not 0", ""),
+    ("[limits.tenants]\nacme = 3", "limits.tenants.acme", "cannot be 3", "[limits.tenants.NAME]"),
+    ('[limits.tenants."a b"]', 'limits.tenants."a b"', 'cannot be "a b"', "the name as tokens have it"),
+    ("[limits]\ntenants = 3", "limits.tenants", "cannot be 3", "[limits.tenants.NAME]"),
     ("[sever]", "sever", "no such key", "did you mean server?"),
     ("port = 1", "port", "no such key", "known are access, approvals"),
     ("server = 1", "server", "must be a table, not 1", "[server]"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -28,6 +28,8 @@ _KINDS = {
     "model_attributes_type": "a table",
     "finite_number": "a finite number",
 }
+_THE_NAME_ITSELF = "[key]"
+"""What pydantic calls the key of a mapping, beside its value."""
 _BOUNDS = {
     "greater_than": ("above", "gt"),
     "greater_than_equal": ("at least", "ge"),
@@ -103,7 +105,26 @@ def _placed(
     if len(location) > 1 and isinstance(inner, type) and issubclass(inner, Section):
         owner, found, rest = _placed(inner, location[1:])
         return owner, found, (name, *rest)
+    if len(location) > 1 and (named := _named_section(inner)) is not None:
+        return _placed_in_named(model, field, named, location)
     return model, field, (name,)
+
+
+def _placed_in_named(
+    model: type[Section], field: FieldInfo | None, named: type[Section], location: tuple[Part, ...]
+) -> tuple[type[Section], FieldInfo | None, tuple[Part, ...]]:
+    """Do as `_placed` for what stands in one of several tables that have names of their own."""
+    place, inside = location[:2], location[2:]
+    if not inside or inside[0] == _THE_NAME_ITSELF:
+        return model, field, place
+    owner, found, rest = _placed(named, inside)
+    return owner, found, (*place, *rest)
+
+
+def _named_section(annotation: object) -> type[Section] | None:
+    """Return what tables by name are, where an annotation says ``dict[…, Section]``."""
+    kinds = get_args(annotation) if get_origin(annotation) is dict else ()
+    return kinds[1] if kinds and isinstance(kinds[1], type) and issubclass(kinds[1], Section) else None
 
 
 def _wrong(detail: ErrorDetails, field: FieldInfo | None) -> str:

@@ -5,7 +5,7 @@ Units: seconds unless the name says otherwise. Adding a key here adds it to the 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -85,6 +85,10 @@ class EngineSettings(Section):
     """The most lookups of one action in doubt; after the last a person is called."""
 
 
+TenantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,127}$")]
+"""What a tenant can be called: see `switchgear.core.scope`."""
+
+
 class TenantTable(Section):
     """What one tenant may take of what leaves the queue."""
 
@@ -107,7 +111,10 @@ class LimitsSettings(Section):
     """The most actions of one tenant at once at one dependency. By default as many as the dependency has."""
     tenant_attempt_rate: float | None = Field(None, gt=0)
     """Attempts a second, for each tenant. By default unbounded."""
-    tenants: dict[str, TenantTable] = {}
+    tenants: dict[TenantName, TenantTable] = Field(
+        {},
+        json_schema_extra={"write": "[limits.tenants.NAME], the name as tokens have it: 1 to 128 of A-Za-z0-9._:@/+-"},
+    )
     """What is different for a tenant, by its name; see below."""
 
     def share_of(self, tenant: str | None) -> Share:

@@ -131,7 +131,7 @@ class LedgerKeeping:
         """
         principal.require("ledger:sign")
         if self._checkpointer is None:
-            raise _missing("this server has no key; make one with `switchgear ledger key`")
+            raise _missing(_NO_KEY)
         return _checkpoint_view(await self._checkpointer.sign(principal.tenant, actor=principal.actor))
 
     # --- archive ---
@@ -268,6 +268,12 @@ def _checkpoint_view(stored: Stored) -> CheckpointView:
 
 def _segment_view(segment: Segment) -> SegmentView:
     return SegmentView(first_seq=segment.first_seq, last_seq=segment.last_seq, hash=segment.hash, sha256=segment.sha256)
+
+
+_NO_KEY = (
+    "this server has no key to sign with: make one with `switchgear ledger key FILE --name NAME`, write FILE as `key` "
+    "into [ledger] of its configuration, and start it again"
+)
 
 
 def _missing(what: str) -> Denied:

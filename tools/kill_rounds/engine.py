@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from switchgear.assembly.configuration import load
 from switchgear.launch import server
 from switchgear.surfaces.cli.services import Place
 
@@ -37,7 +38,7 @@ def serve(folder: str, connection: Connection) -> None:
     log = os.open(Path(folder) / "engine.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    sys.exit(server.serve(Place(Path(folder) / "switchgear.toml"), connection.send))
+    sys.exit(server.serve(Place(load(Path(folder) / "switchgear.toml")), connection.send))
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from string import Template
 
 import httpx2
 
+from switchgear.assembly.configuration import load
 from switchgear.control.use_cases import PERMISSIONS
 from switchgear.launch.server import issue_token
 from switchgear.surfaces.cli.services import Grant
@@ -75,7 +76,8 @@ def _write_configuration(folder: Path, remote: str) -> Path:
 
 def _tokens(configuration: Path) -> dict[str, str]:
     """Return a token for each tenant, made with the key beside the store."""
+    settings = load(configuration)
     return {
-        tenant: issue_token(configuration, Grant(tenant, (ACCOUNT,), "service:callers", PERMISSIONS, _TOKEN_SECONDS))
+        tenant: issue_token(settings, Grant(tenant, (ACCOUNT,), "service:callers", PERMISSIONS, _TOKEN_SECONDS))
         for tenant in TENANTS
     }

@@ -187,3 +187,23 @@ async def _look(client: httpx2.AsyncClient, intent_id: str, tail: str) -> httpx2
 def _stable(answer: httpx2.Response) -> dict[str, str]:
     """Return the headers without our span, which differs in every answer."""
     return {name: re.sub(r"-[0-9a-f]{16}-", "-", value) for name, value in answer.headers.items()}
+
+
+async def test_the_only_account_of_a_token_may_be_left_out(client: Clients, token: Tokens) -> None:
+    """One rule for intents, keys and sagas: one account need not be said, and of several the refusal names them."""
+    one = client()
+    body = {"tool": "crm.update", "arguments": {"contact_id": "7"}}
+    accepted = await one.post("/v1/intents", json=body, headers={"Idempotency-Key": '"k"'})
+    found = await one.get("/v1/intents/by-key", params={"tool": "crm.update", "key": "k"})
+    saga = await one.post("/v1/sagas", json={"steps": [body]}, headers={"Idempotency-Key": '"s"'})
+    assert [answer.json()["account"] for answer in (accepted, found, saga)] == ["main"] * 3
+    assert found.json()["id"] == accepted.json()["id"]
+    two = client()
+    two.headers["Authorization"] = f"Bearer {token(accounts=('main', 'branch'))}"
+    for refused in (
+        await two.post("/v1/intents", json=body, headers={"Idempotency-Key": '"k"'}),
+        await two.get("/v1/intents/by-key", params={"tool": "crm.update", "key": "k"}),
+        await two.post("/v1/sagas", json={"steps": [body]}, headers={"Idempotency-Key": '"s"'}),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (400, "INVALID_ARGUMENT")
+        assert refused.json()["detail"] == "say which account: this token has branch, main"

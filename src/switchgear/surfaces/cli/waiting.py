@@ -56,10 +56,11 @@ def wait(*, seconds: ForOption = 30.0, as_json: JsonFlag = False, url: UrlOption
     that has to be thawed first ends the wait at once.
     """
     with session(url, None, as_json=as_json) as opened:
-        with opened.output.busy(f"waiting for {opened.client.url}"):
-            found = until_ready(lambda left: opened.client.get("/readyz", within=left), seconds, where=url)
-        document = {"url": opened.client.url, **found}
-        opened.output.answer(document, lambda console: console.print(f"[green]ready[/] {url}", soft_wrap=True))
+        asked = opened.client.url
+        with opened.output.busy(f"waiting for {asked}"):
+            found = until_ready(lambda left: opened.client.get("/readyz", within=left), seconds, where=asked)
+        document = {"url": asked, **found}
+        opened.output.answer(document, lambda console: console.print(f"[green]ready[/] {asked}", soft_wrap=True))
     return ExitCode.OK
 
 

@@ -26,6 +26,7 @@ The machine-readable form is served at `/openapi.json`. How to use it step by st
 ## For every request
 
 - Send `Authorization: Bearer TOKEN`. The tenant comes from the token, never from path, query or body.
+- `account` may be left out where the token has exactly one account. With several the answer is 400 and names them.
 - Bodies are JSON in UTF-8. Unknown members, members that occur twice, NaN and infinities are refused.
 - Unknown query parameters are refused.
 - Send `traceparent` (W3C Trace Context) to continue a trace. Every answer carries `traceparent`.

@@ -79,6 +79,14 @@ def test_an_address_that_is_none_says_what_to_write(given: str, write: str) -> N
     assert checked_address(advice) == advice == write
 
 
+@pytest.mark.parametrize("given", ["ftp://ann:secret@h", "http://ann:secret@h:99999", "ann:secret@h"])
+def test_an_address_that_is_none_shows_no_password(given: str) -> None:
+    """What stands before the host is not repeated, whatever else is wrong."""
+    with pytest.raises(CommandFailure) as caught:
+        checked_address(given)
+    assert "secret" not in str(caught.value.document())
+
+
 @pytest.mark.parametrize("given", ["http://ann:secret@h:1/v1", "http://h:1/?token=secret", "http://h:1#secret"])
 def test_what_an_address_should_not_hold_is_not_shown(given: str) -> None:
     """A password in an address is refused and not repeated; the address without it is."""

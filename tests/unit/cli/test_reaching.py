@@ -76,6 +76,7 @@ def untrusted() -> ssl.SSLCertVerificationError:
         (PLAIN, answering(302, Location="/login"), "sends elsewhere", f"write --url {PLAIN}"),
         (PLAIN, answering(301, Location=f"{TLS}/gear/v1/tools"), "not sent after it", f"write --url {TLS}/gear"),
         (PLAIN, answering(302), "sends elsewhere", "switchgear up --dev"),
+        (PLAIN, answering(304, Location="http://h:port"), "sends elsewhere", "switchgear up --dev"),
         (PLAIN, answering(302, Location="mailto:a@b.c"), "sends elsewhere", "switchgear up --dev"),
     ],
 )

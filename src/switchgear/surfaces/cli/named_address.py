@@ -56,7 +56,8 @@ def _is_host(parts: SplitResult) -> bool:
 
 
 def _unusable(given: str, text: str) -> CommandFailure:
-    shown = given if len(given) <= _SHOWN_MAX else f"{given[:_SHOWN_MAX]}…"
+    safe = given.rpartition("@")[2]  # before it a password may stand
+    shown = safe if len(safe) <= _SHOWN_MAX else f"{safe[:_SHOWN_MAX]}…"
     return failure_of_usage(f"{shown!r} is no address of a server", advice=f"Write --url {_meant(text)}")
 
 

@@ -94,8 +94,11 @@ def _told(response: httpx2.Response, url: str) -> tuple[str, str]:
 
 def _follow(location: str, response: httpx2.Response) -> str:
     """Return what to write instead of an address that leads to another; where that is not told, what to look for."""
-    target = urlsplit(str(response.request.url.join(location))) if location else None
-    if target is None or not target.netloc or target.scheme not in ("http", "https"):
+    try:
+        target = urlsplit(str(response.request.url.join(location)))
+    except (httpx2.InvalidURL, ValueError):
+        return _HOW_TO_START
+    if not location or not target.netloc or target.scheme not in ("http", "https"):
         return _HOW_TO_START
     path = target.path.partition(f"{API}/")[0].rstrip("/") if f"{API}/" in target.path else ""
     return f"If that is the one you mean, write --url {target.scheme}://{target.netloc.rpartition('@')[2]}{path}"

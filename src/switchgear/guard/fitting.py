@@ -18,11 +18,11 @@ Call = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
 def is_misfit(error: BaseException, call: Call) -> bool:
     """Return whether `error` says that the function does not take these arguments, so that nothing of it ran.
 
-    It is then a `TypeError`, raised where the guard made the call and not below, and the signature does not take the
-    arguments. A function written in C leaves no trace of how far it got. So where it shows no signature, or one that
+    It is then a `TypeError` that was raised where the guard made the call, not below, and the signature does not take
+    the arguments. A function written in C leaves no trace of how far it got. Where it shows no signature, or one that
     takes the arguments, it may have run: then the error is one of the call, as any other.
     """
-    if not isinstance(error, TypeError) or not _ends_in_the_guard(error):
+    if not isinstance(error, TypeError) or not _stays_in_the_guard(error):
         return False
     function, args, kwargs = call
     try:
@@ -36,9 +36,9 @@ def is_misfit(error: BaseException, call: Call) -> bool:
     return False
 
 
-def _ends_in_the_guard(error: BaseException) -> bool:
-    """Return whether the frame that raised `error` is one of this package, and none of the function's own."""
+def _stays_in_the_guard(error: BaseException) -> bool:
+    """Return whether `error` has passed frames of this package alone, and none of the function's own."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
+    while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
         trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__
+    return trace is None

@@ -174,8 +174,7 @@ def never_left(error: BaseException) -> bool:
 
 def _check_injected(plan: Plan) -> None:
     """Raise `OptionError` for a clock or randomness that would fail in the first call that asks for it."""
-    of_a_clock = [name for name in dir(Clock) if not name.startswith("_")]
-    if not _has(plan.clock, *of_a_clock):
+    if not _has(plan.clock, *_OF_A_CLOCK):
         raise OptionError(f"Guard(clock) takes a clock, not {plan.clock!r}; write clock=VirtualClock()")
     if not _has(plan.random, "random"):
         raise OptionError(f"Guard(random) takes a random.Random, not {plan.random!r}; write random=Random(7)")
@@ -209,6 +208,7 @@ def check_together(plan: Plan) -> None:
         )
 
 
+_OF_A_CLOCK = tuple(name for name in vars(Clock) if not name.startswith("_"))
 _POLICIES: tuple[tuple[str, type, str], ...] = (
     ("timeout", Timeout, "Timeout(5.0)"),
     ("retry", Retry, "Retry(attempts=3, on=(ConnectionError,))"),

@@ -1,6 +1,7 @@
 """A call that does not fit its function is counted nowhere: it is the caller's mistake, and nothing left."""
 
 import asyncio
+import functools
 import inspect
 import operator
 from collections.abc import Callable, Iterable
@@ -179,10 +180,16 @@ def call_guarded_wrongly_inside(fails: bool) -> object:  # noqa: FBT001 - as the
     return Guard("inner").call(work, fails, fails)  # type: ignore[call-arg] # that is the point
 
 
-INSIDE = (raise_inside, call_wrongly_inside, call_guarded_wrongly_inside)
+@functools.wraps(work)
+def work_with_more(fails: bool, *, client: object = None) -> object:  # noqa: FBT001 - as the work does
+    """Say that it takes what another function takes, and call that one guarded in a way that does not fit."""
+    return Guard("inner").call(work, fails, client)  # type: ignore[call-arg] # that is the point
 
 
-@pytest.mark.parametrize("function", INSIDE, ids=lambda function: function.__name__)
+INSIDE = (raise_inside, call_wrongly_inside, call_guarded_wrongly_inside, functools.partial(work_with_more, client=1))
+
+
+@pytest.mark.parametrize("function", INSIDE, ids=["raised", "called", "guarded", "wrapped"])
 def test_a_type_error_from_inside_is_a_failure(function: Callable[[bool], object]) -> None:
     """The function ran, and nobody knows what it did before."""
 
@@ -243,6 +250,8 @@ def test_the_error_of_a_misfit_is_raised_as_it_was() -> None:
     with pytest.raises(TypeError) as caught:
         straight().call(work)  # type: ignore[call-arg] # that is the mistake
     error = caught.value
+    assert not is_misfit(error, (work, (), {}))  # as seen from here: it has passed this test
+    error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr] # it was raised
     assert is_misfit(error, (work, (), {}))
     assert not is_misfit(error, (work, (True,), {}))
     assert (error.__cause__, error.__context__) == (None, None)

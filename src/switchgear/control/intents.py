@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar
 
+import msgspec
+
 from switchgear.control.accounts import scope_for
-from switchgear.control.belongings import belongings_of
+from switchgear.control.belongings import ALONE, Belongings, belongings_of, belongs
 from switchgear.control.intent_views import IntentView, Page, outcome_of
 from switchgear.control.ledger_views import EventPage, stream_page
 from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of
@@ -34,34 +34,28 @@ STATES = tuple(str(state) for state in State if state is not State.PROPOSED)
 _SAFE_TO_SUBMIT = "; submitting it with this key is safe, but where the store came from a backup, ask the remote first"
 
 
-class Seen:
-    """An intent as it was when somebody looked at it. What is shown of it is made when it is first asked for."""
+class Seen(msgspec.Struct, eq=False):
+    """An intent as it was when `principal` looked at it. What is shown of it is made when it is first asked for.
 
-    __slots__ = ("_show", "_view", "intent", "replayed", "starts_in")
+    `replayed` says that an earlier request had made it; `starts_in` is in how many seconds it may leave, where it only
+    waits for that, else None.
+    """
 
-    def __init__(
-        self,
-        intent: Intent,
-        show: Callable[[], IntentView],
-        *,
-        replayed: bool = False,
-        starts_in: float | None = None,
-    ) -> None:
-        """`show` makes what is shown of it. `replayed` says that an earlier request had made the intent.
-
-        `starts_in` is in how many seconds it may leave, where it only waits for that; else None.
-        """
-        self._show = show
-        self._view: IntentView | None = None
-        self.intent = intent
-        self.replayed = replayed
-        self.starts_in = starts_in
+    engine: Engine
+    principal: Principal
+    intent: Intent
+    belongings: Belongings = ALONE
+    replayed: bool = False
+    starts_in: float | None = None
+    _view: IntentView | None = None
 
     @property
     def view(self) -> IntentView:
         """What is shown of it."""
         if self._view is None:
-            self._view = self._show()
+            self._view = shown_at_once(
+                self.engine, self.principal, self.intent, self.belongings, replayed=self.replayed
+            )
         return self._view
 
     @property
@@ -107,9 +101,8 @@ class Intents:
         such tool it names the nearest one, to who may see the tools.
         """
         principal.require("intents:submit")
-        check_number("deadline", deadline, policy="schedule")
-        if deadline is not None and not 0 < deadline <= LIFETIME_MAX:
-            raise Invalid(f"deadline is seconds from now, above 0 and at most {LIFETIME_MAX:.0f}")
+        if deadline is not None:
+            _check_lifetime(deadline)
         submission = Submission(
             scope=scope_for(principal, account),
             tool=tool,
@@ -128,13 +121,17 @@ class Intents:
         except Denied as refusal:
             suggest_tool(refusal, tool, principal, self._engine.registry)
             raise
-        return await self._seen(principal, admitted.intent, replayed=admitted.replayed)
+        intent = admitted.intent
+        belongings = await belongings_of(self._engine, intent) if belongs(intent) else ALONE
+        return Seen(self._engine, principal, intent, belongings, admitted.replayed)
 
     async def wait(self, principal: Principal, intent_id: str, seconds: float) -> Seen:
         """Return the intent once it is settled (final or in doubt) or needs approval, at the latest after `seconds`."""
         principal.require("intents:read")
         intent = await self._engine.wait(principal.tenant, intent_id, seconds)
-        return await self._seen(principal, intent, starts_in=self._starts_in(intent))
+        belongings = await belongings_of(self._engine, intent) if belongs(intent) else ALONE
+        starts_in = self._starts_in(intent) if intent.state is State.READY else None
+        return Seen(self._engine, principal, intent, belongings, starts_in=starts_in)
 
     async def show(self, principal: Principal, intent_id: str) -> IntentView:
         """Return one intent. Raises `Denied` (NOT_FOUND)."""
@@ -186,15 +183,14 @@ class Intents:
         cancelled = await self._engine.cancel(principal.tenant, intent_id, reason=reason, actor=principal.actor)
         return await shown_whole(self._engine, principal, cancelled)
 
-    async def _seen(
-        self, principal: Principal, intent: Intent, *, replayed: bool = False, starts_in: float | None = None
-    ) -> Seen:
-        belongings = await belongings_of(self._engine, intent)
-        show = partial(shown_at_once, self._engine, principal, intent, belongings, replayed=replayed)
-        return Seen(intent, show, replayed=replayed, starts_in=starts_in)
-
     def _starts_in(self, intent: Intent) -> float | None:
-        if intent.state is not State.READY or intent.not_before is None or intent.waiting_for is not None:
+        if intent.not_before is None or intent.waiting_for is not None:
             return None
         seconds = self._engine.seconds_until(intent.not_before)
         return seconds if seconds > 0 else None
+
+
+def _check_lifetime(deadline: float) -> None:
+    check_number("deadline", deadline, policy="schedule")
+    if not 0 < deadline <= LIFETIME_MAX:
+        raise Invalid(f"deadline is seconds from now, above 0 and at most {LIFETIME_MAX:.0f}")

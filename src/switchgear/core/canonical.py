@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -41,25 +41,24 @@ def digest(value: object) -> str:
 
 def _write(value: object, depth: int, pieces: list[str]) -> None:
     """Add the canonical text of `value` to `pieces`."""
-    if isinstance(value, str):
-        pieces.append(encode_basestring(value))
-    elif value is None or isinstance(value, bool):
-        pieces.append(_WORDS[value])
-    elif isinstance(value, int):
-        pieces.append(_integer(value))
-    elif isinstance(value, float):
-        pieces.append(_number(value))
-    elif depth >= _DEPTH_MAX:
-        raise Invalid(f"nested deeper than {_DEPTH_MAX} levels")
-    elif isinstance(value, (dict, Mapping)):  # `dict` first: a protocol is asked slowly
+    text_of = _TEXTS.get(value.__class__)
+    if text_of is not None:
+        pieces.append(text_of(value))
+    elif isinstance(value, dict):
         _write_members(value, depth + 1, pieces)
     elif isinstance(value, (list, tuple)):
         _write_items(value, depth + 1, pieces)
+    elif (kind := next((kind for kind in (str, int, float) if isinstance(value, kind)), None)) is not None:
+        pieces.append(_TEXTS[kind](value))  # it has a class of its own, as a word of an enumeration has
+    elif isinstance(value, Mapping):  # last: a protocol is asked slowly
+        _write_members(value, depth + 1, pieces)
     else:
         raise Invalid(f"{type(value).__name__} is not a JSON type")
 
 
 def _write_items(values: Sequence[object], depth: int, pieces: list[str]) -> None:
+    if depth > _DEPTH_MAX:
+        raise _too_deep()
     opening = "["
     for value in values:
         pieces.append(opening)
@@ -69,12 +68,23 @@ def _write_items(values: Sequence[object], depth: int, pieces: list[str]) -> Non
 
 
 def _write_members(members: Mapping[Any, object], depth: int, pieces: list[str]) -> None:
+    if depth > _DEPTH_MAX:
+        raise _too_deep()
     opening = "{"
     for key in _in_order(members):
-        pieces.append(f"{opening}{encode_basestring(key)}:")
-        _write(members[key], depth, pieces)
+        value = members[key]
+        text_of = _TEXTS.get(value.__class__)
+        if text_of is not None:
+            pieces.append(f"{opening}{encode_basestring(key)}:{text_of(value)}")
+        else:
+            pieces.append(f"{opening}{encode_basestring(key)}:")
+            _write(value, depth, pieces)
         opening = ","
     pieces.append("{}" if opening == "{" else "}")
+
+
+def _too_deep() -> Invalid:
+    return Invalid(f"nested deeper than {_DEPTH_MAX} levels")
 
 
 def _in_order(members: Mapping[Any, object]) -> list[str]:
@@ -130,3 +140,13 @@ def _place(digits: str, point: int) -> str:
     power = point - 1
     tail = f".{digits[1:]}" if count > 1 else ""
     return f"{digits[0]}{tail}e{'+' if power >= 0 else '-'}{abs(power)}"
+
+
+_TEXTS: Mapping[type, Callable[[Any], str]] = {
+    str: encode_basestring,
+    int: _integer,
+    float: _number,
+    bool: _WORDS.__getitem__,
+    type(None): _WORDS.__getitem__,
+}
+"""What makes the text of a value that holds no others, by its class."""

@@ -68,6 +68,31 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     correlation: str = ""
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """A submission whose tool is known and whose arguments fit: nobody else can change these any more.
+
+    `digest` is that of them, `key_row` the name of the row of its key; None without a key.
+    """
+
+    submission: Submission
+    tool: Tool
+    arguments: dict[str, Any]
+    digest: str
+    key_row: str | None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An intent that the gates let in, on `conditions`, and that has its place: with its `changes` it can be recorded.
+
+    With a `departure` one of them is that it leaves.
+    """
+
+    draft: Draft
+    conditions: Conditions
+    changes: tuple[Change, ...]
+    departure: Departure | None
+
+
 class Admitted(msgspec.Struct, frozen=True):
     """The intent that answers a submission. `replayed` says that an earlier request had made it.
 
@@ -130,14 +155,15 @@ class Admission:
             tool = self._tool(submission.tool)
             key = _checked_key(tool, submission.key)
             arguments = _owned_arguments(submission.arguments)
-            payload = _checked_arguments(tool, arguments)
-            checked_time_box(tool, submission.time_box, self._registry)
-            checked_priority(submission.priority)
-            submission = msgspec.structs.replace(submission, arguments=arguments)
+            digest = _checked_arguments(tool, arguments)
+            if submission.time_box is not None:
+                checked_time_box(tool, submission.time_box, self._registry)
+            if submission.priority is not None:
+                checked_priority(submission.priority)
             if key is None:
-                return await self._accept(submission, tool, payload, NEVER_BOUND)
+                return await self._accept(Asked(submission, tool, arguments, digest, None), NEVER_BOUND)
             name = key_name(submission.scope.account, tool.name, key)
-            return await self._admit_keyed(submission, tool, payload, name)
+            return await self._admit_keyed(Asked(submission, tool, arguments, digest, name), name)
         except Rejected as refusal:
             self._refusals.count(submission.scope.tenant, self._counted_tool(submission.tool), refusal.code)
             raise
@@ -183,20 +209,20 @@ class Admission:
         """Ask every gate at the door; the first refusal is raised."""
         return check_all(self._gates, request)
 
-    async def _admit_keyed(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
-        slot = (submission.scope.tenant, name)
+    async def _admit_keyed(self, asked: Asked, name: str) -> Admitted:
+        slot = (asked.submission.scope.tenant, name)
         if slot in self._accepting:
             await self._turn_at(slot)
         self._accepting[slot] = None
         try:
             if not self.lately.is_new(slot):
-                return await self._bind(submission, tool, payload, name)
+                return await self._bind(asked, name)
             try:  # it is free until the ledger says otherwise
-                return await self._accept(submission, tool, payload, NEVER_BOUND)
+                return await self._accept(asked, NEVER_BOUND)
             except StaleError:
-                return await self._bind(submission, tool, payload, name)
+                return await self._bind(asked, name)
             except (Rejected, StoreError) as refusal:
-                return await self._repeat_of(submission, payload, name, refusal)
+                return await self._repeat_of(asked, name, refusal)
         finally:
             if (waited_for := self._accepting.pop(slot)) is not None:
                 waited_for.set()
@@ -209,39 +235,39 @@ class Admission:
             if not await within(self._clock, ends - self._clock.monotonic(), first.wait()):
                 raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
 
-    async def _repeat_of(self, submission: Submission, payload: str, name: str, refusal: SwitchgearError) -> Admitted:
+    async def _repeat_of(self, asked: Asked, name: str, refusal: SwitchgearError) -> Admitted:
         """Answer a repeat, whatever has refused it; raise the `refusal` of what is none.
 
         So it is while nothing can be written; but what may just have been written is not called a repeat.
         """
-        found = await self._found(submission, payload, name)
+        found = await self._found(asked, name)
         if not isinstance(found, Intent) or found.id in self.unacknowledged:
             raise refusal
         return Admitted(found, replayed=True)
 
-    async def _bind(self, submission: Submission, tool: Tool, payload: str, name: str) -> Admitted:
+    async def _bind(self, asked: Asked, name: str) -> Admitted:
         for _ in range(_REBINDS_MAX):
-            found = await self._found(submission, payload, name)
+            found = await self._found(asked, name)
             if isinstance(found, Intent):
                 return Admitted(found, replayed=True)
             try:
-                return await self._accept(submission, tool, payload, found)
+                return await self._accept(asked, found)
             except StaleError:
                 continue
         raise Conflict(code=Code.IDEMPOTENCY_IN_PROGRESS, policy="idempotency", retry_after=1.0)
 
-    async def _found(self, submission: Submission, payload: str, name: str) -> Intent | FreeKey:
+    async def _found(self, asked: Asked, name: str) -> Intent | FreeKey:
         """Return the intent that the key is bound to, or how it is free to be bound.
 
         Raises `Conflict` (IDEMPOTENCY_CONFLICT) when it is bound to another payload, and as `_bound` does.
         """
-        bound = await self._bound(submission.scope.tenant, name)
+        bound = await self._bound(asked.submission.scope.tenant, name)
         if bound is None:
             return NEVER_BOUND
         intent, record, version = bound
         if _forgotten(intent, *self._parts.watch.read()):
             return FreeKey(version, record)
-        return _same_request(intent, record, payload, submission.time_box)
+        return _same_request(intent, record, asked)
 
     async def _bound(self, tenant: str, name: str) -> tuple[Intent, KeyRecord, int] | None:
         """Return what a key was bound to last, the record of that and its version; None when it never was.
@@ -257,75 +283,77 @@ class Admission:
             raise StoreError(f"the key is bound to {record.intent_id}, which is gone", code=Code.LEDGER_CORRUPT)
         return intent, record, version
 
-    async def _accept(self, submission: Submission, tool: Tool, payload: str, key: FreeKey) -> Admitted:
+    async def _accept(self, asked: Asked, key: FreeKey) -> Admitted:
         """Record a new intent. When what the gates relied on has changed meanwhile, they are asked again."""
-        if submission.time_box is not None:
+        if asked.submission.time_box is not None:
             self._check_room_for_boxes()
         at_once = True
         for _ in range(_REASKS_MAX):
+            entry = self._entry(asked, key, at_once=at_once)
             try:
-                return await self._accept_once(submission, tool, payload, key, at_once=at_once)
+                intent = await self._recorder.accept(
+                    entry.draft,
+                    entry.changes,
+                    actor=ACTOR,
+                    key_row=asked.key_row,
+                    key_version=key.version,
+                    also=also_of(entry.conditions),
+                )
+                return Admitted(intent, departure=entry.departure)
             except StaleError as error:
+                self._give_back(entry, error)
                 if error.conflict.space == KEYS:
                     raise
                 await self._parts.refresh(error.conflict)
             except ExceededError as error:
+                self._give_back(entry, error)
                 if not at_once:
                     raise Rejected(str(error), code=Code.BUDGET_EXCEEDED, policy="budget") from None
                 at_once = False  # what it lacks for leaving may come while it waits
+            except BaseException as error:
+                self._give_back(entry, error)
+                raise
         raise Overloaded("what the gates rely on keeps changing", policy="gates", retry_after=1.0)
 
-    async def _accept_once(
-        self, submission: Submission, tool: Tool, payload: str, key: FreeKey, *, at_once: bool
-    ) -> Admitted:
-        scope = submission.scope
+    def _entry(self, asked: Asked, key: FreeKey, *, at_once: bool) -> Entry:
+        """Make an intent that has a place and that the gates let in; if `at_once`, one that leaves when it may.
+
+        Raises a `Rejected` that says why not.
+        """
+        tenant = asked.submission.scope.tenant
         intent_id = self._ids.next("int")
-        self._queue.reserve(intent_id, scope.tenant)
+        self._queue.reserve(intent_id, tenant)
         try:
             now = self._recorder.watch.time()
-            facts = _facts(intent_id, submission, tool, payload, now)
+            facts = _facts(intent_id, asked, now)
             if key.before is not None:
-                facts |= key.before.facts_of_next(payload)
-            draft = self._recorder.draft(Birth(facts, {"arguments": submission.arguments}), now)
-            request = admission_request(draft.intent, tool, now)
+                facts |= key.before.facts_of_next(asked.digest)
+            draft = self._recorder.draft(Birth(facts, {"arguments": asked.arguments}), now)
+            request = admission_request(draft.intent, asked.tool, now)
             conditions, changes = self._passed(request)
             if at_once and not changes:
                 departure = self._departures.departure(draft.intent, request, conditions)
                 if departure is not None:
-                    return await self._depart(draft, departure, key)
-            also = also_of(conditions)
-            recording = self._recorder.accept(draft, changes, actor=ACTOR, key_version=key.version, also=also)
-            return Admitted(await recording)
-        except StoreError as error:
-            if error.code is Code.TIMEOUT_JOURNAL_APPEND:
-                self.unacknowledged[intent_id] = scope.tenant  # its place stays taken until its fate is known
-            else:
-                self._queue.release(intent_id)
-            raise
+                    return Entry(draft, departure.conditions, (departure.change,), departure)
+            return Entry(draft, conditions, changes, None)
         except BaseException:
-            if intent_id in self._recorder.live:
-                self.unacknowledged[intent_id] = scope.tenant  # a defect after it was recorded: housekeeping goes on
-            else:
-                self._queue.release(intent_id)
+            self._queue.release(intent_id)
             raise
 
-    async def _depart(self, draft: Draft, departure: Departure, key: FreeKey) -> Admitted:
-        """Record an intent as accepted and dispatched, both in one append."""
-        also, left, sure = also_of(departure.conditions), None, False
-        try:
-            left = await self._recorder.accept(
-                draft, (departure.change,), actor=ACTOR, key_version=key.version, also=also
-            )
-            return Admitted(left, departure=departure)
-        except (StaleError, ExceededError):
-            sure = True
-            raise
-        except StoreError as error:
-            sure = error.code is not Code.TIMEOUT_JOURNAL_APPEND
-            raise
-        finally:
-            if left is None:
-                self._departures.call_off(departure, unsure=not sure)
+    def _give_back(self, entry: Entry, error: BaseException) -> None:
+        """Give back what an intent holds that was not recorded.
+
+        What may be on record keeps its place until that is known, as does what a defect struck after it was recorded.
+        """
+        intent = entry.draft.intent
+        untold = isinstance(error, StoreError) and error.code is Code.TIMEOUT_JOURNAL_APPEND
+        if entry.departure is not None:
+            unsure = untold or not isinstance(error, (StaleError, ExceededError, StoreError))
+            self._departures.call_off(entry.departure, unsure=unsure)
+        if untold or intent.id in self._recorder.live:
+            self.unacknowledged[intent.id] = intent.tenant
+        else:
+            self._queue.release(intent.id)
 
     def _passed(self, request: GateRequest) -> tuple[Conditions, tuple[Change, ...]]:
         """Ask the gates. What only needs approval is let in, and waits for it."""
@@ -366,8 +394,9 @@ class Lately:
         return True
 
 
-def _facts(intent_id: str, submission: Submission, tool: Tool, payload: str, now: float) -> dict[str, object]:
+def _facts(intent_id: str, asked: Asked, now: float) -> dict[str, object]:
     """Return what is recorded of a submission that is accepted `now`."""
+    submission, tool = asked.submission, asked.tool
     scope = submission.scope
     lifetime = tool.lifetime if submission.lifetime is None else submission.lifetime
     facts: dict[str, object] = {
@@ -378,7 +407,7 @@ def _facts(intent_id: str, submission: Submission, tool: Tool, payload: str, now
         "tool": tool.name,
         "effect": str(tool.effect),
         "contract": tool.contract,
-        "digest": payload,
+        "digest": asked.digest,
         "key": submission.key,
         "attempts_max": tool.attempts,
         "key_retention": tool.key_retention,
@@ -387,14 +416,13 @@ def _facts(intent_id: str, submission: Submission, tool: Tool, payload: str, now
         "trace": submission.trace,
         "correlation": submission.correlation or intent_id,
     }
-    _add_what_is_rare(facts, submission, tool, now, lifetime)
+    _add_what_is_rare(facts, asked, now, lifetime)
     return facts
 
 
-def _add_what_is_rare(
-    facts: dict[str, object], submission: Submission, tool: Tool, now: float, lifetime: float
-) -> None:
+def _add_what_is_rare(facts: dict[str, object], asked: Asked, now: float, lifetime: float) -> None:
     """Add what is said of few intents only, where it is said of this one."""
+    submission, tool = asked.submission, asked.tool
     if submission.priority is not None:
         facts["priority"] = submission.priority
     if tool.destructive:
@@ -403,7 +431,7 @@ def _add_what_is_rare(
     if start is not None:
         facts |= {"not_before": start, "wait": max(0.0, start - now)}
     if tool.resource is not None:
-        facts["resource"] = tool.resource_of(submission.arguments)
+        facts["resource"] = tool.resource_of(asked.arguments)
     if submission.time_box is not None:
         facts |= {"time_box": submission.time_box, "undo": tool.revert}
 
@@ -455,7 +483,7 @@ def _forgotten(intent: Intent, now: float, unsure: float) -> bool:
     return intent.closed and now - unsure >= intent.updated_at + intent.key_retention
 
 
-def _same_request(intent: Intent, record: KeyRecord, payload: str, time_box: float | None) -> Intent:
-    if record.digest != payload or intent.time_box != time_box:
+def _same_request(intent: Intent, record: KeyRecord, asked: Asked) -> Intent:
+    if record.digest != asked.digest or intent.time_box != asked.submission.time_box:
         raise Conflict(code=Code.IDEMPOTENCY_CONFLICT, policy="idempotency", state=str(intent.state))
     return intent

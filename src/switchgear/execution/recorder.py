@@ -22,7 +22,6 @@ from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError, SwitchgearError
 from switchgear.core.ids import IdSource
-from switchgear.core.scope import scope_of
 from switchgear.execution.clock_watch import ClockWatch
 from switchgear.execution.intent import Change, Intent, accepted, evolve
 from switchgear.execution.leases.lease import ALONE, Lease
@@ -30,7 +29,7 @@ from switchgear.execution.replay import replay_end
 from switchgear.execution.reservation import settlement
 from switchgear.execution.transitions import LIVE, Kind, State
 from switchgear.gates.restoring.gate import pending
-from switchgear.ledger.events import Context, EventEncoder
+from switchgear.ledger.events import EventEncoder
 from switchgear.ledger.values import read_value
 from switchgear.storage.abilities import (
     Append,
@@ -266,20 +265,24 @@ class Recorder:
         changes: Sequence[Change] = (),
         *,
         actor: str = "",
+        key_row: str | None = None,
         key_version: int = 0,
         also: Also = NOTHING_ELSE,
     ) -> Intent:
         """Record a new intent, `changes` of it by `actor` right after, and bind its key, at `key_version` (0: free).
 
-        Raises `StaleError` when the key is bound already, `ExceededError` when a counter is at its limit, `StoreError`
-        when nothing could be recorded.
+        `key_row` is the `key_name` of that, where it is known. Raises `StaleError` when the key is bound already,
+        `ExceededError` when a counter is at its limit, `StoreError` when nothing could be recorded.
         """
         if draft.intent.purpose is not None:
             self._check_awake()
-        intent, events, writes = self._born(draft, changes, actor, key_version)
+        intent, events, writes = self._born(draft, changes, actor, key_row, key_version)
+        append = self._append_of(intent.tenant, events, writes, also)
         self._follow(intent.id)
         try:
-            await self._commit(self._append_of(intent.tenant, events, writes, also), intent.id)
+            outcome = await self._store.append(append)
+            if append.counts or outcome.__class__ is not Committed:
+                await self._look_into(outcome, append, intent.id)
             return self._keep(intent)
         finally:
             self._follow_no_more(intent.id)
@@ -315,9 +318,12 @@ class Recorder:
         events = self._events(intent, changes, now, actor)
         writes = [Write(INTENTS, intent.id, intent.version, _encode(after), after.state)]
         children = self._all_born(also.births, now, events, writes) if also.births else ()
+        append = self._append_of(after.tenant, events, writes, also, counts)
         self._follow(after.id)
         try:
-            await self._commit(self._append_of(after.tenant, events, writes, also, counts), after.id)
+            outcome = await self._store.append(append)
+            if append.counts or outcome.__class__ is not Committed:
+                await self._look_into(outcome, append, after.id)
             for child in children:
                 self._keep(child)
             return self._keep(after)
@@ -398,7 +404,7 @@ class Recorder:
         return (key_of(row), row.version) if row is not None else None
 
     def _born(
-        self, draft: Draft, changes: Sequence[Change], actor: str, key_version: int
+        self, draft: Draft, changes: Sequence[Change], actor: str, key_row: str | None, key_version: int
     ) -> tuple[Intent, list[Event], list[Write]]:
         """Return a new intent after `changes`, the events of its birth, and the rows of it and its key."""
         born, now = draft.born, draft.at
@@ -408,7 +414,7 @@ class Recorder:
             events += self._events(intent, changes, now, actor)
         writes = [Write(INTENTS, intent.id, 0, _encode(intent), intent.state)]
         if intent.key is not None:
-            name = key_name(intent.account, intent.tool, intent.key)
+            name = key_row or key_name(intent.account, intent.tool, intent.key)
             writes.append(Write(KEYS, name, key_version, encoded_key(bound(born.facts))))
         return intent, events, writes
 
@@ -416,7 +422,7 @@ class Recorder:
         """Return the intents of `births`, and add what is recorded of them to `events` and `writes`."""
         children = []
         for birth in births:
-            child, born, rows = self._born(self.draft(birth, now), (), "", 0)
+            child, born, rows = self._born(self.draft(birth, now), (), "", None, 0)
             children.append(child)
             events += born
             writes += rows
@@ -471,22 +477,17 @@ class Recorder:
                 listener(intent_id)
 
     def _events(self, intent: Intent, changes: Sequence[Change], now: float, actor: str) -> list[Event]:
-        scope = scope_of(intent.tenant, intent.account, actor)
         trace = intent.trace if intent.replay is None else intent.trace_now
-        context = Context(trace, intent.correlation, intent.causation)
-        events = []
-        for change in changes:
-            event = self._encoder.encode(
-                change.kind,
-                stream=intent.id,
-                scope=scope,
-                at=now,
-                facts=change.facts,
-                payload=change.payload,
-                context=context,
-            )
-            events.append(event)
-        return events
+        return self._encoder.events(
+            changes,
+            stream=intent.id,
+            at=now,
+            actor=actor,
+            account=intent.account,
+            trace=trace,
+            correlation=intent.correlation,
+            causation=intent.causation,
+        )
 
     def _append_of(
         self,
@@ -508,7 +509,13 @@ class Recorder:
 
     async def _commit(self, append: Append, stream: str) -> None:
         """Return once `append` is durable; raise what stood in its way, or that its fate is not known."""
-        outcome = await self._store.append(append)
+        await self._look_into(await self._store.append(append), append, stream)
+
+    async def _look_into(self, outcome: Appended, append: Append, stream: str) -> None:
+        """Return if `append` is durable after all; raise what stood in its way, or that its fate is not known.
+
+        Whoever counts is told of its counts. What has none and is committed need not be looked into.
+        """
         if isinstance(outcome, Unknown):
             outcome = await self._sent_again(append, stream, outcome)
         if append.counts:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -89,6 +89,28 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     payload_digest: str | None
 
 
+class Happened(Protocol):
+    """What becomes an event: its type, what the machine knows of it, and the user's data (None: there is none)."""
+
+    @property
+    def kind(self) -> str:
+        """The type of the event."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What is hashed for ever."""
+
+    @property
+    def payload(self) -> Mapping[str, Any] | None:
+        """What stands beside it."""
+
+
+class _Told(msgspec.Struct, frozen=True, gc=False):
+    kind: str
+    facts: Mapping[str, Any]
+    payload: Mapping[str, Any] | None
+
+
 class EventEncoder:
     """Makes events. Draws its salts from `entropy` (a number of bytes to as many random ones), many at once."""
 
@@ -117,27 +139,62 @@ class EventEncoder:
         `at` is seconds since the epoch. `version` is the newest of its type unless given. Raises
         `Invalid` when facts or payload do not fit into JSON.
         """
-        salt = None if payload is None else (self._salts or self._drawn()).pop()
-        if version is None:
-            version = newest(UPCASTERS, type) if type in UPCASTERS else 1
+        return self.events(
+            (_Told(type, facts, payload),),
+            stream=stream,
+            at=at,
+            actor=scope.actor,
+            account=scope.account,
+            trace=context.trace,
+            correlation=context.correlation,
+            causation=context.causation,
+            version=version,
+        )[0]
+
+    def events(  # noqa: PLR0913 - what events of one moment have in common, each by name: it is said for every action
+        self,
+        happened: Iterable[Happened],
+        *,
+        stream: str,
+        at: float,
+        actor: str,
+        account: str,
+        trace: str = "",
+        correlation: str = "",
+        causation: str = "",
+        version: int | None = None,
+    ) -> list[Event]:
+        """Return the events of what has `happened` in one stream in one moment, as `encode` does.
+
+        The names of actor and account were checked where they came in.
+        """
+        events = []
         try:
-            stored = None if salt is None else salt + self._to_json(payload)
-            body = Body(
-                stream,
-                type,
-                version,
-                at,
-                scope.actor,
-                scope.account,
-                context.trace,
-                context.correlation,
-                context.causation,
-                facts,
-                None if stored is None else payload_digest(stored),
-            )
-            return Event(stream, self._to_json(body), stored)
+            for one in happened:
+                kind, payload, stored, digest = one.kind, one.payload, None, None
+                if payload is not None:
+                    stored = (self._salts or self._drawn()).pop() + self._to_json(payload)
+                    digest = sha256(stored).hexdigest()
+                number = version
+                if number is None:
+                    number = newest(UPCASTERS, kind) if kind in UPCASTERS else 1
+                body = Body(
+                    stream,
+                    kind,
+                    number,
+                    at,
+                    actor,
+                    account,
+                    trace,
+                    correlation,
+                    causation,
+                    one.facts,
+                    digest,
+                )
+                events.append(Event(stream, self._to_json(body), stored))
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             raise Invalid(f"an event must fit into JSON: {error}") from error
+        return events
 
     def _drawn(self) -> list[bytes]:
         """Return many salts, which are taken from the end: one call of the system serves as many events."""

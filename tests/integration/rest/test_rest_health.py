@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 import pytest
 
 from switchgear.assembly.gear import Switchgear
-from switchgear.control.belongings import ALONE
 from switchgear.control.health import Health
 from switchgear.control.intents import Intents, Seen
 from switchgear.control.self_test import LET_THROUGH
-from switchgear.control.showing import shown_at_once
 from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError
 from switchgear.core.scope import PLATFORM_TENANT, Principal
@@ -119,7 +116,7 @@ async def test_rest_that_goes_round_the_gates_is_not_ready(
     intent = await gear.engine.intent("acme", (await acme.submit("crm.read", {"contact_id": "7"})).id)
 
     async def accepted(_intents: Intents, principal: Principal, **_: object) -> Seen:
-        return Seen(intent, partial(shown_at_once, gear.engine, principal, intent, ALONE))
+        return Seen(gear.engine, principal, intent)
 
     monkeypatch.setattr(Intents, "submit", accepted)
     anybody = client(None)

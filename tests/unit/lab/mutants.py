@@ -59,6 +59,7 @@ from switchgear.gates.kill_switches.gate import KillSwitchGate
 from switchgear.gates.kill_switches.switches import SELF_PROBE
 from switchgear.health.standing import Standing
 from switchgear.lab.simulation import world
+from switchgear.lab.simulation.disk import Disk
 from switchgear.ledger.chain import seal
 from switchgear.storage.abilities import Append, Appended, Committed, Conflicted, Exceeded, Unknown, Write
 
@@ -144,15 +145,14 @@ def silence_is_taken_for_failure(patch: pytest.MonkeyPatch) -> None:
 @mutant("announced")
 def acknowledged_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:
     """An append is taken for durable while it is still in flight."""
-    real = Recorder._commit
+    real = Disk.append
 
-    async def commit(self: Recorder, append: Append, stream: str) -> None:
-        landing = asyncio.ensure_future(real(self, append, stream))
+    async def append(self: Disk, what: Append) -> Appended:
+        landing = asyncio.ensure_future(real(self, what))
         await asyncio.wait({landing}, timeout=0.0)
-        if landing.done():
-            landing.result()
+        return landing.result() if landing.done() else Committed(0)
 
-    patch.setattr(Recorder, "_commit", commit)
+    patch.setattr(Disk, "append", append)
 
 
 @mutant("what_is_said_is_true", seed=2)

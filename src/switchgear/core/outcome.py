@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from switchgear.core.codes import Code
 
@@ -17,8 +16,7 @@ class Verdict(IntEnum):
     IGNORED = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How an intent stands: final state with value, or code and message.
 
     `state` is a state of the intent machine. `code` is None on success. `attempts` counts what was dispatched.

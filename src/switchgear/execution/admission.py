@@ -153,7 +153,9 @@ class Admission:
         try:
             self.check_open()
             tool = self._tool(submission.tool)
-            key = _checked_key(tool, submission.key)
+            key = submission.key
+            if key is None or not is_key(key):
+                _check_keyless(tool, key)
             arguments = _owned_arguments(submission.arguments)
             digest = _checked_arguments(tool, arguments)
             if submission.time_box is not None:
@@ -436,14 +438,12 @@ def _add_what_is_rare(facts: dict[str, object], asked: Asked, now: float, lifeti
         facts |= {"time_box": submission.time_box, "undo": tool.revert}
 
 
-def _checked_key(tool: Tool, key: str | None) -> str | None:
-    if key is None:
-        if tool.needs_key:
-            raise Invalid(code=Code.IDEMPOTENCY_KEY_REQUIRED, policy="idempotency")
-        return None
-    if not is_key(key):
+def _check_keyless(tool: Tool, key: str | None) -> None:
+    """Raise `Invalid` for what is no key, and for none where the tool needs one."""
+    if key is not None:
         raise Invalid(f"an idempotency key has 1 to {KEY_CHARACTERS_MAX} printable characters", policy="idempotency")
-    return key
+    if tool.needs_key:
+        raise Invalid(code=Code.IDEMPOTENCY_KEY_REQUIRED, policy="idempotency")
 
 
 def is_key(key: object) -> bool:

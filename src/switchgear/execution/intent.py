@@ -218,11 +218,15 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
-    """One event to be: machine facts, and payload with user data. A fact or payload named like a field sets it."""
+    """One event to be: machine facts, and payload with user data. A fact or payload named like a field sets it.
+
+    `actor` is who did it, where that is not who did all that is recorded with it.
+    """
 
     kind: Kind
     facts: dict[str, Any] = {}
     payload: dict[str, Any] | None = None
+    actor: str = ""
 
 
 class IllegalTransitionError(Exception):
@@ -253,11 +257,6 @@ _NESTED = frozenset(
     }
 )
 _ACCEPTED: Mapping[str, Any] = {"state": TRANSITIONS[Kind.ACCEPTED][1]}
-_STEPS: Mapping[Kind, tuple[frozenset[State], dict[str, Any]]] = {
-    kind: (allowed, {} if target is None else {**_CLEARED, "state": target})
-    for kind, (allowed, target) in TRANSITIONS.items()
-}
-"""Where each event may happen, and what it sets whatever its facts are: a copy of that is where its fold begins."""
 _FIELDS = frozenset(Intent.__struct_fields__) - _NESTED
 
 
@@ -269,7 +268,7 @@ def evolve(intent: Intent, change: Change, at: float, version: int | None = None
     the table does not allow it.
     """
     kind, facts, payload = change.kind, change.facts, change.payload
-    allowed, step = _STEPS[kind]
+    allowed, step, fold = _STEPS[kind]
     state = intent.state
     if state not in allowed:
         raise IllegalTransitionError(f"{kind} is not allowed in {state} ({intent.id})")
@@ -280,7 +279,6 @@ def evolve(intent: Intent, change: Change, at: float, version: int | None = None
     if payload:
         for name in _FIELDS.intersection(payload):
             fields[name] = payload[name]
-    fold = _FOLDS.get(kind)
     if fold is not None:
         fields |= fold(intent, facts, at)
     if "verdict" in facts:
@@ -304,6 +302,7 @@ def accepted(facts: Mapping[str, Any], payload: Mapping[str, Any], at: float) ->
 
 
 Facts = Mapping[str, Any]
+Fold = Callable[[Intent, Facts, float], dict[str, Any]]
 
 
 def _requested(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
@@ -422,7 +421,7 @@ def _replay_ended(intent: Intent, facts: Facts, _at: float) -> dict[str, Any]:
     return {"replay": replace(intent.replay, **ended)}
 
 
-_FOLDS: Mapping[Kind, Callable[[Intent, Facts, float], dict[str, Any]]] = {
+_FOLDS: Mapping[Kind, Fold] = {
     Kind.ACCEPTED: _scheduled,
     Kind.APPROVAL_REQUESTED: _requested,
     Kind.APPROVAL_GIVEN: _given,
@@ -444,3 +443,9 @@ _FOLDS: Mapping[Kind, Callable[[Intent, Facts, float], dict[str, Any]]] = {
     Kind.REPLAY_FAILED: _replay_ended,
 }
 """What an event does beyond setting the fields that its facts name. What its verdict does: see `_verdict`."""
+_STEPS: Mapping[Kind, tuple[frozenset[State], dict[str, Any], Fold | None]] = {
+    kind: (allowed, {} if target is None else {**_CLEARED, "state": target}, _FOLDS.get(kind))
+    for kind, (allowed, target) in TRANSITIONS.items()
+}
+"""Where each event may happen, what it sets whatever its facts are (a copy of that is where its fold begins), and what
+it does beyond."""

@@ -133,7 +133,7 @@ class Lane:
         """Take a place for a ticket of `line` that was never queued, where nothing waits and nothing is in its way."""
         if self.waiting or self.taken >= self.places or self.paused_until > now or line.running >= line.slots:
             return False
-        if self._blocked_until(line, now) is not None:
+        if (line.rate is not None or line.paused_until > now) and self._blocked_until(line, now) is not None:
             return False
         line.running += 1
         self.taken += 1

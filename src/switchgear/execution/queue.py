@@ -89,7 +89,7 @@ class FairQueue:
         if intent_id in self._places:
             return
         held = self._tenants.get(tenant, 0)
-        if bounded and (held >= self._tenant_max or self.full):
+        if bounded and (held >= self._tenant_max or len(self._places) >= self._places_max):
             scope = "queue" if self.full else "tenant's share of the queue"
             raise QueueFull(
                 f"the {scope} has reached its maximum", code=Code.QUEUE_FULL, policy="queue", retry_after=1.0

@@ -409,13 +409,12 @@ class Recorder:
         """Return a new intent after `changes`, the events of its birth, and the rows of it and its key."""
         born, now = draft.born, draft.at
         intent = _folded(draft.intent, changes, now, 1)[0] if changes else replace(draft.intent, version=1)
-        events = self._events(intent, (Change(Kind.ACCEPTED, born.facts, born.payload),), now, intent.actor)
-        if changes:
-            events += self._events(intent, changes, now, actor)
+        birth = Change(Kind.ACCEPTED, born.facts, born.payload, intent.actor)
+        events = self._events(intent, (birth, *changes), now, actor)
         writes = [Write(INTENTS, intent.id, 0, _encode(intent), intent.state)]
         if intent.key is not None:
             name = key_row or key_name(intent.account, intent.tool, intent.key)
-            writes.append(Write(KEYS, name, key_version, encoded_key(bound(born.facts))))
+            writes.append(Write(KEYS, name, key_version, _encode(bound(born.facts))))
         return intent, events, writes
 
     def _all_born(self, births: Sequence[Birth], now: float, events: list[Event], writes: list[Write]) -> list[Intent]:
@@ -462,12 +461,13 @@ class Recorder:
         if self.lease.shared and self.lease.foreign(intent):
             self._let_go(intent.id)
             return intent
-        if intent.state in LIVE:
+        state = intent.state
+        if state in LIVE:
             self.live[intent.id] = intent
         else:
             self.live.pop(intent.id, None)
         if announce:
-            for listener in self._listeners[intent.state]:
+            for listener in self._listeners[state]:
                 listener(intent)
         return intent
 

@@ -97,6 +97,10 @@ class Happened(Protocol):
         """The type of the event."""
 
     @property
+    def actor(self) -> str:
+        """Who did it, where that is not who did the rest; else empty."""
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """What is hashed for ever."""
 
@@ -109,6 +113,7 @@ class _Told(msgspec.Struct, frozen=True, gc=False):
     kind: str
     facts: Mapping[str, Any]
     payload: Mapping[str, Any] | None
+    actor: str = ""
 
 
 class EventEncoder:
@@ -183,7 +188,7 @@ class EventEncoder:
                     kind,
                     number,
                     at,
-                    actor,
+                    one.actor or actor,
                     account,
                     trace,
                     correlation,

@@ -151,9 +151,12 @@ class Admission:
         Raises a `Rejected` that says why it was refused, or `StoreError` when it could not be recorded.
         """
         try:
-            self.check_open()
-            tool = self._tool(submission.tool)
-            key = submission.key
+            if self.stopping:
+                self.check_open()
+            known = self._registry.get(submission.tool)
+            if known is None:
+                raise _unknown(submission.tool)
+            tool, key = known.tool, submission.key
             if key is None or not is_key(key):
                 _check_keyless(tool, key)
             arguments = _owned_arguments(submission.arguments)
@@ -364,12 +367,6 @@ class Admission:
         except ApprovalNeeded as needed:
             return needed.conditions, (approval_request(request, needed, self._ids.next("apr")),)
 
-    def _tool(self, name: str) -> Tool:
-        known = self._registry.get(name)
-        if known is None:
-            raise Denied(f"there is no tool {name[:100]!r}", code=Code.NOT_FOUND, policy="registry")
-        return known.tool
-
     def _counted_tool(self, name: str) -> str:
         return name if self._registry.get(name) is not None else "(unknown)"
 
@@ -436,6 +433,10 @@ def _add_what_is_rare(facts: dict[str, object], asked: Asked, now: float, lifeti
         facts["resource"] = tool.resource_of(asked.arguments)
     if submission.time_box is not None:
         facts |= {"time_box": submission.time_box, "undo": tool.revert}
+
+
+def _unknown(tool: str) -> Denied:
+    return Denied(f"there is no tool {tool[:100]!r}", code=Code.NOT_FOUND, policy="registry")
 
 
 def _check_keyless(tool: Tool, key: str | None) -> None:

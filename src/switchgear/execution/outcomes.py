@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
+
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Overloaded
@@ -92,14 +94,11 @@ class Outcomes(Generic[T]):
                 self._waiting.pop(name, None)
 
 
-class _Late:
+class _Late(msgspec.Struct, eq=False):
     """What answers a waiter with None when its time is over."""
 
-    __slots__ = ("_waiter",)
-
-    def __init__(self, waiter: asyncio.Future[Any]) -> None:
-        self._waiter = waiter
+    waiter: asyncio.Future[Any]
 
     def cancel(self) -> None:
-        if not self._waiter.done():
-            self._waiter.set_result(None)
+        if not self.waiter.done():
+            self.waiter.set_result(None)

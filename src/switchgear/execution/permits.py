@@ -7,6 +7,8 @@ speaks for no other tenant.
 
 from __future__ import annotations
 
+import msgspec
+
 from switchgear.core.codes import Code
 from switchgear.core.errors import CircuitOpen, RateLimited, Rejected
 from switchgear.core.outcome import Verdict
@@ -20,15 +22,11 @@ OWN_RATE_LIMIT = "tenant_rate_limit"
 """The same for its rate limit."""
 
 
-class Permits:
-    """What lets one attempt leave. Settle it once, in every path; settling again does nothing."""
+class Permits(msgspec.Struct, eq=False):
+    """What lets one attempt leave, made by `admit`. Settle it once, in every path; settling again does nothing."""
 
-    __slots__ = ("_own", "_shared")
-
-    def __init__(self, shared: Permit, own: Permit | None) -> None:
-        """Hold both. Made by `admit`."""
-        self._shared = shared
-        self._own = own
+    _shared: Permit
+    _own: Permit | None
 
     def refund(self) -> None:
         """Say that nothing left."""

@@ -173,12 +173,12 @@ class EventEncoder:
 
         The names of actor and account were checked where they came in.
         """
-        events = []
+        events, to_json = [], self._to_json
         try:
             for one in happened:
                 kind, payload, stored, digest = one.kind, one.payload, None, None
                 if payload is not None:
-                    stored = (self._salts or self._drawn()).pop() + self._to_json(payload)
+                    stored = (self._salts or self._drawn()).pop() + to_json(payload)
                     digest = sha256(stored).hexdigest()
                 number = version
                 if number is None:
@@ -196,7 +196,7 @@ class EventEncoder:
                     one.facts,
                     digest,
                 )
-                events.append(Event(stream, self._to_json(body), stored))
+                events.append(Event(stream, to_json(body), stored))
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             raise Invalid(f"an event must fit into JSON: {error}") from error
         return events

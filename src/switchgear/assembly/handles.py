@@ -30,8 +30,6 @@ class IntentHandle:
         self._control = control
         self._principal = principal
         self._seen = seen
-        self.id = seen.intent.id if isinstance(seen, Seen) else seen.id
-        """The id that it is found by."""
 
     @property
     def view(self) -> IntentView:
@@ -43,6 +41,11 @@ class IntentHandle:
     @view.setter
     def view(self, view: IntentView) -> None:
         self._seen = view
+
+    @property
+    def id(self) -> str:
+        """The id that it is found by."""
+        return self._seen.intent.id if isinstance(self._seen, Seen) else self._seen.id
 
     @property
     def state(self) -> str:

@@ -35,16 +35,16 @@ _SAFE_TO_SUBMIT = "; submitting it with this key is safe, but where the store ca
 
 
 class Seen(msgspec.Struct, eq=False):
-    """An intent as it was when `principal` looked at it. What is shown of it is made when it is first asked for.
+    """An intent as it was when a principal looked at it. What is shown of it is made when it is first asked for.
 
     `replayed` says that an earlier request had made it; `starts_in` is in how many seconds it may leave, where it only
     waits for that, else None.
     """
 
-    engine: Engine
-    principal: Principal
+    _engine: Engine
+    _principal: Principal
     intent: Intent
-    belongings: Belongings = ALONE
+    _belongings: Belongings = ALONE
     replayed: bool = False
     starts_in: float | None = None
     _view: IntentView | None = None
@@ -54,7 +54,7 @@ class Seen(msgspec.Struct, eq=False):
         """What is shown of it."""
         if self._view is None:
             self._view = shown_at_once(
-                self.engine, self.principal, self.intent, self.belongings, replayed=self.replayed
+                self._engine, self._principal, self.intent, self._belongings, replayed=self.replayed
             )
         return self._view
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from switchgear.core.codes import Code
 
@@ -16,7 +17,8 @@ class Verdict(IntEnum):
     IGNORED = 2
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Outcome:
     """How an intent stands: final state with value, or code and message.
 
     `state` is a state of the intent machine. `code` is None on success. `attempts` counts what was dispatched.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from msgspec import structs
 
+from switchgear.core.errors import StoreError
 from switchgear.storage.abilities import (
     GENESIS,
     Append,
@@ -26,9 +28,11 @@ from switchgear.storage.abilities import (
     Expect,
     Head,
     Store,
+    Unknown,
     Write,
 )
 from switchgear.storage.opening import open_store
+from switchgear.storage.sqlite.store import open_sqlite
 from switchgear.testing.storage_scenes import suite_seal
 from tests.effort import examples
 
@@ -37,6 +41,8 @@ KEYS = st.sampled_from(["k1", "k2", "k3"])
 FACETS = st.sampled_from(["", "ready", "done"])
 VERSIONS = st.integers(0, 3)
 STREAMS = st.sampled_from(["s1", "s2"])
+FAILURES = [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_FSYNC]
+"""Of a commit: one that certainly had no effect, and one that may have had."""
 
 
 @st.composite
@@ -114,13 +120,15 @@ class JournalMachine(RuleBasedStateMachine):
         url = self.url.format(path=Path(self.folder.name) / "gear.db")
         return self.runner.run(open_store(url, seal=suite_seal))
 
+    def named(self, group: list[Append]) -> list[Append]:
+        """Return these appends, each with an id of its own."""
+        self.number += len(group)
+        return [structs.replace(drawn, id=f"a{self.number - index}") for index, drawn in enumerate(group)]
+
     @rule(group=st.lists(appends(), min_size=1, max_size=12))
     def append_group(self, group: list[Append]) -> None:
         """Appends handed in together get the verdicts that they get one after the other."""
-        named = []
-        for drawn in group:
-            self.number += 1
-            named.append(structs.replace(drawn, id=f"a{self.number}"))
+        named = self.named(group)
 
         async def together() -> list[Appended]:
             return list(await asyncio.gather(*map(self.store.append, named)))
@@ -215,11 +223,65 @@ class JournalMachine(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
+class Failing(sqlite3.Connection):
+    """A connection whose next commit fails with a code, before or after it took effect."""
+
+    fails: tuple[int, bool] | None = None
+
+    @classmethod
+    def spared(cls) -> bool:
+        """Return whether no commit has failed, and let none fail any more."""
+        fails, cls.fails = cls.fails, None
+        return fails is not None
+
+    def execute(self, sql: str, parameters: object = (), /) -> sqlite3.Cursor:
+        """Execute, or fail."""
+        if sql.startswith("COMMIT") and Failing.fails is not None:
+            (code, after), Failing.fails = Failing.fails, None
+            if after:
+                super().execute(sql)
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = code
+            raise error
+        return super().execute(sql, parameters)  # type: ignore[arg-type] # any parameters the adapter binds
+
+
+def failing_connection(path: str) -> sqlite3.Connection:
+    """Open a connection that can fail."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Failing)
+    connection.text_factory = bytes
+    return connection
+
+
 class SqliteMachine(JournalMachine):
-    """The same, on a file."""
+    """The same, on a file, whose commits may fail."""
 
     url = "sqlite:///{path}"
     durable = True
+
+    def open(self) -> Store:
+        """Open the file with a connection that can fail."""
+        url = self.url.format(path=Path(self.folder.name) / "gear.db")
+        return self.runner.run(open_sqlite(url, seal=suite_seal, connect=failing_connection))
+
+    @rule(group=st.lists(appends(), min_size=1, max_size=4), code=st.sampled_from(FAILURES), after=st.booleans())
+    def commit_fails(self, group: list[Append], code: int, *, after: bool) -> None:
+        """A group whose commit fails is in the file as a whole or not at all; the next goes by what is there."""
+        named = self.named(group)
+        after = after and code == sqlite3.SQLITE_IOERR_FSYNC  # the other one says that it had no effect
+        Failing.fails = code, after
+
+        async def together() -> list[Appended | BaseException]:
+            return await asyncio.gather(*map(self.store.append, named), return_exceptions=True)
+
+        fates = self.runner.run(together())
+        if Failing.spared():  # nothing was to be written
+            assert fates == [self.model.append(append) for append in named]
+            return
+        assert {type(fate) for fate in fates} == {Unknown if code == sqlite3.SQLITE_IOERR_FSYNC else StoreError}
+        if after:
+            for append in named:
+                self.model.append(append)
 
 
 @pytest.mark.parametrize(("machine", "usual"), [(JournalMachine, 60), (SqliteMachine, 25)])

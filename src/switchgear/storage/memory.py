@@ -215,10 +215,10 @@ class MemoryStore:
         return {key: row.version for key in needed([append]) if (row := self._rows.get(key)) is not None}
 
     def _write(self, planned: Plan) -> None:
-        for (space, tenant, key), (version, facet, value) in planned.rows.items():
-            if version == 1:
-                insort(self._order[space], (tenant, key))
-            self._rows[space, tenant, key] = Row(space, tenant, key, version, facet, value)
+        for space, tenant, key in planned.born:
+            insort(self._order[space], (tenant, key))
+        for place, (version, facet, value) in {**planned.born, **planned.rows}.items():
+            self._rows[place] = Row(*place, version, facet, value)
         for planned_entry in planned.entries:
             self._position += 1
             entry = Entry(self._position, *planned_entry)

@@ -7,7 +7,7 @@ returns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from switchgear.core.errors import Invalid
@@ -38,10 +38,14 @@ NO_LINK: Link = (0, GENESIS)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a group of appends comes to. `verdicts` has one verdict per append, in their order."""
+    """What a group of appends comes to. `verdicts` has one verdict per append, in their order.
+
+    `born` are the rows that did not exist before the group, `rows` the others that it changes.
+    """
 
     verdicts: list[Verdict]
     entries: list[PlannedEntry]
+    born: dict[RowKey, PlannedRow]
     rows: dict[RowKey, PlannedRow]
     counters: dict[RowKey, int]
     heads: dict[str, Link]
@@ -53,7 +57,7 @@ class Plan:
     @property
     def writes_nothing(self) -> bool:
         """Whether no append of the group changes anything."""
-        return not (self.entries or self.rows or self.counters or self.erased or self.cuts)
+        return not (self.entries or self.born or self.rows or self.counters or self.erased or self.cuts)
 
 
 def needed(appends: Iterable[Append]) -> set[RowKey]:
@@ -65,6 +69,30 @@ def needed(appends: Iterable[Append]) -> set[RowKey]:
         for expect in append.expects:
             keys.add((expect.space, expect.tenant, expect.key))
     return keys
+
+
+def unknown(appends: Iterable[Append], versions: Container[RowKey]) -> set[RowKey]:
+    """Return the rows that are needed and not in `versions`, but for those that are only to be made.
+
+    Such a row may be presumed to be new while the group is planned. The index of rows proves it by letting it in;
+    `unproven` says which others have to be looked up.
+    """
+    keys: set[RowKey] = set()
+    for append in appends:
+        for write in append.writes:
+            if write.expected and (key := (write.space, append.tenant, write.key)) not in versions:
+                keys.add(key)
+        for expect in append.expects:
+            if (key := (expect.space, expect.tenant, expect.key)) not in versions:
+                keys.add(key)
+    return keys
+
+
+def unproven(appends: Iterable[Append], verdicts: Iterable[Verdict], versions: Container[RowKey]) -> set[RowKey]:
+    """Return the rows that were presumed to be new and are not in `versions` after the plan: of refused appends."""
+    refused = (append for append, verdict in zip(appends, verdicts, strict=True) if type(verdict) is not Committed)
+    keys = ((write.space, append.tenant, write.key) for append in refused for write in append.writes)
+    return {key for key in keys if key not in versions}
 
 
 def counted(appends: Iterable[Append]) -> set[RowKey]:
@@ -84,7 +112,7 @@ def plan(
     All three are updated in place while the group is decided. A row that is not in `versions` does not exist, and a
     counter that is not in `counters` is 0.
     """
-    planned = Plan([], [], {}, {}, heads)
+    planned = Plan([], [], {}, {}, {}, heads)
     for append in appends:
         refusal: Refusal | None = _conflict(append, versions)
         if refusal is None and append.counts:
@@ -92,7 +120,7 @@ def plan(
         if refusal is None and append.cut:
             refusal = _refused_cut(append, heads)
         if refusal is None:
-            _take_rows(append, versions, planned.rows)
+            _take_rows(append, versions, planned)
             if append.counts:
                 _take_counts(append, counters, planned.counters)
             planned.verdicts.append(Committed(_take_events(append, planned, seal)))
@@ -150,11 +178,12 @@ def _take_removals(append: Append, planned: Plan) -> None:
         planned.cuts[append.tenant] = max(append.cut, planned.cuts.get(append.tenant, 0))
 
 
-def _take_rows(append: Append, versions: dict[RowKey, int], rows: dict[RowKey, PlannedRow]) -> None:
+def _take_rows(append: Append, versions: dict[RowKey, int], planned: Plan) -> None:
     for write in append.writes:
         row = (write.space, append.tenant, write.key)
-        versions[row] = write.expected + 1
-        rows[row] = (write.expected + 1, write.facet, write.value)
+        version = versions[row] = write.expected + 1
+        rows = planned.born if version == 1 or row in planned.born else planned.rows
+        rows[row] = (version, write.facet, write.value)
 
 
 def _take_events(append: Append, planned: Plan, seal: Seal) -> int:

@@ -28,7 +28,7 @@ def test_a_group_is_decided_in_order() -> None:
     """Each append sees the effect of the accepted ones before it, within one group."""
     group = planned(append(0, writes=(write("k", 0),)), append(1, writes=(write("k", 1),)))
     assert group.verdicts == [Committed(1), Committed(2)]
-    assert group.rows == {("space", "acme", "k"): (2, "", b"v")}
+    assert group.born == {("space", "acme", "k"): (2, "", b"v")}
 
 
 def test_a_conflict_leaves_no_trace() -> None:
@@ -36,7 +36,7 @@ def test_a_conflict_leaves_no_trace() -> None:
     refused = append(1, writes=(write("new", 0), write("k", 5)))
     group = planned(append(0), refused, append(2), versions={("space", "acme", "k"): 3})
     assert group.verdicts == [Committed(1), Conflicted("space", "acme", "k", 5, 3), Committed(2)]
-    assert group.rows == {}
+    assert group.rows == group.born == {}
     assert [entry[4] for entry in group.entries] == ["a-0", "a-2"]
 
 

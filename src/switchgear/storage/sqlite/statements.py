@@ -21,7 +21,10 @@ WIDTH_MAX = 256
 """Most rows that one insert carries."""
 
 ENTRY_COLUMNS, ROW_COLUMNS, COUNTER_COLUMNS = 8, 6, 4
-"""Values of one row of insert_entries, of upsert_rows and of upsert_counters."""
+"""Values of one row of insert_entries, of insert_rows and upsert_rows, and of upsert_counters."""
+
+ENTRY_BLOBS, ROW_BLOBS = (2, 3, 6), (5,)
+"""Which of these are always bytes."""
 
 _TO_JSON = msgspec.json.Encoder(enc_hook=str.__str__)  # a name may be of a class of its own: its text, not its words
 _SECTION = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)

@@ -57,6 +57,10 @@ UPDATE entries INDEXED BY entries_by_stream SET payload = NULL WHERE tenant = ? 
 -- name: cut
 DELETE FROM entries WHERE tenant = ? AND seq <= ?;
 
+-- name: insert_rows
+-- One that is there already is refused.
+INSERT INTO rows (space, tenant, key, version, facet, value) VALUES {rows};
+
 -- name: upsert_rows
 INSERT INTO rows (space, tenant, key, version, facet, value) VALUES {rows}
 ON CONFLICT (space, tenant, key) DO UPDATE

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 from switchgear.core.errors import StoreError
 from switchgear.storage.abilities import (
@@ -25,16 +26,16 @@ from switchgear.storage.abilities import (
     Unknown,
 )
 from switchgear.storage.checks import COUNTER_MAX
-from switchgear.storage.planner import Link, Plan, RowKey, counted, needed, plan
+from switchgear.storage.planner import Plan, PlannedRow, RowKey, counted, plan, unproven
 from switchgear.storage.sqlite.connecting import Connect, writing_connection
-from switchgear.storage.sqlite.decoding import integer, link, text
+from switchgear.storage.sqlite.known import Known, fetched
 from switchgear.storage.sqlite.log import LogMeter
 from switchgear.storage.sqlite.statements import (
     COUNTER_COLUMNS,
+    ENTRY_BLOBS,
     ENTRY_COLUMNS,
+    ROW_BLOBS,
     ROW_COLUMNS,
-    aggregated,
-    as_json,
     statements,
     widened,
     widths,
@@ -44,15 +45,16 @@ from switchgear.storage.sqlite.translate import certainly_not_committed, is_dama
 FREE_BYTES_MIN = 4 * 1024 * 1024
 """Below this much free disk the store says of itself that it cannot record."""
 
-_CHAINS_MAX = 65_536
-"""Ends of chains that are kept; then all are forgotten and learned anew, so it is well above a usual host's tenants."""
-
 _logger = logging.getLogger("switchgear.storage")
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A request that writes nothing: can the store record right now?"""
+
+
+class _NotNewError(Exception):
+    """A row that was presumed to be new is there. Nothing is written, and nothing is known any more."""
 
 
 Answer = Appended | None
@@ -68,8 +70,7 @@ class Writer:
         self._connection: sqlite3.Connection | None = connection
         self._connect = connect
         self._seal = seal
-        self._ids: dict[str, int] = {}
-        self._heads: dict[str, Link] = {}
+        self._known = Known()
         self._statistics = StoreStatistics()
         self._log = LogMeter(path)
 
@@ -123,14 +124,21 @@ class Writer:
         return self._connection
 
     def _write(self, connection: sqlite3.Connection, appends: list[Append]) -> Plan:
-        """Execute everything but the commit; roll back whatever goes wrong."""
+        """Execute everything but the commit; roll back whatever goes wrong.
+
+        Most rows that are to be made are new: they are presumed to be, and only a group that was mistaken looks first.
+        """
+        try:
+            return self._written(connection, appends, presuming=True)
+        except _NotNewError:
+            return self._written(connection, appends, presuming=False)
+
+    def _written(self, connection: sqlite3.Connection, appends: list[Append], *, presuming: bool) -> Plan:
         connection.execute(statements()["begin"])
         complete = False
         try:
-            self._learn_chains(connection, appends)
-            versions = _fetched(connection, "versions", needed(appends), 1)
-            counters = _fetched(connection, "counted", counted(appends), -COUNTER_MAX)
-            planned = plan(appends, versions, counters, self._heads, self._seal)
+            planned = self._planned(connection, appends, presuming=presuming)
+            _insert_rows(connection, planned, presuming=presuming)
             self._insert_entries(connection, planned)
             _upsert(connection, planned)
             self._remove(connection, planned)
@@ -140,40 +148,32 @@ class Writer:
                 self._roll_back(connection)
         return planned
 
-    def _learn_chains(self, connection: sqlite3.Connection, appends: list[Append]) -> None:
-        """Fetch id and head of the tenants that are not known yet; a new tenant gets an id."""
-        if len(self._ids) > _CHAINS_MAX:
-            self._forget_chains()
-        missing = {append.tenant for append in appends}.difference(self._ids)
-        if not missing:
-            return
-        names = as_json(sorted(missing))
-        connection.execute(statements()["add_tenants"], (names,))
-        for name, identity, seq, hash_ in aggregated(connection, "heads", (names,)):
-            self._ids[text(name, "heads")] = integer(identity, "heads")
-            if seq != 0:
-                self._heads[name] = link(seq, hash_, "heads")
-
-    def _forget_chains(self) -> None:
-        self._ids.clear()
-        self._heads.clear()
+    def _planned(self, connection: sqlite3.Connection, appends: list[Append], *, presuming: bool) -> Plan:
+        known = self._known
+        known.learn_chains(connection, appends)
+        known.learn_versions(connection, appends, presuming=presuming)
+        counters = fetched(connection, "counted", counted(appends), -COUNTER_MAX)
+        planned = plan(appends, known.versions, counters, known.heads, self._seal)
+        if presuming and fetched(connection, "versions", unproven(appends, planned.verdicts, known.versions), 1):
+            raise _NotNewError
+        return planned
 
     def _insert_entries(self, connection: sqlite3.Connection, planned: Plan) -> None:
         values = list(chain.from_iterable(planned.entries))
         # The id of the tenant, where its name stands first in each entry.
-        values[::ENTRY_COLUMNS] = [self._ids[entry[0]] for entry in planned.entries]
-        _execute_wide(connection, "insert_entries", ENTRY_COLUMNS, values)
+        values[::ENTRY_COLUMNS] = [self._known.ids[entry[0]] for entry in planned.entries]
+        _execute_wide(connection, "insert_entries", ENTRY_COLUMNS, values, ENTRY_BLOBS)
 
     def _remove(self, connection: sqlite3.Connection, planned: Plan) -> None:
         """Remove payloads and entries; the connection overwrites what they held."""
         for tenant, stream, through in planned.erased:
-            connection.execute(statements()["erase"], (self._ids[tenant], stream, through))
+            connection.execute(statements()["erase"], (self._known.ids[tenant], stream, through))
         for tenant, seq in planned.cuts.items():
-            connection.execute(statements()["cut"], (self._ids[tenant], seq))
+            connection.execute(statements()["cut"], (self._known.ids[tenant], seq))
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         """Undo the open transaction; a connection that cannot is given up."""
-        self._forget_chains()
+        self._known.forget()
         try:
             if connection.in_transaction:
                 connection.execute(statements()["rollback"])
@@ -247,24 +247,33 @@ class Writer:
         )
 
 
-def _fetched(connection: sqlite3.Connection, name: str, wanted: set[RowKey], least: int) -> dict[RowKey, int]:
-    """Return the number, from `least` on, that the statement `name` finds for each key that exists."""
-    keys = list(wanted)
-    if not keys:
-        return {}
-    found = aggregated(connection, name, (as_json(keys),))
-    return {keys[index]: integer(number, name, least) for index, number in found}
+def _insert_rows(connection: sqlite3.Connection, planned: Plan, *, presuming: bool) -> None:
+    """Insert what is born. Raises `_NotNewError` when one that was only presumed to be new is there."""
+    try:
+        _execute_wide(connection, "insert_rows", ROW_COLUMNS, _columns(planned.born), ROW_BLOBS)
+    except sqlite3.IntegrityError as error:
+        if presuming:
+            raise _NotNewError from error
+        raise
+
+
+def _columns(rows: dict[RowKey, PlannedRow]) -> list[object]:
+    """Return the columns of all rows, one after another."""
+    return list(chain.from_iterable(chain.from_iterable(rows.items())))  # key, row, key, row …
 
 
 def _upsert(connection: sqlite3.Connection, planned: Plan) -> None:
-    rows = chain.from_iterable(planned.rows.items())  # key, row, key, row …
-    _execute_wide(connection, "upsert_rows", ROW_COLUMNS, list(chain.from_iterable(rows)))
+    _execute_wide(connection, "upsert_rows", ROW_COLUMNS, _columns(planned.rows), ROW_BLOBS)
     counters = [value for key, count in planned.counters.items() for value in (*key, count)]
     _execute_wide(connection, "upsert_counters", COUNTER_COLUMNS, counters)
 
 
-def _execute_wide(connection: sqlite3.Connection, name: str, columns: int, values: Sequence[object]) -> None:
+def _execute_wide(
+    connection: sqlite3.Connection, name: str, columns: int, values: list[Any], blobs: Sequence[int] = ()
+) -> None:
     """Execute the statement `name` for all rows, whose `values` stand one after another, as few times as it can be."""
+    for blob in blobs:  # the module binds a bytearray at once; for bytes it looks for an adapter first, every time
+        values[blob::columns] = map(bytearray, values[blob::columns])
     start = 0
     for width in widths(len(values) // columns):
         end = start + width * columns

@@ -104,6 +104,24 @@ async def test_a_row_that_is_there_is_not_made_again(tmp_path: Path) -> None:
         assert_chained(await store.entries("acme"))
 
 
+async def test_a_stream_of_repeats_is_not_written_twice(tmp_path: Path) -> None:
+    """After a row that was not new, the next groups look first; when no more come, groups look nothing up again."""
+    async with opened(tmp_path) as (store, _):
+        for number in range(12):
+            await store.append(append(number, writes=(write(f"k{number}", 0),)))
+    async with opened(tmp_path) as (store, connection):
+        connection.seen = []
+        for number in range(12):
+            fate = await store.append(append(12 + number, writes=(write(f"k{number}", 0),)))
+            assert fate == Conflicted("space", "acme", f"k{number}", 0, 1)
+        assert sum(sql.startswith("BEGIN") for sql in connection.seen) == 13
+        for number in range(24, 44):
+            await store.append(append(number, writes=(write(f"k{number}", 0),)))
+        before = reads(connection)
+        await store.append(append(44, writes=(write("k44", 0),)))
+        assert reads(connection) == before
+
+
 async def test_a_refused_append_is_told_what_the_file_says(tmp_path: Path) -> None:
     """What was presumed of rows that are then not made is looked up: the first row in the way is named, as ever."""
     async with opened(tmp_path) as (store, _):

@@ -45,6 +45,9 @@ from switchgear.storage.sqlite.translate import certainly_not_committed, is_dama
 FREE_BYTES_MIN = 4 * 1024 * 1024
 """Below this much free disk the store says of itself that it cannot record."""
 
+_CAUTIOUS_GROUPS = 16
+"""So many groups look whether rows are new, once one was mistaken: then at most one in so many is written twice."""
+
 _logger = logging.getLogger("switchgear.storage")
 
 
@@ -71,6 +74,7 @@ class Writer:
         self._connect = connect
         self._seal = seal
         self._known = Known()
+        self._cautious = 0
         self._statistics = StoreStatistics()
         self._log = LogMeter(path)
 
@@ -126,12 +130,16 @@ class Writer:
     def _write(self, connection: sqlite3.Connection, appends: list[Append]) -> Plan:
         """Execute everything but the commit; roll back whatever goes wrong.
 
-        Most rows that are to be made are new: they are presumed to be, and only a group that was mistaken looks first.
+        Most rows that are to be made are new: they are presumed to be. A group that was mistaken is written twice, so
+        it looks then, and so do the next ones, which often bring more repeats.
         """
-        try:
-            return self._written(connection, appends, presuming=True)
-        except _NotNewError:
-            return self._written(connection, appends, presuming=False)
+        self._cautious = max(0, self._cautious - 1)
+        if not self._cautious:
+            try:
+                return self._written(connection, appends, presuming=True)
+            except _NotNewError:
+                self._cautious = _CAUTIOUS_GROUPS
+        return self._written(connection, appends, presuming=False)
 
     def _written(self, connection: sqlite3.Connection, appends: list[Append], *, presuming: bool) -> Plan:
         connection.execute(statements()["begin"])

@@ -1,15 +1,21 @@
-"""Runs one attempt of a connector, bounded by its deadline, and always comes back with a result that can be recorded.
+"""Makes one attempt of a connector, bounded by its deadline, and always comes to a result that can be recorded.
 
-The attempt runs in a task of its own, so that its cancellation and the kernel's never mix. One that does not
-react to cancellation is abandoned after a grace and counted; nothing waits for it any longer.
+The attempt is made in the task of its carrier, in a context of its own. So whatever cancels it cancels the carrier:
+the deadline, a stop, the tool itself. A carrier that was cancelled does not go on. What is known is handed to a fresh
+task, which nobody else knows, and the old one ends without touching anything; no cancellation need be undone, and none
+strikes the kernel. An attempt that does not react to its cancellation is abandoned after a grace and counted: the fresh
+task goes on, and what the old one brings later is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite
+from typing import Any
 
 import msgspec
 
@@ -18,6 +24,7 @@ from switchgear.core.codes import Code
 from switchgear.core.deadline import CURRENT
 from switchgear.core.errors import DestructiveBlocked
 from switchgear.core.outcome import Verdict
+from switchgear.execution.apart import Apart
 from switchgear.execution.contract import Call, Connector, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.family import REVERT
 from switchgear.execution.watched import WATCHED, Watched
@@ -39,6 +46,14 @@ def _always() -> bool:
     return True
 
 
+def _never() -> bool:
+    return False
+
+
+class TakenOver(Exception):
+    """A fresh task does the rest: this one holds nothing any more, and ends."""
+
+
 @dataclass(slots=True)
 class AttemptCounts:
     """How many attempts timed out, and how many of them had to be abandoned."""
@@ -55,15 +70,23 @@ class Ended(msgspec.Struct, frozen=True):
     unsent: bool = False
 
 
+HandOn = Callable[[Ended], object]
+"""Has a fresh task go on with how an attempt ended."""
+
+
 class _Running:
-    """An attempt that is being made, in its `task`; `ended` is resolved once nobody need wait for it any longer."""
+    """An attempt that is being made in `task`, for `call`. `hand_on` is called in `context`."""
 
-    __slots__ = ("_attempts", "cut_off", "ended", "task")
+    __slots__ = ("_attempts", "abandoned", "call", "cancelled", "context", "cut_off", "hand_on", "task")
 
-    def __init__(self, attempts: Attempts, task: asyncio.Task[Result], ended: asyncio.Future[None]) -> None:
+    def __init__(self, attempts: Attempts, task: asyncio.Task[Any], call: Call, hand_on: HandOn) -> None:
         self._attempts = attempts
         self.task = task
-        self.ended = ended
+        self.call = call
+        self.hand_on = hand_on
+        self.context: Context = copy_context()
+        self.abandoned = False
+        self.cancelled = False
         self.cut_off = False
 
     def cancel(self) -> None:
@@ -72,34 +95,50 @@ class _Running:
 
 
 class Attempts:
-    """Runs attempts on a clock and keeps hold of those that are running."""
+    """Makes attempts on a clock and keeps hold of those that are being made."""
 
-    def __init__(self, clock: Clock, *, may_leave: Callable[[], bool] = _always) -> None:
-        """Start with none. `may_leave` is asked in the moment in which an attempt begins."""
+    def __init__(
+        self, clock: Clock, *, may_leave: Callable[[], bool] = _always, torn_off: Callable[[], bool] = _never
+    ) -> None:
+        """Start with none. `may_leave` is asked in the moment in which an attempt begins.
+
+        `torn_off` is asked about a cancellation that is not from here: whether all carriers end, with nobody to go on.
+        """
         self._clock = clock
         self._timers = Timers(clock)
         self._may_leave = may_leave
+        self._torn_off = torn_off
         self._running: dict[_Running, None] = {}  # in the order in which they began, as they end when cut off
         self.closed = False
         self.counts = AttemptCounts()
 
-    async def run(self, connector: Connector, call: Call) -> Ended:
-        """Make one attempt and return what is known of it, at the latest a grace after its deadline."""
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
-        task = loop.create_task(_attempt(connector, call, self._may_leave, ended))
-        running = _Running(self, task, ended)
+    async def run(self, connector: Connector, call: Call, hand_on: HandOn) -> Ended:
+        """Make one attempt in the running task, which makes no other, and return what is known of it.
+
+        Once that task has been cancelled `hand_on` is told instead, at the latest a grace after the deadline, and
+        `TakenOver` raised as soon as the connector has ended. Raises `CancelledError` when the task is torn off.
+        """
+        task = asyncio.current_task()
+        assert task is not None, "an attempt is made in the task of its carrier"
+        running = _Running(self, task, call, hand_on)
         self._running[running] = None
         forget = self._timers.expiries().watch(call.deadline.moment_on(self._clock), running)
+        result: Result | None = None
         try:
-            await ended
+            result = await Apart(running.context.copy(), _attempt(connector, call, self._may_leave))
         except asyncio.CancelledError:
-            task.cancel()  # whoever carries it is torn off: it must not go on alone
-            raise
+            pass  # whoever it is from
         finally:
             forget()
-            del self._running[running]
-        return self._ended(running, call)
+            self._running.pop(running, None)
+        if running.abandoned:
+            raise TakenOver
+        if not task.cancelling():
+            return self._ended(running, result)
+        if not running.cancelled and self._torn_off():
+            raise asyncio.CancelledError
+        hand_on(self._ended(running, result))
+        raise TakenOver
 
     def cut_off(self) -> None:
         """Cancel every running attempt, and let none begin any more: this process is ending."""
@@ -110,28 +149,34 @@ class Attempts:
 
     def expire(self, running: _Running) -> None:
         """Cancel an attempt whose deadline has come."""
-        if not running.task.done():
-            self.counts.timed_out += 1
-            self._cancel(running)
+        self.counts.timed_out += 1
+        self._cancel(running)
 
     def _cancel(self, running: _Running) -> None:
-        """Cancel an attempt, and wait no longer than the grace. One that has not begun ends without having run."""
-        ended = running.ended
-        running.task.add_done_callback(lambda _: _resolve(ended))
+        """Cancel an attempt, and wait no longer than the grace."""
+        running.cancelled = True
         running.task.cancel()
-        self._clock.call_at(self._clock.monotonic() + CANCEL_GRACE, lambda: _resolve(ended))
+        self._clock.call_at(self._clock.monotonic() + CANCEL_GRACE, partial(self._abandon, running))
 
-    def _ended(self, running: _Running, call: Call) -> Ended:
-        task = running.task
-        if task.done() and not task.cancelled():
-            return Ended(result := task.result(), unsent=result is _UNSENT)
+    def _abandon(self, running: _Running) -> None:
+        """Go on without an attempt that has ignored its cancellation; nothing when it has ended."""
+        if running in self._running:
+            del self._running[running]
+            running.abandoned = True
+            running.context.run(running.hand_on, self._ended(running, None, deaf=True))
+
+    def _ended(self, running: _Running, result: Result | None, *, deaf: bool = False) -> Ended:
+        """Return how an attempt ended: with a result, without one, or, if it is `deaf`, not at all."""
+        if result is not None:
+            return Ended(result, unsent=result is _UNSENT)
+        call = running.call
         if running.cut_off:
             reason = "the engine stopped before an answer came"
             return Ended(Uncertain(Code.SHUTTING_DOWN, reason, Verdict.IGNORED))
-        if task.done() and call.deadline.moment_on(self._clock) > self._clock.monotonic():
+        if not deaf and call.deadline.moment_on(self._clock) > self._clock.monotonic():
             return Ended(Uncertain(Code.DEPENDENCY_FAILED, "the attempt was cancelled from within"))
         too_late = Code.TIMEOUT_REVERT if call.purpose == REVERT else Code.TIMEOUT_INTENT_EXECUTE
-        if not task.done():
+        if deaf:
             self.counts.abandoned += 1
             reason = "no answer in time; the attempt ignored its cancellation"
             return Ended(Uncertain(too_late, reason), timed_out=True)
@@ -176,10 +221,8 @@ def _garbled(result: Refused | Uncertain) -> str:
     return ""
 
 
-async def _attempt(
-    connector: Connector, call: Call, may_leave: Callable[[], bool], ended: asyncio.Future[None]
-) -> Result:
-    """Make one attempt, and resolve `ended` when it ends: at once, with no turn of the loop between."""
+async def _attempt(connector: Connector, call: Call, may_leave: Callable[[], bool]) -> Result:
+    """Make one attempt, in a context of its own, and return what it came to."""
     CURRENT.set(call.deadline)
     WATCHED.set(Watched(asyncio.current_task(), call.deadline))
     try:
@@ -192,13 +235,10 @@ async def _attempt(
         raise
     except BaseException as error:  # noqa: BLE001 - outermost driver: whatever is raised, something may have left
         return Uncertain(Code.DEPENDENCY_FAILED, _described(error))
-    finally:
-        WATCHED.set(None)
-        _resolve(ended)
 
 
 def _held_back(call: Call) -> Refused | None:
-    """Return the refusal of what is destructive and may not leave any more: a turn of the loop ago it might."""
+    """Return the refusal of what is destructive and may not leave any more: when its permits were made it might."""
     try:
         call.check_leaving()
     except DestructiveBlocked as held:
@@ -217,8 +257,3 @@ def _described(error: BaseException) -> str:
 
 def _bounded(text: str) -> str:
     return text[:MESSAGE_CHARACTERS_MAX].encode("utf-8", "replace").decode("utf-8")
-
-
-def _resolve(ended: asyncio.Future[None]) -> None:
-    if not ended.done():
-        ended.set_result(None)

@@ -55,3 +55,22 @@ class Departures(Protocol):
 def may_leave_at_once(intent: Intent) -> bool:
     """Return whether an intent has nothing to wait for and nothing to look up before it leaves."""
     return intent.not_before is None and intent.time_box is None and intent.resource is None
+
+
+def dispatch_facts(
+    intent: Intent, registered: Registered, conditions: Conditions, owner: str, at: float
+) -> dict[str, Any]:
+    """Return what is recorded of an intent that is dispatched by `owner`, at `at` in seconds since the epoch."""
+    facts: dict[str, Any] = {
+        "attempt": intent.attempt + 1,
+        "epoch": intent.version + 1,
+        "owner": owner,
+        "contract": registered.tool.contract,
+        "digest": intent.digest,
+        "downstream_key": intent.downstream_key,
+        "first_sent_at": intent.first_sent_at or at,
+        **conditions.facts,
+    }
+    if conditions.reserved:
+        facts["reserved"] = dict(conditions.reserved)
+    return facts

@@ -20,22 +20,22 @@ from switchgear.core.codes import Code
 from switchgear.core.deadline import Deadline
 from switchgear.core.errors import Rejected, StoreError
 from switchgear.execution import decide
-from switchgear.execution.attempt import Attempts
+from switchgear.execution.attempt import Attempts, Ended, TakenOver
 from switchgear.execution.bounded import within, woken
 from switchgear.execution.consent import approval_request
-from switchgear.execution.contract import Call, Result, Tool, Uncertain
+from switchgear.execution.contract import Result, Tool, Uncertain
 from switchgear.execution.decide import Backoff, Unsent
-from switchgear.execution.departing import Departure, may_leave_at_once
+from switchgear.execution.departing import Departure, dispatch_facts, may_leave_at_once
 from switchgear.execution.destruction import AttemptPermits, Destruction
 from switchgear.execution.gating import HOLDING, also_of, departure_request, dispatch_request
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.lines import SHEDDABLE, Ticket
-from switchgear.execution.owning import owned
 from switchgear.execution.parts import ACTOR, Parts
 from switchgear.execution.permits import Permits, admit, speaks_for_one_tenant
 from switchgear.execution.recorder import ExceededError, StaleError
 from switchgear.execution.registry import Registered
 from switchgear.execution.resources import RESOURCES, Resources
+from switchgear.execution.sending import Sending, call_of
 from switchgear.execution.transitions import Kind, State
 from switchgear.gates.gate import ApprovalNeeded, Conditions, Gate, GateRequest, check_all
 from switchgear.guard import Guard
@@ -100,10 +100,11 @@ class Kernel:
         self._departing = 0  # intents that hold a slot while they are recorded as accepted and dispatched
         self._unsent: set[str] = set()  # dispatched on record, perhaps, but known never to have left
         self._running = False
-        self._stopping = False
+        self._stopping = self._tearing_off = False
+        self._task: asyncio.Task[Any] | None = None  # of `run`
         self.idle = asyncio.Event()
         self._lease = parts.recorder.lease
-        self.attempts = Attempts(parts.clock, may_leave=lambda: not self._lease.fenced)
+        self.attempts = Attempts(parts.clock, may_leave=lambda: not self._lease.fenced, torn_off=self._is_torn_off)
 
     @property
     def in_flight(self) -> int:
@@ -164,7 +165,9 @@ class Kernel:
             if permits is None:
                 self._queue.call_off(ticket)
         self._departing += 1
-        change = Change(Kind.DISPATCHED, self._dispatch_facts(intent, registered, conditions, intent.created_at))
+        change = Change(
+            Kind.DISPATCHED, dispatch_facts(intent, registered, conditions, self._recorder.owner, intent.created_at)
+        )
         return Departure(change, conditions, registered, ticket, permits)
 
     def carry(self, intent: Intent, departure: Departure) -> Coroutine[Any, Any, None]:
@@ -177,7 +180,8 @@ class Kernel:
         task = asyncio.current_task()
         assert task is not None, "an intent is carried by a task"
         self._carrying[intent.id] = task
-        return self._carry(departure.ticket, partial(self._carry_on, intent, departure.registered, departure.permits))
+        ticket, registered = departure.ticket, departure.registered
+        return self._carry(ticket, partial(self._carry_on, ticket, intent, registered, departure.permits))
 
     def call_off(self, departure: Departure, *, unsure: bool) -> None:
         """Give everything back: it never left. `unsure` says that it may be on record as dispatched all the same."""
@@ -203,7 +207,7 @@ class Kernel:
 
     async def run(self) -> None:
         """Carry intents until `stop`. Runs as one task."""
-        self._running = True
+        self._task, self._running = asyncio.current_task(), True
         try:
             await asyncio.sleep(0)  # whoever started it registers tools first, also where tasks begin at once
             while not self._stopping:
@@ -219,9 +223,12 @@ class Kernel:
         """Take nothing new, wait up to `grace` seconds for what is dispatched, then cut it off and record doubt."""
         self._stopping = True
         self._wake.set()
-        await self._ended_within(grace)
-        self.attempts.cut_off()
-        await self._ended_within(_RECORD_GRACE)
+        try:
+            await self._ended_within(grace)
+            self.attempts.cut_off()
+            await self._ended_within(_RECORD_GRACE)
+        finally:  # also when the stop itself is cut short
+            self._tearing_off = True
         while self._carrying:  # what was just acknowledged may begin to be carried meanwhile
             for task in list(self._carrying.values()):
                 task.cancel()
@@ -268,7 +275,7 @@ class Kernel:
         return None if self._lease.fenced else self._queue.next_moment()
 
     async def _carry(self, ticket: Ticket, work: Work) -> None:
-        ended = False
+        ended = taken_over = False
         try:
             try:
                 await work()
@@ -278,15 +285,22 @@ class Kernel:
                 self._queue.pause(ticket.lane, self._clock.monotonic() + _STORE_PAUSE, str(Code.LEDGER_UNAVAILABLE))
                 self._queue.put_back(ticket)
             ended = True
+        except TakenOver:
+            taken_over = True  # a fresh task carries the intent; ticket and slot are with it
         except Exception:  # noqa: BLE001 - outermost driver: a defect must not end the loop; the intent comes again
             _log.exception("intent %s could not be carried out; it comes again", ticket.intent_id)
         finally:
-            if not ended:
-                now = self._clock.monotonic()
-                self._queue.put(replace(ticket, due=now + _DEFECT_PAUSE), now)
-            self._queue.done(ticket)
-            self._carrying.pop(ticket.intent_id, None)
-            self._wake.set()
+            if not taken_over:
+                self._give_back(ticket, ended=ended)
+
+    def _give_back(self, ticket: Ticket, *, ended: bool) -> None:
+        """Give back the place and the slot of what was carried. What has not `ended` comes again."""
+        if not ended:
+            now = self._clock.monotonic()
+            self._queue.put(replace(ticket, due=now + _DEFECT_PAUSE), now)
+        self._queue.done(ticket)
+        self._carrying.pop(ticket.intent_id, None)
+        self._wake.set()
 
     async def _after_conflict(self, ticket: Ticket, error: StaleError) -> None:
         """Offer the intent again, unless it may not be repeated since a later one has touched what it changes."""
@@ -346,23 +360,31 @@ class Kernel:
         except ExceededError as error:
             await self._settle(intent, (decide.hold(Rejected(str(error), code=Code.BUDGET_EXCEEDED)),))
             return
-        await self._carry_on(dispatched, registered, permits)
+        await self._carry_on(ticket, dispatched, registered, permits)
 
-    async def _carry_on(self, dispatched: Intent, registered: Registered, permits: Permits) -> None:
+    async def _carry_on(self, ticket: Ticket, dispatched: Intent, registered: Registered, permits: Permits) -> None:
         """Make the attempt that is on record as dispatched, and record what it came to.
 
         Where something has come in its way since, or the engine was fenced, it never leaves.
         """
-        why = self._hindrance(dispatched, registered)
-        result = await self._make(dispatched, registered, permits) if why is None else None
-        if result is None:
-            permits.refund()
-            self._unsent.add(dispatched.id)
-            unsent = decide.after_unsent(dispatched, self._parts.moment(), why or Code.LEDGER_UNAVAILABLE)
-            await self._settle(dispatched, unsent)
-            self._unsent.discard(dispatched.id)
+        if (why := self._hindrance(dispatched, registered)) is not None:
+            await self._never_leaves(dispatched, permits, why)
             return
-        await self._conclude(dispatched, registered, result)
+        try:
+            sending = self._sending(ticket, dispatched, registered, permits)
+            ended = await self.attempts.run(registered.connector, sending.call, partial(self._take_over, sending))
+        except TakenOver:
+            raise
+        except BaseException:
+            permits.ignore()  # it was torn off
+            raise
+        await self._conclude(sending, ended)
+
+    async def _never_leaves(self, dispatched: Intent, permits: Permits, why: Code) -> None:
+        permits.refund()
+        self._unsent.add(dispatched.id)
+        await self._settle(dispatched, decide.after_unsent(dispatched, self._parts.moment(), why))
+        self._unsent.discard(dispatched.id)
 
     def _too_late(self, intent: Intent) -> bool:
         return intent.deadline_at <= self._clock.time()
@@ -394,7 +416,7 @@ class Kernel:
         self, intent: Intent, registered: Registered, conditions: Conditions, permits: Permits
     ) -> Intent:
         try:
-            facts = self._dispatch_facts(intent, registered, conditions, self._parts.watch.time())
+            facts = dispatch_facts(intent, registered, conditions, self._recorder.owner, self._parts.watch.time())
             also = await self._resources.claimed(intent, facts, also_of(conditions))
             dispatched = await self._recorder.record(intent, (Change(Kind.DISPATCHED, facts),), actor=ACTOR, also=also)
         except StoreError:
@@ -407,50 +429,43 @@ class Kernel:
         self._unsent.discard(intent.id)
         return dispatched
 
-    def _dispatch_facts(
-        self, intent: Intent, registered: Registered, conditions: Conditions, at: float
-    ) -> dict[str, Any]:
-        facts: dict[str, Any] = {
-            "attempt": intent.attempt + 1,
-            "epoch": intent.version + 1,
-            "owner": self._recorder.owner,
-            "contract": registered.tool.contract,
-            "digest": intent.digest,
-            "downstream_key": intent.downstream_key,
-            "first_sent_at": intent.first_sent_at or at,
-            **conditions.facts,
-        }
-        if conditions.reserved:
-            facts["reserved"] = dict(conditions.reserved)
-        return facts
-
-    async def _make(self, intent: Intent, registered: Registered, permits: Permits) -> Result | Unsent | None:
+    def _sending(self, ticket: Ticket, intent: Intent, registered: Registered, permits: Permits) -> Sending:
         tool = registered.tool
-        guard = self._guard_of(tool.dependency)
-        limit = min(tool.timeout, guard.timeout_seconds or tool.timeout)
+        limit = min(tool.timeout, self._guard_of(tool.dependency).timeout_seconds or tool.timeout)
         now = self._clock.monotonic()  # before the wall: after a standstill the deadline is early, never late
         left = intent.deadline_at - self._clock.time()
         deadline = Deadline(now + min(limit, max(left, 0.0)), self._clock)
-        try:
-            allowed = self._permits(intent, registered)
-            ended = await self.attempts.run(registered.connector, _call(intent, deadline, allowed))
-            if ended.unsent:
-                permits.refund()
-                return None
-            if allowed is not None and self._destruction is not None:
-                self._destruction.note_result(guard.name, ended.result)
-            permits.settle(ended, impatient=left < limit and deadline.remaining() <= 0)
-        except BaseException:
-            permits.ignore()  # it was torn off; of no effect once they are settled
-            raise
-        self._resume(tool.dependency, guard, intent.tenant)
-        return ended.result if allowed is None else allowed.judged(ended.result)
+        allowed = self._permits(intent, registered)
+        call = call_of(intent, deadline, allowed)
+        return Sending(call, ticket, intent, registered, permits, allowed, left < limit)
 
     def _permits(self, intent: Intent, registered: Registered) -> AttemptPermits | None:
         """Return what lets an attempt destroy item by item; None for a tool that is not destructive."""
         if self._destruction is None or not registered.tool.destructive:
             return None
         return self._destruction.permits(dispatch_request(intent, registered.tool, self._clock.time()))
+
+    def _take_over(self, sending: Sending, ended: Ended) -> None:
+        """Have a fresh task go on with how an attempt ended: the one that made it was cancelled."""
+        self._start(sending.ticket, partial(self._conclude, sending, ended))
+
+    def _is_torn_off(self) -> bool:
+        """Return whether a carrier that is cancelled ends for good: by a stop, or as everything on this loop does."""
+        return self._tearing_off or (self._task is not None and self._task.cancelling() > 0)
+
+    def _judged(self, sending: Sending, ended: Ended) -> Result | Unsent:
+        """Tell whoever goes by it how an attempt ended, and return what is to be recorded of it."""
+        allowed, lane = sending.allowed, sending.registered.tool.dependency
+        guard = self._guard_of(lane)
+        try:
+            if allowed is not None and self._destruction is not None:
+                self._destruction.note_result(guard.name, ended.result)
+            sending.permits.settle(ended, impatient=sending.hurried and sending.call.deadline.remaining() <= 0)
+        except BaseException:
+            sending.permits.ignore()  # of no effect once they are settled
+            raise
+        self._resume(lane, guard, sending.intent.tenant)
+        return ended.result if allowed is None else allowed.judged(ended.result)
 
     def _resume(self, lane: str, guard: Guard, tenant: str) -> None:
         """Let go on what waited for the verdict of a probe that has ended: it need not wait for the clock."""
@@ -463,20 +478,35 @@ class Kernel:
         if own is not None and own.state != "open":
             self._queue.resume(lane, reason, tenant=tenant)
 
-    async def _conclude(self, intent: Intent, registered: Registered, result: Result | Unsent) -> None:
-        """Record what an attempt came to, however long the ledger takes: until then the attempt holds its slot."""
-        backoff, current = Backoff.of(registered.tool), intent
-        while _still_carries(current, intent) and self._lease.lost is None:
-            moment = self._parts.moment()
-            changes = decide.after_result(current, backoff, result, moment)
-            try:
-                current = await self._recorder.record(current, changes, actor=ACTOR, at=moment.now)
-            except (StaleError, StoreError) as error:
-                current = await self._on_record(current, error)
-            except Rejected as error:
-                _log.exception("the outcome of %s cannot be recorded as it is", intent.id)
-                result = Uncertain(Code.INTERNAL, f"an outcome came that cannot be recorded: {error.code}")
-                await self._clock.sleep_async(_STORE_PAUSE)
+    def _conclude(self, sending: Sending, ended: Ended) -> Coroutine[Any, Any, None]:
+        """Return what records how an attempt ended."""
+        if ended.unsent:
+            return self._never_leaves(sending.intent, sending.permits, Code.LEDGER_UNAVAILABLE)
+        return self._record_end(sending, self._judged(sending, ended))
+
+    async def _record_end(self, sending: Sending, result: Result | Unsent) -> None:
+        """Record what an attempt came to, however long the ledger takes: until then the attempt holds its slot.
+
+        A cancellation that a tool has left behind does not lose it: a fresh task records it, or finds it on record.
+        """
+        current, backoff = sending.intent, Backoff.of(sending.registered.tool)
+        try:
+            while sending.is_still(current) and self._lease.lost is None:
+                moment = self._parts.moment()
+                changes = decide.after_result(current, backoff, result, moment)
+                try:
+                    current = await self._recorder.record(current, changes, actor=ACTOR, at=moment.now)
+                except (StaleError, StoreError) as error:
+                    current = await self._on_record(current, error)
+                except Rejected as error:
+                    _log.exception("the outcome of %s cannot be recorded as it is", current.id)
+                    result = Uncertain(Code.INTERNAL, f"an outcome came that cannot be recorded: {error.code}")
+                    await self._clock.sleep_async(_STORE_PAUSE)
+        except asyncio.CancelledError:
+            if self._is_torn_off():
+                raise
+            self._start(sending.ticket, partial(self._record_end, sending, result))
+            raise TakenOver from None
         self._requeue(current)
 
     async def _on_record(self, intent: Intent, why: StaleError | StoreError) -> Intent:
@@ -530,7 +560,13 @@ class Kernel:
 
     async def _ended_within(self, seconds: float) -> None:
         if self._carrying:
-            await within(self._clock, seconds, _all_ended(set(self._carrying.values())))
+            await within(self._clock, seconds, self._all_ended())
+
+    async def _all_ended(self) -> None:
+        """Return once nothing is carried: each carrier wakes the kernel at its end, also one that has taken over."""
+        while self._carrying:
+            self._wake.clear()
+            await self._wake.wait()
 
 
 def _unregistered(intent: Intent) -> Rejected:
@@ -546,34 +582,3 @@ def _priority_of(intent: Intent) -> Priority:
 def _alone(intent: Intent, refusal: Rejected) -> str | None:
     """Return the tenant of the intent if a refusal is about it alone, None when it is about all."""
     return intent.tenant if speaks_for_one_tenant(refusal) else None
-
-
-def _still_carries(current: Intent, dispatched: Intent) -> bool:
-    """Return whether the attempt on record is still the one that was dispatched: a late answer is for no other."""
-    return current.state is State.DISPATCHED and (
-        current is dispatched
-        or (current.generation, current.attempt, current.owner)
-        == (dispatched.generation, dispatched.attempt, dispatched.owner)
-    )
-
-
-async def _all_ended(tasks: set[asyncio.Task[None]]) -> None:
-    await asyncio.wait(tasks)
-
-
-def _call(intent: Intent, deadline: Deadline, permits: AttemptPermits | None) -> Call:
-    return Call(
-        intent_id=intent.id,
-        tool=intent.tool,
-        tenant=intent.tenant,
-        account=intent.account,
-        actor=intent.actor,
-        arguments=owned(intent.arguments),
-        idempotency_key=intent.downstream_key,
-        attempt=intent.attempt,
-        deadline=deadline,
-        trace=intent.trace_now,
-        purpose=intent.purpose,
-        about=intent.about,
-        permits=permits,
-    )

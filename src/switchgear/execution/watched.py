@@ -1,7 +1,7 @@
 """Which task is cancelled at which deadline by whoever makes the attempt: it need set no timer for that itself.
 
-Only the very task of the attempt, and only for the deadline of its call. A task that a connector starts, as behind a
-shield, inherits the context and is cancelled by nobody; nor is anything at another deadline.
+Only the very task in which the attempt is made, and only for the deadline of its call. A task that a connector starts,
+as behind a shield, inherits the context and is cancelled by nobody; nor is anything at another deadline.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Watched(msgspec.Struct, frozen=True):
 
 
 WATCHED: ContextVar[Watched | None] = ContextVar("switchgear_watched", default=None)
-"""Set by whoever watches, in the task itself, and reset at its end: task and context would hold each other."""
+"""Set by whoever watches, in the context of the attempt, which ends with it."""
 
 
 def is_watched(deadline: Deadline) -> bool:

@@ -18,6 +18,7 @@ from switchgear.core.errors import StoreError
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import Scope
 from switchgear.execution.admission import Submission
+from switchgear.execution.attempt import Ended
 from switchgear.execution.contract import Call, Result, Succeeded, Tool
 from switchgear.execution.destruction import Destruction
 from switchgear.execution.doubts import DoubtOptions
@@ -105,6 +106,11 @@ async def hang(_call: Call) -> Result:
     """Never answer."""
     await asyncio.Event().wait()
     raise AssertionError("unreachable")
+
+
+def none_takes_over(_ended: Ended) -> None:
+    """Fail: the carrier of an attempt that nobody has cancelled goes on by itself."""
+    raise AssertionError("nobody is needed to take over")
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -12,9 +11,10 @@ import pytest
 from switchgear.core.codes import Code
 from switchgear.core.deadline import Deadline
 from switchgear.core.effects import Effect
-from switchgear.core.errors import DestructiveBlocked, Rejected
+from switchgear.core.errors import DestructiveBlocked
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Call, Refused, Result, Succeeded
+from switchgear.execution.destruction import AttemptPermits
 from switchgear.execution.intent import Intent
 from switchgear.execution.transitions import State
 from switchgear.gates.gate import GateRequest
@@ -349,21 +349,21 @@ async def test_a_kill_switch_counts_before_the_first_byte_too(*, on: bool | Exce
         assert codes == [code]
 
 
-async def test_what_turns_red_in_the_turn_before_an_attempt_begins_stops_it() -> None:
-    """Law 5: an attempt begins a turn of the loop after it was let go; what a probe finds in between counts."""
+async def test_what_turns_red_while_an_attempt_is_prepared_stops_it() -> None:
+    """Law 5: the last look is in the very step in which the connector is called; what was found until then counts."""
     board = Board()
     async with running(standings=board) as rig:
         janitor(rig, attempts=1)
         destruction = rig.engine.destruction
         assert destruction is not None
-        real = destruction.refusal
+        real = destruction.permits
 
-        def refusal(request: GateRequest) -> Rejected | None:
-            """Let it go; the verdict of a probe is already on its way through the loop."""
-            asyncio.get_running_loop().call_soon(board.states.update, {"redis": RED})
+        def permits(request: GateRequest) -> AttemptPermits:
+            """Let it go; a probe has ended by then."""
+            board.states.update(redis=RED)
             return real(request)
 
-        destruction.refusal = refusal  # type: ignore[method-assign] # the moment at which a probe may end
+        destruction.permits = permits  # type: ignore[method-assign] # the moment at which a probe may end
         intent = await rig.submit("sessions.delete")
         held = await after(rig, intent)
         assert rig.script.calls == []

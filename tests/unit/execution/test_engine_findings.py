@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any, cast
 
 import pytest
@@ -20,6 +19,7 @@ from switchgear.execution.intent import Change, Intent
 from switchgear.execution.kernel import Kernel
 from switchgear.execution.outcomes import Outcomes
 from switchgear.execution.refold import Refold
+from switchgear.execution.sending import Sending
 from switchgear.execution.time_boxes.box import SPACE, BoxState, TimeBox
 from switchgear.execution.time_boxes.desk import BoxDesk
 from switchgear.execution.transitions import Kind, State
@@ -475,13 +475,13 @@ async def test_a_standstill_between_the_faces_of_the_clock_gives_no_attempt_more
 ) -> None:
     """An attempt ends with the life of its intent, wherever the process is stopped while that is worked out."""
     clock = Standstill()
-    made = Kernel._make
+    made = Kernel._sending  # noqa: SLF001 - a standstill within it is what is tried
 
-    def stopped(*given: Any) -> Coroutine[Any, Any, object]:
+    def stopped(*given: Any) -> Sending:
         clock.after = 10.0
         return made(*given)
 
-    monkeypatch.setattr(Kernel, "_make", stopped)
+    monkeypatch.setattr(Kernel, "_sending", stopped)
     async with running(clock=clock) as rig:
         rig.tool(timeout=30.0)
         submission = Submission(scope=ACME, tool="crm.update", arguments={}, key="k", lifetime=20.0)

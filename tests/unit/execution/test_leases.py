@@ -33,7 +33,7 @@ from switchgear.ledger.chain import seal
 from switchgear.ledger.events import read
 from switchgear.storage.abilities import Store
 from switchgear.storage.memory import MemoryStore
-from tests.unit.execution.rig import ACME, Flaky, Script, engine_on, hang, running
+from tests.unit.execution.rig import ACME, Flaky, Script, engine_on, hang, none_takes_over, running
 
 SHARED = LeaseOptions(shared=True, ttl=15.0, margin=3.0)
 FOR_LONG = ["down"] * 10_000
@@ -359,7 +359,7 @@ async def test_an_attempt_begins_only_while_it_may(*, leaves: bool, seconds: flo
     clock, script = VirtualClock(), Script()
     deadline = Deadline(clock.monotonic() + seconds, clock)
     call = Call("int_1", "crm.update", "acme", "main", "service:a", {}, "int_1", 1, deadline, "")
-    ended = await Attempts(clock, may_leave=lambda: leaves).run(script, call)
+    ended = await Attempts(clock, may_leave=lambda: leaves).run(script, call, none_takes_over)
     assert ended.unsent is not (leaves and seconds > 0)
     assert len(script.calls) == (not ended.unsent)
 

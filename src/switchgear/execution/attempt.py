@@ -77,7 +77,7 @@ HandOn = Callable[[Ended], object]
 class _Running:
     """An attempt that is being made in `task`, for `call`. `hand_on` is called in `context`."""
 
-    __slots__ = ("_attempts", "abandoned", "call", "cancelled", "context", "cut_off", "hand_on", "task")
+    __slots__ = ("_attempts", "abandoned", "call", "cancels", "context", "cut_off", "hand_on", "task")
 
     def __init__(self, attempts: Attempts, task: asyncio.Task[Any], call: Call, hand_on: HandOn) -> None:
         self._attempts = attempts
@@ -86,7 +86,7 @@ class _Running:
         self.hand_on = hand_on
         self.context: Context = copy_context()
         self.abandoned = False
-        self.cancelled = False
+        self.cancels = 0  # how often it was cancelled from here
         self.cut_off = False
 
     def cancel(self) -> None:
@@ -135,7 +135,7 @@ class Attempts:
             raise TakenOver
         if not task.cancelling():
             return self._ended(running, result)
-        if not running.cancelled and self._torn_off():
+        if task.cancelling() > running.cancels and self._torn_off():
             raise asyncio.CancelledError
         hand_on(self._ended(running, result))
         raise TakenOver
@@ -154,7 +154,7 @@ class Attempts:
 
     def _cancel(self, running: _Running) -> None:
         """Cancel an attempt, and wait no longer than the grace."""
-        running.cancelled = True
+        running.cancels += 1
         running.task.cancel()
         self._clock.call_at(self._clock.monotonic() + CANCEL_GRACE, partial(self._abandon, running))
 

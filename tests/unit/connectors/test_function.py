@@ -26,7 +26,7 @@ from switchgear.core.errors import (
     RetryExhausted,
 )
 from switchgear.core.outcome import Verdict
-from switchgear.execution.attempt import VALUE_BYTES_MAX, Attempts, Ended
+from switchgear.execution.attempt import VALUE_BYTES_MAX, Attempts, Ended, TakenOver
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.watched import WATCHED, Watched
 from tests.turns import turns
@@ -240,14 +240,16 @@ async def test_an_attempt_ends_the_same_whoever_sets_the_timer(connector: Functi
 
     connector.register("tool", in_thread if blocking else in_loop)
     attempts, call = Attempts(clock), call_of(seconds=2.0, clock=clock)
-    running = asyncio.create_task(attempts.run(connector, call))
+    taken_over = list[Ended]()
+    running = asyncio.create_task(attempts.run(connector, call, taken_over.append))
     await turns()
     assert await asyncio.to_thread(begun.wait, 60.0)
     await clock.elapse(2.1)
-    ended = await running
+    with pytest.raises(TakenOver):
+        await running
     release.set()
     message = "the function did not end in its time" + " and still runs" * blocking
-    assert ended == Ended(Uncertain(Code.TIMEOUT_INTENT_EXECUTE, message))
+    assert taken_over == [Ended(Uncertain(Code.TIMEOUT_INTENT_EXECUTE, message))]
     assert (attempts.counts.timed_out, attempts.counts.abandoned) == (1, 0)
 
 
@@ -296,14 +298,15 @@ async def test_what_nobody_watches_ends_at_its_deadline_by_itself(connector: Fun
         async def close(self) -> None:
             """Hold nothing."""
 
-    attempts, call = Attempts(clock), call_of(seconds=2.0, clock=clock)
+    attempts, call, taken_over = Attempts(clock), call_of(seconds=2.0, clock=clock), list[Ended]()
     later = msgspec.structs.replace(call, attempt=2)
-    shielded, hasty = (asyncio.create_task(attempts.run(Wrapping(), one)) for one in (call, later))
+    shielded, hasty = (asyncio.create_task(attempts.run(Wrapping(), one, taken_over.append)) for one in (call, later))
     await clock.elapse(1.5)
     assert hasty.done()
     assert cut == ["cut"]
     await clock.elapse(1.0)
-    assert shielded.done()
+    assert isinstance(shielded.exception(), TakenOver)
+    assert len(taken_over) == 1
     assert cut == ["cut", "cut"]
 
 

@@ -188,7 +188,7 @@ async def test_a_stop_that_is_cut_short_ends_its_carriers() -> None:
     async with running() as rig:
         rig.tool(effect=Effect.OPAQUE, timeout=500.0)
         rig.script.answers = [hang]
-        await rig.submit()
+        intent = await rig.submit()
         await rig.clock.elapse(1.0)
         stopping = asyncio.ensure_future(rig.engine.kernel.stop(100.0))
         await rig.clock.elapse(1.0)
@@ -197,6 +197,7 @@ async def test_a_stop_that_is_cut_short_ends_its_carriers() -> None:
         _cancel_carriers(rig)
         await turns(3)
         assert rig.engine.kernel.in_flight == 0
+        assert await rig.kinds(intent) == ["accepted", "dispatched"]
 
 
 @pytest.mark.parametrize("waits", ["in an attempt", "at the ledger"])

@@ -50,8 +50,9 @@ _MEANINGS: Mapping[Kind, str] = {
     "the store came from a backup and has forgotten what happened since (`restored`).",
     Kind.RECONCILING: "A lookup began. Names it.",
     Kind.NEEDS_OPERATOR: "No rule can settle the doubt.",
-    Kind.RESOLUTION_PROPOSED: "A person said what became of it; a second one must confirm. Names who, and what is "
-    "awaited; the evidence is its payload.",
+    Kind.RESOLUTION_PROPOSED: "A person said what became of it, which does not count yet. Names who, and what is "
+    "awaited: a second person who says the same, or agreement, where another one has said something else; the evidence "
+    "is its payload.",
     Kind.ABANDONED: "A person gave up to find out.",
     Kind.RETRY_SCHEDULED: "Another attempt will follow. Names the code, the wait, and the attempts left.",
     Kind.FAILED: "No further attempt will follow.",

@@ -106,8 +106,8 @@ class IntentHandle:
     async def resolve(self, verdict: str, *, evidence: str, value: object = None) -> IntentView:
         """Say what became of it while it is in doubt: `applied` with its `value`, `not_applied`, or `abandon`.
 
-        Where it is destructive, a second person must say the same. Raises `Denied` for agents, `Conflict` when it is
-        not in doubt.
+        Where it is destructive, a second person must say the same; one who says something else settles nothing, which
+        `resolution.awaits` of the view tells. Raises `Denied` for agents, `Conflict` when it is not in doubt.
         """
         self.view = await self._control.doubts.resolve(
             self._principal, self.id, verdict=verdict, evidence=evidence, value=value

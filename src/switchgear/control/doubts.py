@@ -64,8 +64,10 @@ class Doubts:
     ) -> IntentView:
         """Say what became of an action in doubt: `verdict` is one of `VERDICTS`, `value` the outcome of an applied one.
 
-        Where the action is destructive this is a proposal, until somebody else says the same. Raises `Invalid` for
-        a verdict, evidence or value that cannot be, `Denied` for agents, `Conflict` when it is not in doubt.
+        Where the action is destructive this is a proposal, until somebody else says the same. Where somebody else has
+        said something different, nothing is settled: the view's resolution has both words, and what it awaits. Raises
+        `Invalid` for a verdict, evidence or value that cannot be, `Denied` for agents, `Conflict` when it is not in
+        doubt.
         """
         principal.require("intents:resolve")
         finding = Finding(says=_says(verdict), evidence=evidence, by=principal.actor, value=value)

@@ -1,6 +1,6 @@
 """What became of a doubt, as every surface shows it: who said so or what found out, on which evidence, what is awaited.
 
-Both a first person's word that waits for a second one and the end of the doubt are on record with the intent.
+Both the words of persons that do not count yet and the end of the doubt are on record with the intent.
 """
 
 from __future__ import annotations
@@ -8,17 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from switchgear.execution.intent import Conclusion, Intent, Resolution
+from switchgear.execution.intent import AGREEMENT, Intent, Resolution, Word
 from switchgear.execution.resolving import SECOND_PERSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordView:
-    """What one person said: who, when in seconds since the epoch, on which evidence. None: that was erased."""
+    """What one person said: who, what, when in seconds since the epoch, on which evidence. None: that was erased.
+
+    `proposed_value` is the outcome that it would keep, until the doubt has ended.
+    """
 
     by: str
+    verdict: str
     at: float
     evidence: str | None
+    proposed_value: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,57 +39,81 @@ class DoubtView:
 class ResolutionView:
     """What became of an action in doubt: `verdict` is "applied", "not_applied" or "abandon".
 
-    `awaits` is "second_person" while it is the proposal of a first person and counts for nothing yet; None once it
-    counts. `by` is who said it, None where the intent `lookup` found it out. `at` is seconds since the epoch,
-    `evidence` the reason that was given; None when it was erased. `first` is what the first person had said, where two
-    were needed. `proposed_value` is that of a proposal; once it counts, the intent's own `value` is the outcome.
+    `awaits` is None once it counts. It is "second_person" while one person has said it and another one has to say the
+    same, and "agreement" while persons say different things: then there is no verdict. `next_step` says who has to do
+    what then. `words` is what persons have said, the oldest first and the newest word of each. `by`, `evidence` and
+    `proposed_value` are those of the word that counts, or would: None in a disagreement, and where the intent `lookup`
+    found it out; evidence that was erased is None as well. `at` is when it was said last, in seconds since the epoch.
+    Once it counts, the intent's own `value` is the outcome.
     """
 
-    verdict: str
+    verdict: str | None
     awaits: str | None
+    next_step: str | None
     by: str | None
     at: float
     evidence: str | None
     proposed_value: Any
     lookup: str | None
-    first: WordView | None
+    words: list[WordView]
     doubt: DoubtView
 
 
 def resolution_view(intent: Intent) -> ResolutionView | None:
     """Return what became of the newest doubt about `intent`; None while nobody has said and nothing has found out."""
-    if intent.resolution is not None:
-        return _awaiting(intent, intent.resolution)
-    return None if intent.conclusion is None else _concluded(intent.conclusion)
+    said = intent.resolution
+    if said is None:
+        return None
+    return _ended(said) if said.ended else _awaiting(intent, said)
 
 
-def _awaiting(intent: Intent, first: Resolution) -> ResolutionView:
+def _awaiting(intent: Intent, said: Resolution) -> ResolutionView:
+    """Return what is said of a doubt that lasts: by one person, or differently by several."""
+    agreed = not said.others
     return ResolutionView(
-        verdict=first.verdict,
-        awaits=SECOND_PERSON,
-        by=first.by,
-        at=first.at,
-        evidence=first.evidence,
-        proposed_value=first.value,
+        verdict=said.verdict if agreed else None,
+        awaits=SECOND_PERSON if agreed else AGREEMENT,
+        next_step=_another_says(said) if agreed else _they_agree(said),
+        by=said.by if agreed else None,
+        at=said.at,
+        evidence=said.evidence if agreed else None,
+        proposed_value=said.value if agreed else None,
         lookup=None,
-        first=None,
+        words=[_word(word) for word in said.words],
         doubt=DoubtView(since=intent.doubt_since, code=intent.code, message=intent.message),
     )
 
 
-def _concluded(end: Conclusion) -> ResolutionView:
+def _ended(said: Resolution) -> ResolutionView:
     return ResolutionView(
-        verdict=end.verdict,
+        verdict=said.verdict,
         awaits=None,
-        by=end.by,
-        at=end.at,
-        evidence=end.evidence,
+        next_step=None,
+        by=said.by,
+        at=said.at,
+        evidence=said.evidence,
         proposed_value=None,
-        lookup=end.lookup,
-        first=_word(end.first),
-        doubt=DoubtView(since=end.since, code=end.code, message=end.message),
+        lookup=said.lookup,
+        words=[_word(word, ended=True) for word in said.words],
+        doubt=DoubtView(since=said.since, code=said.code, message=said.message),
     )
 
 
-def _word(said: Resolution | None) -> WordView | None:
-    return None if said is None else WordView(by=said.by, at=said.at, evidence=said.evidence)
+def _another_says(said: Resolution) -> str:
+    return f"another person than {said.by} looks at the remote, and says {said.verdict} if that is so"
+
+
+def _they_agree(said: Resolution) -> str:
+    """Return how a disagreement ends: two persons have to say the same."""
+    told = " and ".join(f"{word.by} says {word.verdict}" for word in said.words)
+    return f"{told}: whoever was wrong looks again and says what is right, or another person agrees with one of them"
+
+
+def _word(word: Word, *, ended: bool = False) -> WordView:
+    return WordView(
+        by=word.by,
+        verdict=word.verdict,
+        at=word.at,
+        evidence=word.evidence,
+        proposed_value=None if ended else word.value,
+    )

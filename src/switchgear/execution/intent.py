@@ -47,10 +47,10 @@ class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
         return len(self.granted) >= self.quorum
 
 
-class Resolution(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a person says became of an intent in doubt, waiting for a second person to confirm it.
+class Word(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one person said of an intent in doubt, at `at` in seconds since the epoch; `value` is what it would keep.
 
-    `evidence` is None where it was erased, and where an earlier release recorded it. `value` is that proposed with it.
+    `evidence` is None where it was erased.
     """
 
     verdict: str
@@ -60,22 +60,36 @@ class Resolution(msgspec.Struct, frozen=True, omit_defaults=True):
     value: Any = None
 
 
-class Conclusion(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How the newest doubt about an intent ended: `verdict` at `at`, in seconds since the epoch.
+class Resolution(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of the newest doubt about an intent; until it has `ended`, what the person who spoke last says of it.
 
-    It was said by the person `by` with `evidence` (None: erased), after the `first` one where two had to say the same;
-    or found out by the intent `lookup`. The doubt had lasted `since`; `code` and `message` say why.
+    It was said by the person `by` with `evidence` (None: erased, or recorded by an earlier release), or found out by
+    the intent `lookup`. `others` is what other persons have said before, the newest word of each: the same, or, while
+    it has not ended, something else. `value` is what the last word would keep. `since`, `code` and `message` say
+    since when and why it was in doubt, once it has ended.
     """
 
     verdict: str
+    by: str | None
     at: float
-    by: str | None = None
     evidence: str | None = None
+    value: Any = None
+    others: tuple[Word, ...] = ()
+    ended: bool = False
     lookup: str | None = None
-    first: Resolution | None = None
     since: float | None = None
     code: str | None = None
     message: str = ""
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """What persons have said, the oldest first and the newest word of each; none where a lookup found out."""
+        last = () if self.by is None else (Word(self.verdict, self.by, self.at, self.evidence, self.value),)
+        return (*self.others, *last)
+
+
+AGREEMENT = "agreement"
+"""What a proposal awaits that contradicts another person's: that two say the same."""
 
 
 class Hindrance(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -122,7 +136,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     `undo` reverts it; None means for good. `restored` says that it went into doubt since the store came from a backup,
     and has forgotten what happened afterwards. `ended` is what a dead letter had come to. No `priority`
     means critical. `hindrance` is what holds or defers it. `force` is a person's word that overrides it once.
-    `resolution` waits for a second person, `conclusion` is how the newest doubt of this generation ended.
+    `resolution` is what became of the newest doubt of this generation, or what is said so and does not count yet.
     """
 
     id: str
@@ -169,7 +183,6 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     value: Any = None
     approval: Approval | None = None
     resolution: Resolution | None = None
-    conclusion: Conclusion | None = None
     lookup: str | None = None
     lookups: int = 0
     doubt_since: float | None = None
@@ -245,7 +258,6 @@ _NESTED = frozenset(
     {
         "approval",
         "resolution",
-        "conclusion",
         "replay",
         "ended",
         "state",
@@ -301,6 +313,12 @@ def accepted(facts: Mapping[str, Any], payload: Mapping[str, Any], at: float) ->
     return msgspec.convert({**facts, **payload, **_ACCEPTED, "created_at": at, "updated_at": at}, Intent)
 
 
+def words_beside(intent: Intent, by: str | None) -> tuple[Word, ...]:
+    """Return what others than `by` say of a doubt that lasts: the newest word of each, and no two the same verdict."""
+    said = intent.resolution
+    return () if said is None or said.ended else tuple(word for word in said.words if word.by != by)
+
+
 Facts = Mapping[str, Any]
 Fold = Callable[[Intent, Facts, float], dict[str, Any]]
 
@@ -350,27 +368,30 @@ def _forced(_intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
 
 
 def _verdict(intent: Intent, change: Change, at: float) -> dict[str, Any]:
-    """Return what a verdict leaves on record: that a second person is awaited, or how the doubt ended.
+    """Return what a verdict leaves on record: the word of a person that does not count yet, or how the doubt ended.
 
-    Proposals of earlier releases do not say what they await, and their conclusions have no verdict: of these nothing
-    is kept but what those releases kept, so that their rows are still what their events say.
+    Proposals of earlier releases do not say what they await, and their ends of a doubt have no verdict: of these
+    nothing is kept but what those releases kept, so that their rows are still what their events say.
     """
     facts, said = change.facts, change.payload or {}
     if change.kind is not Kind.RESOLUTION_PROPOSED:
-        return {"conclusion": _conclusion(intent, facts, said.get("evidence"), at)}
-    kept = said if "awaits" in facts else {}
-    proposed = Resolution(facts["verdict"], facts["by"], at, kept.get("evidence"), kept.get("proposed_value"))
-    return {"resolution": proposed}
+        return {"resolution": _end_of_doubt(intent, facts, said.get("evidence"), at)}
+    kept, by = said if "awaits" in facts else {}, facts["by"]
+    others = words_beside(intent, by) if facts.get("awaits") == AGREEMENT else ()
+    verdict, evidence, value = facts["verdict"], kept.get("evidence"), kept.get("proposed_value")
+    return {"resolution": Resolution(verdict, by, at, evidence, value, others)}
 
 
-def _conclusion(intent: Intent, facts: Facts, evidence: str | None, at: float) -> Conclusion:
-    return Conclusion(
+def _end_of_doubt(intent: Intent, facts: Facts, evidence: str | None, at: float) -> Resolution:
+    by = facts.get("resolved_by")
+    return Resolution(
         verdict=facts["verdict"],
         at=at,
-        by=facts.get("resolved_by"),
+        by=by,
         evidence=evidence,
+        others=words_beside(intent, by),
+        ended=True,
         lookup=facts.get("found_by"),
-        first=intent.resolution if "proposed_by" in facts else None,
         since=intent.doubt_since,
         code=intent.code,
         message=intent.message,
@@ -382,11 +403,13 @@ def _in_doubt(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     if intent.state in WAITING and not (intent.unresolved or facts.get("restored")):
         raise IllegalTransitionError(f"{intent.id} is {intent.state} and no attempt of it is in doubt")
     since = intent.doubt_since if intent.doubt_since is not None else at
-    return {"doubt_since": since, "lookup": None, "conclusion": None}
+    return {"doubt_since": since, "lookup": None, "resolution": None}
 
 
-def _known(_intent: Intent, _facts: Facts, _at: float) -> dict[str, Any]:
-    return {"doubt_since": None, "lookup": None, "resolution": None}
+def _known(intent: Intent, _facts: Facts, _at: float) -> dict[str, Any]:
+    """Return the end of a doubt: what did not count goes with it, and how an earlier one ended stays."""
+    ended = intent.resolution if intent.resolution is not None and intent.resolution.ended else None
+    return {"doubt_since": None, "lookup": None, "resolution": ended}
 
 
 def _settled_as_not_applied(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
@@ -404,7 +427,7 @@ def _again(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
 
 def _anew(intent: Intent, facts: Facts, at: float) -> dict[str, Any]:
     """Return a new generation: nothing of the attempts before it counts any more."""
-    fresh = {"doubtful": False, "value": None, "first_sent_at": None, "conclusion": None}
+    fresh = {"doubtful": False, "value": None, "first_sent_at": None, "resolution": None}
     return {**_again(intent, facts, at), **fresh, "generation": intent.generation + 1, "attempt": 0, "interruptions": 0}
 
 

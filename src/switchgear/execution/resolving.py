@@ -1,11 +1,13 @@
 """What a person says became of an action in doubt, and what follows from it: pure decisions.
 
-Agents never say; where the action is destructive, a second person must say the same. What a lookup finds out is in
-`lookups`; who may be asked at all is decided in `control`.
+Agents never say; where the action is destructive, two persons must say the same. Two who say different things settle
+nothing: both words stay on record, until one of the two says what the other said, or a third person agrees with one of
+them. What a lookup finds out is in `lookups`; who may be asked at all is decided in `control`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,7 +17,7 @@ from switchgear.core.errors import Conflict, Denied, Invalid
 from switchgear.execution import decide
 from switchgear.execution.attempt import unfit
 from switchgear.execution.decide import Backoff, Moment
-from switchgear.execution.intent import Change, Intent
+from switchgear.execution.intent import AGREEMENT, Change, Intent, Word, words_beside
 from switchgear.execution.transitions import Kind, State
 
 EVIDENCE_CHARACTERS_MAX = 2_000
@@ -23,7 +25,7 @@ EVIDENCE_CHARACTERS_MAX = 2_000
 AGENT = "agent:"
 """How the name of an actor begins that is no person."""
 SECOND_PERSON = "second_person"
-"""What a proposal awaits: that another person says the same."""
+"""What the first word about a doubt awaits: that another person says the same."""
 _RESOLVABLE = (State.IN_DOUBT, State.NEEDS_OPERATOR)
 
 
@@ -64,8 +66,9 @@ class Finding:
 def resolved(
     intent: Intent, finding: Finding, backoff: Backoff, moment: Moment, *, destructive: bool
 ) -> tuple[Change, ...]:
-    """Return what to record of `finding`; nothing when the same person has proposed the same already.
+    """Return what to record of `finding`; nothing when the same person has said just that already.
 
+    A word of somebody who has spoken before takes the place of their earlier one, be it for new evidence alone.
     Raises `Denied` when an agent says it, `Conflict` when the intent is not in doubt, or a lookup is under way.
     """
     if finding.by.startswith(AGENT):
@@ -73,9 +76,11 @@ def resolved(
     if intent.state not in _RESOLVABLE:
         raise _refusal(intent)
     called = () if intent.state is State.NEEDS_OPERATOR else (_called(intent, finding),)
-    if (intent.destructive or destructive) and not _confirmed(intent, finding):
-        return () if _repeated(intent, finding) else (*called, _proposal(finding))
-    return (*called, *_settled(intent, finding, backoff, moment))
+    others = words_beside(intent, finding.by)
+    agreed = next((word.by for word in others if word.verdict == finding.says), None)
+    if (intent.destructive or destructive) and agreed is None:
+        return () if _repeated(intent, finding) else (*called, _proposal(finding, others))
+    return (*called, *_settled(intent, finding, backoff, moment, agreed))
 
 
 def _refusal(intent: Intent) -> Conflict:
@@ -90,28 +95,29 @@ def _called(intent: Intent, finding: Finding) -> Change:
     return Change(Kind.NEEDS_OPERATOR, facts, {"message": intent.message} if intent.message else None)
 
 
-def _confirmed(intent: Intent, finding: Finding) -> bool:
-    first = intent.resolution
-    return first is not None and first.verdict == finding.says and first.by != finding.by
-
-
 def _repeated(intent: Intent, finding: Finding) -> bool:
-    first = intent.resolution
-    return first is not None and first.verdict == finding.says and first.by == finding.by
+    said = intent.resolution
+    known = () if said is None or said.ended else said.words
+    return (finding.by, str(finding.says), finding.evidence, finding.value) in [
+        (word.by, word.verdict, word.evidence, word.value) for word in known
+    ]
 
 
-def _proposal(finding: Finding) -> Change:
+def _proposal(finding: Finding, others: Sequence[Word]) -> Change:
     payload = {"evidence": finding.evidence}
     if finding.value is not None:
         payload["proposed_value"] = finding.value
-    facts = {"verdict": str(finding.says), "by": finding.by, "awaits": SECOND_PERSON}
+    facts = {"verdict": str(finding.says), "by": finding.by, "awaits": AGREEMENT if others else SECOND_PERSON}
     return Change(Kind.RESOLUTION_PROPOSED, facts, payload)
 
 
-def _settled(intent: Intent, finding: Finding, backoff: Backoff, moment: Moment) -> tuple[Change, ...]:
+def _settled(
+    intent: Intent, finding: Finding, backoff: Backoff, moment: Moment, agreed: str | None
+) -> tuple[Change, ...]:
+    """Return the end of a doubt. `agreed` is who has said the same before, None where nobody had."""
     facts = {"verdict": str(finding.says), "resolved_by": finding.by}
-    if intent.resolution is not None:
-        facts["proposed_by"] = intent.resolution.by
+    if agreed is not None:
+        facts["proposed_by"] = agreed
     evidence = {"evidence": finding.evidence}
     match finding.says:
         case Says.APPLIED:

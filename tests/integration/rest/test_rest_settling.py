@@ -7,6 +7,11 @@ from collections.abc import Mapping
 import httpx2
 import pytest
 
+from switchgear.assembly.gear import Switchgear
+from switchgear.control.development_issuer import DevelopmentIssuer
+from switchgear.control.use_cases import PERMISSIONS
+from switchgear.execution.contract import Call
+from switchgear.health import Dependency
 from tests.integration.rest.support import Clients
 
 SEND = {"tool": "mail.send", "arguments": {}, "account": "main"}
@@ -40,6 +45,32 @@ async def test_a_word_with_evidence_settles_a_doubt(client: Clients) -> None:
     assert (said["at"], said["awaits"], said["doubt"]["code"]) == (events[-1]["at"], None, "DEPENDENCY_FAILED")
     again = await acme.post(f"/v1/intents/{intent}/resolve", json=SEEN)
     assert (again.status_code, again.json()["code"]) == (409, "ILLEGAL_TRANSITION")
+
+
+async def test_two_persons_who_disagree_get_an_answer_that_says_so(
+    gear: Switchgear, client: Clients, issuer: DevelopmentIssuer
+) -> None:
+    """It is 200, since the word is on record: no verdict, both words, and how it ends."""
+    gear.dependency(Dependency("user", kind="http"))
+    for _ in range(2):
+        gear.health.observe("user", "positive", "probe")
+
+    @gear.tool("user.delete", effect="opaque", destructive=True)
+    async def delete(_call: Call) -> None:
+        raise TimeoutError("no answer")
+
+    acme, answers = client(), []
+    intent = await submitted(acme, {"tool": "user.delete", "arguments": {}, "account": "main"})
+    for actor, verdict in (("person:ann", "applied"), ("person:ben", "not_applied")):
+        token = issuer.issue(tenant="acme", accounts=("main",), actor=actor, scope=PERMISSIONS)
+        body, person = {"verdict": verdict, "evidence": "looked"}, {"Authorization": f"Bearer {token}"}
+        answers.append(await acme.post(f"/v1/intents/{intent}/resolve", json=body, headers=person))
+    said = answers[-1].json()["resolution"]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert (said["verdict"], said["awaits"], [word["by"] for word in said["words"]]) == (
+        *(None, "agreement", ["person:ann", "person:ben"]),
+    )
+    assert "person:ben says not_applied" in said["next_step"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,14 @@ from switchgear.surfaces.cli.belongings import belonging_rows, resolution_rows
 from switchgear.surfaces.cli.failures import CommandFailure
 from switchgear.surfaces.cli.sagas import draw_saga, exit_code_of_saga, steps_of
 
-EPOCH = "1970-01-01T00:00:00.000Z"
+ANN: dict[str, Any] = {
+    "by": "person:[ann]",
+    "verdict": "not_applied",
+    "at": 0.0,
+    "evidence": "asked [support]",
+    "proposed_value": None,
+}
+EPOCH = "1970-01-01 00:00:00 UTC"
 SAID: dict[str, Any] = {
     "verdict": "not_applied",
     "awaits": None,
@@ -24,7 +31,8 @@ SAID: dict[str, Any] = {
     "evidence": "asked [support]",
     "proposed_value": None,
     "lookup": None,
-    "first": None,
+    "next_step": None,
+    "words": [],
     "doubt": {"since": 0.0, "code": "IN_DOUBT", "message": "no answer"},
 }
 BOX: dict[str, Any] = {
@@ -94,10 +102,10 @@ def shown(rows: Iterable[tuple[str, str]]) -> dict[str, str]:
         ({"evidence": None}, {"resolved": f"not applied by person:[ann] at {EPOCH}"}),
         ({"by": None, "lookup": "int_9"}, {"resolved": "not applied, as int_9 found"}),
         (
-            {"first": {"by": "person:ben", "at": 0.0, "evidence": "404"}},
+            {"words": [{**ANN, "by": "person:ben", "evidence": "404"}, ANN]},
             {
                 "resolved": f"not applied by person:[ann] at {EPOCH}: asked [support]",
-                "first said": f"by person:ben at {EPOCH}: 404",
+                "before": f"not applied by person:ben at {EPOCH}: 404",
             },
         ),
     ],
@@ -112,13 +120,26 @@ def test_a_resolution_says_who_when_and_why(said: Mapping[str, Any], rows: Mappi
 
 def test_a_proposal_says_what_it_awaits() -> None:
     """The second person reads what the first has said and would record, and what to do."""
-    said = {**SAID, "verdict": "applied", "awaits": "second_person", "proposed_value": {"id": 7}}
+    word = {**ANN, "verdict": "applied", "proposed_value": {"id": 7}}
+    awaits = {"awaits": "second_person", "next_step": "another person [looks]"}
+    said = {**SAID, "verdict": "applied", **awaits, "words": [word]}
     assert shown(resolution_rows({"resolution": said})) == {
         "proposed": f"applied by person:[ann] at {EPOCH}: asked [support]",
         "value then": '{"id": 7}',
-        "awaits": "a second person who says the same: switchgear intents resolve …",
+        "awaits": "another person [looks]",
     }
     assert shown(resolution_rows({"resolution": None})) == {}
+
+
+def test_a_disagreement_says_who_said_what_and_how_it_ends() -> None:
+    """No verdict stands there: each word with its evidence, and what is to be done."""
+    words = [{**ANN, "verdict": "applied"}, {**ANN, "by": "person:ben", "evidence": "404"}]
+    said = {**SAID, "verdict": None, "by": None, "awaits": "agreement", "next_step": "one looks again", "words": words}
+    assert [(name, value) for name, value in resolution_rows({"resolution": said}) if value] == [
+        ("said", f"applied by person:\\[ann] at {EPOCH}: asked \\[support]"),
+        ("said", f"not applied by person:ben at {EPOCH}: 404"),
+        ("awaits", "one looks again"),
+    ]
 
 
 @pytest.mark.parametrize(

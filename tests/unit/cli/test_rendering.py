@@ -242,11 +242,13 @@ def test_who_resolved_a_doubt_and_why_is_shown() -> None:
     """An outcome that a person vouched for names the person and the evidence."""
     said = {"verdict": "applied", "awaits": None, "by": "person:ada", "at": 0.0, "evidence": "order [7]"}
     doubt = {"since": 0.0, "code": "TIMEOUT_INTENT_EXECUTE", "message": "no [answer]"}
-    first = {"by": "person:ben", "at": 0.0, "evidence": None}
-    lines = shown(draw_intent, {**INTENT, "resolution": {**said, "lookup": None, "first": first, "doubt": doubt}})
-    assert "    resolved  applied by person:ada at 1970-01-01T00:00:00.000Z: order [7]" in lines
-    assert "  first said  by person:ben at 1970-01-01T00:00:00.000Z" in lines
-    assert "   the doubt  since 1970-01-01T00:00:00.000Z TIMEOUT_INTENT_EXECUTE no [answer]" in lines
+    first = {"by": "person:ben", "verdict": "applied", "at": 0.0, "evidence": None}
+    lines = shown(
+        draw_intent, {**INTENT, "resolution": {**said, "lookup": None, "words": [first, said], "doubt": doubt}}
+    )
+    assert "    resolved  applied by person:ada at 1970-01-01 00:00:00 UTC: order [7]" in lines
+    assert "      before  applied by person:ben at 1970-01-01 00:00:00 UTC" in lines
+    assert "   the doubt  since 1970-01-01 00:00:00 UTC TIMEOUT_INTENT_EXECUTE no [answer]" in lines
 
 
 def test_one_of_many_replays_says_why_it_failed() -> None:

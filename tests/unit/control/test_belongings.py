@@ -100,7 +100,7 @@ async def test_a_resolution_is_shown_with_who_when_and_why(gear: Switchgear, ver
     assert view.resolution is not None
     said = view.resolution
     assert (view.state, said.verdict, said.by, said.evidence) == (state, verdict, "person:ann", "asked the postmaster")
-    assert (said.awaits, said.first, said.lookup) == (None, None, None)
+    assert (said.awaits, said.next_step, said.lookup, len(said.words)) == (None, None, None, 1)
     assert said.at >= (said.doubt.since or 0.0)
     assert (said.doubt.since, said.doubt.code, said.doubt.message) == (doubt.doubt_since, doubt.code, doubt.message)
 
@@ -118,9 +118,51 @@ async def test_what_awaits_a_second_person_says_so_and_on_which_evidence(gear: S
     await (await ben.intent(handle.id)).resolve("applied", evidence="404", value={"id": 7})
     said = (await seen_everywhere(gear, handle.id)).resolution
     assert said is not None
-    assert said.first is not None
+    first, second = said.words
     assert (said.awaits, said.by, said.evidence, said.proposed_value) == (None, "person:ben", "404", None)
-    assert (said.first.by, said.first.at, said.first.evidence) == ("person:ann", asked.at, "gone from the list")
+    assert (first.by, first.at, first.evidence) == ("person:ann", asked.at, "gone from the list")
+    assert (second.by, second.evidence, second.verdict) == ("person:ben", "404", "applied")
+
+
+async def test_a_disagreement_is_an_answer_of_its_own(gear: Switchgear) -> None:
+    """No verdict: who said what on which evidence, in the view and as events; a third person ends it."""
+    ann, ben = acting(gear), acting(gear, "person:ben")
+    handle = await doubtful(ann, "user.delete")
+    await handle.resolve("applied", evidence="gone from the list", value={"id": 7})
+    view = await (await ben.intent(handle.id)).resolve("not_applied", evidence="still in the backup")
+    assert view == await seen_everywhere(gear, handle.id)
+    said = view.resolution
+    assert said is not None
+    assert (view.state, said.verdict, said.by, said.evidence, said.awaits) == (
+        *("needs_operator", None, None, None, "agreement"),
+    )
+    assert [(word.by, word.verdict, word.evidence, word.proposed_value) for word in said.words] == [
+        ("person:ann", "applied", "gone from the list", {"id": 7}),
+        ("person:ben", "not_applied", "still in the backup", None),
+    ]
+    assert said.next_step is not None
+    assert "person:ann says applied and person:ben says not_applied" in said.next_step
+    kim = await acting(gear, "person:kim").intent(handle.id)
+    settled = (await kim.resolve("applied", evidence="asked the owner", value={"id": 7})).resolution
+    assert settled is not None
+    assert (settled.verdict, settled.awaits, [word.by for word in settled.words]) == (
+        *("applied", None, ["person:ann", "person:ben", "person:kim"]),
+    )
+    told = [event.facts for event in await handle.events() if "verdict" in event.facts]
+    assert [fact.get("awaits") for fact in told] == ["second_person", "agreement", None]
+    assert told[-1]["proposed_by"] == "person:ann"
+    assert (await gear.control.ledger.verify(ann.principal)).ok
+
+
+async def test_new_evidence_of_the_same_person_is_on_record(gear: Switchgear) -> None:
+    """It is shown instead of the old one, both are events, and it settles nothing."""
+    handle = await doubtful(acting(gear), "user.delete")
+    await handle.resolve("applied", evidence="gone from the list")
+    view = await handle.resolve("applied", evidence="and 404 for /users/7")
+    assert view.resolution is not None
+    assert (view.resolution.awaits, view.resolution.evidence) == ("second_person", "and 404 for /users/7")
+    told = [event.payload["evidence"] for event in await handle.events() if "verdict" in event.facts]
+    assert told == ["gone from the list", "and 404 for /users/7"]
 
 
 async def test_what_a_lookup_found_out_names_the_lookup(gear: Switchgear) -> None:
@@ -156,8 +198,8 @@ async def test_erased_evidence_is_not_shown_any_more(gear: Switchgear) -> None:
     await gear.control.keeping.erase(ann.principal, handle.id, reason="request 17")
     said = (await seen_everywhere(gear, handle.id)).resolution
     assert said is not None
-    assert said.first is not None
-    assert (said.by, said.evidence, said.first.by, said.first.evidence) == ("person:ben", None, "person:ann", None)
+    assert [(word.by, word.evidence) for word in said.words] == [("person:ann", None), ("person:ben", None)]
+    assert (said.by, said.evidence) == ("person:ben", None)
     assert b"nowhere" not in msgspec.json.encode(await seen_everywhere(gear, handle.id))
     assert (await gear.control.ledger.verify(ann.principal)).ok
 

@@ -10,7 +10,7 @@ from switchgear.core.effects import Effect
 from switchgear.core.errors import Conflict, Denied, Invalid
 from switchgear.execution.attempt import VALUE_BYTES_MAX
 from switchgear.execution.decide import Backoff, Moment
-from switchgear.execution.intent import Change, Intent, evolve
+from switchgear.execution.intent import Change, Intent, Word, evolve
 from switchgear.execution.recorder import encoded
 from switchgear.execution.reservation import SETTLING
 from switchgear.execution.resolving import EVIDENCE_CHARACTERS_MAX, Finding, Says, resolved
@@ -19,7 +19,7 @@ from tests.unit.execution.test_intent import intent
 
 NOW = Moment(now=100.0, draw=0.5)
 BACKOFF = Backoff(base=2.0, cap=30.0)
-ANN, BEN = "person:ann", "person:ben"
+ANN, BEN, KIM = "person:ann", "person:ben", "person:kim"
 
 
 def doubtful(state: State = State.IN_DOUBT, **fields: object) -> Intent:
@@ -28,9 +28,9 @@ def doubtful(state: State = State.IN_DOUBT, **fields: object) -> Intent:
     return intent(**{**facts, "code": "TIMEOUT_INTENT_EXECUTE", "message": "no answer in time", **fields})
 
 
-def says(verdict: Says, by: str = ANN, value: object = None) -> Finding:
+def says(verdict: Says, by: str = ANN, value: object = None, evidence: str = "looked at the CRM") -> Finding:
     """Return what somebody says."""
-    return Finding(says=verdict, evidence="looked at the CRM", by=by, value=value)
+    return Finding(says=verdict, evidence=evidence, by=by, value=value)
 
 
 def after(subject: Intent, finding: Finding, *, destructive: bool = False) -> tuple[Intent, tuple[Change, ...]]:
@@ -117,16 +117,81 @@ def test_one_person_alone_never_settles_what_is_destructive() -> None:
     assert (again, changes) == (proposed, ())
 
 
-@pytest.mark.parametrize("by", [ANN, BEN])
-def test_another_verdict_replaces_the_proposal(by: str) -> None:
-    """Two who disagree settle nothing; whoever agrees with the latest word does."""
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (says(Says.APPLIED), says(Says.APPLIED, evidence="asked support")),
+        (says(Says.APPLIED), says(Says.APPLIED, value=7)),
+        (says(Says.APPLIED), says(Says.NOT_APPLIED)),
+    ],
+    ids=["evidence", "value", "verdict"],
+)
+def test_what_the_same_person_says_anew_is_recorded_and_counts_instead(first: Finding, second: Finding) -> None:
+    """New evidence is not dropped; it is one person's word still, so it settles nothing."""
+    proposed, _ = after(doubtful(destructive=True), first)
+    anew, changes = after(proposed, second)
+    assert [(change.kind, change.facts["awaits"]) for change in changes] == [
+        (Kind.RESOLUTION_PROPOSED, "second_person")
+    ]
+    assert anew.resolution is not None
+    assert (anew.state, anew.resolution.words) == (
+        State.NEEDS_OPERATOR,
+        (Word(str(second.says), ANN, 100.0, second.evidence, second.value),),
+    )
+
+
+def disagreeing() -> Intent:
+    """Return what ann says was applied, and ben was not."""
     proposed, _ = after(doubtful(destructive=True), says(Says.APPLIED, value={"secret": 1}))
-    replaced, _ = after(proposed, says(Says.NOT_APPLIED, by=by))
-    assert replaced.resolution is not None
-    assert (replaced.state, replaced.resolution.verdict, replaced.value) == (State.NEEDS_OPERATOR, "not_applied", None)
-    other = BEN if by == ANN else ANN
-    assert after(replaced, says(Says.APPLIED, by=other))[0].state is State.NEEDS_OPERATOR
-    assert after(replaced, says(Says.NOT_APPLIED, by=other))[0].state is State.READY
+    return after(proposed, says(Says.NOT_APPLIED, by=BEN))[0]
+
+
+def test_two_who_disagree_settle_nothing_and_both_words_stay() -> None:
+    """The second word does not take the place of the first one: it is on record beside it, and awaits agreement."""
+    proposed, _ = after(doubtful(destructive=True), says(Says.APPLIED, value={"secret": 1}))
+    subject, changes = after(proposed, says(Says.NOT_APPLIED, by=BEN))
+    assert [(change.kind, change.facts["awaits"]) for change in changes] == [(Kind.RESOLUTION_PROPOSED, "agreement")]
+    assert subject.resolution is not None
+    assert (subject.state, subject.value, subject.resolution.ended) == (State.NEEDS_OPERATOR, None, False)
+    assert [(word.by, word.verdict) for word in subject.resolution.words] == [(ANN, "applied"), (BEN, "not_applied")]
+
+
+@pytest.mark.parametrize(
+    ("by", "verdict", "end", "agreed"),
+    [
+        (ANN, Says.NOT_APPLIED, State.READY, BEN),
+        (BEN, Says.APPLIED, State.SUCCEEDED, ANN),
+        (KIM, Says.APPLIED, State.SUCCEEDED, ANN),
+        (KIM, Says.NOT_APPLIED, State.READY, BEN),
+    ],
+)
+def test_a_disagreement_ends_once_two_say_the_same(by: str, verdict: Says, end: State, agreed: str) -> None:
+    """One of the two thinks better of it, or a third person agrees with one; who said what stays on record."""
+    subject = disagreeing()
+    settled, changes = after(subject, says(verdict, by=by))
+    assert settled.state is end
+    assert (changes[0].facts["resolved_by"], changes[0].facts["proposed_by"]) == (by, agreed)
+    assert settled.resolution is not None
+    assert settled.resolution.ended
+    assert {word.by for word in settled.resolution.words} == {ANN, BEN, by}
+
+
+@pytest.mark.parametrize("by", [ANN, BEN, KIM])
+def test_a_word_that_agrees_with_nobody_leaves_a_disagreement(by: str) -> None:
+    """So there are never more words than verdicts, however many speak."""
+    subject, changes = after(disagreeing(), says(Says.ABANDON, by=by))
+    assert (subject.state, [change.facts["awaits"] for change in changes]) == (State.NEEDS_OPERATOR, ["agreement"])
+    assert subject.resolution is not None
+    verdicts = [word.verdict for word in subject.resolution.words]
+    assert len(verdicts) == len(set(verdicts))
+    assert after(subject, says(Says.ABANDON, by=by))[1] == (), "the same word again is none"
+
+
+def test_nobody_agrees_with_himself() -> None:
+    """Who has said both things, one after the other, is one person all the same."""
+    subject, _ = after(disagreeing(), says(Says.ABANDON))
+    back, _ = after(subject, says(Says.APPLIED))
+    assert (back.state, back.resolution is not None and back.resolution.ended) == (State.NEEDS_OPERATOR, False)
 
 
 def older(changes: tuple[Change, ...]) -> list[Change]:
@@ -146,16 +211,17 @@ def test_what_is_said_stays_with_the_action(verdict: Says) -> None:
     """Who said it, on which evidence, after whom, about which doubt; a new doubt or generation begins without it."""
     subject = doubtful(destructive=True)
     confirmed, _ = after(after(subject, says(verdict))[0], says(verdict, by=BEN))
-    end = confirmed.conclusion
+    end = confirmed.resolution
     assert end is not None
-    assert end.first is not None
+    assert end.ended
+    (first,) = end.others
     assert (end.verdict, end.by, end.evidence, end.at) == (str(verdict), BEN, "looked at the CRM", 100.0)
-    assert (end.first.by, end.first.evidence) == (ANN, "looked at the CRM")
+    assert (first.by, first.evidence) == (ANN, "looked at the CRM")
     assert (end.since, end.code, end.message) == (90.0, subject.code, subject.message)
     again = evolve(replace(confirmed, state=State.DISPATCHED), Change(Kind.IN_DOUBT, {"doubtful": True}), 200.0)
-    assert again.conclusion is None
+    assert again.resolution is None
     anew = evolve(replace(confirmed, state=State.FAILED), Change(Kind.REEXECUTED), 200.0)
-    assert anew.conclusion is None
+    assert anew.resolution is None
 
 
 @pytest.mark.parametrize("verdict", list(Says))
@@ -166,8 +232,26 @@ def test_law_11_events_of_an_earlier_release_make_the_rows_that_it_stored(verdic
         for change in older(resolved(subject, finding, BACKOFF, NOW, destructive=False)):
             subject = evolve(subject, change, 100.0)
             assert b"evidence" not in encoded(subject)
-    assert subject.conclusion is None
-    assert b"conclusion" not in encoded(subject)
+    assert subject.resolution is None
+    assert b"resolution" not in encoded(subject)
+
+
+def test_a_word_that_an_earlier_release_let_replace_another_still_does() -> None:
+    """It awaited a second person where it would await agreement now; its row is what it was then."""
+    proposed, _ = after(doubtful(destructive=True), says(Says.APPLIED))
+    facts = {"verdict": "not_applied", "by": BEN, "awaits": "second_person"}
+    replaced = evolve(proposed, Change(Kind.RESOLUTION_PROPOSED, facts, {"evidence": "404"}), 100.0)
+    assert replaced.resolution is not None
+    assert [word.by for word in replaced.resolution.words] == [BEN]
+
+
+@pytest.mark.parametrize("ending", [Kind.REQUEUED, Kind.SUCCEEDED])
+def test_how_a_doubt_ended_stays_until_there_is_a_new_one(ending: Kind) -> None:
+    """What follows of itself, a later attempt that succeeds or a person who requeues, does not take it away."""
+    state = {Kind.REQUEUED: State.DEAD_LETTERED, Kind.SUCCEEDED: State.DISPATCHED}[ending]
+    settled, _ = after(doubtful(), says(Says.NOT_APPLIED))
+    later = evolve(replace(settled, state=state), Change(ending), 200.0)
+    assert later.resolution == settled.resolution
 
 
 @pytest.mark.parametrize(

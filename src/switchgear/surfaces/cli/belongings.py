@@ -31,15 +31,17 @@ def resolution_rows(intent: View) -> Rows:
     said = intent.get("resolution")
     if not said:
         return
-    verdict = said["verdict"].replace("_", " ")
+    words = said["words"]
     if said["awaits"]:
-        yield ("proposed", f"{verdict} {_word(said)}")
-        yield ("value then", _json(said["proposed_value"]))
-        yield ("awaits", "a second person who says the same: switchgear intents resolve …")
+        for word in words:
+            yield ("proposed" if said["verdict"] else "said", f"{_verdict(word)} {_word(word)}")
+            yield ("value then", _json(word["proposed_value"]))
+        yield ("awaits", escape(said["next_step"]))
         return
-    found = f"{verdict}, as {escape(said['lookup'] or 'a lookup')} found"
-    yield ("resolved", f"{verdict} {_word(said)}" if said["by"] else found)
-    yield ("first said", _word(said["first"]) if said["first"] else "")
+    found = f"{_verdict(said)}, as {escape(said['lookup'] or 'a lookup')} found"
+    yield ("resolved", f"{_verdict(said)} {_word(said)}" if said["by"] else found)
+    for word in words[:-1]:
+        yield ("before", f"{_verdict(word)} {_word(word)}")
     yield ("the doubt", _doubt(said["doubt"]))
 
 
@@ -60,6 +62,10 @@ def belonging_rows(intent: View) -> Rows:
     yield ("cause", _cause(intent.get("causation")))
     yield ("generation", str(intent["generation"]) if intent.get("generation", 1) > 1 else "")
     yield ("replay", _replay(intent.get("replay")))
+
+
+def _verdict(said: View) -> str:
+    return str(said["verdict"]).replace("_", " ")
 
 
 def _word(said: View) -> str:

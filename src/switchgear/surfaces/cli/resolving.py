@@ -22,6 +22,11 @@ RESOLVE_EXAMPLES = examples(
     'switchgear intents resolve int_0190b6… --not-applied --evidence "no such order, asked support"',
     'switchgear intents resolve int_0190b6… --abandon --evidence "the remote is gone"',
 )
+_AGREEMENT = "agreement"
+_NOT_YET = {
+    "second_person": "proposed; it counts once another person says the same",
+    _AGREEMENT: "recorded; it settles nothing, since another person has said something else",
+}
 _ONE = "say what became of it: one of --applied, --not-applied, --abandon"
 
 
@@ -42,7 +47,10 @@ def resolve(
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
-    """Say what became of an action in doubt. A destructive one needs the same word of a second person."""
+    """Say what became of an action in doubt. A destructive one needs the same word of a second person.
+
+    When the two say different things, both words are on record and nothing is settled: exit code 7.
+    """
     body: dict[str, object] = {
         "verdict": _verdict(applied=applied, not_applied=not_applied, abandon=abandon),
         "evidence": evidence,
@@ -54,8 +62,8 @@ def resolve(
         opened.output.answer(view, lambda console: draw_intent(console, view))
         said = view.get("resolution")
         if said and said["awaits"]:
-            opened.output.note("proposed; it counts once another person says the same")
-    return ExitCode.OK
+            opened.output.note(_NOT_YET[said["awaits"]])
+    return ExitCode.CONFLICT if said and said["awaits"] == _AGREEMENT else ExitCode.OK
 
 
 def draw_doubts(console: Console, doubts: View) -> None:

@@ -77,8 +77,9 @@ OPERATIONS = (
         description=(
             "A person's word, recorded with its evidence. `applied` ends it with `value`; `not_applied` lets it run "
             "again or fail, as its attempts and deadline say; `abandon` makes it a dead letter that never runs "
-            "again. A destructive action needs the same word of a second person: the first one's is in `resolution`. "
-            "Agents cannot say it."
+            "again. A destructive action needs the same word of a second person: the first one's is in `resolution`, "
+            "which awaits `second_person`. A second person who says something else settles nothing: both words are on "
+            "record, `resolution` awaits `agreement`, and its `next_step` says how that ends. Agents cannot say it."
         ),
         permission="intents:resolve",
         handle=resolve,

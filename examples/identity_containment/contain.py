@@ -46,7 +46,7 @@ async def contain(acme: Acting, incident: Incident) -> IntentHandle | None:
     if not found or not found["found"]:
         return None
     arguments = {"user_id": found["user_id"], "prior": found["now"]}
-    action = await acme.submit("idp.deactivate", arguments, key=incident.name, time_box=incident.seconds)
+    action = await acme.submit("idp.deactivate", arguments, key=incident.name, revert_after=incident.seconds)
     await action.result(timeout=ANSWER_SECONDS_MAX)
     return action
 

@@ -47,7 +47,7 @@ class Acting:
         *,
         key: str | None = None,
         deadline: float | None = None,
-        time_box: float | None = None,
+        revert_after: float | None = None,
         not_before: float | None = None,
         delay: float | None = None,
         priority: str | None = None,
@@ -55,12 +55,12 @@ class Acting:
     ) -> IntentHandle:
         """Submit an action and return once it is durably accepted.
 
-        The same `key` with the same arguments finds the same intent. `deadline` is seconds from now. With `time_box`
-        the tool's revert undoes it so many seconds after it left (see `time_boxes`). It does not leave before
-        `not_before`, seconds since the epoch, or `delay`, seconds from now. Of what this tenant has waiting, the
-        higher `priority` goes first: "critical_plus", "critical" (default), "sheddable_plus", "sheddable"; the last
-        two are denied with QUEUE_EXPIRED when they wait too long. Raises a `Rejected` that says why it was refused,
-        `StoreError` when it could not be recorded.
+        The same `key` with the same arguments finds the same intent. `deadline` is seconds from now. With
+        `revert_after` it has a time-box: the tool's revert undoes it so many seconds after it left (see
+        `time_boxes`). It does not leave before `not_before`, seconds since the epoch, or `delay`, seconds from now. Of
+        what this tenant has waiting, the higher `priority` goes first: "critical_plus", "critical" (default),
+        "sheddable_plus", "sheddable"; the last two are denied with QUEUE_EXPIRED when they wait too long. Raises a
+        `Rejected` that says why it was refused, `StoreError` when it could not be recorded.
         """
         seen = await self._control.intents.submit(
             self.principal,
@@ -69,7 +69,7 @@ class Acting:
             account=self.account,
             key=key,
             deadline=deadline,
-            time_box=time_box,
+            revert_after=revert_after,
             not_before=not_before,
             delay=delay,
             priority=priority,

@@ -8,7 +8,7 @@ from switchgear.core.scope import Principal
 
 
 class TimeBoxDesk:
-    """The time-boxes of one principal's tenant: ``acme.time_boxes``. One is opened by `submit` with ``time_box=``."""
+    """The time-boxes of one principal's tenant: ``acme.time_boxes``. `submit` opens one with ``revert_after=``."""
 
     def __init__(self, control: Control, principal: Principal) -> None:
         """Act through `control`."""

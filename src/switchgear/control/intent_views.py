@@ -120,9 +120,9 @@ class IntentView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     priority: str
     destructive: bool
     resource: str | None
-    time_box: float | None
-    """How many seconds it was to hold before it is reverted; None means for good."""
-    holds: TimeBoxView | None
+    revert_after: float | None
+    """How many seconds after it leaves it was to be reverted; None means never."""
+    time_box: TimeBoxView | None
     """Its time-box since it left: until when, and what reverts it. None before it leaves, and when it has none."""
     saga: SagaStepView | None
     """The step of a saga that it does or undoes; None when it does none."""
@@ -195,8 +195,8 @@ def intent_view(
         priority=intent.priority or "critical",
         destructive=intent.destructive,
         resource=intent.resource,
-        time_box=intent.time_box,
-        holds=belongings.time_box,
+        revert_after=intent.time_box,
+        time_box=belongings.time_box,
         saga=belongings.saga,
         unreadable=list(belongings.unreadable),
         parent=intent.parent,

@@ -83,7 +83,7 @@ class Intents:
         account: str | None = None,
         key: str | None = None,
         deadline: float | None = None,
-        time_box: float | None = None,
+        revert_after: float | None = None,
         not_before: float | None = None,
         delay: float | None = None,
         priority: str | None = None,
@@ -92,10 +92,10 @@ class Intents:
     ) -> Seen:
         """Accept an action durably. `deadline` is seconds from now, above 0 and at most 30 days.
 
-        With `time_box` it is reverted so many seconds after it left, above 0 and at most 31 days. It does not leave
-        before `not_before`, seconds since the epoch, or `delay`, seconds from now: before its deadline. `priority` is
-        "critical_plus", "critical" (default), "sheddable_plus" or "sheddable": what goes first of this tenant's own.
-        Without `account` it is for the only one of the principal.
+        With `revert_after` it has a time-box: it is reverted so many seconds after it left, above 0 and at most 31
+        days. It does not leave before `not_before`, seconds since the epoch, or `delay`, seconds from now: before its
+        deadline. `priority` is "critical_plus", "critical" (default), "sheddable_plus" or "sheddable": what goes first
+        of this tenant's own.
 
         Raises a `Rejected` that says why it was refused, `StoreError` when it could not be recorded. Where there is no
         such tool it names the nearest one, to who may see the tools.
@@ -109,7 +109,7 @@ class Intents:
             arguments=arguments,
             key=key,
             lifetime=deadline,
-            time_box=time_box,
+            time_box=revert_after,
             not_before=not_before,
             delay=delay,
             priority=priority,

@@ -52,12 +52,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def unlocked(gear: Run, name: str, seconds: str) -> str:
     """Open a door for some seconds and return the id of its time-box."""
-    words = ("door.unlock", "--arg", f"name={name}", "--key", name, "--time-box", seconds, "--wait", "20", "--json")
+    words = ("door.unlock", "--arg", f"name={name}", "--key", name, "--revert-after", seconds, "--wait", "20", "--json")
     return str(gear("submit", *words).document()["id"])
 
 
 def test_a_door_is_open_for_a_while(server: Server, gear: Run) -> None:
-    """`submit --time-box` does it, and the server reverts it by itself."""
+    """`submit --revert-after` does it, and the server reverts it by itself."""
     box = unlocked(gear, "front", "0.5")
     wait_for(lambda: not (server.folder / "front.open").exists())
     wait_for(lambda: gear("time-boxes", "show", box, "--json").document()["state"] == "reverted")

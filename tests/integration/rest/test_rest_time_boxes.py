@@ -40,9 +40,9 @@ def users(gear: Switchgear) -> dict[str, bool]:
 
 async def boxed(acme: httpx2.AsyncClient, seconds: float = 3600.0, key: str = "k", user: str = "ada") -> dict[str, Any]:
     """Deactivate a user with a time-box, and return the box."""
-    body = {"tool": "idp.deactivate", "arguments": {"user": user}, "account": "main", "time_box": seconds}
+    body = {"tool": "idp.deactivate", "arguments": {"user": user}, "account": "main", "revert_after": seconds}
     answer = await acme.post("/v1/intents", json=body, headers={"Idempotency-Key": key, "Prefer": "wait=10"})
-    assert (answer.status_code, answer.json()["time_box"]) == (200, seconds)
+    assert (answer.status_code, answer.json()["revert_after"]) == (200, seconds)
     box: dict[str, Any] = (await acme.get(f"/v1/time-boxes/{answer.json()['id']}")).json()
     return box
 
@@ -127,17 +127,17 @@ async def test_what_cannot_be_is_refused(client: Clients, verb: str, body: dict[
     assert (await acme.post(f"/v1/time-boxes/{box['id']}/{verb}", json=body)).status_code == status
 
 
-@pytest.mark.parametrize("time_box", [0, -1, 32 * 86_400, "long"])
-async def test_a_time_box_out_of_bounds_is_refused(client: Clients, time_box: object) -> None:
+@pytest.mark.parametrize("seconds", [0, -1, 32 * 86_400, "long"])
+async def test_a_time_box_out_of_bounds_is_refused(client: Clients, seconds: object) -> None:
     """Above 0 and at most 31 days, as a number."""
-    body = {"tool": "crm.update", "arguments": {"contact_id": "7"}, "account": "main", "time_box": time_box}
+    body = {"tool": "crm.update", "arguments": {"contact_id": "7"}, "account": "main", "revert_after": seconds}
     answer = await client("acme").post("/v1/intents", json=body, headers={"Idempotency-Key": "k"})
     assert answer.status_code == 400
 
 
 async def test_a_tool_without_a_revert_has_no_time_box(client: Clients) -> None:
     """What cannot be undone is refused at the door."""
-    body = {"tool": "crm.update", "arguments": {"contact_id": "7"}, "account": "main", "time_box": 60}
+    body = {"tool": "crm.update", "arguments": {"contact_id": "7"}, "account": "main", "revert_after": 60}
     answer = await client("acme").post("/v1/intents", json=body, headers={"Idempotency-Key": "k"})
     assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_ARGUMENT")
 

@@ -190,7 +190,7 @@ async def a_lookup(made: Scene) -> None:
 @row("purpose:revert", "use_case:time_boxes.revert")
 async def an_early_revert(made: Scene) -> None:
     """A person ends a time-box early."""
-    handle = await made.submit("idp.disable", time_box=1_000.0)
+    handle = await made.submit("idp.disable", revert_after=1_000.0)
     await made.go(2.0)
     made.turn()
     await made.ann.time_boxes.revert(handle.id, reason="early")
@@ -199,7 +199,7 @@ async def an_early_revert(made: Scene) -> None:
 @row("purpose:revert")
 async def a_revert_in_time(made: Scene) -> None:
     """A time-box ends by itself."""
-    await made.submit("idp.disable", time_box=10.0)
+    await made.submit("idp.disable", revert_after=10.0)
     await made.go(2.0)
     made.turn()
 

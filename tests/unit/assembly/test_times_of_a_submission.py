@@ -40,7 +40,7 @@ def acme(gear: Switchgear) -> Acting:
     return gear.acting_as(tenant="acme", account="main", actor="service:it")
 
 
-@pytest.mark.parametrize("option", ["delay", "not_before", "deadline", "time_box"])
+@pytest.mark.parametrize("option", ["delay", "not_before", "deadline", "revert_after"])
 async def test_a_time_that_is_no_number_is_refused_as_invalid(acme: Acting, option: str) -> None:
     """Not a bare TypeError: the refusal has a code, and names the option."""
     wrong: dict[str, Any] = {option: "3"}
@@ -50,7 +50,7 @@ async def test_a_time_that_is_no_number_is_refused_as_invalid(acme: Acting, opti
 
 async def test_an_extension_that_is_no_number_is_refused_as_invalid(gear: Switchgear, acme: Acting) -> None:
     """A box is moved by seconds only."""
-    await acme.submit("idp.lock", {}, key="1", time_box=600)
+    await acme.submit("idp.lock", {}, key="1", revert_after=600)
     await gear.run_until_idle()
     box = (await acme.time_boxes.list()).items[0]
     wrong: Any = "3"

@@ -163,7 +163,7 @@ async def test_an_action_whose_revert_may_not_run_is_not_accepted_for_a_time(url
         with_lock(gear, revert="keyed")
         acme = gear.acting_as(**ACTING)
         with pytest.raises(Rejected, match="which reverts idp") as refusal:
-            await acme.submit("idp.lock", {"user": "ada"}, key="1", time_box=600)
+            await acme.submit("idp.lock", {"user": "ada"}, key="1", revert_after=600)
         assert refusal.value.code is Code.TOOL_CHANGED
         assert (await (await acme.submit("idp.lock", {"user": "ada"}, key="2")).result(timeout=60)).succeeded
 
@@ -173,7 +173,7 @@ async def test_an_action_whose_revert_may_not_run_any_more_is_held(url: str, rev
     """What was accepted waits at dispatch until its revert may run, and says so."""
     async with Switchgear.open(store=url, start=False) as gear:
         with_lock(gear)
-        locked = await gear.acting_as(**ACTING).submit("idp.lock", {"user": "ada"}, key="1", time_box=600)
+        locked = await gear.acting_as(**ACTING).submit("idp.lock", {"user": "ada"}, key="1", revert_after=600)
     async with Switchgear.open(store=url) as gear:
         with_lock(gear, revert=revert)
         await gear.run_until_idle(timeout=60)

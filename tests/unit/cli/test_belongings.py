@@ -146,11 +146,11 @@ def test_a_disagreement_says_who_said_what_and_how_it_ends() -> None:
     ("intent", "rows"),
     [
         ({}, {}),
-        ({"time_box": 60.0, "holds": None}, {"holds": "for 60 s from when it leaves"}),
-        ({"holds": BOX}, {"holds": f"until {EPOCH}; open", "revert": "by door.lock"}),
+        ({"revert_after": 60.0, "time_box": None}, {"time-box": "reverted 1 min after it leaves"}),
+        ({"time_box": BOX}, {"time-box": f"until {EPOCH}; open", "revert": "by door.lock"}),
         (
             {
-                "holds": {
+                "time_box": {
                     **BOX,
                     "state": "reverting",
                     "extensions": 2,
@@ -159,11 +159,11 @@ def test_a_disagreement_says_who_said_what_and_how_it_ends() -> None:
                     "revert_state": "held",
                 }
             },
-            {"holds": f"until {EPOCH}, extended twice; reverting overdue", "revert": "int_2 held"},
+            {"time-box": f"until {EPOCH}, extended twice; reverting overdue", "revert": "int_2 held"},
         ),
         (
             {
-                "holds": {
+                "time_box": {
                     **BOX,
                     "revert": "int_2",
                     "revert_state": "held",
@@ -171,9 +171,12 @@ def test_a_disagreement_says_who_said_what_and_how_it_ends() -> None:
                     "begun_by": "person:ann",
                 }
             },
-            {"holds": f"ended early, was set until {EPOCH}; open", "revert": "int_2 held, begun early by person:ann"},
+            {
+                "time-box": f"ended early, was set until {EPOCH}; open",
+                "revert": "int_2 held, begun early by person:ann",
+            },
         ),
-        ({"holds": {**BOX, "state": "voided"}}, {"holds": f"until {EPOCH}; voided"}),
+        ({"time_box": {**BOX, "state": "voided"}}, {"time-box": f"until {EPOCH}; voided"}),
         (
             {
                 "saga": {

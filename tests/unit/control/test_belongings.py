@@ -207,20 +207,20 @@ async def test_erased_evidence_is_not_shown_any_more(gear: Switchgear) -> None:
 async def test_an_action_names_its_time_box_and_the_revert_its_action(gear: Switchgear) -> None:
     """Until when it holds, how often that was moved, what reverts it, and who began that early."""
     acme = acting(gear)
-    handle = await acme.submit("door.unlock", {"name": "front"}, key="k", time_box=3600)
+    handle = await acme.submit("door.unlock", {"name": "front"}, key="k", revert_after=3600)
     await handle.result(timeout=60)
     await acme.time_boxes.extend(handle.id, seconds=60, reason="not finished")
-    holds = (await seen_everywhere(gear, handle.id)).holds
-    assert holds is not None
-    assert (holds.state, holds.extensions, holds.revert, holds.begun_by) == ("open", 1, None, None)
-    assert holds.reverts_at == pytest.approx(holds.opened_at + 3660)
-    box = await acting(gear, "person:ben").time_boxes.revert(handle.id, reason="finished")
-    revert = await acme.intent(box.revert or "")
+    box = (await seen_everywhere(gear, handle.id)).time_box
+    assert box is not None
+    assert (box.state, box.extensions, box.revert, box.begun_by) == ("open", 1, None, None)
+    assert box.reverts_at == pytest.approx(box.opened_at + 3660)
+    begun = await acting(gear, "person:ben").time_boxes.revert(handle.id, reason="finished")
+    revert = await acme.intent(begun.revert or "")
     await revert.result(timeout=60)
     await gear.run_until_idle()
-    holds = (await seen_everywhere(gear, handle.id)).holds
-    assert holds is not None
-    assert (holds.revert, holds.begun_by, holds.begun_early) == (revert.id, "person:ben", True)
+    box = (await seen_everywhere(gear, handle.id)).time_box
+    assert box is not None
+    assert (box.revert, box.begun_by, box.begun_early) == (revert.id, "person:ben", True)
     cause = (await seen_everywhere(gear, revert.id)).causation
     assert cause is not None
     assert (cause.kind, cause.intent) == ("revert", handle.id)
@@ -290,7 +290,7 @@ async def test_law_9_what_an_action_belongs_to_is_its_tenant_s_alone(gear: Switc
 async def test_what_is_damaged_is_named_and_hides_no_action(gear: Switchgear, space: str, named: str) -> None:
     """One row that cannot be read leaves the action, and the list that it stands in, to be read."""
     acme = acting(gear)
-    held = await acme.submit("door.unlock", {"name": "front"}, key="k", time_box=3600)
+    held = await acme.submit("door.unlock", {"name": "front"}, key="k", revert_after=3600)
     await held.result(timeout=60)
     saga = await acme.saga([RESERVE], key="k")
     step = (await saga.result(timeout=60)).steps[0].intent or ""
@@ -300,4 +300,4 @@ async def test_what_is_damaged_is_named_and_hides_no_action(gear: Switchgear, sp
     damage = Write(space, key, row.version, b"{}", row.facet)
     await gear.store.append(Append("apd_" + "0" * 32, "acme", (), (damage,)))
     view = await seen_everywhere(gear, about)
-    assert (view.state, view.holds, view.saga, view.unreadable) == ("succeeded", None, None, [named])
+    assert (view.state, view.time_box, view.saga, view.unreadable) == ("succeeded", None, None, [named])

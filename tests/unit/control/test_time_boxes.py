@@ -37,7 +37,7 @@ def acting(gear: Switchgear, actor: str = "person:ann") -> Acting:
 
 async def unlocked(acme: Acting, key: str = "k") -> IntentHandle:
     """Unlock a door for an hour."""
-    intent = await acme.submit("door.unlock", {"name": "front"}, key=key, time_box=3600)
+    intent = await acme.submit("door.unlock", {"name": "front"}, key=key, revert_after=3600)
     await intent.result(timeout=60)
     return intent
 

@@ -66,7 +66,7 @@ async def lived(folder: Path) -> Path:
         ]
         saga = await (await acme.saga(steps, key="trip")).result(10.0)
         assert saga.state == "compensated"
-        boxed = await acme.submit("crm.reserve", {"name": "b"}, key="boxed", time_box=3600.0)
+        boxed = await acme.submit("crm.reserve", {"name": "b"}, key="boxed", revert_after=3600.0)
         await boxed.result(10.0)
         await acme.time_boxes.revert(boxed.id, reason="drill")
         await gear.run_until_idle(timeout=60)

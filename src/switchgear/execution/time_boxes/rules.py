@@ -51,9 +51,12 @@ def checked_time_box(tool: Tool, seconds: float | None, registry: Registry) -> N
     """
     if seconds is None:
         return
-    check_number("time_box", seconds, policy="time_box")
+    check_number("revert_after", seconds, policy="time_box")
     if not 0 < seconds <= SECONDS_MAX:
-        raise Invalid(f"a time-box lasts above 0 and at most {SECONDS_MAX:.0f} seconds", policy="time_box")
+        raise Invalid(
+            f"revert_after, the length of a time-box, is above 0 and at most {SECONDS_MAX:.0f} seconds",
+            policy="time_box",
+        )
     if tool.revert is None:
         raise Invalid(f"{tool.name} names no tool that reverts it, so it has no time-box", policy="time_box")
     known = registry.get(tool.revert)

@@ -12,6 +12,7 @@ from switchgear.surfaces.cli.rendering import (
     end_of_box,
     moment,
     revert_of_box,
+    span,
     state_of_box,
     styled,
     why_box_waits,
@@ -47,8 +48,8 @@ def resolution_rows(intent: View) -> Rows:
 
 def belonging_rows(intent: View) -> Rows:
     """Yield what an action belongs to: its time-box, its saga, what caused it, its generation and newest replay."""
-    yield ("holds", _holds(intent))
-    if box := intent.get("holds"):
+    yield ("time-box", _time_box(intent))
+    if box := intent.get("time_box"):
         yield ("revert", _revert(box))
     if saga := intent.get("saga"):
         yield (
@@ -78,12 +79,12 @@ def _doubt(doubt: View) -> str:
     return " ".join(filter(None, (since, escape(doubt["code"] or ""), escape(doubt["message"]))))
 
 
-def _holds(intent: View) -> str:
-    """Return until when an action holds: that of its time-box, or for how long before it has left."""
-    box = intent.get("holds")
+def _time_box(intent: View) -> str:
+    """Return until when the time-box of an action lasts, or for how long before it has left."""
+    box = intent.get("time_box")
     if not box:
-        seconds = intent.get("time_box")
-        return f"for {seconds:g} s from when it leaves" if seconds else ""
+        seconds = intent.get("revert_after")
+        return f"reverted {span(seconds)} after it leaves" if seconds else ""
     until = "ended early, was set until" if box["begun_early"] else "until"
     return f"{until} {end_of_box(box)}; {state_of_box(box)}"
 

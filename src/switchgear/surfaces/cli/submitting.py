@@ -49,9 +49,13 @@ DeadlineOption = Annotated[
     float | None,
     typer.Option("--deadline", min=0, help="Give up when it has not left within this many seconds, above 0."),
 ]
-TimeBoxOption = Annotated[
+RevertAfterOption = Annotated[
     float | None,
-    typer.Option("--time-box", metavar="SECONDS", help="Have its tool's revert undo it so many seconds after it left."),
+    typer.Option(
+        "--revert-after",
+        metavar="SECONDS",
+        help="Give it a time-box: its tool's revert undoes it so many seconds after it left.",
+    ),
 ]
 DelayOption = Annotated[
     float | None,
@@ -78,7 +82,7 @@ def submit(
     account: AccountOption = None,
     wait: WaitOption = 0.0,
     deadline: DeadlineOption = None,
-    time_box: TimeBoxOption = None,
+    revert_after: RevertAfterOption = None,
     delay: DelayOption = None,
     not_before: NotBeforeOption = None,
     priority: PriorityOption = None,
@@ -91,7 +95,7 @@ def submit(
     further = {
         "account": account,
         "deadline": deadline,
-        "time_box": time_box,
+        "revert_after": revert_after,
         "delay": delay,
         "not_before": not_before,
         "priority": priority,

@@ -34,8 +34,15 @@ class SubmitBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     deadline: (
         Annotated[float, Meta(gt=0, le=LIFETIME_MAX, description="Seconds from now until it must be done.")] | None
     ) = None
-    time_box: (
-        Annotated[float, Meta(gt=0, le=SECONDS_MAX, description="Seconds after which its tool's revert undoes it.")]
+    revert_after: (
+        Annotated[
+            float,
+            Meta(
+                gt=0,
+                le=SECONDS_MAX,
+                description="Seconds after it left until its tool's revert undoes it: its time-box.",
+            ),
+        ]
         | None
     ) = None
     not_before: (
@@ -68,7 +75,7 @@ async def submit(exchange: Exchange) -> Response:
         account=body.account,
         key=key,
         deadline=body.deadline,
-        time_box=body.time_box,
+        revert_after=body.revert_after,
         not_before=body.not_before,
         delay=body.delay,
         priority=body.priority,

@@ -22,7 +22,7 @@ def test_every_command_line_is_one(page: Path) -> None:
     ("words", "whole", "fault"),
     [
         ("intents show int_1", True, ""),
-        ("intents cancel", True, "Missing argument 'INTENT'."),
+        ("sagas cancel", True, "Missing argument 'SAGA'."),
         ("intents shwo int_1", True, "switchgear intents has no command ['shwo']"),
         ("intents force int_1 --for", True, "Option '--for' requires an argument."),
         ("token --tenant", False, ""),

@@ -110,7 +110,10 @@ class Acting:
     async def intents(
         self, *, state: str | None = None, before: str | None = None, limit: int = 50
     ) -> list[IntentHandle]:
-        """Return this tenant's intents, newest first: `limit` (1 to 200) of one state, older than the id `before`."""
+        """Return this tenant's intents, newest first: `limit` (1 to 200) of one state, older than the id `before`.
+
+        One that is damaged is left out, and named in the log.
+        """
         page = await self._control.intents.list(self.principal, state=state, cursor=before, limit=limit)
         return [IntentHandle(self._control, self.principal, view) for view in page.items]
 

@@ -145,7 +145,7 @@ class IntentHandle:
 
     async def events(self) -> list[EventView]:
         """Return the ledger's entries of this intent, in order."""
-        return await _every(lambda after: self._control.intents.events(self._principal, self.id, after=after))
+        return await every_event(lambda after: self._control.intents.events(self._principal, self.id, after=after))
 
 
 def _unsettled(view: IntentView, starts_in: float | None) -> DeadlineExceeded:
@@ -221,10 +221,10 @@ class SagaHandle:
 
     async def events(self) -> list[EventView]:
         """Return the ledger's entries of this saga, in order; its intents have entries of their own."""
-        return await _every(lambda after: self._control.sagas.events(self._principal, self.id, after=after))
+        return await every_event(lambda after: self._control.sagas.events(self._principal, self.id, after=after))
 
 
-async def _every(page_after: Callable[[int], Awaitable[EventPage]]) -> list[EventView]:
+async def every_event(page_after: Callable[[int], Awaitable[EventPage]]) -> list[EventView]:
     """Return the entries of all pages. `page_after` gives the page above a sequence."""
     page = await page_after(0)
     items = page.items

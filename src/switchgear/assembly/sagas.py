@@ -20,6 +20,9 @@ class SagaDesk:
         return SagaHandle(self._control, self._principal, await self._control.sagas.show(self._principal, saga_id))
 
     async def list(self, *, state: str | None = None, before: str | None = None, limit: int = 50) -> list[SagaHandle]:
-        """Return this tenant's sagas, newest first: `limit` (1 to 200) of one state, older than the id `before`."""
+        """Return this tenant's sagas, newest first: `limit` (1 to 200) of one state, older than the id `before`.
+
+        One that is damaged is left out, and named in the log.
+        """
         page = await self._control.sagas.list(self._principal, state=state, cursor=before, limit=limit)
         return [SagaHandle(self._control, self._principal, view) for view in page.items]

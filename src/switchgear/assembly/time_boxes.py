@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from switchgear.control.time_boxes import TimeBoxPage, TimeBoxView
+from collections.abc import Sequence
+
+from switchgear.assembly.handles import every_event
+from switchgear.control.ledger_views import EventView
+from switchgear.control.time_box_views import TimeBoxView
+from switchgear.control.time_boxes import TimeBoxPage
 from switchgear.control.use_cases import Control
 from switchgear.core.scope import Principal
 
@@ -16,12 +21,19 @@ class TimeBoxDesk:
         self._principal = principal
 
     async def list(self, *, state: str | None = None, before: str | None = None, limit: int = 50) -> TimeBoxPage:
-        """Return time-boxes, newest first: `limit` (1 to 200) of one state, older than the id `before`."""
+        """Return time-boxes, newest first: `limit` (1 to 200) of one state, older than the id `before`.
+
+        The ids of those that are damaged are in `unreadable` of the page.
+        """
         return await self._control.time_boxes.list(self._principal, state=state, cursor=before, limit=limit)
 
     async def show(self, box_id: str) -> TimeBoxView:
         """Return one time-box; its id is that of the intent. Raises `Denied` (NOT_FOUND)."""
         return await self._control.time_boxes.show(self._principal, box_id)
+
+    async def events(self, box_id: str) -> Sequence[EventView]:
+        """Return the ledger's entries of one time-box, in order; its action and its revert have their own."""
+        return await every_event(lambda after: self._control.time_boxes.events(self._principal, box_id, after=after))
 
     async def revert(self, box_id: str, *, reason: str) -> TimeBoxView:
         """Begin the revert now. Raises `Conflict` while action or revert are in doubt, and once it has ended."""

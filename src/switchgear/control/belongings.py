@@ -6,20 +6,15 @@ changes nothing. What became of a doubt is in `resolutions`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TypeVar
 
-from switchgear.control.time_boxes import TimeBoxView, time_box_view
-from switchgear.core.codes import Code
-from switchgear.core.errors import StoreError
+from switchgear.control.damage import unless_damaged
+from switchgear.control.time_box_views import TimeBoxView, time_box_view
 from switchgear.execution.engine import Engine
 from switchgear.execution.family import COMPENSATE, LOOKUP, REVERT, STEP
 from switchgear.execution.intent import Intent, Replay
 from switchgear.execution.replay import Mode
 from switchgear.execution.sagas.saga import Saga, Step
-
-Read = TypeVar("Read")
 
 REPLAY = "replay"
 """The kind of cause of what a person had executed anew; the other kinds are the purposes of intents."""
@@ -95,8 +90,8 @@ async def belongings_of(engine: Engine, intent: Intent) -> Belongings:
     """
     if not belongs(intent):
         return ALONE
-    box, box_lost = await _unless_damaged(_time_box(engine, intent), "time_box")
-    saga, saga_lost = await _unless_damaged(_saga_step(engine, intent), "saga")
+    box, box_lost = await unless_damaged(_time_box(engine, intent), "time_box")
+    saga, saga_lost = await unless_damaged(_saga_step(engine, intent), "saga")
     return Belongings(box, saga, (*box_lost, *saga_lost))
 
 
@@ -126,16 +121,6 @@ def newest_replay_view(replay: Replay | None) -> NewestReplayView | None:
         cause=replay.cause,
         refusal=replay.refusal,
     )
-
-
-async def _unless_damaged(reading: Awaitable[Read], name: str) -> tuple[Read | None, tuple[str, ...]]:
-    """Return what `reading` finds; None and the `name` when it is damaged."""
-    try:
-        return await reading, ()
-    except StoreError as error:
-        if error.code is not Code.LEDGER_CORRUPT:
-            raise
-        return None, (name,)
 
 
 async def _time_box(engine: Engine, intent: Intent) -> TimeBoxView | None:

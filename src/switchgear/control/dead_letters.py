@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from switchgear.control.damage import readable
 from switchgear.control.intent_views import IntentView, Page
 from switchgear.control.paging import check_cursor, check_limit, page_of
 from switchgear.control.permissions import Permissions
@@ -59,8 +60,9 @@ class DeadLetters:
         """Return dead letters, newest first, after `cursor`: those of `tool` among the next `limit` (1 to 200)."""
         principal.require("deadletters:read")
         rows, after = await self._page(principal.tenant, cursor, limit)
-        letters = [letter for letter in map(intent_of, rows) if tool in (None, letter.tool)]
-        return Page(await all_shown_whole(self._engine, principal, letters), after)
+        found, damaged = readable(rows, intent_of)
+        letters = [letter for letter in found if tool in (None, letter.tool)]
+        return Page(await all_shown_whole(self._engine, principal, letters), after, damaged)
 
     async def requeue(self, principal: Principal, intent_id: str) -> IntentView:
         """Let one run again, with the same keys and with fresh attempts and time.

@@ -22,7 +22,7 @@ from switchgear.control.belongings import (
 )
 from switchgear.control.obstacles import ObstacleView
 from switchgear.control.resolutions import ResolutionView, resolution_view
-from switchgear.control.time_boxes import TimeBoxView
+from switchgear.control.time_box_views import TimeBoxView
 from switchgear.core.codes import Code
 from switchgear.core.outcome import Outcome
 from switchgear.execution.intent import Approval, Hindrance, Intent
@@ -144,10 +144,14 @@ class IntentView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Intents, newest first. `next_cursor` continues the list; None at its end."""
+    """Intents, newest first. `next_cursor` continues the list; None at its end.
+
+    `unreadable` are the ids of those on this page that are damaged, so that they cannot be shown.
+    """
 
     items: list[IntentView]
     next_cursor: str | None
+    unreadable: list[str]
 
 
 def intent_view(

@@ -8,6 +8,7 @@ import msgspec
 
 from switchgear.control.accounts import scope_for
 from switchgear.control.belongings import ALONE, Belongings, belongings_of, belongs
+from switchgear.control.damage import readable
 from switchgear.control.intent_views import IntentView, Page, outcome_of
 from switchgear.control.ledger_views import EventPage, stream_page
 from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of
@@ -164,7 +165,8 @@ class Intents:
         check_state(state, STATES)
         check_cursor(cursor)
         rows, after = await page_of(self._store, INTENTS, principal.tenant, facet=state, cursor=cursor, limit=limit)
-        return Page(await all_shown_whole(self._engine, principal, [intent_of(row) for row in rows]), after)
+        found, damaged = readable(rows, intent_of)
+        return Page(await all_shown_whole(self._engine, principal, found), after, damaged)
 
     async def events(self, principal: Principal, intent_id: str, *, after: int = 0, limit: int = PAGE_MAX) -> EventPage:
         """Return the ledger's entries of one intent in order: `limit` (1 to 200) above the sequence `after`."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from switchgear.control.accounts import scope_for
+from switchgear.control.damage import readable
 from switchgear.control.ledger_views import EventPage, stream_page
 from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of
 from switchgear.control.permissions import Permissions
@@ -81,10 +81,14 @@ class SagaView:
 
 @dataclass(frozen=True, slots=True)
 class SagaPage:
-    """Sagas, newest first. `next_cursor` continues the list; None at its end."""
+    """Sagas, newest first. `next_cursor` continues the list; None at its end.
+
+    `unreadable` are the ids of those on this page that are damaged, so that they cannot be shown.
+    """
 
     items: list[SagaView]
     next_cursor: str | None
+    unreadable: list[str]
 
 
 class Sagas:
@@ -146,7 +150,8 @@ class Sagas:
         check_state(state, STATES)
         check_cursor(cursor, _SAGA_ID)
         rows, after = await page_of(self._store, SAGAS, principal.tenant, facet=state, cursor=cursor, limit=limit)
-        return SagaPage([saga_view(saga_of(row)) for row in rows], after)
+        found, damaged = readable(rows, saga_of)
+        return SagaPage([saga_view(saga) for saga in found], after, damaged)
 
     async def events(self, principal: Principal, saga_id: str, *, after: int = 0, limit: int = PAGE_MAX) -> EventPage:
         """Return the ledger's entries of one saga in order: `limit` (1 to 200) above the sequence `after`.

@@ -62,6 +62,8 @@ def test_an_action_is_found_by_its_key(gear: Run) -> None:
     ran = gear("intents", "show", "--tool", "text.count_words", "--key", "order-19", "--json")
     assert (ran.exit_code, ran.problem()["code"]) == (ExitCode.NOT_FOUND, "NOT_FOUND")
     assert "order-19" in ran.problem()["detail"]
+    ran = gear("intents", "cancel", *named, "--reason", "withdrawn", "--json")
+    assert (ran.exit_code, ran.problem()["code"]) == (ExitCode.CONFLICT, "ILLEGAL_TRANSITION")
 
 
 def test_ids_alone_are_for_the_shell(gear: Run) -> None:

@@ -64,7 +64,9 @@ def test_one_is_replayed_and_its_end_is_the_exit_code(gear: Run) -> None:
     why = ("--reason", "drill")
     ran = gear("intents", "replay", intent, "--mode", "re-execute", *why, "--json")
     assert (ran.exit_code, ran.document()["result"]) == (ExitCode.OK, "executed")
-    assert "verified" in gear("intents", "replay", intent, "--mode", "verify", *why).output
+    by_key = ("--tool", "user.delete", "--key", "user.delete-ada")
+    verified = gear("intents", "replay", *by_key, "--mode", "verify", *why, "--json").document()
+    assert (verified["result"], verified["intent"]["id"]) == ("verified", intent)
     lost = submitted(gear, "mail.send", "ada")
     ran = gear("intents", "replay", lost, "--mode", "resume", *why)
     assert (ran.exit_code, "in_doubt" in ran.output) == (ExitCode.IN_DOUBT, True)

@@ -66,7 +66,7 @@ def test_resolve_settles_a_doubt(gear: Run) -> None:
     resolved = f"resolved  applied by {ran.document()['actor']}"
     assert resolved in gear("intents", "show", intent).output
     assert gear("intents", "show", intent, "--json").document()["resolution"]["evidence"] == "asked the postmaster"
-    again = gear("intents", "resolve", intent, "--applied", *evidence, "--json")
+    again = gear(*("intents", "resolve", "--tool", "mail.send", "--key", "letter-1", "--applied"), *evidence, "--json")
     assert (again.exit_code, again.problem()["code"]) == (ExitCode.CONFLICT, "ILLEGAL_TRANSITION")
 
 
@@ -95,9 +95,11 @@ def test_dead_letters_are_listed_and_requeued(gear: Run) -> None:
     first, second = submitted(gear, "user.delete", "u-1"), submitted(gear, "user.delete", "u-2")
     listed = gear("deadletters", "list", "--tool", "user.delete", "--json").document()["items"]
     assert [letter["id"] for letter in listed] == [second, first]
-    assert gear("deadletters", "requeue", first, "--json").document()["state"] == "ready"
+    by_key = ("--tool", "user.delete", "--key", "u-1")
+    assert gear("deadletters", "requeue", *by_key, "--json").document()["id"] == first
     ran = gear("deadletters", "requeue", "--all", "--tool", "user.delete", "--per-second", "100")
     assert (ran.exit_code, "run again, 0 stay" in ran.output) == (ExitCode.OK, True)
     assert gear("deadletters", "requeue", "--json").exit_code == ExitCode.USAGE
     assert gear("deadletters", "requeue", first, "--all", "--json").exit_code == ExitCode.USAGE
+    assert gear("deadletters", "requeue", *by_key, "--all", "--json").exit_code == ExitCode.USAGE
     assert run_in(Path(), "deadletters", "--help").exit_code == ExitCode.OK

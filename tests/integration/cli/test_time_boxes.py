@@ -70,6 +70,9 @@ def test_it_is_extended_and_reverted_by_hand(server: Server, gear: Run) -> None:
     assert (server.folder / "back.open").exists()
     extended = gear("time-boxes", "extend", box, "--by", "60", "--reason", "late delivery")
     assert "extended once" in extended.output
+    shown = gear("time-boxes", "show", "--tool", "door.unlock", "--key", "back").output
+    assert ("extended by 1 min to" in shown, "late delivery" in shown) == (True, True)
+    assert "late delivery" in gear("intents", "show", box).output
     assert gear("time-boxes", "revert", box, "--reason", "delivered").exit_code == ExitCode.OK
     wait_for(lambda: not (server.folder / "back.open").exists())
     wait_for(lambda: gear("time-boxes", "show", box, "--json").document()["state"] == "reverted")
@@ -82,6 +85,9 @@ def test_it_is_closed_for_good(server: Server, gear: Run) -> None:
     assert "closed" in gear("time-boxes", "close", box, "--reason", "moved out").output
     assert gear("time-boxes", "revert", box, "--reason", "no").exit_code == ExitCode.CONFLICT
     assert (server.folder / "side.open").exists()
+    told = gear("time-boxes", "events", "--tool", "door.unlock", "--key", "side", "--json").document()["items"]
+    assert [entry["type"] for entry in told] == ["time_box.opened", "time_box.closed"]
+    assert "moved out" in gear("time-boxes", "events", box).output
 
 
 def test_what_is_not_there_is_not_found(gear: Run) -> None:

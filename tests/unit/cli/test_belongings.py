@@ -45,6 +45,12 @@ BOX: dict[str, Any] = {
     "revert_state": None,
     "begun_by": None,
     "begun_early": False,
+    "changes": [],
+    "captured": None,
+    "revert_attempts": 0,
+    "revert_code": None,
+    "revert_message": "",
+    "unreadable": [],
     "waiting_for": None,
     "code": None,
     "message": "",
@@ -175,6 +181,25 @@ def test_a_disagreement_says_who_said_what_and_how_it_ends() -> None:
                 "time-box": f"ended early, was set until {EPOCH}; open",
                 "revert": "int_2 held, begun early by person:ann",
             },
+        ),
+        (
+            {
+                "time_box": {
+                    **BOX,
+                    "state": "closed",
+                    "changes": [
+                        {
+                            "kind": "closed",
+                            "by": "person:ann",
+                            "at": 0.0,
+                            "reason": "moved",
+                            "seconds": None,
+                            "reverts_at": None,
+                        }
+                    ],
+                }
+            },
+            {"time-box": f"until {EPOCH}; closed", "closed": f"by person:ann at {EPOCH}: moved"},
         ),
         ({"time_box": {**BOX, "state": "voided"}}, {"time-box": f"until {EPOCH}; voided"}),
         (

@@ -25,6 +25,12 @@ BOX: dict[str, Any] = {
     "revert_state": "held",
     "begun_by": "engine",
     "begun_early": False,
+    "changes": [],
+    "captured": None,
+    "revert_attempts": 0,
+    "revert_code": None,
+    "revert_message": "",
+    "unreadable": [],
     "waiting_for": "KILL_SWITCH_ACTIVE",
     "code": None,
     "message": "",
@@ -64,3 +70,47 @@ def test_one_box_names_its_revert_and_why_a_person_is_needed(width: int) -> None
     assert "early" not in text
     assert "was to end" not in text
     assert "revert int" not in shown(draw_time_box, {**called, "revert": None, "revert_state": None})
+
+
+CHANGE = {"by": "person:[ann]", "at": 0.0, "reason": "still [looking]", "seconds": None, "reverts_at": None}
+AT = "1970-01-01 00:00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        (
+            {"changes": [{**CHANGE, "kind": "extended", "seconds": 3600.0, "reverts_at": 0.0}]},
+            f"  extended by 1 h to {AT} by person:[ann] at {AT}: still [looking]",
+        ),
+        (
+            {"changes": [{**CHANGE, "kind": "revert_begun", "reason": None}]},
+            f"  revert begun by person:[ann] at {AT}",
+        ),
+        ({"changes": [{**CHANGE, "kind": "closed"}]}, f"  closed by person:[ann] at {AT}: still [looking]"),
+        ({"captured": {"prior": ["a"], "now": None}}, '  before ["a"]'),
+        (
+            {"unreadable": ["revert", "events"]},
+            "  unreadable its revert and events; see: switchgear explain LEDGER_CORRUPT",
+        ),
+        (
+            {
+                "revert_state": "dead_lettered",
+                "revert_attempts": 2,
+                "revert_code": "TOOL_FAILED",
+                "revert_message": "[no]",
+            },
+            "  revert int_0190b7 dead_lettered, tried twice: TOOL_FAILED [no]",
+        ),
+        ({"code": "TOOL_FAILED", "revert_code": "TOOL_FAILED", "revert_state": None}, "  revert int_0190b7 unreadable"),
+    ],
+)
+def test_one_box_says_who_did_what_and_how_its_revert_went(facts: Mapping[str, Any], line: str) -> None:
+    """Who ended or extended it, when and why; what was captured; what the revert met, once."""
+    assert line in shown(draw_time_box, {**BOX, **facts}).splitlines()
+
+
+def test_what_is_damaged_is_counted_below_a_list() -> None:
+    """The ids of what was left out, and what says more."""
+    text = shown(draw_time_boxes, {"items": [BOX], "next_cursor": None, "unreadable": ["int_1", "int_2"]})
+    assert "2 records left out, being damaged: int_1, int_2; see: switchgear explain LEDGER_CORRUPT" in text

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from switchgear.assembly import Switchgear
 from switchgear.assembly.acting import Acting
 from switchgear.assembly.handles import IntentHandle
-from switchgear.core.errors import Conflict, Denied, Invalid
+from switchgear.control.time_box_views import CapturedView, TimeBoxView
+from switchgear.core.codes import Code
+from switchgear.core.errors import Conflict, Denied, Invalid, NotApplied, StoreError
 from switchgear.core.ids import created_at
 from switchgear.execution.contract import Call
+from switchgear.execution.recorder import INTENTS
+from switchgear.execution.time_boxes import box as boxes
+from tests.unit.control.test_damage import damaged
 
 
 @pytest.fixture
@@ -24,8 +30,8 @@ async def gear() -> AsyncIterator[Switchgear]:
             return name
 
         @gear.tool("door.unlock", effect="natural", resource="door/{name}", revert="door.lock")
-        async def unlock(_call: Call, name: str) -> str:
-            return name
+        async def unlock(_call: Call, name: str) -> dict[str, str]:
+            return {"name": name, "prior": "locked", "now": "open"}
 
         yield gear
 
@@ -87,3 +93,136 @@ async def test_a_box_is_as_old_as_its_intent(gear: Switchgear) -> None:
     box = await acting(gear).time_boxes.show(intent.id)
     assert box.reverts_at == box.opened_at + 3600
     assert created_at(box.id) <= box.opened_at + 1
+
+
+async def seen(gear: Switchgear, box_id: str) -> TimeBoxView:
+    """Return a box as it is shown: alone, in the list, and with its action, where it is the same."""
+    acme = acting(gear)
+    alone = await acme.time_boxes.show(box_id)
+    listed = next(box for box in (await acme.time_boxes.list(limit=200)).items if box.id == box_id)
+    assert alone == listed == (await acme.intent(alone.intent)).view.time_box
+    return alone
+
+
+async def test_a_box_says_who_extended_and_ended_it_when_and_why(gear: Switchgear) -> None:
+    """Each extension with what it moved, and the early revert; the newest last."""
+    intent = await unlocked(acting(gear))
+    before = await seen(gear, intent.id)
+    assert (before.changes, before.captured) == ([], CapturedView(prior="locked", now="open"))
+    await acting(gear, "person:ben").time_boxes.extend(intent.id, seconds=60, reason="not finished")
+    await acting(gear, "agent:triage").time_boxes.revert(intent.id, reason="finished")
+    await gear.run_until_idle()
+    box = await seen(gear, intent.id)
+    extended, ended = box.changes
+    assert (extended.kind, extended.by, extended.reason) == ("extended", "person:ben", "not finished")
+    assert (extended.seconds, extended.reverts_at) == (60.0, before.reverts_at + 60)
+    assert (ended.kind, ended.by, ended.reason, ended.seconds) == ("revert_begun", "agent:triage", "finished", None)
+    assert before.opened_at <= extended.at <= ended.at
+    assert (box.revert_state, box.revert_attempts, box.revert_code, box.unreadable) == ("succeeded", 1, None, [])
+
+
+async def test_a_box_says_who_closed_it_and_why(gear: Switchgear) -> None:
+    """That an action stays for good is somebody's decision, and has a name."""
+    intent = await unlocked(acting(gear))
+    await acting(gear, "person:ben").time_boxes.close(intent.id, reason="moved out")
+    assert [(change.kind, change.by, change.reason) for change in (await seen(gear, intent.id)).changes] == [
+        ("closed", "person:ben", "moved out")
+    ]
+
+
+async def test_a_box_says_what_its_revert_met(gear: Switchgear) -> None:
+    """The revert's own code, message and attempts, beside why a person was called."""
+
+    @gear.tool("door.weld", effect="natural", resource="door/{name}")
+    async def weld(_call: Call, name: str) -> None:
+        raise NotApplied(f"{name} is gone", code=Code.CHANGED_MEANWHILE)
+
+    @gear.tool("door.cut", effect="natural", resource="door/{name}", revert="door.weld")
+    async def cut(_call: Call, name: str) -> str:
+        return name
+
+    acme = acting(gear)
+    intent = await acme.submit("door.cut", {"name": "front"}, key="k", revert_after=3600)
+    await intent.result(timeout=60)
+    begun = await acme.time_boxes.revert(intent.id, reason="finished")
+    await (await acme.intent(begun.revert or "")).result(timeout=60)
+    await gear.run_until_idle()
+    box = await seen(gear, intent.id)
+    assert (box.state, box.captured) == ("needs_operator", None)
+    assert (box.revert_attempts, box.revert_code, "front is gone" in box.revert_message) == (
+        1,
+        "CHANGED_MEANWHILE",
+        True,
+    )
+
+
+async def test_what_was_captured_is_for_who_may_read_intents(gear: Switchgear) -> None:
+    """It is a part of the action's value, which needs a permission of its own."""
+    intent = await unlocked(acting(gear))
+    principal = acting(gear).principal
+    guard = replace(principal, permissions=frozenset({"time_boxes:read"}))
+    assert (await gear.control.time_boxes.show(guard, intent.id)).captured is None
+    assert (await gear.control.time_boxes.show(principal, intent.id)).captured is not None
+
+
+async def test_what_was_captured_goes_with_an_erasure(gear: Switchgear) -> None:
+    """Once a box has ended, nothing of the value is left in its view either."""
+    acme = acting(gear)
+    intent = await unlocked(acme)
+    await acme.time_boxes.close(intent.id, reason="moved out")
+    await gear.control.keeping.erase(acme.principal, intent.id, reason="request 17")
+    assert (await seen(gear, intent.id)).captured is None
+
+
+async def test_the_box_of_a_generation_shows_what_that_one_captured(gear: Switchgear) -> None:
+    """What was executed anew has a box of its own; the value of the newest one is not the first one's."""
+    acme = acting(gear)
+    intent = await unlocked(acme)
+    await acme.time_boxes.revert(intent.id, reason="finished")
+    await gear.run_until_idle()
+    await intent.replay(mode="re-execute", reason="again", wait=10.0)
+    first, second = await acme.time_boxes.show(intent.id), await acme.time_boxes.show(f"{intent.id}.2")
+    assert (first.state, first.captured) == ("reverted", None)
+    assert (second.state, second.captured) == ("open", CapturedView(prior="locked", now="open"))
+
+
+async def test_the_events_of_a_box_are_its_own(gear: Switchgear) -> None:
+    """In order, page by page, and of no other stream; another tenant's box has none."""
+    intent = await unlocked(acting(gear))
+    desk = acting(gear).time_boxes
+    await desk.extend(intent.id, seconds=60, reason="not finished")
+    await desk.close(intent.id, reason="moved out")
+    events = await desk.events(intent.id)
+    assert [event.type for event in events] == ["time_box.opened", "time_box.extended", "time_box.closed"]
+    assert {event.stream for event in events} == {f"time_box.{intent.id}"}
+    first = await gear.control.time_boxes.events(acting(gear).principal, intent.id, limit=2)
+    assert (len(first.items), first.next_after) == (2, events[1].seq)
+    rival = gear.acting_as(tenant="rival", account="main", actor="person:ann")
+    with pytest.raises(Denied):
+        await rival.time_boxes.events(intent.id)
+
+
+async def test_a_damaged_box_is_named_and_hides_no_other(gear: Switchgear) -> None:
+    """In the list, where it is left out and counted; asked for alone it says LEDGER_CORRUPT."""
+    acme = acting(gear)
+    lost, kept = await unlocked(acme, "a"), await unlocked(acme, "b")
+    await damaged(gear, boxes.SPACE, lost.id)
+    page = await acme.time_boxes.list()
+    assert ([box.id for box in page.items], page.unreadable) == ([kept.id], [lost.id])
+    with pytest.raises(StoreError) as error:
+        await acme.time_boxes.show(lost.id)
+    assert error.value.code is Code.LEDGER_CORRUPT
+    await damaged(gear, boxes.SPACE, kept.id)
+    page = await acme.time_boxes.list()
+    assert (page.items, set(page.unreadable)) == ([], {lost.id, kept.id})
+
+
+async def test_a_damaged_revert_is_named_and_hides_no_box(gear: Switchgear) -> None:
+    """Everything else of the box is shown."""
+    acme = acting(gear)
+    intent = await unlocked(acme)
+    begun = await acme.time_boxes.revert(intent.id, reason="finished")
+    await gear.run_until_idle()
+    await damaged(gear, INTENTS, begun.revert or "")
+    box = await seen(gear, intent.id)
+    assert (box.state, box.revert, box.revert_state, box.unreadable) == ("reverted", begun.revert, None, ["revert"])

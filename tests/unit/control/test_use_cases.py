@@ -120,6 +120,7 @@ USE_CASES: dict[str, tuple[str, UseCase]] = {
     ),
     "time_boxes.list": ("time_boxes:read", lambda control, who: control.time_boxes.list(who)),
     "time_boxes.show": ("time_boxes:read", lambda control, who: control.time_boxes.show(who, MISSING)),
+    "time_boxes.events": ("time_boxes:read", lambda control, who: control.time_boxes.events(who, MISSING)),
     "time_boxes.revert": (
         "time_boxes:change",
         lambda control, who: control.time_boxes.revert(who, MISSING, reason="because"),

@@ -30,7 +30,8 @@ from switchgear.execution.time_boxes.box import (
 from switchgear.execution.time_boxes.rules import step_with
 from switchgear.ledger.appending import append_surely
 from switchgear.ledger.events import EventEncoder
-from switchgear.storage.abilities import Append, Committed, Event, Expect, Row, Store, Write
+from switchgear.ledger.folding import stream_entries
+from switchgear.storage.abilities import Append, Committed, Entry, Event, Expect, Row, Store, Write
 
 _PAGE = 1000
 
@@ -50,6 +51,10 @@ class BoxDesk:
         """Return a box as the store has it, None when this tenant has none of that id."""
         row = await self._store.get(SPACE, tenant, box_id)
         return None if row is None else decoded_box(row.key, row.value)
+
+    def entries(self, box: TimeBox) -> AsyncIterator[Entry]:
+        """Return what the ledger has about a box, in order."""
+        return stream_entries(self._store, box.tenant, STREAM_PREFIX + box.id)
 
     async def lasting(self) -> AsyncIterator[Sequence[Row]]:
         """Return the rows of all boxes that have not ended, page by page."""

@@ -128,6 +128,10 @@ class TimeBoxes:
         """Return the newest intent that reverts the action of `box`, None when none has begun."""
         return None if box.revert is None else await self._parts.recorder.latest(box.tenant, box.revert)
 
+    async def action_of(self, box: TimeBox) -> Intent | None:
+        """Return the intent that a box belongs to, None when it is not on record."""
+        return await self._parts.recorder.latest(box.tenant, box.intent)
+
     async def revert(self, tenant: str, box_id: str, *, by: str, reason: str) -> TimeBox:
         """Begin the revert now, before its time or again after a person was called; nothing when it has begun.
 
@@ -300,7 +304,7 @@ class TimeBoxes:
         return after
 
     async def _intent(self, box: TimeBox) -> Intent:
-        intent = await self._parts.recorder.latest(box.tenant, box.intent)
+        intent = await self.action_of(box)
         if intent is None:
             raise StoreError(f"the intent of time-box {box.id} is not on record", code=Code.LEDGER_CORRUPT)
         return intent

@@ -9,8 +9,8 @@ import typer
 from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.asking import ReasonOption, post
 from switchgear.surfaces.cli.failures import failure_of_usage
-from switchgear.surfaces.cli.intents import IntentId, draw_intent
-from switchgear.surfaces.cli.keys import path_of
+from switchgear.surfaces.cli.intents import draw_intent
+from switchgear.surfaces.cli.keys import IntentId, by_key, path_of
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.session import (
     DEFAULT_URL,
@@ -33,6 +33,7 @@ DigestOption = Annotated[
 ]
 
 
+@by_key()
 def approve(
     intent: IntentId,
     *,
@@ -59,10 +60,12 @@ def approve(
 APPROVE_EXAMPLES = examples(
     "switchgear intents list --state pending_approval",
     "switchgear intents approve int_0190b6…",
+    "switchgear intents approve --tool crm.create_order --key order-17",
     "switchgear intents approve int_0190b6… --digest 9f86d081… --json",
 )
 
 
+@by_key()
 def reject(
     intent: IntentId,
     *,
@@ -75,9 +78,13 @@ def reject(
     return _said(intent, "/reject", {**_CHANNEL, "reason": reason}, as_json=as_json, url=url, token=token)
 
 
-REJECT_EXAMPLES = examples('switchgear intents reject int_0190b6… --reason "wrong account"')
+REJECT_EXAMPLES = examples(
+    'switchgear intents reject int_0190b6… --reason "wrong account"',
+    'switchgear intents reject --tool crm.create_order --key order-17 --reason "wrong account"',
+)
 
 
+@by_key()
 def withdraw(
     intent: IntentId,
     *,
@@ -90,7 +97,9 @@ def withdraw(
     return _said(intent, "/withdraw", {**_CHANNEL, "reason": reason}, as_json=as_json, url=url, token=token)
 
 
-WITHDRAW_EXAMPLES = examples("switchgear intents withdraw int_0190b6…")
+WITHDRAW_EXAMPLES = examples(
+    "switchgear intents withdraw int_0190b6…", "switchgear intents withdraw --tool crm.create_order --key order-17"
+)
 
 
 def _said(intent: str, what: str, body: dict[str, Any], *, as_json: bool, url: str, token: str | None) -> int:

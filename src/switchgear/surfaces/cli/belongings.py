@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from switchgear.surfaces.cli.rendering import (
     View,
+    changes_of_box,
     end_of_box,
     moment,
     revert_of_box,
@@ -50,6 +51,7 @@ def belonging_rows(intent: View) -> Rows:
     """Yield what an action belongs to: its time-box, its saga, what caused it, its generation and newest replay."""
     yield ("time-box", _time_box(intent))
     if box := intent.get("time_box"):
+        yield from changes_of_box(box)
         yield ("revert", _revert(box))
     if saga := intent.get("saga"):
         yield (

@@ -12,7 +12,8 @@ from rich.markup import escape
 from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.asking import ReasonOption, get, post
 from switchgear.surfaces.cli.failures import failure_of_usage
-from switchgear.surfaces.cli.intents import IntentId, draw_intent, draw_intents
+from switchgear.surfaces.cli.intents import draw_intent, draw_intents
+from switchgear.surfaces.cli.keys import IntentId, KeyAccountOption, KeyOption, by_key, id_named, key_query
 from switchgear.surfaces.cli.rendering import View, draw_more
 from switchgear.surfaces.cli.session import (
     DEFAULT_URL,
@@ -31,7 +32,9 @@ _PATH = "/v1/dead-letters"
 ToolOption = Annotated[str | None, typer.Option("--tool", help="Only those of this tool.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=200, help="How many are looked at.")]
 CursorOption = Annotated[str | None, typer.Option("--cursor", help="Continue where an earlier answer ended.")]
-MaybeIntent = Annotated[str | None, typer.Argument(metavar="[INTENT]", help="The id of one; or use --all.")]
+MaybeIntent = Annotated[
+    str | None, typer.Argument(metavar="[INTENT]", help="The id of one; or say --tool and --key, or --all.")
+]
 
 
 @app.command(
@@ -54,14 +57,17 @@ def list_(
     "requeue",
     epilog=examples(
         "switchgear deadletters requeue int_0190b6…",
-        "switchgear deadletters requeue --all --tool crm.place_order --limit 200 --per-second 5",
+        "switchgear deadletters requeue --tool crm.create_order --key order-17",
+        "switchgear deadletters requeue --all --tool crm.update --limit 200 --per-second 5",
     ),
 )
 def requeue(
     intent: MaybeIntent = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="All of them, newest first, up to --limit.")] = False,
-    tool: ToolOption = None,
+    tool: Annotated[str | None, typer.Option("--tool", help="With --all or --key: of this tool.")] = None,
+    key: KeyOption = None,
+    account: KeyAccountOption = "main",
     limit: LimitOption = 50,
     cursor: CursorOption = None,
     per_second: Annotated[
@@ -72,7 +78,9 @@ def requeue(
     token: TokenOption = None,
 ) -> int:
     """Let one run again, or many at a bounded rate: with the same keys, fresh attempts and fresh time."""
-    if (intent is None) != every:
+    if key is not None and not every:
+        intent = id_named(intent, key_query(tool, key, account), url, token)
+    if (intent is None) != every or (every and key is not None):
         raise failure_of_usage("name one dead letter, or say --all", advice="See: switchgear deadletters list")
     with session(url, token, as_json=as_json) as opened:
         if intent is not None:
@@ -81,8 +89,13 @@ def requeue(
 
 
 @app.command(
-    "discard", epilog=examples('switchgear deadletters discard int_0190b6… --reason "the order was withdrawn"')
+    "discard",
+    epilog=examples(
+        'switchgear deadletters discard int_0190b6… --reason "the order was withdrawn"',
+        'switchgear deadletters discard --tool crm.create_order --key order-17 --reason "the order was withdrawn"',
+    ),
 )
+@by_key()
 def discard(
     intent: IntentId,
     *,

@@ -7,16 +7,18 @@ from typing import Annotated
 import typer
 
 from switchgear.core.codes import ExitCode
-from switchgear.surfaces.cli.intents import IntentId, draw_intent
-from switchgear.surfaces.cli.keys import path_of
+from switchgear.surfaces.cli.intents import draw_intent
+from switchgear.surfaces.cli.keys import IntentId, by_key, path_of
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 
 EXAMPLES = examples(
     "switchgear intents list --state held",
     'switchgear intents force int_0190b6… --reason "redis is replaced; sessions checked by hand" --for 300',
+    'switchgear intents force --tool user.delete --key request-7 --reason "redis is replaced" --for 300',
 )
 
 
+@by_key()
 def force(
     intent: IntentId,
     *,

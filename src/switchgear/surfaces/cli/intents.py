@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -23,16 +22,11 @@ from switchgear.surfaces.cli.asking import (
 )
 from switchgear.surfaces.cli.belongings import belonging_rows, resolution_rows
 from switchgear.surfaces.cli.keys import (
-    IntentIdOrKey,
-    KeyAccountOption,
-    KeyOption,
-    KeyToolOption,
+    IntentId,
     QuietFlag,
+    by_key,
     draw_ids,
-    id_named,
     is_quiet,
-    key_query,
-    named,
     path_of,
 )
 from switchgear.surfaces.cli.rendering import (
@@ -53,8 +47,6 @@ app = typer.Typer(no_args_is_help=True, help="Look at actions, and cancel them."
 
 _OUTCOMES = {"positive": "a right answer", "negative": "answered wrongly", "absent": "no answer"}
 _CANCEL_ASKED = "requested; it had already left, so its outcome still counts"
-
-IntentId = Annotated[str, typer.Argument(metavar="INTENT", help="The id of an intent, such as int_0190….")]
 
 
 @app.command(
@@ -95,12 +87,10 @@ def list_(
         "ORDER=$(switchgear intents show --tool crm.place_order --key order-17 --quiet)",
     ),
 )
+@by_key()
 def show(
-    intent: IntentIdOrKey = None,
+    intent: IntentId,
     *,
-    tool: KeyToolOption = None,
-    key: KeyOption = None,
-    account: KeyAccountOption = None,
     wait: WaitOption = 0.0,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
@@ -113,9 +103,8 @@ def show(
     """
     until = SYSTEM_CLOCK.monotonic() + wait
     draw = draw_ids if is_quiet(quiet=quiet, as_json=as_json) else draw_intent
-    query = key_query(tool, key, account)
     with session(url, token, as_json=as_json) as opened:
-        view = named(opened.client, intent, query)
+        view: View = opened.client.get(path_of(intent))
         view = until_settled(opened, view, until) if wait else view
         opened.output.answer(view, lambda console: draw(console, view))
     return exit_code_of(view, waited=True) if wait else ExitCode.OK
@@ -128,12 +117,10 @@ def show(
         "switchgear intents events --tool crm.place_order --key order-17",
     ),
 )
+@by_key()
 def events(
-    intent: IntentIdOrKey = None,
+    intent: IntentId,
     *,
-    tool: KeyToolOption = None,
-    key: KeyOption = None,
-    account: KeyAccountOption = None,
     after: AfterOption = 0,
     limit: LimitOption = 200,
     as_json: JsonFlag = False,
@@ -141,12 +128,18 @@ def events(
     token: TokenOption = None,
 ) -> int:
     """Show everything that the ledger has about one action, in order."""
-    found = id_named(intent, key_query(tool, key, account), url, token)
     query = {"after": after, "limit": limit}
-    return get_entries(path_of(found, "/events"), draw_events, url, token, as_json=as_json, query=query)
+    return get_entries(path_of(intent, "/events"), draw_events, url, token, as_json=as_json, query=query)
 
 
-@app.command("cancel", epilog=examples('switchgear intents cancel int_0190b6… --reason "customer withdrew"'))
+@app.command(
+    "cancel",
+    epilog=examples(
+        'switchgear intents cancel int_0190b6… --reason "customer withdrew"',
+        'switchgear intents cancel --tool crm.create_order --key order-17 --reason "customer withdrew"',
+    ),
+)
+@by_key()
 def cancel(
     intent: IntentId,
     *,

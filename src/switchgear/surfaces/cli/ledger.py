@@ -20,6 +20,7 @@ from switchgear.core.errors import Invalid
 from switchgear.surfaces.cli.asking import AfterOption, LimitOption, get_entries
 from switchgear.surfaces.cli.client import Client
 from switchgear.surfaces.cli.failures import CommandFailure, failure_of_usage
+from switchgear.surfaces.cli.keys import by_key
 from switchgear.surfaces.cli.ledger_files import (
     Written,
     document_of,
@@ -227,7 +228,14 @@ def archive(
     return ExitCode.OK
 
 
-@app.command("erase", epilog=examples('switchgear ledger erase int_0190… --reason "request 17 of the data subject"'))
+@app.command(
+    "erase",
+    epilog=examples(
+        'switchgear ledger erase int_0190… --reason "request 17 of the data subject"',
+        'switchgear ledger erase --tool crm.create_order --key order-17 --reason "request 17 of the data subject"',
+    ),
+)
+@by_key()
 def erase(
     intent: Annotated[str, typer.Argument(metavar="INTENT", help="The id of an action that is over.")],
     *,

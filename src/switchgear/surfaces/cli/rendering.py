@@ -5,8 +5,9 @@ Takes the JSON that REST answered with; prints, decides nothing. What one subjec
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +106,10 @@ def table(console: Console, columns: Sequence[Column], rows: Iterable[Sequence[s
 
 
 def draw_more(console: Console, page: View) -> None:
-    """Print how a list goes on; nothing at its end."""
+    """Print how a list goes on, and what is damaged and was left out of it; nothing where there is neither."""
+    if damaged := page.get("unreadable"):
+        lost = f"{counted(len(damaged), 'record')} left out, being damaged: {', '.join(map(escape, damaged))}"
+        console.print(f"[bold red]{lost}[/]; see: switchgear explain LEDGER_CORRUPT", soft_wrap=True)
     if page.get("next_cursor"):
         console.print(f"[dim]more: --cursor {escape(page['next_cursor'])}[/]", soft_wrap=True)
 
@@ -125,7 +129,33 @@ def revert_of_box(box: View) -> str:
     if not box["revert"]:
         return ""
     early = f", begun early by {escape(box['begun_by'])}" if box["begun_early"] else ""
-    return f"{escape(box['revert'])} {styled(box['revert_state'] or '')}{early}"
+    tried = f", tried {times(box['revert_attempts'])}" if box["revert_attempts"] else ""
+    met = "" if box["revert_code"] == box["code"] else " ".join(_words_of(box, "revert_code", "revert_message"))
+    return f"{escape(box['revert'])} {styled(box['revert_state'] or 'unreadable')}{early}{tried}{met and ': ' + met}"
+
+
+def captured_of_box(box: View) -> Iterator[tuple[str, str]]:
+    """Yield what the action of a time-box has captured of what it changed: before, and after."""
+    for name, value in (box["captured"] or {}).items():
+        yield ({"prior": "before", "now": "after"}[name], escape(json.dumps(value, ensure_ascii=False)))
+
+
+def changes_of_box(box: View) -> Iterator[tuple[str, str]]:
+    """Yield what somebody did to a time-box: who, when and why, the oldest first; and what of it cannot be read."""
+    for change in box["changes"]:
+        moved = (
+            ""
+            if change["seconds"] is None
+            else f"by {span(change['seconds'])} to {moment_of_day(change['reverts_at'])} "
+        )
+        why = f": {escape(change['reason'])}" if change["reason"] else ""
+        yield (_CHANGES[change["kind"]], f"{moved}by {escape(change['by'])} at {moment_of_day(change['at'])}{why}")
+    if box["unreadable"]:
+        yield ("unreadable", f"its {' and '.join(box['unreadable'])}; see: switchgear explain LEDGER_CORRUPT")
+
+
+def _words_of(view: View, *names: str) -> list[str]:
+    return [escape(str(view[name])) for name in names if view[name]]
 
 
 def why_box_waits(box: View) -> str:
@@ -193,6 +223,7 @@ def _quoted(value: object) -> str:
     return f"“{words if len(words) <= _QUOTED_MAX else words[: _QUOTED_MAX - 1] + '…'}”"
 
 
+_CHANGES = {"extended": "extended", "revert_begun": "revert begun", "closed": "closed"}
 _QUOTED_MAX = 80
 _TELLING = (
     *(
@@ -211,11 +242,14 @@ _TELLING = (
         "overrode",
         "forced",
         "asked",
+        "seconds",
+        "undo",
+        "revert",
     ),
     *("tool", "tenant", "target", "count", "intent", "by", "resolved_by", "proposed_by", "requested_by", "channel"),
 )
 """Facts that are shown beside an event, in this order."""
-_SPANS = ("wait", "retry_after")
+_SPANS = ("wait", "retry_after", "seconds")
 _OVERRIDDEN = ("overrode", "forced")
 _SAID = ("evidence", "replay_reason", "reason", "message", "detail")
 """Members of a payload that are shown: what somebody said."""

@@ -13,7 +13,7 @@ from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.asking import ReasonOption
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.intents import draw_intent
-from switchgear.surfaces.cli.keys import path_of
+from switchgear.surfaces.cli.keys import KeyAccountOption, KeyOption, id_named, key_query, path_of
 from switchgear.surfaces.cli.rendering import View, draw_more
 from switchgear.surfaces.cli.session import (
     DEFAULT_URL,
@@ -28,7 +28,8 @@ from switchgear.surfaces.cli.session import (
 EXAMPLES = examples(
     'switchgear intents replay int_0190b6… --mode verify --reason "audit 17"',
     'switchgear intents replay int_0190b6… --mode re-execute --reason "the remote is back"',
-    'switchgear intents replay --state held --tool crm.place_order --mode resume --reason "key renewed" --rate 5',
+    'switchgear intents replay --tool crm.create_order --key order-17 --mode verify --reason "audit 17"',
+    'switchgear intents replay --state held --tool crm.update --mode resume --reason "the key is renewed" --rate 5',
 )
 AT_ONCE = 10
 """How many of many replays one request asks for, so that progress can be shown."""
@@ -43,7 +44,8 @@ _ENDS: Mapping[str, ExitCode] = {
 """Cause of a failed replay -> exit code."""
 
 MaybeIntent = Annotated[
-    str | None, typer.Argument(metavar="[INTENT]", help="The id of one; or many by --state, --tool, --since.")
+    str | None,
+    typer.Argument(metavar="[INTENT]", help="The id of one, or --tool and --key; or many by --state, --tool, --since."),
 ]
 ModeOption = Annotated[str, typer.Option("--mode", metavar="MODE", help="verify, resume or re-execute.")]
 
@@ -55,7 +57,9 @@ def replay(
     reason: ReasonOption,
     wait: Annotated[int, typer.Option("--wait", min=0, max=60, help="Seconds to wait for the end of one.")] = 30,
     state: Annotated[str | None, typer.Option("--state", help="Many: those in this state.")] = None,
-    tool: Annotated[str | None, typer.Option("--tool", help="Many: those of this tool.")] = None,
+    tool: Annotated[str | None, typer.Option("--tool", help="Many: those of this tool; with --key, one.")] = None,
+    key: KeyOption = None,
+    account: KeyAccountOption = "main",
     since: Annotated[
         float | None, typer.Option("--since", help="Many: those accepted since, in seconds since the epoch.")
     ] = None,
@@ -70,6 +74,8 @@ def replay(
 
     Many are replayed one after the other; it stops at the first that becomes in doubt.
     """
+    if key is not None:
+        intent, tool = id_named(intent, key_query(tool, key, account), url, token), None
     chosen = {"state": state, "tool": tool, "since": since}
     many = any(value is not None for value in chosen.values())
     if (intent is None) != many:

@@ -11,8 +11,8 @@ from rich.console import Console
 from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.asking import get
 from switchgear.surfaces.cli.failures import failure_of_usage
-from switchgear.surfaces.cli.intents import IntentId, draw_intent
-from switchgear.surfaces.cli.keys import path_of
+from switchgear.surfaces.cli.intents import draw_intent
+from switchgear.surfaces.cli.keys import IntentId, by_key, path_of
 from switchgear.surfaces.cli.rendering import View, span
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 
@@ -20,6 +20,7 @@ DOUBTS_EXAMPLES = examples("switchgear intents doubts", "switchgear intents list
 RESOLVE_EXAMPLES = examples(
     'switchgear intents resolve int_0190b6… --applied --evidence "order 4711 in the CRM" --value \'{"order": 4711}\'',
     'switchgear intents resolve int_0190b6… --not-applied --evidence "no such order, asked support"',
+    'switchgear intents resolve --tool mail.send --key letter-1 --not-applied --evidence "asked the postmaster"',
     'switchgear intents resolve int_0190b6… --abandon --evidence "the remote is gone"',
 )
 _AGREEMENT = "agreement"
@@ -35,6 +36,7 @@ def doubts(*, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: To
     return get("/v1/doubts", draw_doubts, url, token, as_json=as_json)
 
 
+@by_key()
 def resolve(
     intent: IntentId,
     *,

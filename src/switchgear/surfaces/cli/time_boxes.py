@@ -1,4 +1,4 @@
-"""The commands `time-boxes list|show|revert|extend|close`: actions that hold for a time only."""
+"""The commands `time-boxes list|show|events|revert|extend|close`: actions that last for a time only."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from switchgear.surfaces.cli.asking import CursorOption, LimitOption, ReasonOption, get, post
+from switchgear.surfaces.cli.asking import (
+    AfterOption,
+    CursorOption,
+    LimitOption,
+    ReasonOption,
+    get,
+    get_entries,
+    post,
+)
+from switchgear.surfaces.cli.keys import by_key
 from switchgear.surfaces.cli.rendering import (
     Column,
     View,
+    captured_of_box,
+    changes_of_box,
+    draw_events,
     draw_more,
     end_of_box,
     moment,
@@ -52,13 +64,50 @@ def list_(
     )
 
 
-@app.command("show", epilog=examples("switchgear time-boxes show int_0190b6…"))
+def _id_of_box(intent: View) -> str:
+    """Return the id of the time-box of an action; one that has none is asked for by its own, and not found."""
+    return str((intent["time_box"] or intent)["id"])
+
+
+_boxed_by_key = by_key(id_of=_id_of_box)
+
+
+@app.command(
+    "show",
+    epilog=examples(
+        "switchgear time-boxes show int_0190b6…", "switchgear time-boxes show --tool idp.deactivate --key incident-42"
+    ),
+)
+@_boxed_by_key
 def show(box: BoxId, *, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> int:
-    """Show one time-box."""
+    """Show one time-box: until when, what reverts it and how that went, who ended or extended it and why."""
     return get(_path_of(box), draw_time_box, url, token, as_json=as_json)
 
 
+@app.command(
+    "events",
+    epilog=examples(
+        "switchgear time-boxes events int_0190b6…",
+        "switchgear time-boxes events --tool idp.deactivate --key incident-42",
+    ),
+)
+@_boxed_by_key
+def events(
+    box: BoxId,
+    *,
+    after: AfterOption = 0,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many at most.")] = 200,
+    as_json: JsonFlag = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> int:
+    """Show everything that the ledger has about one time-box, in order; its action and its revert have their own."""
+    query = {"after": after, "limit": limit}
+    return get_entries(_path_of(box, "/events"), draw_events, url, token, as_json=as_json, query=query)
+
+
 @app.command("revert", epilog=examples('switchgear time-boxes revert int_0190b6… --reason "a false alarm"'))
+@_boxed_by_key
 def revert(
     box: BoxId,
     *,
@@ -72,6 +121,7 @@ def revert(
 
 
 @app.command("extend", epilog=examples('switchgear time-boxes extend int_0190b6… --by 3600 --reason "still looking"'))
+@_boxed_by_key
 def extend(
     box: BoxId,
     *,
@@ -86,6 +136,7 @@ def extend(
 
 
 @app.command("close", epilog=examples('switchgear time-boxes close int_0190b6… --reason "the account is deleted"'))
+@_boxed_by_key
 def close(
     box: BoxId,
     *,
@@ -110,6 +161,8 @@ def draw_time_box(console: Console, box: View) -> None:
     console.print(f"  {escape(box['tool'])}, reverted by {escape(box['undo'])}", soft_wrap=True)
     ends = "was to end" if box["begun_early"] else "ends"
     console.print(f"  {ends} {end_of_box(box)}")
+    for name, value in (*captured_of_box(box), *changes_of_box(box)):
+        console.print(f"  {name} {value}", soft_wrap=True)
     if revert := revert_of_box(box):
         console.print(f"  revert {revert}", soft_wrap=True)
     if why := why_box_waits(box):

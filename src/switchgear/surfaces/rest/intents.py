@@ -99,7 +99,10 @@ OPERATIONS = (
         method="GET",
         path="/v1/intents",
         summary="List intents",
-        description="Lists the tenant's intents, newest first. `next_cursor` is null on the last page.",
+        description=(
+            "Lists the tenant's intents, newest first. `next_cursor` is null on the last page. Those that are damaged "
+            "are named in `unreadable`."
+        ),
         permission="intents:read",
         handle=list_intents,
         query=(

@@ -195,7 +195,10 @@ OPERATIONS = (
         method="GET",
         path="/v1/sagas",
         summary="List sagas",
-        description="Lists the tenant's sagas, newest first. `next_cursor` is null on the last page.",
+        description=(
+            "Lists the tenant's sagas, newest first. `next_cursor` is null on the last page. Those that are damaged "
+            "are named in `unreadable`."
+        ),
         permission="sagas:read",
         handle=list_sagas,
         query=(

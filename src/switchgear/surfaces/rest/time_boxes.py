@@ -1,4 +1,4 @@
-"""Time-boxes: list and show them, revert early, extend, close. Opening one is part of submitting."""
+"""Time-boxes: list and show them and what happened, revert early, extend, close. Opening one is part of submitting."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from switchgear.control.time_boxes import BOX_CURSOR, BOX_STATES, TimeBoxPage, TimeBoxView
+from switchgear.control.ledger_views import EventPage
+from switchgear.control.paging import PAGE_MAX
+from switchgear.control.time_box_views import TimeBoxView
+from switchgear.control.time_boxes import BOX_CURSOR, BOX_STATES, TimeBoxPage
 from switchgear.core.codes import Code
 from switchgear.execution.time_boxes.box import SECONDS_MAX
 from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import Operation, PathWord, Reason, page_limit
+from switchgear.surfaces.rest.operation import AFTER, Operation, PathWord, Reason, page_limit
 from switchgear.surfaces.rest.queries import Choice, Word
 
 BOX = PathWord("time_box_id", "Id of the time-box: that of its intent, and `.2` behind it for a second execution.")
@@ -60,6 +63,15 @@ async def show(exchange: Exchange) -> Response:
     return json_response(await exchange.control.time_boxes.show(exchange.principal, exchange.path_word(BOX.name)))
 
 
+async def events(exchange: Exchange) -> Response:
+    """Show what the ledger holds of one time-box, page by page."""
+    query = exchange.query
+    page = await exchange.control.time_boxes.events(
+        exchange.principal, exchange.path_word(BOX.name), after=query["after"], limit=query["limit"]
+    )
+    return json_response(page)
+
+
 async def revert(exchange: Exchange) -> Response:
     """Begin a revert; a client that goes away does not undo it."""
     body = await read_body(exchange.request, RevertBody, exchange.traffic.limits)
@@ -91,7 +103,8 @@ OPERATIONS = (
         summary="List time-boxes",
         description=(
             "Lists the tenant's time-boxed actions, newest first: what holds until when, what is overdue and why, and "
-            "what needs a person. `next_cursor` is null on the last page."
+            "what needs a person. `next_cursor` is null on the last page. Those that are damaged are named in "
+            "`unreadable`."
         ),
         permission="time_boxes:read",
         handle=list_time_boxes,
@@ -108,10 +121,30 @@ OPERATIONS = (
         path="/v1/time-boxes/{time_box_id}",
         words=(BOX,),
         summary="Show a time-box",
-        description="Shows one time-box. Another tenant's looks like one that does not exist.",
+        description=(
+            "Shows one time-box: until when it lasts, what its action has captured, what reverts it and how that "
+            "went, and in `changes` who extended or ended it, when and why. `captured` is for who has "
+            "`intents:read`. Another tenant's looks like one that does not exist."
+        ),
         permission="time_boxes:read",
         handle=show,
         answers={200: TimeBoxView},
+        refusals=(Code.NOT_FOUND,),
+    ),
+    Operation(
+        id="listTimeBoxEvents",
+        method="GET",
+        path="/v1/time-boxes/{time_box_id}/events",
+        words=(BOX,),
+        summary="Show what happened to a time-box",
+        description=(
+            "Lists the ledger's entries of one time-box, in order. What happened to its action and to its revert is "
+            "among their own. `next_after` is null at the end."
+        ),
+        permission="time_boxes:read",
+        handle=events,
+        query=(AFTER, page_limit(PAGE_MAX)),
+        answers={200: EventPage},
         refusals=(Code.NOT_FOUND,),
     ),
     Operation(

@@ -1,0 +1,175 @@
+"""What every surface shows of a time-box: plain values that fit into JSON. One place, so all of them say the same.
+
+Until when it lasts, what its action has captured, what reverts it and how that goes, and who ended or extended it, when
+and why. Times are seconds since the epoch. None means unknown or not applicable.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from switchgear.control.damage import unless_damaged
+from switchgear.control.ledger_views import UNREADABLE, EventView, event_view
+from switchgear.execution.engine import Engine
+from switchgear.execution.intent import Intent
+from switchgear.execution.parts import ACTOR
+from switchgear.execution.time_boxes.box import BoxKind, BoxState, TimeBox
+
+CHANGES_MAX = 100
+"""The most changes that are shown of a time-box: the newest. Its events have all of them."""
+_KINDS = {BoxKind.EXTENDED: "extended", BoxKind.REVERTING: "revert_begun", BoxKind.CLOSED: "closed"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxChangeView:
+    """What somebody did to a time-box, why and when: `kind` is "extended", "revert_begun" or "closed".
+
+    An extension moved its end by `seconds` to `reverts_at`; both are None for the other two.
+    """
+
+    kind: str
+    by: str
+    at: float
+    reason: str | None
+    seconds: float | None
+    reverts_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapturedView:
+    """What the action said of what it changed: what was there before (`prior`), and what it left (`now`)."""
+
+    prior: Any
+    now: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeBoxView:
+    """How long an action lasts. Times are seconds since the epoch, `extensions` is how often its end was moved.
+
+    The action is the intent `intent`, done with `tool`; `undo` is the tool that reverts it, and `revert` the newest
+    intent that does, None before it begins. `overdue` says that the end has passed and the action still holds.
+    `begun_by` is who began the revert, the engine once the time was over; `begun_early` says that it was before that.
+    """
+
+    id: str
+    intent: str
+    tool: str
+    undo: str
+    account: str
+    state: str
+    seconds: float
+    opened_at: float
+    reverts_at: float
+    overdue: bool
+    extensions: int
+    changes: list[BoxChangeView]
+    """What somebody did to it, the oldest first: extended it, had it reverted, closed it. The newest 100."""
+    captured: CapturedView | None
+    """What the action has captured for its revert; None when it has not, and for who may not read intents."""
+    revert: str | None
+    revert_state: str | None
+    """In which state the revert is; None before it begins."""
+    revert_attempts: int
+    """How often the revert was tried."""
+    revert_code: str | None
+    """What the revert met last: a code such as CHANGED_MEANWHILE; None when nothing went wrong."""
+    revert_message: str
+    begun_by: str | None
+    begun_early: bool
+    waiting_for: str | None
+    """Why the revert does not run now: a code such as KILL_SWITCH_ACTIVE; None when nothing holds it."""
+    code: str | None
+    """Why a person was called, or why it is void."""
+    message: str
+    unreadable: list[str]
+    """What is damaged, so that it cannot be shown: "intent", "revert", "events". Empty when nothing is."""
+    updated_at: float
+
+
+async def time_box_view(engine: Engine, box: TimeBox, *, values: bool = True) -> TimeBoxView:
+    """Return a time-box as its tenant may see it; `values` says whether what its action has captured may be shown."""
+    boxes = engine.time_boxes
+    intent, no_intent = await unless_damaged(boxes.action_of(box), "intent") if values else (None, ())
+    revert, no_revert = await unless_damaged(boxes.revert_of(box), "revert")
+    changes, no_events = await unless_damaged(_changes(engine, box), "events")
+    return TimeBoxView(
+        id=box.id,
+        intent=box.intent,
+        tool=box.tool,
+        undo=box.undo,
+        account=box.account,
+        state=str(box.state),
+        seconds=box.seconds,
+        opened_at=box.opened_at,
+        reverts_at=box.reverts_at,
+        overdue=boxes.is_over(box),
+        extensions=box.extensions,
+        changes=list(changes or ()),
+        captured=None if intent is None else _captured(box, intent),
+        revert=box.revert,
+        revert_state=None if revert is None else str(revert.state),
+        revert_attempts=0 if revert is None else revert.attempt,
+        revert_code=None if revert is None else revert.code,
+        revert_message="" if revert is None else revert.message,
+        begun_by=box.begun_by,
+        begun_early=box.begun_early,
+        waiting_for=_waiting_for(engine, box, revert),
+        code=box.code,
+        message=box.message,
+        unreadable=[*no_intent, *no_revert, *no_events],
+        updated_at=box.updated_at,
+    )
+
+
+def _waiting_for(engine: Engine, box: TimeBox, revert: Intent | None) -> str | None:
+    if revert is None or revert.settled:
+        return None
+    return revert.waiting_for or engine.lane_paused_for(box.undo)
+
+
+def _captured(box: TimeBox, intent: Intent) -> CapturedView | None:
+    """Return what the execution that the box belongs to has captured; another generation's value is not its."""
+    value = intent.value
+    if intent.downstream_key != box.id or not isinstance(value, Mapping) or not {"prior", "now"} & value.keys():
+        return None
+    return CapturedView(prior=value.get("prior"), now=value.get("now"))
+
+
+async def _changes(engine: Engine, box: TimeBox) -> deque[BoxChangeView]:
+    """Return what somebody did to a box since it was opened. A box that nobody has touched is not looked up."""
+    found: deque[BoxChangeView] = deque(maxlen=CHANGES_MAX)
+    if not _touched(box):
+        return found
+    seconds = 0.0
+    async for entry in engine.time_boxes.desk.entries(box):
+        event = event_view(entry)
+        if event.type == BoxKind.OPENED:  # an earlier attempt had a box of this name, which was void
+            found.clear()
+        elif event.type in _KINDS and event.actor != ACTOR:
+            found.append(_change(event, seconds))
+        seconds = event.facts.get("seconds", seconds) if event.type != UNREADABLE else seconds
+    return found
+
+
+def _touched(box: TimeBox) -> bool:
+    """Return whether somebody may have done something to a box. Earlier releases do not say who began a revert."""
+    begun = box.revert is not None and box.begun_by != ACTOR
+    return bool(box.extensions) or begun or box.state is BoxState.CLOSED
+
+
+def _change(event: EventView, seconds: float) -> BoxChangeView:
+    """Return what an event says that somebody did to a box which lasted `seconds` until then."""
+    extended = event.type == BoxKind.EXTENDED
+    said = event.payload if isinstance(event.payload, Mapping) else {}
+    return BoxChangeView(
+        kind=_KINDS[BoxKind(event.type)],
+        by=event.actor,
+        at=event.at,
+        reason=said.get("reason"),
+        seconds=event.facts["seconds"] - seconds if extended else None,
+        reverts_at=event.facts["reverts_at"] if extended else None,
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from switchgear.control.damage import unless_damaged
@@ -27,7 +27,8 @@ _KINDS = {BoxKind.EXTENDED: "extended", BoxKind.REVERTING: "revert_begun", BoxKi
 class BoxChangeView:
     """What somebody did to a time-box, why and when: `kind` is "extended", "revert_begun" or "closed".
 
-    An extension moved its end by `seconds` to `reverts_at`; both are None for the other two.
+    An extension moved its end by `seconds` to `reverts_at`; both are None for the other two, and `seconds` is where the
+    entry before it is damaged.
     """
 
     kind: str
@@ -95,7 +96,8 @@ async def time_box_view(engine: Engine, box: TimeBox, *, values: bool = True) ->
     boxes = engine.time_boxes
     intent, no_intent = await unless_damaged(boxes.action_of(box), "intent") if values else (None, ())
     revert, no_revert = await unless_damaged(boxes.revert_of(box), "revert")
-    changes, no_events = await unless_damaged(_changes(engine, box), "events")
+    history, no_events = await unless_damaged(_history(engine, box), "events")
+    history = history or _History()
     return TimeBoxView(
         id=box.id,
         intent=box.intent,
@@ -108,7 +110,7 @@ async def time_box_view(engine: Engine, box: TimeBox, *, values: bool = True) ->
         reverts_at=box.reverts_at,
         overdue=boxes.is_over(box),
         extensions=box.extensions,
-        changes=list(changes or ()),
+        changes=list(history.changes),
         captured=None if intent is None else _captured(box, intent),
         revert=box.revert,
         revert_state=None if revert is None else str(revert.state),
@@ -120,7 +122,7 @@ async def time_box_view(engine: Engine, box: TimeBox, *, values: bool = True) ->
         waiting_for=_waiting_for(engine, box, revert),
         code=box.code,
         message=box.message,
-        unreadable=[*no_intent, *no_revert, *no_events],
+        unreadable=[*no_intent, *no_revert, *(no_events or ("events",) * history.damaged)],
         updated_at=box.updated_at,
     )
 
@@ -139,19 +141,32 @@ def _captured(box: TimeBox, intent: Intent) -> CapturedView | None:
     return CapturedView(prior=value.get("prior"), now=value.get("now"))
 
 
-async def _changes(engine: Engine, box: TimeBox) -> deque[BoxChangeView]:
-    """Return what somebody did to a box since it was opened. A box that nobody has touched is not looked up."""
-    found: deque[BoxChangeView] = deque(maxlen=CHANGES_MAX)
-    if not _touched(box):
-        return found
-    seconds = 0.0
-    async for entry in engine.time_boxes.desk.entries(box):
-        event = event_view(entry)
+@dataclass(slots=True)
+class _History:
+    """What somebody did to a box since it was opened. `seconds` is how long it lasts then, None behind damage."""
+
+    changes: deque[BoxChangeView] = field(default_factory=lambda: deque(maxlen=CHANGES_MAX))
+    seconds: float | None = None
+    damaged: bool = False
+
+    def read(self, event: EventView) -> None:
+        """Take the next event of the box."""
+        if event.type == UNREADABLE:
+            self.damaged, self.seconds = True, None
+            return
         if event.type == BoxKind.OPENED:  # an earlier attempt had a box of this name, which was void
-            found.clear()
+            self.changes.clear()
         elif event.type in _KINDS and event.actor != ACTOR:
-            found.append(_change(event, seconds))
-        seconds = event.facts.get("seconds", seconds) if event.type != UNREADABLE else seconds
+            self.changes.append(_change(event, self.seconds))
+        self.seconds = event.facts.get("seconds", self.seconds)
+
+
+async def _history(engine: Engine, box: TimeBox) -> _History:
+    """Return what somebody did to a box. One that nobody has touched is not looked up."""
+    found = _History()
+    if _touched(box):
+        async for entry in engine.time_boxes.desk.entries(box):
+            found.read(event_view(entry))
     return found
 
 
@@ -161,8 +176,8 @@ def _touched(box: TimeBox) -> bool:
     return bool(box.extensions) or begun or box.state is BoxState.CLOSED
 
 
-def _change(event: EventView, seconds: float) -> BoxChangeView:
-    """Return what an event says that somebody did to a box which lasted `seconds` until then."""
+def _change(event: EventView, seconds: float | None) -> BoxChangeView:
+    """Return what an event says that somebody did to a box which lasted `seconds` until then; None is unknown."""
     extended = event.type == BoxKind.EXTENDED
     said = event.payload if isinstance(event.payload, Mapping) else {}
     return BoxChangeView(
@@ -170,6 +185,6 @@ def _change(event: EventView, seconds: float) -> BoxChangeView:
         by=event.actor,
         at=event.at,
         reason=said.get("reason"),
-        seconds=event.facts["seconds"] - seconds if extended else None,
+        seconds=event.facts["seconds"] - seconds if extended and seconds is not None else None,
         reverts_at=event.facts["reverts_at"] if extended else None,
     )

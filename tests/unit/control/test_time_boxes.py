@@ -10,13 +10,15 @@ import pytest
 from switchgear.assembly import Switchgear
 from switchgear.assembly.acting import Acting
 from switchgear.assembly.handles import IntentHandle
-from switchgear.control.time_box_views import CapturedView, TimeBoxView
+from switchgear.control.time_box_views import CHANGES_MAX, CapturedView, TimeBoxView
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Invalid, NotApplied, StoreError
 from switchgear.core.ids import created_at
 from switchgear.execution.contract import Call
 from switchgear.execution.recorder import INTENTS
 from switchgear.execution.time_boxes import box as boxes
+from switchgear.execution.time_boxes.box import TimeBox
+from switchgear.storage.abilities import Entry
 from tests.unit.control.test_damage import damaged
 
 
@@ -226,3 +228,35 @@ async def test_a_damaged_revert_is_named_and_hides_no_box(gear: Switchgear) -> N
     await damaged(gear, INTENTS, begun.revert or "")
     box = await seen(gear, intent.id)
     assert (box.state, box.revert, box.revert_state, box.unreadable) == ("reverted", begun.revert, None, ["revert"])
+
+
+async def test_a_damaged_entry_is_named_and_hides_no_other_change(
+    gear: Switchgear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What somebody did and can be read is shown; that something cannot is said."""
+    intent = await unlocked(acting(gear))
+    desk = acting(gear).time_boxes
+    await desk.extend(intent.id, seconds=60, reason="not finished")
+    await desk.extend(intent.id, seconds=60, reason="still not finished")
+    entries = gear.engine.time_boxes.desk.entries
+
+    async def with_damage(box: TimeBox) -> AsyncIterator[Entry]:
+        read = [entry async for entry in entries(box)]
+        for entry in (read[0], replace(read[1], body=b"", hash=b""), read[2]):
+            yield entry
+
+    monkeypatch.setattr(gear.engine.time_boxes.desk, "entries", with_damage)
+    box = await seen(gear, intent.id)
+    assert [(change.reason, change.seconds) for change in box.changes] == [("still not finished", None)]
+    assert box.unreadable == ["events"]
+
+
+async def test_the_newest_changes_are_shown_of_many(gear: Switchgear) -> None:
+    """The view is bounded; its events have all of them."""
+    intent = await unlocked(acting(gear))
+    desk = acting(gear).time_boxes
+    for number in range(CHANGES_MAX + 1):
+        await desk.extend(intent.id, seconds=1, reason=f"reason {number}")
+    box = await desk.show(intent.id)
+    assert (len(box.changes), box.changes[0].reason, box.extensions) == (CHANGES_MAX, "reason 1", CHANGES_MAX + 1)
+    assert len(await desk.events(intent.id)) == CHANGES_MAX + 2

@@ -143,11 +143,8 @@ def captured_of_box(box: View) -> Iterator[tuple[str, str]]:
 def changes_of_box(box: View) -> Iterator[tuple[str, str]]:
     """Yield what somebody did to a time-box: who, when and why, the oldest first; and what of it cannot be read."""
     for change in box["changes"]:
-        moved = (
-            ""
-            if change["seconds"] is None
-            else f"by {span(change['seconds'])} to {moment_of_day(change['reverts_at'])} "
-        )
+        how_far = "" if change["seconds"] is None else f"by {span(change['seconds'])} "
+        moved = "" if change["reverts_at"] is None else f"{how_far}to {moment_of_day(change['reverts_at'])} "
         why = f": {escape(change['reason'])}" if change["reason"] else ""
         yield (_CHANGES[change["kind"]], f"{moved}by {escape(change['by'])} at {moment_of_day(change['at'])}{why}")
     if box["unreadable"]:

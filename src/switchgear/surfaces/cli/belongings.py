@@ -94,7 +94,7 @@ def _time_box(intent: View) -> str:
 def _revert(box: View) -> str:
     """Return what reverts an action, who has begun that, and why it does not go on."""
     to_come = f"by {escape(box['undo'])}" if box["state"] in _TO_COME else ""
-    return " ".join(filter(None, (revert_of_box(box) or to_come, why_box_waits(box))))
+    return ": ".join(filter(None, (revert_of_box(box) or to_come, why_box_waits(box))))
 
 
 def _unreadable(names: Sequence[str] | None) -> str:

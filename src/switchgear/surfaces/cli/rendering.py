@@ -146,7 +146,8 @@ def changes_of_box(box: View) -> Iterator[tuple[str, str]]:
         how_far = "" if change["seconds"] is None else f"by {span(change['seconds'])} "
         moved = "" if change["reverts_at"] is None else f"{how_far}to {moment_of_day(change['reverts_at'])} "
         why = f": {escape(change['reason'])}" if change["reason"] else ""
-        yield (_CHANGES[change["kind"]], f"{moved}by {escape(change['by'])} at {moment_of_day(change['at'])}{why}")
+        name, done = _CHANGES[change["kind"]]
+        yield (name, f"{done}{moved}by {escape(change['by'])} at {moment_of_day(change['at'])}{why}")
     if box["unreadable"]:
         yield ("unreadable", f"its {' and '.join(box['unreadable'])}; see: switchgear explain LEDGER_CORRUPT")
 
@@ -220,7 +221,7 @@ def _quoted(value: object) -> str:
     return f"“{words if len(words) <= _QUOTED_MAX else words[: _QUOTED_MAX - 1] + '…'}”"
 
 
-_CHANGES = {"extended": "extended", "revert_begun": "revert begun", "closed": "closed"}
+_CHANGES = {"extended": ("extended", ""), "revert_begun": ("revert", "begun "), "closed": ("closed", "")}
 _QUOTED_MAX = 80
 _TELLING = (
     *(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from switchgear import Switchgear
 from switchgear.assembly.acting import Acting, IntentHandle
-from switchgear.control.time_boxes import TimeBoxView
+from switchgear.control.time_box_views import TimeBoxView
 
 CONFIGURATION = Path(__file__).with_name("switchgear.toml")
 ANSWER_SECONDS_MAX = 30.0

@@ -17,6 +17,7 @@ from switchgear.execution.engine import Engine
 from switchgear.execution.intent import Intent
 from switchgear.execution.parts import ACTOR
 from switchgear.execution.time_boxes.box import BoxKind, BoxState, TimeBox
+from switchgear.execution.time_boxes.rules import captured
 
 CHANGES_MAX = 100
 """The most changes that are shown of a time-box: the newest. Its events have all of them."""
@@ -37,14 +38,6 @@ class BoxChangeView:
     reason: str | None
     seconds: float | None
     reverts_at: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapturedView:
-    """What the action said of what it changed: what was there before (`prior`), and what it left (`now`)."""
-
-    prior: Any
-    now: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +62,11 @@ class TimeBoxView:
     extensions: int
     changes: list[BoxChangeView]
     """What somebody did to it, the oldest first: extended it, had it reverted, closed it. The newest 100."""
-    captured: CapturedView | None
-    """What the action has captured for its revert; None when it has not, and for who may not read intents."""
+    captured: dict[str, Any] | None
+    """What the action has captured for its revert: what was there before (`prior`), and what it left (`now`).
+
+    None when it has captured nothing, and for who may not read intents.
+    """
     revert: str | None
     revert_state: str | None
     """In which state the revert is; None before it begins."""
@@ -133,12 +129,9 @@ def _waiting_for(engine: Engine, box: TimeBox, revert: Intent | None) -> str | N
     return revert.waiting_for or engine.lane_paused_for(box.undo)
 
 
-def _captured(box: TimeBox, intent: Intent) -> CapturedView | None:
+def _captured(box: TimeBox, intent: Intent) -> dict[str, Any] | None:
     """Return what the execution that the box belongs to has captured; another generation's value is not its."""
-    value = intent.value
-    if intent.downstream_key != box.id or not isinstance(value, Mapping) or not {"prior", "now"} & value.keys():
-        return None
-    return CapturedView(prior=value.get("prior"), now=value.get("now"))
+    return (captured(intent) or None) if intent.downstream_key == box.id else None
 
 
 @dataclass(slots=True)

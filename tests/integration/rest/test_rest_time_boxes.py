@@ -72,6 +72,27 @@ async def test_a_box_is_opened_listed_extended_and_reverted(client: Clients, use
         assert begun.status_code in {200, 409}
     ended = await until(acme, box["id"], "reverted")
     assert (ended["revert_state"], users) == ("succeeded", {"ada": True})
+    assert [(change["kind"], change["seconds"]) for change in ended["changes"]] == [
+        *(("extended", 60.0), ("revert_begun", None)),
+    ]
+    assert {(change["by"], change["reason"]) for change in ended["changes"]} == {("service:acme", REASON["reason"])}
+    assert (ended["captured"], ended["revert_attempts"], ended["unreadable"]) == ({"prior": True}, 1, [])
+    assert (await acme.get(f"/v1/intents/{ended['intent']}")).json()["time_box"] == ended
+
+
+@pytest.mark.usefixtures("users")
+async def test_the_history_of_a_box_is_a_page_of_entries(client: Clients) -> None:
+    """In order, as that of an action is; another tenant's looks like one that does not exist."""
+    acme = client("acme")
+    box = await boxed(acme)
+    await acme.post(f"/v1/time-boxes/{box['id']}/close", json=REASON)
+    path = f"/v1/time-boxes/{box['id']}/events"
+    page = (await acme.get(path)).json()
+    assert [entry["type"] for entry in page["items"]] == ["time_box.opened", "time_box.closed"]
+    assert (page["items"][1]["payload"], page["next_after"]) == (REASON, None)
+    after = (await acme.get(path, params={"after": page["items"][0]["seq"]})).json()
+    assert after["items"] == page["items"][1:]
+    assert (await client("rival").get(path)).status_code == 404
 
 
 async def test_it_ends_by_itself(client: Clients, users: dict[str, bool]) -> None:

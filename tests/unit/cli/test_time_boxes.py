@@ -88,7 +88,7 @@ AT = "1970-01-01 00:00:00 UTC"
             f"  revert begun by person:[ann] at {AT}",
         ),
         ({"changes": [{**CHANGE, "kind": "closed"}]}, f"  closed by person:[ann] at {AT}: still [looking]"),
-        ({"captured": {"prior": ["a"], "now": None}}, '  before ["a"]'),
+        ({"captured": {"prior": ["a"]}}, '  before ["a"]'),
         (
             {"unreadable": ["revert", "events"]},
             "  unreadable its revert and events; see: switchgear explain LEDGER_CORRUPT",

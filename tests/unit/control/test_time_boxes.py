@@ -10,7 +10,7 @@ import pytest
 from switchgear.assembly import Switchgear
 from switchgear.assembly.acting import Acting
 from switchgear.assembly.handles import IntentHandle
-from switchgear.control.time_box_views import CHANGES_MAX, CapturedView, TimeBoxView
+from switchgear.control.time_box_views import CHANGES_MAX, TimeBoxView
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Invalid, NotApplied, StoreError
 from switchgear.core.ids import created_at
@@ -110,7 +110,7 @@ async def test_a_box_says_who_extended_and_ended_it_when_and_why(gear: Switchgea
     """Each extension with what it moved, and the early revert; the newest last."""
     intent = await unlocked(acting(gear))
     before = await seen(gear, intent.id)
-    assert (before.changes, before.captured) == ([], CapturedView(prior="locked", now="open"))
+    assert (before.changes, before.captured) == ([], {"prior": "locked", "now": "open"})
     await acting(gear, "person:ben").time_boxes.extend(intent.id, seconds=60, reason="not finished")
     await acting(gear, "agent:triage").time_boxes.revert(intent.id, reason="finished")
     await gear.run_until_idle()
@@ -185,7 +185,7 @@ async def test_the_box_of_a_generation_shows_what_that_one_captured(gear: Switch
     await intent.replay(mode="re-execute", reason="again", wait=10.0)
     first, second = await acme.time_boxes.show(intent.id), await acme.time_boxes.show(f"{intent.id}.2")
     assert (first.state, first.captured) == ("reverted", None)
-    assert (second.state, second.captured) == ("open", CapturedView(prior="locked", now="open"))
+    assert (second.state, second.captured) == ("open", {"prior": "locked", "now": "open"})
 
 
 async def test_the_events_of_a_box_are_its_own(gear: Switchgear) -> None:

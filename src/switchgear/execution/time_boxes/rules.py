@@ -119,12 +119,17 @@ def revert_arguments(intent: Intent, undo: Tool) -> dict[str, Any]:
 
     A tool whose schema knows its arguments and allows no others is told only those.
     """
-    value = intent.value if isinstance(intent.value, Mapping) else {}
-    told = {**intent.arguments, **{name: value[name] for name in _CAPTURED if name in value}}
+    told = {**intent.arguments, **captured(intent)}
     schema = undo.arguments_schema or {}
     if schema.get("additionalProperties", True) is not False:
         return told
     return {name: told[name] for name in told if name in schema.get("properties", {})}
+
+
+def captured(intent: Intent) -> dict[str, Any]:
+    """Return what the value of an action says of before (`prior`) and after (`now`): either, both or neither."""
+    value = intent.value if isinstance(intent.value, Mapping) else {}
+    return {name: value[name] for name in _CAPTURED if name in value}
 
 
 def extended(box: TimeBox, seconds: float, *, by: str, reason: str, now: float) -> BoxStep:

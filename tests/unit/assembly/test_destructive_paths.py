@@ -259,7 +259,7 @@ STARTS_NOTHING = frozenset(
     {
         *("intents.cancel", "intents.events", "intents.list", "intents.show", "intents.show_by_key", "intents.wait"),
         *("approvals.reject", "approvals.withdraw", "doubts.report", "dead_letters.list", "dead_letters.discard"),
-        *("time_boxes.list", "time_boxes.show", "time_boxes.extend", "time_boxes.close"),
+        *("time_boxes.list", "time_boxes.show", "time_boxes.events", "time_boxes.extend", "time_boxes.close"),
         *("sagas.wait", "sagas.show", "sagas.list", "sagas.events", "tools.list", "breakers.list"),
         *("kill_switches.list", "kill_switches.trip", "budgets.list", "budgets.report"),
         *("ledger.list", "ledger.head", "ledger.verify", "ledger.export", "keeping.checkpoint", "keeping.sign"),

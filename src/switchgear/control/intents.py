@@ -96,7 +96,7 @@ class Intents:
         With `revert_after` it has a time-box: it is reverted so many seconds after it left, above 0 and at most 31
         days. It does not leave before `not_before`, seconds since the epoch, or `delay`, seconds from now: before its
         deadline. `priority` is "critical_plus", "critical" (default), "sheddable_plus" or "sheddable": what goes first
-        of this tenant's own.
+        of this tenant's own. Without `account` it is for the only one of the principal.
 
         Raises a `Rejected` that says why it was refused, `StoreError` when it could not be recorded. Where there is no
         such tool it names the nearest one, to who may see the tools.

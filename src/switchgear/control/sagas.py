@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from switchgear.control.accounts import scope_for
 from switchgear.control.damage import readable
 from switchgear.control.ledger_views import EventPage, stream_page
 from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of

@@ -22,7 +22,7 @@ ANN: dict[str, Any] = {
     "evidence": "asked [support]",
     "proposed_value": None,
 }
-EPOCH = "1970-01-01 00:00:00 UTC"
+EPOCH = "1970-01-01T00:00:00.000Z"
 SAID: dict[str, Any] = {
     "verdict": "not_applied",
     "awaits": None,

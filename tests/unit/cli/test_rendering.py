@@ -246,9 +246,9 @@ def test_who_resolved_a_doubt_and_why_is_shown() -> None:
     lines = shown(
         draw_intent, {**INTENT, "resolution": {**said, "lookup": None, "words": [first, said], "doubt": doubt}}
     )
-    assert "    resolved  applied by person:ada at 1970-01-01 00:00:00 UTC: order [7]" in lines
-    assert "      before  applied by person:ben at 1970-01-01 00:00:00 UTC" in lines
-    assert "   the doubt  since 1970-01-01 00:00:00 UTC TIMEOUT_INTENT_EXECUTE no [answer]" in lines
+    assert "    resolved  applied by person:ada at 1970-01-01T00:00:00.000Z: order [7]" in lines
+    assert "      before  applied by person:ben at 1970-01-01T00:00:00.000Z" in lines
+    assert "   the doubt  since 1970-01-01T00:00:00.000Z TIMEOUT_INTENT_EXECUTE no [answer]" in lines
 
 
 def test_one_of_many_replays_says_why_it_failed() -> None:

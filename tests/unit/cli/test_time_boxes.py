@@ -73,7 +73,7 @@ def test_one_box_names_its_revert_and_why_a_person_is_needed(width: int) -> None
 
 
 CHANGE = {"by": "person:[ann]", "at": 0.0, "reason": "still [looking]", "seconds": None, "reverts_at": None}
-AT = "1970-01-01 00:00:00 UTC"
+AT = "1970-01-01T00:00:00.000Z"
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def approve(
 APPROVE_EXAMPLES = examples(
     "switchgear intents list --state pending_approval",
     "switchgear intents approve int_0190b6…",
-    "switchgear intents approve --tool crm.create_order --key order-17",
+    "switchgear intents approve --tool crm.place_order --key order-17",
     "switchgear intents approve int_0190b6… --digest 9f86d081… --json",
 )
 
@@ -80,7 +80,7 @@ def reject(
 
 REJECT_EXAMPLES = examples(
     'switchgear intents reject int_0190b6… --reason "wrong account"',
-    'switchgear intents reject --tool crm.create_order --key order-17 --reason "wrong account"',
+    'switchgear intents reject --tool crm.place_order --key order-17 --reason "wrong account"',
 )
 
 
@@ -98,7 +98,7 @@ def withdraw(
 
 
 WITHDRAW_EXAMPLES = examples(
-    "switchgear intents withdraw int_0190b6…", "switchgear intents withdraw --tool crm.create_order --key order-17"
+    "switchgear intents withdraw int_0190b6…", "switchgear intents withdraw --tool crm.place_order --key order-17"
 )
 
 

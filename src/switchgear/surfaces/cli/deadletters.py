@@ -57,8 +57,8 @@ def list_(
     "requeue",
     epilog=examples(
         "switchgear deadletters requeue int_0190b6…",
-        "switchgear deadletters requeue --tool crm.create_order --key order-17",
-        "switchgear deadletters requeue --all --tool crm.update --limit 200 --per-second 5",
+        "switchgear deadletters requeue --tool crm.place_order --key order-17",
+        "switchgear deadletters requeue --all --tool crm.place_order --limit 200 --per-second 5",
     ),
 )
 def requeue(
@@ -67,7 +67,7 @@ def requeue(
     every: Annotated[bool, typer.Option("--all", help="All of them, newest first, up to --limit.")] = False,
     tool: Annotated[str | None, typer.Option("--tool", help="With --all or --key: of this tool.")] = None,
     key: KeyOption = None,
-    account: KeyAccountOption = "main",
+    account: KeyAccountOption = None,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
     per_second: Annotated[
@@ -92,7 +92,7 @@ def requeue(
     "discard",
     epilog=examples(
         'switchgear deadletters discard int_0190b6… --reason "the order was withdrawn"',
-        'switchgear deadletters discard --tool crm.create_order --key order-17 --reason "the order was withdrawn"',
+        'switchgear deadletters discard --tool crm.place_order --key order-17 --reason "the order was withdrawn"',
     ),
 )
 @by_key()

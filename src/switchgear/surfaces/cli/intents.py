@@ -136,7 +136,7 @@ def events(
     "cancel",
     epilog=examples(
         'switchgear intents cancel int_0190b6… --reason "customer withdrew"',
-        'switchgear intents cancel --tool crm.create_order --key order-17 --reason "customer withdrew"',
+        'switchgear intents cancel --tool crm.place_order --key order-17 --reason "customer withdrew"',
     ),
 )
 @by_key()

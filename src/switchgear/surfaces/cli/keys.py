@@ -110,7 +110,7 @@ _KEY_OPTIONS = tuple(
     for name, default, annotation in (
         ("tool", None, KeyToolOption),
         ("key", None, KeyOption),
-        ("account", "main", KeyAccountOption),
+        ("account", None, KeyAccountOption),
     )
 )
 """What every command takes that finds an action by its key."""

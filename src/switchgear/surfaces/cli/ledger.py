@@ -232,7 +232,7 @@ def archive(
     "erase",
     epilog=examples(
         'switchgear ledger erase int_0190… --reason "request 17 of the data subject"',
-        'switchgear ledger erase --tool crm.create_order --key order-17 --reason "request 17 of the data subject"',
+        'switchgear ledger erase --tool crm.place_order --key order-17 --reason "request 17 of the data subject"',
     ),
 )
 @by_key()

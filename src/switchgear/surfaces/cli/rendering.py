@@ -144,10 +144,10 @@ def changes_of_box(box: View) -> Iterator[tuple[str, str]]:
     """Yield what somebody did to a time-box: who, when and why, the oldest first; and what of it cannot be read."""
     for change in box["changes"]:
         how_far = "" if change["seconds"] is None else f"by {span(change['seconds'])} "
-        moved = "" if change["reverts_at"] is None else f"{how_far}to {moment_of_day(change['reverts_at'])} "
+        moved = "" if change["reverts_at"] is None else f"{how_far}to {moment(change['reverts_at'])} "
         why = f": {escape(change['reason'])}" if change["reason"] else ""
         name, done = _CHANGES[change["kind"]]
-        yield (name, f"{done}{moved}by {escape(change['by'])} at {moment_of_day(change['at'])}{why}")
+        yield (name, f"{done}{moved}by {escape(change['by'])} at {moment(change['at'])}{why}")
     if box["unreadable"]:
         yield ("unreadable", f"its {' and '.join(box['unreadable'])}; see: switchgear explain LEDGER_CORRUPT")
 

@@ -28,8 +28,8 @@ from switchgear.surfaces.cli.session import (
 EXAMPLES = examples(
     'switchgear intents replay int_0190b6… --mode verify --reason "audit 17"',
     'switchgear intents replay int_0190b6… --mode re-execute --reason "the remote is back"',
-    'switchgear intents replay --tool crm.create_order --key order-17 --mode verify --reason "audit 17"',
-    'switchgear intents replay --state held --tool crm.update --mode resume --reason "the key is renewed" --rate 5',
+    'switchgear intents replay --tool crm.place_order --key order-17 --mode verify --reason "audit 17"',
+    'switchgear intents replay --state held --tool crm.place_order --mode resume --reason "key renewed" --rate 5',
 )
 AT_ONCE = 10
 """How many of many replays one request asks for, so that progress can be shown."""
@@ -59,7 +59,7 @@ def replay(
     state: Annotated[str | None, typer.Option("--state", help="Many: those in this state.")] = None,
     tool: Annotated[str | None, typer.Option("--tool", help="Many: those of this tool; with --key, one.")] = None,
     key: KeyOption = None,
-    account: KeyAccountOption = "main",
+    account: KeyAccountOption = None,
     since: Annotated[
         float | None, typer.Option("--since", help="Many: those accepted since, in seconds since the epoch.")
     ] = None,

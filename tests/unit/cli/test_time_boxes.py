@@ -72,6 +72,24 @@ def test_one_box_names_its_revert_and_why_a_person_is_needed(width: int) -> None
     assert "revert int" not in shown(draw_time_box, {**called, "revert": None, "revert_state": None})
 
 
+def test_an_end_that_never_came_is_not_told_as_one_to_come() -> None:
+    """A box that was reverted early, or closed, has no end ahead of it: neither in the list nor in its own view."""
+    early = {**BOX, "state": "reverted", "overdue": False, "begun_early": True, "waiting_for": None}
+    for ended in (early, {**early, "state": "closed", "begun_early": False}):
+        assert f"was {AT}" in shown(draw_time_boxes, {"items": [ended], "next_cursor": None})
+        assert f"  was to end {AT}" in shown(draw_time_box, ended)
+    assert "was " not in shown(draw_time_boxes, {"items": [BOX], "next_cursor": None})
+
+
+@pytest.mark.parametrize(("revert_state", "told"), [("failed", True), ("dead_lettered", True), ("in_doubt", False)])
+def test_a_revert_that_has_failed_says_what_a_person_can_do(revert_state: str, told: bool) -> None:  # noqa: FBT001 - a table
+    """Try again or let it be; a revert in doubt is settled first, which is another command."""
+    called = {**BOX, "state": "needs_operator", "waiting_for": None, "revert_state": revert_state}
+    text = shown(draw_time_box, {**called, "code": "CHANGED_MEANWHILE"}, 200)
+    assert ("time-boxes revert int_0190b6 --reason" in text) is told
+    assert ("time-boxes close int_0190b6 --reason" in text) is told
+
+
 CHANGE = {"by": "person:[ann]", "at": 0.0, "reason": "still [looking]", "seconds": None, "reverts_at": None}
 AT = "1970-01-01T00:00:00.000Z"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,6 +96,18 @@ def test_wait_for_a_server_ends_and_says_what_was_wrong(answer: Answer, words: s
     assert (caught.value.exit_code, remote.asked_at[-1] - remote.asked_at[0]) == (ExitCode.UNAVAILABLE, 30.0)
     assert len(remote.asked_at) < 50
     assert "not ready within 30 s" in str(caught.value)
+
+
+def no_tls(request: httpx2.Request) -> httpx2.Response:
+    """Answer as one does who speaks no TLS."""
+    raise httpx2.ConnectError("wrong version", request=request) from ssl.SSLError("wrong version number")
+
+
+def test_two_advices_are_told_apart() -> None:
+    """What stands behind an address is not read as a part of it."""
+    with pytest.raises(CommandFailure) as caught:
+        Remote([no_tls]).until_ready(1.0)
+    assert "; else: Look at what `switchgear up` has printed" in caught.value.advice
 
 
 def test_wait_of_no_time_asks_once() -> None:

@@ -9,7 +9,7 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from switchgear.surfaces.cli.address import DEFAULT_HOST, USUAL_URL, is_loopback
+from switchgear.surfaces.cli.address import DEFAULT_HOST, DEFAULT_PORT, USUAL_URL, is_loopback
 from switchgear.surfaces.cli.failures import CommandFailure, failure_of_usage
 
 API = "/v1"
@@ -73,8 +73,13 @@ def _meant(text: str) -> str:
     if not _is_ipv6(host) and not _LIKELY_HOST.fullmatch(host):
         return USUAL_URL
     usual = "http" if is_loopback(host) else "https"
-    port_end = f":{port_text}" if _is_port(port_text) else ""
+    port_end = f":{port_text}" if _is_port(port_text) else _usual_port(host, port_text)
     return f"{scheme if scheme in _SCHEMES else usual}://{_bracketed(host)}{port_end}"
+
+
+def _usual_port(host: str, given: str) -> str:
+    """Return what stands for a port that is none: on this machine the usual one, elsewhere that of the scheme."""
+    return f":{DEFAULT_PORT}" if given and is_loopback(host) else ""
 
 
 def _split(place: str) -> tuple[str, str]:

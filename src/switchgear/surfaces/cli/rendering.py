@@ -161,6 +161,11 @@ def why_box_waits(box: View) -> str:
     return escape(" ".join(str(word) for word in (box["waiting_for"], box["code"], box["message"]) if word))
 
 
+def is_cut_short(box: View) -> bool:
+    """Return whether a time-box ended before its time, or without a revert."""
+    return box["begun_early"] or box["state"] in ("closed", "voided")
+
+
 def draw_events(console: Console, events: Sequence[View]) -> None:
     """Print what the ledger has about one action."""
     table(console, _EVENTS, [_event_row(event) for event in events], empty="no entries")

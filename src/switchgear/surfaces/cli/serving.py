@@ -6,6 +6,7 @@ They work on a configuration file.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -186,7 +187,7 @@ def _announced(output: Output, config: Path) -> Callable[[str], None]:
             console.print(f"  [dim]API        [/] {escape(url)}/openapi.json", soft_wrap=True)
             console.print(f"  [dim]readiness  [/] {escape(url)}/readyz", soft_wrap=True)
             console.print(f"  [dim]config     [/] {escape(str(config))}", soft_wrap=True)
-            console.print("  [dim]token      [/] switchgear token --tenant acme --save", soft_wrap=True)
+            console.print(f"  [dim]token      [/] {escape(token_command(config))}", soft_wrap=True)
             if url != (os.environ.get(URL_VARIABLE) or usual_address(os.environ).url):  # where other commands ask
                 console.print(f"  [dim]commands   [/] export {URL_VARIABLE}={escape(url)}", soft_wrap=True)
             console.print("  [dim]stop       [/] Ctrl-C", soft_wrap=True)
@@ -194,6 +195,12 @@ def _announced(output: Output, config: Path) -> Callable[[str], None]:
         output.answer({"url": url, "config": str(config)}, draw)
 
     return announce
+
+
+def token_command(config: Path) -> str:
+    """Return the command that makes a token for the server of `config`: each store has a key of its own."""
+    named = "" if config == CONFIGURATION_FILE else f" --config {shlex.quote(str(config))}"
+    return f"switchgear token --tenant acme --save{named}"
 
 
 def _drawn_init(folder: Path, contents: dict[Path, str]) -> Callable[[Console], None]:

@@ -27,6 +27,7 @@ from switchgear.surfaces.cli.rendering import (
     draw_events,
     draw_more,
     end_of_box,
+    is_cut_short,
     moment,
     revert_of_box,
     state_of_box,
@@ -159,7 +160,7 @@ def draw_time_box(console: Console, box: View) -> None:
     """Print one time-box."""
     console.print(f"{escape(box['id'])}  {state_of_box(box)}", soft_wrap=True)
     console.print(f"  {escape(box['tool'])}, reverted by {escape(box['undo'])}", soft_wrap=True)
-    ends = "was to end" if box["begun_early"] else "ends"
+    ends = "was to end" if is_cut_short(box) else "ends"
     console.print(f"  {ends} {end_of_box(box)}")
     for name, value in (*captured_of_box(box), *changes_of_box(box)):
         console.print(f"  {name} {value}", soft_wrap=True)
@@ -167,6 +168,9 @@ def draw_time_box(console: Console, box: View) -> None:
         console.print(f"  revert {revert}", soft_wrap=True)
     if why := why_box_waits(box):
         console.print(f"  {why}", soft_wrap=True)
+    if box["state"] == "needs_operator" and box["revert_state"] in _FAILED:
+        for command, effect in _A_PERSON_MAY:
+            console.print(f"  next {command} {escape(box['id'])} --reason TEXT: {effect}", soft_wrap=True)
 
 
 def _row(box: View) -> tuple[str, ...]:
@@ -174,7 +178,7 @@ def _row(box: View) -> tuple[str, ...]:
         escape(box["id"]),
         state_of_box(box),
         escape(box["tool"]),
-        moment(box["reverts_at"]),
+        ("was " if is_cut_short(box) else "") + moment(box["reverts_at"]),
         why_box_waits(box),
     )
 
@@ -183,6 +187,11 @@ def _path_of(box: str, rest: str = "") -> str:
     return f"{_PATH}/{quote(box, safe='')}{rest}"
 
 
+_FAILED = ("failed", "dead_lettered", "cancelled")
+_A_PERSON_MAY = (
+    ("switchgear time-boxes revert", "it is tried again"),
+    ("switchgear time-boxes close", "the action stays"),
+)
 _COLUMNS = (
     Column("time-box", whole=True),
     Column("state"),

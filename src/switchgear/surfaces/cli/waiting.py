@@ -84,10 +84,16 @@ def until_ready(ask: Callable[[float], View], seconds: float, *, where: str = ""
                 ) from failure
             if clock.monotonic() >= until:
                 detail = f"not ready within {span(seconds)}: {_words(failure)}"
-                advice = f"{failure.advice} {_SEE_ITS_LOG}" if "--url http" in failure.advice else _SEE_ITS_LOG
-                raise failure_to_reach(detail, where=where, advice=advice) from failure
+                raise failure_to_reach(detail, where=where, advice=_advice_at_the_end(failure.advice)) from failure
         clock.sleep(min(pause, max(0.0, until - clock.monotonic())))
         pause = min(pause * 1.5, _LOOK_SECONDS_MAX)
+
+
+def _advice_at_the_end(advice: str) -> str:
+    """Return what to do when a server was not ready in time; what `advice` knows of another address comes first."""
+    if "--url http" not in advice:
+        return _SEE_ITS_LOG
+    return f"{advice}{' ' if advice.endswith('.') else '; else: '}{_SEE_ITS_LOG}"
 
 
 def is_settled(intent: View) -> bool:

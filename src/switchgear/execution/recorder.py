@@ -133,7 +133,7 @@ class CountWatcher(Protocol):
         """Learn that a counter refused, and where it stands."""
 
     def lost(self, tenant: str) -> None:
-        """Learn that counts of a tenant were sent and it is not known whether they are durable."""
+        """Learn that counts of a tenant, or some before them, were sent, and may or may not be durable."""
 
 
 class Companion(Protocol):
@@ -543,6 +543,8 @@ class Recorder:
                     watcher.exceeded(outcome)
                 case Unknown():
                     watcher.lost(append.tenant)
+                case Conflicted(space=space) if space == INTENTS:
+                    watcher.lost(append.tenant)  # what is in the way may be a try that was cancelled at the ledger
 
     async def _sent_again(self, append: Append, stream: str, unknown: Unknown) -> Appended:
         """Send an append of which nothing is known again until its fate is, at most three times in all.

@@ -19,7 +19,7 @@ from switchgear.core.ids import IdSource
 from switchgear.core.outcome import Verdict
 from switchgear.core.scope import PLATFORM_TENANT
 from switchgear.execution.budget_keeper import ALARMS, READ_AGAIN_AFTER, BudgetKeeper
-from switchgear.execution.contract import Refused, Uncertain
+from switchgear.execution.contract import Call, Refused, Result, Uncertain
 from switchgear.execution.decide import Backoff, Moment
 from switchgear.execution.engine import Decided
 from switchgear.execution.intent import Intent
@@ -30,7 +30,8 @@ from switchgear.gates.budget import Budget, BudgetGate, Budgets
 from switchgear.gates.budget_book import BudgetBook
 from switchgear.gates.budget_names import HELD, USED, Period
 from switchgear.ledger.events import EventEncoder, read
-from switchgear.storage.abilities import Append, Count, Store, Write
+from switchgear.storage.abilities import Append, Appended, Count, Store, Write
+from tests.turns import turns
 from tests.unit.execution.rig import GLOBEX, Rig, running
 
 MONTH = "agents/2023-11"
@@ -335,6 +336,41 @@ async def test_an_acknowledgement_that_was_lost_is_made_good(fate: str) -> None:
         await own.rig.clock.elapse(5.0)
         assert await own.stands() == (2, 0)
         assert own.book.used("acme", MONTH) == 2
+
+
+async def test_what_a_cancelled_carrier_gave_back_is_heard_of() -> None:
+    """A tool cancels its task late, at the ledger: the fresh task finds the outcome on record, and its units too."""
+    async with budgeted(AGENTS) as own:
+        real, go = own.rig.store.append, asyncio.Event()
+        tasks: list[asyncio.Task[object]] = []
+
+        async def refuses(_call: Call) -> Result:
+            task = asyncio.current_task()
+            assert task is not None
+            tasks.append(task)
+            return NEVER
+
+        async def answer_late(what: Append) -> Appended:
+            outcome = await real(what)
+            await go.wait()
+            return outcome
+
+        async def append(what: Append) -> Appended:
+            return await asyncio.shield(asyncio.ensure_future(answer_late(what) if tasks else real(what)))
+
+        assert own.book.used("acme", MONTH) == 0
+        await own.rig.clock.elapse(2.0)  # from now on the tenant is known, and read no more
+        own.rig.store.append = append  # type: ignore[method-assign, assignment] # a store that is slow
+        own.rig.script.answers = [refuses]
+        intent = await own.rig.submit("crm.once")
+        await turns(50)
+        tasks[0].cancel()
+        await turns(10)
+        go.set()
+        assert (await own.rig.settled(intent)).state is State.DEAD_LETTERED
+        await own.rig.clock.elapse(2.0)
+        assert await own.stands() == (0, 0)
+        assert own.book.used("acme", MONTH) == 0
 
 
 async def test_a_counter_that_differs_from_its_events_is_found() -> None:

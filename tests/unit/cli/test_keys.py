@@ -8,7 +8,7 @@ from typing import Any, Self
 import pytest
 import typer.main
 
-from switchgear.surfaces.cli import keys
+from switchgear.surfaces.cli import deadletters, intents, keys, replaying
 from switchgear.surfaces.cli.application import app
 from switchgear.surfaces.cli.failures import CommandFailure
 from switchgear.surfaces.cli.keys import IntentId, by_key
@@ -89,8 +89,27 @@ def test_a_key_stands_for_the_id_that_the_command_wants(server: _Server, command
 
 def test_an_id_needs_no_server(server: _Server) -> None:
     """Nothing is asked for what is known."""
-    assert plain(intent="int_19", tool=None, key=None, account="main", **OPTIONS) == len("int_19")
+    assert plain(intent="int_19", tool=None, key=None, account=None, **OPTIONS) == len("int_19")
     assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("intents", "cancel", "int_1", "--reason", "r"),
+        ("deadletters", "requeue", "int_1"),
+        ("deadletters", "requeue", "--all"),
+        ("intents", "replay", "int_1", "--mode", "resume", "--reason", "r"),
+        ("intents", "replay", "--state", "dead_lettered", "--mode", "re-execute", "--reason", "r"),
+    ],
+)
+def test_an_account_without_a_key_is_refused(line: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It chooses nothing: whoever means one account never has the actions of all of them done again."""
+    for module in (keys, intents, replaying, deadletters):
+        monkeypatch.setattr(module, "session", None, raising=False)
+    command = typer.main.get_command(app)
+    with pytest.raises(CommandFailure, match="--account says whose --key is meant"):
+        command.main([*line, "--account", "main"], standalone_mode=False)
 
 
 @pytest.mark.parametrize(

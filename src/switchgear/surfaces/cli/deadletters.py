@@ -13,7 +13,15 @@ from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.asking import ReasonOption, get, post
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.intents import draw_intent, draw_intents
-from switchgear.surfaces.cli.keys import IntentId, KeyAccountOption, KeyOption, by_key, id_named, key_query
+from switchgear.surfaces.cli.keys import (
+    IntentId,
+    KeyAccountOption,
+    KeyOption,
+    by_key,
+    check_account,
+    id_named,
+    key_query,
+)
 from switchgear.surfaces.cli.rendering import View, draw_more
 from switchgear.surfaces.cli.session import (
     DEFAULT_URL,
@@ -78,6 +86,7 @@ def requeue(
     token: TokenOption = None,
 ) -> int:
     """Let one run again, or many at a bounded rate: with the same keys, fresh attempts and fresh time."""
+    check_account(key, account)
     if key is not None and not every:
         intent = id_named(intent, key_query(tool, key, account), url, token)
     if (intent is None) != every or (every and key is not None):

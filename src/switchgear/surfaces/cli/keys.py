@@ -37,11 +37,18 @@ def path_of(intent: str, rest: str = "") -> str:
 
 def key_query(tool: str | None, key: str | None, account: str | None = None) -> dict[str, Any]:
     """Return what a request says of a key; nothing where none is meant. Raises `CommandFailure` (USAGE) for a half."""
+    check_account(key, account)
     if tool is None and key is None:
         return {}
     if tool is None or key is None:
         raise failure_of_usage("a key belongs to a tool: --tool and --key go together", advice=_BOTH)
     return {"tool": tool, "key": key, "account": account}
+
+
+def check_account(key: str | None, account: str | None) -> None:
+    """Raise `CommandFailure` (USAGE) for an account without a key: it would choose nothing, and seem to."""
+    if key is None and account is not None:
+        raise failure_of_usage("--account says whose --key is meant, and chooses nothing else", advice=_BOTH)
 
 
 def _own_id(view: View) -> str:

@@ -13,7 +13,7 @@ from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.asking import ReasonOption
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.intents import draw_intent
-from switchgear.surfaces.cli.keys import KeyAccountOption, KeyOption, id_named, key_query, path_of
+from switchgear.surfaces.cli.keys import KeyAccountOption, KeyOption, check_account, id_named, key_query, path_of
 from switchgear.surfaces.cli.rendering import View, draw_more
 from switchgear.surfaces.cli.session import (
     DEFAULT_URL,
@@ -74,6 +74,7 @@ def replay(
 
     Many are replayed one after the other; it stops at the first that becomes in doubt.
     """
+    check_account(key, account)
     if key is not None:
         intent, tool = id_named(intent, key_query(tool, key, account), url, token), None
     chosen = {"state": state, "tool": tool, "since": since}

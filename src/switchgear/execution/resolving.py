@@ -68,8 +68,9 @@ def resolved(
 ) -> tuple[Change, ...]:
     """Return what to record of `finding`; nothing when the same person has said just that already.
 
-    A word of somebody who has spoken before takes the place of their earlier one, be it for new evidence alone.
-    Raises `Denied` when an agent says it, `Conflict` when the intent is not in doubt, or a lookup is under way.
+    A word of somebody who has spoken before takes the place of their earlier one, be it for new evidence alone. Who
+    agrees and names no value agrees with the value that was named. Raises `Denied` when an agent says it, `Conflict`
+    when the intent is not in doubt, a lookup is under way, or another person who says the same names another value.
     """
     if finding.by.startswith(AGENT):
         raise Denied("an agent cannot say what became of an action in doubt; a person can", policy="resolve")
@@ -77,7 +78,7 @@ def resolved(
         raise _refusal(intent)
     called = () if intent.state is State.NEEDS_OPERATOR else (_called(intent, finding),)
     others = words_beside(intent, finding.by)
-    agreed = next((word.by for word in others if word.verdict == finding.says), None)
+    agreed = next((word for word in others if word.verdict == finding.says), None)
     if (intent.destructive or destructive) and agreed is None:
         return () if _repeated(intent, finding) else (*called, _proposal(finding, others))
     return (*called, *_settled(intent, finding, backoff, moment, agreed))
@@ -111,17 +112,31 @@ def _proposal(finding: Finding, others: Sequence[Word]) -> Change:
     return Change(Kind.RESOLUTION_PROPOSED, facts, payload)
 
 
+def _agreed_value(intent: Intent, finding: Finding, agreed: Word | None) -> object:
+    """Return the value that is kept: the one that was named."""
+    if agreed is None or agreed.value in (None, finding.value):
+        return finding.value
+    if finding.value is None:
+        return agreed.value
+    raise Conflict(
+        f"{agreed.by} says too that it was applied, and names another value; leave yours out to agree with that one,"
+        " or have them say it anew",
+        state=str(intent.state),
+    )
+
+
 def _settled(
-    intent: Intent, finding: Finding, backoff: Backoff, moment: Moment, agreed: str | None
+    intent: Intent, finding: Finding, backoff: Backoff, moment: Moment, agreed: Word | None
 ) -> tuple[Change, ...]:
-    """Return the end of a doubt. `agreed` is who has said the same before, None where nobody had."""
+    """Return the end of a doubt. `agreed` is what another person has said to the same end, None where nobody had."""
     facts = {"verdict": str(finding.says), "resolved_by": finding.by}
+    value = _agreed_value(intent, finding, agreed)
     if agreed is not None:
-        facts["proposed_by"] = agreed
+        facts["proposed_by"] = agreed.by
     evidence = {"evidence": finding.evidence}
     match finding.says:
         case Says.APPLIED:
-            return (Change(Kind.SUCCEEDED, facts, {**evidence, "value": finding.value}),)
+            return (Change(Kind.SUCCEEDED, facts, {**evidence, "value": value}),)
         case Says.NOT_APPLIED:
             return decide.after_not_applied(intent, backoff, moment, facts, evidence)
         case Says.ABANDON:

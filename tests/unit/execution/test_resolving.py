@@ -187,6 +187,23 @@ def test_a_word_that_agrees_with_nobody_leaves_a_disagreement(by: str) -> None:
     assert after(subject, says(Says.ABANDON, by=by))[1] == (), "the same word again is none"
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [({"order": 7}, None), (None, {"order": 7}), ({"order": 7}, {"order": 7})]
+)
+def test_who_agrees_and_names_no_value_agrees_with_the_one_that_was_named(first: object, second: object) -> None:
+    """A value that one of two persons named is not lost because the other did not repeat it."""
+    proposed, _ = after(doubtful(destructive=True), says(Says.APPLIED, value=first))
+    settled, _ = after(proposed, says(Says.APPLIED, by=BEN, value=second))
+    assert (settled.state, settled.value) == (State.SUCCEEDED, {"order": 7})
+
+
+def test_two_values_are_no_agreement() -> None:
+    """The second value does not quietly take the place of the first: it is refused, and the refusal says what to do."""
+    proposed, _ = after(doubtful(destructive=True), says(Says.APPLIED, value={"order": 7}))
+    with pytest.raises(Conflict, match="leave yours out to agree"):
+        after(proposed, says(Says.APPLIED, by=BEN, value={"order": 8}))
+
+
 def test_nobody_agrees_with_himself() -> None:
     """Who has said both things, one after the other, is one person all the same."""
     subject, _ = after(disagreeing(), says(Says.ABANDON))

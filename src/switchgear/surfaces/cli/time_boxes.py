@@ -97,7 +97,7 @@ def events(
     box: BoxId,
     *,
     after: AfterOption = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many at most.")] = 200,
+    limit: LimitOption = 200,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from switchgear.execution.intent import AGREEMENT, Intent, Resolution, Word
-from switchgear.execution.resolving import SECOND_PERSON
+from switchgear.execution.intent import AGREEMENT, SECOND_PERSON, Intent, Resolution, Word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,8 +92,7 @@ async def time_box_view(engine: Engine, box: TimeBox, *, values: bool = True) ->
     boxes = engine.time_boxes
     intent, no_intent = await unless_damaged(boxes.action_of(box), "intent") if values else (None, ())
     revert, no_revert = await unless_damaged(boxes.revert_of(box), "revert")
-    history, no_events = await unless_damaged(_history(engine, box), "events")
-    history = history or _History()
+    changes, no_events = await _changes(engine, box)
     return TimeBoxView(
         id=box.id,
         intent=box.intent,
@@ -106,7 +105,7 @@ async def time_box_view(engine: Engine, box: TimeBox, *, values: bool = True) ->
         reverts_at=box.reverts_at,
         overdue=boxes.is_over(box),
         extensions=box.extensions,
-        changes=list(history.changes),
+        changes=changes,
         captured=None if intent is None else _captured(box, intent),
         revert=box.revert,
         revert_state=None if revert is None else str(revert.state),
@@ -118,7 +117,7 @@ async def time_box_view(engine: Engine, box: TimeBox, *, values: bool = True) ->
         waiting_for=_waiting_for(engine, box, revert),
         code=box.code,
         message=box.message,
-        unreadable=[*no_intent, *no_revert, *(no_events or ("events",) * history.damaged)],
+        unreadable=[*no_intent, *no_revert, *no_events],
         updated_at=box.updated_at,
     )
 
@@ -154,12 +153,20 @@ class _History:
         self.seconds = event.facts.get("seconds", self.seconds)
 
 
+async def _changes(engine: Engine, box: TimeBox) -> tuple[list[BoxChangeView], tuple[str, ...]]:
+    """Return what somebody did to a box, and "events" where some of them are damaged. An untouched box has none."""
+    if not _touched(box):
+        return [], ()
+    found, lost = await unless_damaged(_history(engine, box), "events")
+    if found is None:
+        return [], lost
+    return list(found.changes), ("events",) if found.damaged else ()
+
+
 async def _history(engine: Engine, box: TimeBox) -> _History:
-    """Return what somebody did to a box. One that nobody has touched is not looked up."""
     found = _History()
-    if _touched(box):
-        async for entry in engine.time_boxes.desk.entries(box):
-            found.read(event_view(entry))
+    async for entry in engine.time_boxes.desk.entries(box):
+        found.read(event_view(entry))
     return found
 
 

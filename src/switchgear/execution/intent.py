@@ -88,8 +88,10 @@ class Resolution(msgspec.Struct, frozen=True, omit_defaults=True):
         return (*self.others, *last)
 
 
+SECOND_PERSON = "second_person"
+"""What the first word about a doubt awaits: that another person says the same."""
 AGREEMENT = "agreement"
-"""What a proposal awaits that contradicts another person's: that two say the same."""
+"""What a word awaits that contradicts another person's: that two say the same."""
 
 
 class Hindrance(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -17,15 +17,13 @@ from switchgear.core.errors import Conflict, Denied, Invalid
 from switchgear.execution import decide
 from switchgear.execution.attempt import unfit
 from switchgear.execution.decide import Backoff, Moment
-from switchgear.execution.intent import AGREEMENT, Change, Intent, Word, words_beside
+from switchgear.execution.intent import AGREEMENT, SECOND_PERSON, Change, Intent, Word, words_beside
 from switchgear.execution.transitions import Kind, State
 
 EVIDENCE_CHARACTERS_MAX = 2_000
 """The longest evidence that is kept."""
 AGENT = "agent:"
 """How the name of an actor begins that is no person."""
-SECOND_PERSON = "second_person"
-"""What the first word about a doubt awaits: that another person says the same."""
 _RESOLVABLE = (State.IN_DOUBT, State.NEEDS_OPERATOR)
 
 

@@ -41,6 +41,7 @@ QUERIES: Mapping[str, Mapping[str, str]] = {
     "listLedger": {"after": "100", "limit": "50"},
     "listIntentEvents": {"limit": "50"},
     "listSagaEvents": {"limit": "50"},
+    "listTimeBoxEvents": {"limit": "50"},
     "showArchivable": {"before": "100000"},
     "exportSegment": {"last_seq": "99871"},
 }

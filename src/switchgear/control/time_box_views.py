@@ -6,7 +6,6 @@ and why. Times are seconds since the epoch. None means unknown or not applicable
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +18,6 @@ from switchgear.execution.parts import ACTOR
 from switchgear.execution.time_boxes.box import BoxKind, BoxState, TimeBox
 from switchgear.execution.time_boxes.rules import captured
 
-CHANGES_MAX = 100
-"""The most changes that are shown of a time-box: the newest. Its events have all of them."""
 _KINDS = {BoxKind.EXTENDED: "extended", BoxKind.REVERTING: "revert_begun", BoxKind.CLOSED: "closed"}
 
 
@@ -61,7 +58,7 @@ class TimeBoxView:
     overdue: bool
     extensions: int
     changes: list[BoxChangeView]
-    """What somebody did to it, the oldest first: extended it, had it reverted, closed it. The newest 100."""
+    """What somebody did to it, the oldest first: extended it, had it reverted, closed it."""
     captured: dict[str, Any] | None
     """What the action has captured for its revert: what was there before (`prior`), and what it left (`now`).
 
@@ -137,7 +134,7 @@ def _captured(box: TimeBox, intent: Intent) -> dict[str, Any] | None:
 class _History:
     """What somebody did to a box since it was opened. `seconds` is how long it lasts then, None behind damage."""
 
-    changes: deque[BoxChangeView] = field(default_factory=lambda: deque(maxlen=CHANGES_MAX))
+    changes: list[BoxChangeView] = field(default_factory=list)
     seconds: float | None = None
     damaged: bool = False
 
@@ -160,7 +157,7 @@ async def _changes(engine: Engine, box: TimeBox) -> tuple[list[BoxChangeView], t
     found, lost = await unless_damaged(_history(engine, box), "events")
     if found is None:
         return [], lost
-    return list(found.changes), ("events",) if found.damaged else ()
+    return found.changes, ("events",) if found.damaged else ()
 
 
 async def _history(engine: Engine, box: TimeBox) -> _History:

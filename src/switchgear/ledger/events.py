@@ -179,7 +179,7 @@ class EventEncoder:
                 kind, payload, stored, digest = one.kind, one.payload, None, None
                 if payload is not None:
                     stored = (self._salts or self._drawn()).pop() + to_json(payload)
-                    digest = sha256(stored).hexdigest()
+                    digest = payload_digest(stored)
                 number = version
                 if number is None:
                     number = newest(UPCASTERS, kind) if kind in UPCASTERS else 1

@@ -10,14 +10,14 @@ import pytest
 from switchgear.assembly import Switchgear
 from switchgear.assembly.acting import Acting
 from switchgear.assembly.handles import IntentHandle
-from switchgear.control.time_box_views import CHANGES_MAX, TimeBoxView
+from switchgear.control.time_box_views import TimeBoxView
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Invalid, NotApplied, StoreError
 from switchgear.core.ids import created_at
 from switchgear.execution.contract import Call
 from switchgear.execution.recorder import INTENTS
 from switchgear.execution.time_boxes import box as boxes
-from switchgear.execution.time_boxes.box import TimeBox
+from switchgear.execution.time_boxes.box import EXTENSIONS_MAX, TimeBox
 from switchgear.storage.abilities import Entry
 from tests.unit.control.test_damage import damaged
 
@@ -251,12 +251,14 @@ async def test_a_damaged_entry_is_named_and_hides_no_other_change(
     assert box.unreadable == ["events"]
 
 
-async def test_the_newest_changes_are_shown_of_many(gear: Switchgear) -> None:
-    """The view is bounded; its events have all of them."""
+async def test_every_change_of_many_is_shown(gear: Switchgear) -> None:
+    """The view needs no maximum of its own: a box is extended only so many times."""
     intent = await unlocked(acting(gear))
     desk = acting(gear).time_boxes
-    for number in range(CHANGES_MAX + 1):
+    for number in range(EXTENSIONS_MAX):
         await desk.extend(intent.id, seconds=1, reason=f"reason {number}")
+    with pytest.raises(Conflict, match="100 times"):
+        await desk.extend(intent.id, seconds=1, reason="once more")
     box = await desk.show(intent.id)
-    assert (len(box.changes), box.changes[0].reason, box.extensions) == (CHANGES_MAX, "reason 1", CHANGES_MAX + 1)
-    assert len(await desk.events(intent.id)) == CHANGES_MAX + 2
+    assert [change.reason for change in box.changes] == [f"reason {number}" for number in range(EXTENSIONS_MAX)]
+    assert len(await desk.events(intent.id)) == EXTENSIONS_MAX + 1

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchgear.core.effects import Effect
-from switchgear.core.errors import StoreError
+from switchgear.core.errors import Conflict, StoreError
 from switchgear.execution.contract import Tool
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.time_boxes.box import (
     BOX_TRANSITIONS,
+    EXTENSIONS_MAX,
     BoxKind,
     BoxState,
     BoxStep,
@@ -25,7 +26,7 @@ from switchgear.execution.time_boxes.box import (
     evolve_box,
 )
 from switchgear.execution.time_boxes.due import AT_ONCE, PAUSE, DueBook
-from switchgear.execution.time_boxes.rules import Fate, Wants, fate_of, needed, revert_arguments, step_with
+from switchgear.execution.time_boxes.rules import Fate, Wants, extended, fate_of, needed, revert_arguments, step_with
 from switchgear.execution.transitions import Kind, State
 
 NOW = 1_700_000_000.0
@@ -213,6 +214,16 @@ def test_an_extension_moves_the_moment_by_as_much() -> None:
     book.put("acme", "b", NOW + 90, wall=NOW - 5000, monotonic=10.0)
     assert not book.is_due("b", 89.9)
     assert book.is_due("b", 90.0)
+
+
+def test_law_10_a_box_is_extended_so_often_and_no_more() -> None:
+    """What people did to a box is read whole for its view, so it has a maximum; the refusal says what to do."""
+    box = box_in(BoxState.OPEN, extensions=EXTENSIONS_MAX - 1)
+    last = extended(box, 5.0, by="person:ann", reason="not yet", now=box.reverts_at)
+    assert last.facts["reverts_at"] == box.reverts_at + 5.0
+    full = box_in(BoxState.OPEN, extensions=EXTENSIONS_MAX)
+    with pytest.raises(Conflict, match="100 times, the most there is; let it revert, or close it"):
+        extended(full, 5.0, by="person:ann", reason="not yet", now=full.reverts_at)
 
 
 def test_the_book_keeps_no_more_than_the_boxes_that_last() -> None:

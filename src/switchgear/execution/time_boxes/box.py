@@ -21,6 +21,9 @@ STREAM_PREFIX = "time_box."
 SECONDS_MAX = 31 * 86_400.0
 """The longest time-box, and the furthest from now that an extension can move its end."""
 
+EXTENSIONS_MAX = 100
+"""Most times that one box is extended, so that what people did to it can always be read whole."""
+
 
 class BoxState(StrEnum):
     """Where a time-box stands."""

@@ -17,7 +17,7 @@ from switchgear.execution.contract import Tool
 from switchgear.execution.intent import Change, Intent
 from switchgear.execution.registry import Registry
 from switchgear.execution.schedule import check_number
-from switchgear.execution.time_boxes.box import ENDED, SECONDS_MAX, BoxKind, BoxState, BoxStep, TimeBox
+from switchgear.execution.time_boxes.box import ENDED, EXTENSIONS_MAX, SECONDS_MAX, BoxKind, BoxState, BoxStep, TimeBox
 from switchgear.execution.transitions import DOUBTFUL, Kind, State
 
 ATTEMPTS_MIN = 10
@@ -136,7 +136,7 @@ def extended(box: TimeBox, seconds: float, *, by: str, reason: str, now: float) 
     """Return the event that moves the end of a box by `seconds`.
 
     Raises `Invalid` for seconds that are no number above 0, or an end more than 31 days from now; `Conflict` when the
-    box is not open any more.
+    box is not open any more, or was extended 100 times.
     """
     check_number("an extension", seconds, policy="time_box")
     if not 0 < seconds <= SECONDS_MAX or box.reverts_at + seconds > now + SECONDS_MAX:
@@ -144,6 +144,9 @@ def extended(box: TimeBox, seconds: float, *, by: str, reason: str, now: float) 
         raise Invalid(message, policy="time_box")
     if box.state is not BoxState.OPEN:
         raise refusal(box)
+    if box.extensions >= EXTENSIONS_MAX:
+        message = f"it was extended {EXTENSIONS_MAX} times, the most there is; let it revert, or close it"
+        raise Conflict(message, policy="time_box", state=str(box.state))
     facts = {"reverts_at": box.reverts_at + seconds, "seconds": box.seconds + seconds, "by": by}
     return BoxStep(BoxKind.EXTENDED, facts, {"reason": reason})
 

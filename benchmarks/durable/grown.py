@@ -15,7 +15,10 @@ _FILE = "growth.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What an action costs over so many tenants, with so many recorded before. `cpu_us` is of all threads."""
+    """What an action costs over so many tenants, with so many recorded before. `cpu_us` is of all threads.
+
+    `young_per_second` is the speed over as many tenants in a store that has `young_recorded`, in turns with this one.
+    """
 
     recorded: int
     tenants: int
@@ -23,6 +26,13 @@ class Cost:
     p50_ms: float
     p99_ms: float
     cpu_us: float
+    young_recorded: int
+    young_per_second: float
+
+    @property
+    def beside_young(self) -> float:
+        """How many times as long an action takes as in the young store."""
+        return self.young_per_second / self.per_second
 
 
 @dataclass(slots=True, kw_only=True)

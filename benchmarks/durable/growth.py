@@ -1,8 +1,10 @@
 """What an action costs as the store grows: `python -m benchmarks.durable.growth FOLDER`. By hand: it takes minutes.
 
 One store holds actions of three groups of tenants, as many of each: of one tenant, of 100, of 10,000. It is filled (see
-`filling`) up to each power of ten; from there on the engine is measured over each group. Then some actions are left
-open, and starts are timed. Progress goes to standard error; the result is JSON, in FOLDER and on standard output.
+`filling`) up to each power of ten; from there on the engine is measured over each group, in turns with an engine on a
+young store: machines change their pace within minutes, so that only what is measured together can be compared. Then
+some actions are left open, and starts are timed. Progress goes to standard error; the result is JSON, in FOLDER and on
+standard output.
 
 A run that was cut short goes on where it was when it is started again with the same FOLDER.
 """
@@ -16,9 +18,11 @@ import json
 import resource
 import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -35,7 +39,7 @@ BYTES_AN_ACTION_MAX = 6_144
 """What an action may take on disk at most; there must be room for all before anything is filled."""
 _STORE = "gear.db"
 _IN_FLIGHT = 64
-_ROUNDS = 4
+_ROUNDS = 8
 _ROOM_TO_MEET = 10
 _FILL_AT_ONCE = 20_000
 _STRIDES = (7_919, 7_907, 7_901, 7_883, 7_879, 7_877, 7_873)
@@ -47,7 +51,7 @@ _SECONDS_MAX = 1_500.0
 class Wish:
     """How far to grow: actions recorded, tenants of each group, actions left open, seconds to fill and measure.
 
-    Each group is measured over four rounds of `a_round` actions.
+    Each group is measured over eight rounds of `a_round` actions.
     """
 
     actions: int = 1_000_000
@@ -78,6 +82,15 @@ class _Growing:
         self._met: set[int] = set()
         self._place = Place(f"pattern-{self._run}", f"key-{self._run}")
 
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, store: Path, wish: Wish) -> AsyncIterator[_Growing]:
+        """Open a gear on the file `store`, which has its process to itself."""
+        async with Switchgear.open(store=url_of(store)) as gear:
+            gear.tool(TOOL, effect="keyed")(_act)
+            gear.dedicate_process()
+            yield cls(gear, wish)
+
     async def fill_up(self, goal: int) -> None:
         """Record so many that the store holds `goal` of them. Raises `OutOfTimeError`."""
         recorded = await self.recorded()
@@ -97,21 +110,24 @@ class _Growing:
         """Return how many actions are over, as the store says."""
         return await self._gear.store.count(INTENTS, [DONE])
 
-    async def measure(self) -> list[Cost]:
-        """Carry out some actions over each group, the groups taking turns, so that drift hits all alike.
-
-        Where there is room for it among what is recorded, every tenant has acted in this process before: what its first
-        action takes is not what an action takes.
-        """
-        for group in self._groups:
-            if group not in self._met and await self.recorded() >= _ROOM_TO_MEET * group:
-                self._met.add(group)
-                await _Meter(self._gear, group).round(iter(range(group)), f"{self._run}-met-{group}")
+    async def roomy(self) -> set[int]:
+        """Return the groups whose tenants can all act once without that being much of what is recorded."""
         recorded = await self.recorded()
-        meters = [_Meter(self._gear, group) for group in self._groups]
-        for _, meter in itertools.product(range(_ROUNDS), meters):
-            await meter.round(itertools.islice(self._numbers, self._a_round), self._run)
-        return [meter.cost(recorded) for meter in meters]
+        return {group for group in self._groups if recorded >= _ROOM_TO_MEET * group}
+
+    async def meet(self, groups: Iterable[int]) -> None:
+        """Have every tenant of these groups act once in this process: a first action takes more than an action does."""
+        for group in set(groups) - self._met:
+            self._met.add(group)
+            await self.meter(group).round(iter(range(group)), f"{self._run}-met-{group}")
+
+    def meter(self, group: int) -> _Meter:
+        """Return what measures actions of the tenants of a group."""
+        return _Meter(self._gear, group)
+
+    async def round(self, meter: _Meter) -> None:
+        """Carry out the actions of one round."""
+        await meter.round(itertools.islice(self._numbers, self._a_round), self._run)
 
     def _places(self) -> Iterator[Place]:
         for number in self._numbers:
@@ -143,15 +159,22 @@ class _Meter:
         self._seconds += time.perf_counter() - start
         self._cpu += time.process_time() - cpu
 
-    def cost(self, recorded: int) -> Cost:
-        """Return what one action took."""
+    @property
+    def per_second(self) -> float:
+        """How many actions a second there were."""
+        return len(self._latencies) / self._seconds
+
+    def cost(self, recorded: int, young_recorded: int, young: _Meter) -> Cost:
+        """Return what one action took, and what one took in a `young` store meanwhile."""
         return Cost(
             recorded=recorded,
             tenants=self._group,
-            per_second=len(self._latencies) / self._seconds,
+            per_second=self.per_second,
             p50_ms=median(self._latencies) * 1e3,
             p99_ms=quantiles(self._latencies, n=100)[98] * 1e3,
             cpu_us=self._cpu / len(self._latencies) * 1e6,
+            young_recorded=young_recorded,
+            young_per_second=young.per_second,
         )
 
     async def _work(self, numbers: Iterator[int], run: str) -> None:
@@ -170,18 +193,53 @@ async def grow(folder: Path, wish: Wish, grown: Grown) -> None:
     goals = tuple(_goals(wish.actions, grown.costs))
     if not goals:
         return  # without a gear, which would carry out what was left open
-    async with Switchgear.open(store=url_of(folder)) as gear:
-        gear.tool(TOOL, effect="keyed")(_act)
-        growing = _Growing(gear, wish)
+    async with _Growing.opened(folder / _STORE, wish) as growing:
         _require_room(folder, wish.actions - await growing.recorded())
-        gear.dedicate_process()
         for goal in goals:
             await growing.fill_up(goal)
-            grown.costs += await growing.measure()
+            with tempfile.TemporaryDirectory(dir=folder) as young:
+                grown.costs += await _beside_young(growing, Path(young), wish)
             grown.memory_mb[f"{goal}"] = _memory_mb()
             grown.recorded = await growing.recorded()
             grown.write(folder)
             _tell_of(grown.costs[-len(wish.groups) :])
+
+
+async def _beside_young(growing: _Growing, folder: Path, wish: Wish) -> list[Cost]:
+    """Measure each group in turns with a young store in `folder` that has no other group."""
+    met = await growing.roomy()
+    await growing.meet(met)
+    recorded = await growing.recorded()
+    pairs: list[_Pair] = []
+    async with AsyncExitStack() as opened:
+        for group in wish.groups:
+            young = await opened.enter_async_context(
+                _Growing.opened(folder / f"{group}.db", replace(wish, groups=(group,)))
+            )
+            await young.fill_up(FIRST)
+            await young.meet({group} & met)
+            pairs.append(_Pair(growing, young, group, await young.recorded()))
+        for _, pair in itertools.product(range(_ROUNDS), pairs):
+            await pair.round()
+    return [pair.cost(recorded) for pair in pairs]
+
+
+class _Pair:
+    """A store that has grown and a young one, which carry out actions of the same group in turns."""
+
+    def __init__(self, growing: _Growing, young: _Growing, group: int, young_recorded: int) -> None:
+        self._growing, self._young = growing, young
+        self._meter, self._young_meter = growing.meter(group), young.meter(group)
+        self._young_recorded = young_recorded
+
+    async def round(self) -> None:
+        """Carry out a round in each."""
+        await self._growing.round(self._meter)
+        await self._young.round(self._young_meter)
+
+    def cost(self, recorded: int) -> Cost:
+        """Return what one action took in both."""
+        return self._meter.cost(recorded, self._young_recorded, self._young_meter)
 
 
 async def measure_growth(folder: Path, wish: Wish) -> Grown:
@@ -197,9 +255,9 @@ async def measure_growth(folder: Path, wish: Wish) -> Grown:
     return grown
 
 
-def url_of(folder: Path) -> str:
-    """Return the URL of the store in `folder`."""
-    return f"sqlite:///{folder.resolve() / _STORE}"
+def url_of(store: Path) -> str:
+    """Return the URL of the store in a file."""
+    return f"sqlite:///{store.resolve()}"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -254,7 +312,8 @@ def _memory_mb() -> float:
 
 def _tell_of(costs: Sequence[Cost]) -> None:
     for cost in costs:
-        speed = f"{cost.per_second:,.0f} /s, p50 {cost.p50_ms:.1f} ms, {cost.cpu_us:.0f} µs of processor"
+        beside = f"× {cost.beside_young:.2f} beside {cost.young_recorded:,} recorded"
+        speed = f"{cost.per_second:,.0f} /s, p50 {cost.p50_ms:.1f} ms, {cost.cpu_us:.0f} µs of processor, {beside}"
         _tell(f"{cost.recorded:>9,} recorded, {cost.tenants:>6,} tenants: {speed}")
 
 

@@ -17,6 +17,7 @@ from benchmarks.durable.engine import Engine
 
 Opening = Callable[[Path], AbstractAsyncContextManager[Engine]]
 _WARM_UP = 20
+_LAPS, _AWAITS = 40, 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,10 @@ class Workload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What was measured. Latencies are milliseconds from submit to result; `syncs_per_action` is at many in flight."""
+    """What was measured. Latencies are milliseconds from submit to result; `syncs_per_action` is at many in flight.
+
+    `bare_await_ns` is the pace of the interpreter right after that: what one ``await`` of an empty coroutine takes.
+    """
 
     engine: str
     variant: str
@@ -40,6 +44,7 @@ class Figures:
     in_flight: int
     many_p50_ms: float
     many_p99_ms: float
+    bare_await_ns: float
     one_p50_ms: float
     syncs_per_action: float | None
     actions: int
@@ -63,6 +68,7 @@ async def measure(name: str, opening: Opening, folder: Path, workload: Workload)
         synced = engine.syncs()
         rate, latencies = await _in_flight(engine, numbers, workload.in_flight, workload.seconds)
         syncs = None if synced is None else (engine.syncs() or 0) - synced
+        pace = await _bare_await_ns()
         _, single = await _in_flight(engine, numbers, 1, workload.seconds / 2)
         return Figures(
             engine=name,
@@ -73,11 +79,27 @@ async def measure(name: str, opening: Opening, folder: Path, workload: Workload)
             in_flight=workload.in_flight,
             many_p50_ms=median(latencies) * 1e3,
             many_p99_ms=quantiles(latencies, n=100)[98] * 1e3,
+            bare_await_ns=pace,
             one_p50_ms=median(single) * 1e3,
             syncs_per_action=None if syncs is None else syncs / len(latencies),
             actions=next(numbers),
             effects=engine.effects,
         )
+
+
+async def _bare_await_ns() -> float:
+    """Return the nanoseconds of an await of nothing, in the fastest of some laps."""
+    laps: list[int] = []
+    for _ in range(_LAPS):
+        start = time.perf_counter_ns()
+        for _ in range(_AWAITS):
+            await _nothing()
+        laps.append(time.perf_counter_ns() - start)
+    return min(laps) / _AWAITS
+
+
+async def _nothing() -> None:
+    pass
 
 
 def _take(numbers: itertools.count[int], count: int) -> range:

@@ -22,8 +22,6 @@ from switchgear.storage.sqlite.connecting import copying_connection, plain_conne
 from switchgear.storage.sqlite.decoding import text
 from switchgear.storage.sqlite.schema import prepare
 from switchgear.storage.sqlite.statements import (
-    COUNTER_COLUMNS,
-    ROW_COLUMNS,
     aggregated,
     as_json,
     statements,
@@ -187,7 +185,7 @@ class NewFile(_File):
         """Set a row to a version, a facet and a value."""
         values = (row.space, row.tenant, row.key, row.version, row.facet, row.value)
         with self._told() as connection:
-            connection.execute(widened("upsert_rows", ROW_COLUMNS, 1), values)
+            connection.execute(widened("upsert_rows", 1), values)
             connection.execute(statements()["add_name"], (row.space, row.tenant, row.key))
 
     def remove_row(self, space: str, tenant: str, key: str) -> None:
@@ -200,7 +198,7 @@ class NewFile(_File):
         """Set a counter to its value."""
         values = (counter.space, counter.tenant, counter.key, counter.value)
         with self._told() as connection:
-            connection.execute(widened("upsert_counters", COUNTER_COLUMNS, 1), values)
+            connection.execute(widened("upsert_counters", 1), values)
 
 
 def _reading(path: Path) -> sqlite3.Connection:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -20,14 +21,9 @@ from switchgear.storage.sqlite.decoding import damaged
 WIDTH_MAX = 256
 """Most rows that one insert carries."""
 
-ENTRY_COLUMNS, ROW_COLUMNS, COUNTER_COLUMNS = 8, 6, 4
-"""Values of one row of insert_entries, of insert_rows and upsert_rows, and of upsert_counters."""
-
-ENTRY_BLOBS, ROW_BLOBS = (2, 3, 6), (5,)
-"""Which of these are always bytes."""
-
 _TO_JSON = msgspec.json.Encoder(enc_hook=str.__str__)  # a name may be of a class of its own: its text, not its words
 _SECTION = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_ROW = re.compile(r"\{(.+)\}")
 _COMMENT = re.compile(r"^--.*\n", re.MULTILINE)
 
 
@@ -75,18 +71,53 @@ def first_row(connection: sqlite3.Connection, name: str, parameters: Parameters)
         raise damaged(name) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Wide:
+    """A statement that carries many rows of so many `columns`.
+
+    `bound` makes the values of a column such as the module binds at once: an int, a str or a bytearray of just this
+    class. For bytes, None and a str of another class it looks for an adapter first, every time, which takes longer.
+    """
+
+    name: str
+    columns: int
+    bound: Mapping[int, Callable[[Any], object]] = field(default_factory=dict)
+
+
+def _payload(payload: bytes | None) -> bytearray | int:
+    return 0 if payload is None else bytearray(payload)
+
+
+_ROW_BOUND: Mapping[int, Callable[[Any], object]] = {4: str.__str__, 5: bytearray}
+
+INSERT_ENTRIES = Wide("insert_entries", 8, {2: bytearray, 3: bytearray, 6: bytearray, 7: _payload})
+INSERT_ROWS = Wide("insert_rows", 6, _ROW_BOUND)
+UPSERT_ROWS = Wide("upsert_rows", 6, _ROW_BOUND)
+UPSERT_COUNTERS = Wide("upsert_counters", 4)
+
+
+def execute_wide(connection: sqlite3.Connection, wide: Wide, values: list[Any]) -> None:
+    """Execute `wide` for all rows, whose `values` stand one after another, as few times as it can be.
+
+    The values are replaced by those that are bound. Raises `sqlite3.Error`.
+    """
+    columns = wide.columns
+    for column, bound in wide.bound.items():
+        values[column::columns] = map(bound, values[column::columns])
+    start = 0
+    while start < len(values):
+        width = widest((len(values) - start) // columns)
+        end = start + width * columns
+        connection.execute(widened(wide.name, width), values[start:end])
+        start = end
+
+
 @cache
-def widened(name: str, columns: int, width: int) -> str:
-    """Return the statement `name` for `width` rows of `columns` values each."""
-    row = f"({', '.join('?' * columns)})"
-    return statements()[name].replace("{rows}", ", ".join([row] * width))
+def widened(name: str, width: int) -> str:
+    """Return the statement `name` for `width` rows."""
+    return _ROW.sub(lambda row: ", ".join([row[1]] * width), statements()[name])
 
 
-def widths(count: int) -> Iterator[int]:
-    """Split `count` rows into powers of two, largest first, none above `WIDTH_MAX`."""
-    while count >= WIDTH_MAX:
-        yield WIDTH_MAX
-        count -= WIDTH_MAX
-    for bit in range(WIDTH_MAX.bit_length() - 2, -1, -1):
-        if count & (1 << bit):
-            yield 1 << bit
+def widest(count: int) -> int:
+    """Return how many of `count` rows, at least 1, the next statement carries: a power of two up to `WIDTH_MAX`."""
+    return min(WIDTH_MAX, 1 << count.bit_length() - 1)

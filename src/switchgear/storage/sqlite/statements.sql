@@ -1,4 +1,4 @@
--- Every statement of the SQLite adapter. A line "-- name: x" opens one; {rows} stands for one or more (?, …).
+-- Every statement of the SQLite adapter. A line "-- name: x" opens one; a row in braces is written as often as there are rows.
 -- Reads return one row with JSON, because the interpreter's lock changes hands at every row.
 -- A parameter is a plain ? in its turn, or has a name: CPython 3.12 before 3.12.4 takes a numbered one for a name.
 
@@ -45,7 +45,9 @@ LEFT JOIN entries ON entries.tenant = tenants.id
     AND entries.seq = (SELECT max(last.seq) FROM entries AS last WHERE last.tenant = tenants.id);
 
 -- name: insert_entries
-INSERT INTO entries (tenant, seq, prev, hash, append_id, stream, body, payload) VALUES {rows};
+-- A payload that is not there comes as 0, which none can be: see statements.py.
+INSERT INTO entries (tenant, seq, prev, hash, append_id, stream, body, payload)
+VALUES {(?, ?, ?, ?, ?, ?, ?, nullif(?, 0))};
 
 -- name: flush_log
 PRAGMA wal_checkpoint(TRUNCATE);
@@ -59,15 +61,15 @@ DELETE FROM entries WHERE tenant = ? AND seq <= ?;
 
 -- name: insert_rows
 -- One that is there already is refused.
-INSERT INTO rows (space, tenant, key, version, facet, value) VALUES {rows};
+INSERT INTO rows (space, tenant, key, version, facet, value) VALUES {(?, ?, ?, ?, ?, ?)};
 
 -- name: upsert_rows
-INSERT INTO rows (space, tenant, key, version, facet, value) VALUES {rows}
+INSERT INTO rows (space, tenant, key, version, facet, value) VALUES {(?, ?, ?, ?, ?, ?)}
 ON CONFLICT (space, tenant, key) DO UPDATE
 SET version = excluded.version, facet = excluded.facet, value = excluded.value;
 
 -- name: upsert_counters
-INSERT INTO counters (space, tenant, key, value) VALUES {rows}
+INSERT INTO counters (space, tenant, key, value) VALUES {(?, ?, ?, ?)}
 ON CONFLICT (space, tenant, key) DO UPDATE SET value = excluded.value;
 
 -- name: get

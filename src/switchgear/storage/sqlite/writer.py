@@ -31,14 +31,12 @@ from switchgear.storage.sqlite.connecting import Connect, writing_connection
 from switchgear.storage.sqlite.known import Known, fetched
 from switchgear.storage.sqlite.log import LogMeter
 from switchgear.storage.sqlite.statements import (
-    COUNTER_COLUMNS,
-    ENTRY_BLOBS,
-    ENTRY_COLUMNS,
-    ROW_BLOBS,
-    ROW_COLUMNS,
+    INSERT_ENTRIES,
+    INSERT_ROWS,
+    UPSERT_COUNTERS,
+    UPSERT_ROWS,
+    execute_wide,
     statements,
-    widened,
-    widths,
 )
 from switchgear.storage.sqlite.translate import certainly_not_committed, is_damage, translated
 
@@ -167,10 +165,10 @@ class Writer:
         return planned
 
     def _insert_entries(self, connection: sqlite3.Connection, planned: Plan) -> None:
-        values = list(chain.from_iterable(planned.entries))
-        # The id of the tenant, where its name stands first in each entry.
-        values[::ENTRY_COLUMNS] = [self._known.ids[entry[0]] for entry in planned.entries]
-        _execute_wide(connection, "insert_entries", ENTRY_COLUMNS, values, ENTRY_BLOBS)
+        values: list[Any] = list(chain.from_iterable(planned.entries))
+        tenants = slice(None, None, INSERT_ENTRIES.columns)  # the id of each, where its name stands first in an entry
+        values[tenants] = map(self._known.ids.__getitem__, values[tenants])
+        execute_wide(connection, INSERT_ENTRIES, values)
 
     def _remove(self, connection: sqlite3.Connection, planned: Plan) -> None:
         """Remove payloads and entries; the connection overwrites what they held."""
@@ -258,35 +256,22 @@ class Writer:
 def _insert_rows(connection: sqlite3.Connection, planned: Plan, *, presuming: bool) -> None:
     """Insert what is born. Raises `_NotNewError` when one that was only presumed to be new is there."""
     try:
-        _execute_wide(connection, "insert_rows", ROW_COLUMNS, _columns(planned.born), ROW_BLOBS)
+        execute_wide(connection, INSERT_ROWS, _columns(planned.born))
     except sqlite3.IntegrityError as error:
         if presuming:
             raise _NotNewError from error
         raise
 
 
-def _columns(rows: dict[RowKey, PlannedRow]) -> list[object]:
+def _columns(rows: dict[RowKey, PlannedRow]) -> list[Any]:
     """Return the columns of all rows, one after another."""
     return list(chain.from_iterable(chain.from_iterable(rows.items())))  # key, row, key, row …
 
 
 def _upsert(connection: sqlite3.Connection, planned: Plan) -> None:
-    _execute_wide(connection, "upsert_rows", ROW_COLUMNS, _columns(planned.rows), ROW_BLOBS)
+    execute_wide(connection, UPSERT_ROWS, _columns(planned.rows))
     counters = [value for key, count in planned.counters.items() for value in (*key, count)]
-    _execute_wide(connection, "upsert_counters", COUNTER_COLUMNS, counters)
-
-
-def _execute_wide(
-    connection: sqlite3.Connection, name: str, columns: int, values: list[Any], blobs: Sequence[int] = ()
-) -> None:
-    """Execute the statement `name` for all rows, whose `values` stand one after another, as few times as it can be."""
-    for blob in blobs:  # the module binds a bytearray at once; for bytes it looks for an adapter first, every time
-        values[blob::columns] = map(bytearray, values[blob::columns])
-    start = 0
-    for width in widths(len(values) // columns):
-        end = start + width * columns
-        connection.execute(widened(name, columns, width), values[start:end])
-        start = end
+    execute_wide(connection, UPSERT_COUNTERS, counters)
 
 
 def _check_disk(path: str) -> StoreError | None:

@@ -6,7 +6,7 @@ Which streams are closed, and what an intent looks like without its data, is kno
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import msgspec
@@ -259,7 +259,7 @@ class LedgerKeeping:
 
     async def _erased(self, row: Row, seqs: set[int]) -> AsyncIterator[Entry]:
         async for entry in stream_entries(self._store, row.tenant, row.key):
-            yield replace(entry, payload=None) if entry.seq in seqs else entry
+            yield msgspec.structs.replace(entry, payload=None) if entry.seq in seqs else entry
 
 
 def _checkpoint_view(stored: Stored) -> CheckpointView:

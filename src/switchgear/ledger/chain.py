@@ -19,4 +19,4 @@ def seal(prev: bytes, seq: int, body: bytes) -> bytes:
     `prev` is the 32 bytes of the entry before, or of the genesis; `seq` counts from 1. The parts before the body have
     fixed lengths, so no two triples hash the same text. Raises `OverflowError` when `seq` does not fit.
     """
-    return sha256(b"%b%b%b%b" % (TAG, prev, seq.to_bytes(8, "big"), body)).digest()
+    return sha256(TAG + prev + seq.to_bytes(8, "big") + body).digest()

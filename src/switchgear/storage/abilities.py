@@ -138,8 +138,7 @@ class Unknown:
 Appended = Committed | Conflicted | Exceeded | Unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, gc=False):
     """A row as stored. What `value` means, and whether it can be read, is the reader's business.
 
     A row that is there but lies in a damaged place is not passed over in lists: it comes with version 0 and an empty
@@ -154,8 +153,7 @@ class Row:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Counter:
+class Counter(msgspec.Struct, frozen=True, gc=False):
     """A counter as stored. It is there from the first count on, and stays when it is back at 0."""
 
     space: str
@@ -164,8 +162,7 @@ class Counter:
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A recorded event. `position` is its place in the log of all tenants; `seq` counts from 1 per tenant.
 
     An entry that is there but lies in a damaged place is not passed over: it comes with an empty body and hash, and in
@@ -183,8 +180,7 @@ class Entry:
     payload: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True, gc=False):
     """The end of a tenant's chain. An empty chain has sequence 0 and the genesis hash."""
 
     tenant: str
@@ -214,8 +210,7 @@ class Progress:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoreStatistics:
+class StoreStatistics(msgspec.Struct, frozen=True, gc=False):
     """Counts since opening: appends committed, conflicted and over a limit, commit groups, entries, largest group.
 
     `syncs` is how often the writer has waited for the disk: once for each group, and what moving the log into the

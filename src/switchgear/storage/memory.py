@@ -9,11 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice, takewhile
 from operator import attrgetter
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
 from switchgear.core.errors import Invalid, OptionError, StoreError
@@ -217,8 +218,9 @@ class MemoryStore:
     def _write(self, planned: Plan) -> None:
         for space, tenant, key in planned.born:
             insort(self._order[space], (tenant, key))
-        for place, (version, facet, value) in {**planned.born, **planned.rows}.items():
-            self._rows[place] = Row(*place, version, facet, value)
+        for rows in (planned.born, planned.rows):
+            for place, row in rows.items():
+                self._rows[place] = Row(*place, *row)
         for planned_entry in planned.entries:
             self._position += 1
             entry = Entry(self._position, *planned_entry)

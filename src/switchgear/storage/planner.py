@@ -7,8 +7,9 @@ returns.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
 
 from switchgear.core.errors import Invalid
 from switchgear.storage.abilities import GENESIS, Append, Committed, Conflicted, Count, Exceeded, Seal
@@ -36,22 +37,23 @@ NO_LINK: Link = (0, GENESIS)
 """The end of an empty chain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct):
     """What a group of appends comes to. `verdicts` has one verdict per append, in their order.
 
     `born` are the rows that did not exist before the group, `rows` the others that it changes.
     """
 
-    verdicts: list[Verdict]
-    entries: list[PlannedEntry]
-    born: dict[RowKey, PlannedRow]
-    rows: dict[RowKey, PlannedRow]
-    counters: dict[RowKey, int]
     heads: dict[str, Link]
-    erased: list[tuple[str, str, int]] = field(default_factory=list)
+    verdicts: list[Verdict] = []
+    refused: list[Append] = []
+    """The appends whose verdict is not `Committed`."""
+    entries: list[PlannedEntry] = []
+    born: dict[RowKey, PlannedRow] = {}
+    rows: dict[RowKey, PlannedRow] = {}
+    counters: dict[RowKey, int] = {}
+    erased: list[tuple[str, str, int]] = []
     """Tenant, stream and sequence: the payloads that go, after the entries are written."""
-    cuts: dict[str, int] = field(default_factory=dict)
+    cuts: dict[str, int] = {}
     """Tenant and sequence: the entries that go, up to it."""
 
     @property
@@ -60,39 +62,26 @@ class Plan:
         return not (self.entries or self.born or self.rows or self.counters or self.erased or self.cuts)
 
 
-def needed(appends: Iterable[Append]) -> set[RowKey]:
-    """Return the rows whose versions decide these appends."""
-    keys: set[RowKey] = set()
-    for append in appends:
-        for write in append.writes:
-            keys.add((write.space, append.tenant, write.key))
-        for expect in append.expects:
-            keys.add((expect.space, expect.tenant, expect.key))
-    return keys
-
-
-def unknown(appends: Iterable[Append], versions: Container[RowKey]) -> set[RowKey]:
-    """Return the rows that are needed and not in `versions`, but for those that are only to be made.
+def needed(appends: Iterable[Append], *, presuming: bool = False) -> set[RowKey]:
+    """Return the rows whose versions decide these appends; when `presuming`, without those that are only to be made.
 
     Such a row may be presumed to be new while the group is planned. The index of rows proves it by letting it in;
     `unproven` says which others have to be looked up.
     """
-    keys: set[RowKey] = set()
-    for append in appends:
-        for write in append.writes:
-            if write.expected and (key := (write.space, append.tenant, write.key)) not in versions:
-                keys.add(key)
-        for expect in append.expects:
-            if (key := (expect.space, expect.tenant, expect.key)) not in versions:
-                keys.add(key)
-    return keys
+    rows = {
+        (write.space, append.tenant, write.key)
+        for append in appends
+        for write in append.writes
+        if write.expected or not presuming
+    }
+    expects = {expect for append in appends for expect in append.expects}  # of many appends they are the same few
+    return rows.union((expect.space, expect.tenant, expect.key) for expect in expects)
 
 
-def unproven(appends: Iterable[Append], verdicts: Iterable[Verdict], versions: Container[RowKey]) -> set[RowKey]:
+def unproven(planned: Plan, versions: Mapping[RowKey, int]) -> set[RowKey]:
     """Return the rows that were presumed to be new and are not in `versions` after the plan: of refused appends."""
-    refused = (append for append, verdict in zip(appends, verdicts, strict=True) if type(verdict) is not Committed)
-    keys = ((write.space, append.tenant, write.key) for append in refused for write in append.writes)
-    return {key for key in keys if key not in versions}
+    keys = {(write.space, append.tenant, write.key) for append in planned.refused for write in append.writes}
+    return keys.difference(versions)
 
 
 def counted(appends: Iterable[Append]) -> set[RowKey]:
@@ -112,36 +101,38 @@ def plan(
     All three are updated in place while the group is decided. A row that is not in `versions` does not exist, or
     is presumed not to (see `unknown`), and a counter that is not in `counters` is 0.
     """
-    planned = Plan([], [], {}, {}, {}, heads)
+    planned = Plan(heads)
     for append in appends:
         refusal: Refusal | None = _conflict(append, versions)
         if refusal is None and append.counts:
             refusal = _refused_count(append, counters)
         if refusal is None and append.cut:
             refusal = _refused_cut(append, heads)
-        if refusal is None:
-            _take_rows(append, versions, planned)
-            if append.counts:
-                _take_counts(append, counters, planned.counters)
-            planned.verdicts.append(Committed(_take_events(append, planned, seal)))
-            if append.erases or append.cut:
-                _take_removals(append, planned)
-        else:
+        if refusal is not None:
             planned.verdicts.append(refusal)
+            planned.refused.append(append)
+            continue
+        planned.verdicts.append(Committed(_take(append, versions, planned, seal)))
+        if append.counts:
+            _take_counts(append, counters, planned.counters)
+        if append.erases or append.cut:
+            _take_removals(append, planned)
     return planned
 
 
 def _conflict(append: Append, versions: dict[RowKey, int]) -> Conflicted | None:
+    tenant, version = append.tenant, versions.get
     for expect in append.expects:
-        found = versions.get((expect.space, expect.tenant, expect.key), 0)
-        if found != expect.version:
-            return Conflicted(expect.space, expect.tenant, expect.key, expect.version, found)
-    tenant = append.tenant
+        if version((expect.space, expect.tenant, expect.key), 0) != expect.version:
+            return _conflicted((expect.space, expect.tenant, expect.key), expect.version, versions)
     for write in append.writes:
-        found = versions.get((write.space, tenant, write.key), 0)
-        if found != write.expected:
-            return Conflicted(write.space, tenant, write.key, write.expected, found)
+        if version((write.space, tenant, write.key), 0) != write.expected:
+            return _conflicted((write.space, tenant, write.key), write.expected, versions)
     return None
+
+
+def _conflicted(row: RowKey, expected: int, versions: dict[RowKey, int]) -> Conflicted:
+    return Conflicted(*row, expected, versions.get(row, 0))
 
 
 def _refused_count(append: Append, counters: dict[RowKey, int]) -> Exceeded | Invalid | None:
@@ -178,22 +169,22 @@ def _take_removals(append: Append, planned: Plan) -> None:
         planned.cuts[append.tenant] = max(append.cut, planned.cuts.get(append.tenant, 0))
 
 
-def _take_rows(append: Append, versions: dict[RowKey, int], planned: Plan) -> None:
+def _take(append: Append, versions: dict[RowKey, int], planned: Plan, seal: Seal) -> int:
+    """Plan the rows and events of an append that is taken; return the tenant's sequence after it."""
+    tenant, append_id, born = append.tenant, append.id, planned.born
     for write in append.writes:
-        row = (write.space, append.tenant, write.key)
-        version = versions[row] = write.expected + 1
-        rows = planned.born if version == 1 or row in planned.born else planned.rows
+        row, version = (write.space, tenant, write.key), write.expected + 1
+        versions[row] = version
+        rows = born if version == 1 or row in born else planned.rows
         rows[row] = (version, write.facet, write.value)
-
-
-def _take_events(append: Append, planned: Plan, seal: Seal) -> int:
-    tenant = append.tenant
     seq, prev = planned.heads.get(tenant, NO_LINK)
+    if not append.events:
+        return seq
+    entries = planned.entries
     for event in append.events:
-        seq += 1
-        hash_ = seal(prev, seq, event.body)
-        planned.entries.append((tenant, seq, prev, hash_, append.id, event.stream, event.body, event.payload))
+        seq, body = seq + 1, event.body
+        hash_ = seal(prev, seq, body)
+        entries.append((tenant, seq, prev, hash_, append_id, event.stream, body, event.payload))
         prev = hash_
-    if append.events:
-        planned.heads[tenant] = (seq, prev)
+    planned.heads[tenant] = (seq, prev)
     return seq

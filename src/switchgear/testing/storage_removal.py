@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from msgspec import structs
 
 from switchgear.storage.abilities import Append, Committed, Conflicted, Erase, Event, Seal, Store
@@ -27,7 +25,7 @@ class RemovalConformance:
         assert await store.append(Append("b", "acme", (record,), erases=(Erase("s", 3),))) == Committed(4)
         after = await store.entries("acme")
         assert [entry.payload for entry in after] == [None, b"secret", None, b"new"]
-        assert [dataclasses.replace(entry, payload=b"secret") for entry in after[:3]] == list(before)
+        assert [structs.replace(entry, payload=b"secret") for entry in after[:3]] == list(before)
         assert [entry.payload for entry in await store.stream("acme", "s")] == [None, None, b"new"]
         assert [entry.payload for entry in await store.entries("other")] == [b"secret"]
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from switchgear.assembly import Switchgear
 from switchgear.assembly.acting import Acting
@@ -242,7 +243,7 @@ async def test_a_damaged_entry_is_named_and_hides_no_other_change(
 
     async def with_damage(box: TimeBox) -> AsyncIterator[Entry]:
         read = [entry async for entry in entries(box)]
-        for entry in (read[0], replace(read[1], body=b"", hash=b""), read[2]):
+        for entry in (read[0], structs.replace(read[1], body=b"", hash=b""), read[2]):
             yield entry
 
     monkeypatch.setattr(gear.engine.time_boxes.desk, "entries", with_damage)

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import Invalid, StoreError
@@ -67,7 +68,7 @@ def test_users_data_is_never_in_the_hashed_body() -> None:
 
 def test_an_erased_payload_is_told_from_none() -> None:
     """After erasure the event reads on, and says that something is gone."""
-    erased = read(replace(entry_of(recorded_event()), payload=None))
+    erased = read(structs.replace(entry_of(recorded_event()), payload=None))
     assert (erased.payload, erased.erased) == (None, True)
     none = read(entry_of(EventEncoder().encode("x", stream="s", scope=SCOPE, at=0)))
     assert (none.payload, none.erased) == (None, False)
@@ -108,7 +109,7 @@ def test_what_does_not_fit_into_json_is_refused(payload: dict[str, object]) -> N
 )
 def test_a_damaged_entry_is_named(change: dict[str, bytes], words: str) -> None:
     """LEDGER_CORRUPT with tenant and sequence, whatever is wrong with the entry."""
-    entry = replace(entry_of(recorded_event()), **change)  # type: ignore[arg-type] # members by name
+    entry = structs.replace(entry_of(recorded_event()), **change)  # type: ignore[arg-type] # members by name
     with pytest.raises(StoreError, match=words) as raised:
         read(entry)
     assert raised.value.code is Code.LEDGER_CORRUPT
@@ -119,7 +120,7 @@ def test_a_payload_out_of_nowhere_is_named() -> None:
     """A payload that the body knows nothing of was put there later."""
     plain = entry_of(EventEncoder().encode("x", stream="s", scope=SCOPE, at=0))
     with pytest.raises(StoreError, match="knows of none"):
-        read(replace(plain, payload=b"{}"))
+        read(structs.replace(plain, payload=b"{}"))
 
 
 def test_the_envelope_is_one_object_of_json() -> None:
@@ -155,7 +156,7 @@ def test_old_events_are_lifted_step_by_step(version: int, facts: dict[str, objec
 
 def test_an_erased_payload_is_lifted_too() -> None:
     """An upcaster meets events whose data is gone, and leaves it gone."""
-    found = read(replace(entry_of(recorded_event()), payload=None), TABLE)
+    found = read(structs.replace(entry_of(recorded_event()), payload=None), TABLE)
     assert (found.version, found.erased) == (3, True)
 
 
@@ -179,4 +180,4 @@ def test_nesting_without_end_is_a_finding() -> None:
     deep = b"[" * 100_000 + b"]" * 100_000
     body = recorded_event().body.replace(b'{"attempt":1}', b'{"attempt":' + deep + b"}")
     with pytest.raises(StoreError, match="cannot be decoded"):
-        read(replace(entry_of(recorded_event()), body=body))
+        read(structs.replace(entry_of(recorded_event()), body=body))

@@ -7,7 +7,7 @@ import pytest
 from switchgear.core.errors import Invalid
 from switchgear.storage.abilities import GENESIS, Append, Committed, Conflicted, Count, Exceeded, Expect
 from switchgear.storage.checks import COUNTER_MAX
-from switchgear.storage.planner import Plan, counted, needed, plan
+from switchgear.storage.planner import Plan, counted, needed, plan, unproven
 from switchgear.testing.storage_scenes import append, suite_seal, write
 
 Numbers = dict[tuple[str, str, str], int]
@@ -118,3 +118,24 @@ def test_needed_names_rows_of_writes_and_expectations() -> None:
     """Every row that decides is fetched, under the tenant it belongs to."""
     asked = append(0, writes=(write("k", 0),), expects=(Expect("switches", "@platform", "global", 2),))
     assert needed([asked]) == {("space", "acme", "k"), ("switches", "@platform", "global")}
+
+
+def test_rows_that_are_to_be_made_may_be_presumed_to_be_new() -> None:
+    """Only what has to be there already is looked up then, and what is expected not to be."""
+    written, new = write("k", 1), write("new", 0)
+    asked = append(0, writes=(written, new), expects=(Expect("switches", "@platform", "global", 0),))
+    assert needed([asked], presuming=True) == {("space", "acme", "k"), ("switches", "@platform", "global")}
+
+
+def test_a_presumption_is_to_be_proven_where_nothing_was_written() -> None:
+    """A row that an accepted append makes is proven by making it; one of a refused append is looked up."""
+    versions = {("space", "acme", "k"): 3}
+    group = plan(
+        [append(0, writes=(write("made", 0),)), append(1, writes=(write("new", 0), write("made", 0), write("k", 3)))],
+        versions,
+        {},
+        {},
+        suite_seal,
+    )
+    assert [type(verdict) for verdict in group.verdicts] == [Committed, Conflicted]
+    assert unproven(group, versions) == {("space", "acme", "new")}

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from switchgear.storage.abilities import Append
-from switchgear.storage.planner import Link, RowKey, needed, unknown
+from switchgear.storage.planner import Link, RowKey, needed
 from switchgear.storage.sqlite.decoding import integer, link, text
 from switchgear.storage.sqlite.statements import aggregated, as_json, statements
 
@@ -60,7 +60,7 @@ class Known:
         """Fetch the versions that decide and are not known yet; when `presuming`, not of rows that are to be made."""
         if len(self.versions) > VERSIONS_MAX:
             self.versions.clear()
-        keys = unknown(appends, self.versions) if presuming else needed(appends)
+        keys = needed(appends, presuming=presuming).difference(self.versions)
         if keys:
             self.versions.update(dict.fromkeys(keys, 0) | fetched(connection, "versions", keys, 1))
 

@@ -10,9 +10,11 @@ import logging
 import os
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
+
+from msgspec.structs import replace
 
 from switchgear.core.errors import StoreError
 from switchgear.storage.abilities import (
@@ -160,7 +162,7 @@ class Writer:
         known.learn_versions(connection, appends, presuming=presuming)
         counters = fetched(connection, "counted", counted(appends), -COUNTER_MAX)
         planned = plan(appends, known.versions, counters, known.heads, self._seal)
-        if presuming and fetched(connection, "versions", unproven(appends, planned.verdicts, known.versions), 1):
+        if presuming and fetched(connection, "versions", unproven(planned, known.versions), 1):
             raise _NotNewError
         return planned
 

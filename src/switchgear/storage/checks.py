@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import Invalid
-from switchgear.storage.abilities import Append, Count
+from switchgear.storage.abilities import Append, Count, Write
 
 LIMIT_MAX = 10_000
 """Most entries or rows that one read returns."""
@@ -24,6 +24,7 @@ COUNTER_MAX = 2**63 - 1
 BYTES_MAX = 4 * 1024 * 1024
 """Most bytes of one body, one payload, or one row's value."""
 
+_KEY = attrgetter("key")
 _PLACE = attrgetter("space", "key")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -40,20 +41,26 @@ def check_append(append: Append) -> None:
     if len(events) > EVENTS_MAX or len(writes) > EVENTS_MAX or len(expects) > EVENTS_MAX:
         raise _too_many()
     for event in events:
-        names.append(event.stream)
-        if len(event.body) > BYTES_MAX or (event.payload is not None and len(event.payload) > BYTES_MAX):
+        payload = event.payload
+        if len(event.body) > BYTES_MAX or (payload and len(payload) > BYTES_MAX):
             raise _too_large()
+        names.append(event.stream)
     for write in writes:
-        names += write.space, write.key, write.facet
         if len(write.value) > BYTES_MAX:
             raise _too_large()
+        names += (write.space, write.key, write.facet)
     for expect in expects:
-        names += expect.space, expect.tenant, expect.key
-    if len(writes) > 1 and len(set(map(_PLACE, writes))) < len(writes):
-        raise Invalid("an append writes each row once; keep the last write of each")
+        names += (expect.space, expect.tenant, expect.key)
+    if len(writes) > 1 and len(set(map(_KEY, writes))) < len(writes):  # the same key may stand in two spaces
+        _check_places(writes)
     if append.counts or append.erases or append.cut:
         names += _checked_rest(append)
-    check_names(*names)
+    _check_text("".join(names))
+
+
+def _check_places(writes: tuple[Write, ...]) -> None:
+    if len(set(map(_PLACE, writes))) < len(writes):
+        raise Invalid("an append writes each row once; keep the last write of each")
 
 
 def _checked_rest(append: Append) -> list[str]:
@@ -89,7 +96,10 @@ def _check_removals(append: Append) -> None:
 
 def check_names(*names: str) -> None:
     """Raise `Invalid` when a name holds NUL or a lone surrogate, which no text column can carry."""
-    text = "".join(names)
+    _check_text("".join(names))
+
+
+def _check_text(text: str) -> None:
     if "\0" in text or not (text.isascii() or _SURROGATE.search(text) is None):
         raise Invalid("a name in a store cannot hold NUL or a lone surrogate")
 

@@ -99,7 +99,7 @@ def plan(
     """Decide `appends` in order, against the `versions` of rows, the values of `counters` and the `heads` of chains.
 
     All three are updated in place while the group is decided. A row that is not in `versions` does not exist, or
-    is presumed not to (see `unknown`), and a counter that is not in `counters` is 0.
+    is presumed not to (see `needed`), and a counter that is not in `counters` is 0.
     """
     planned = Plan(heads)
     for append in appends:

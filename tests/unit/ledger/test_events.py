@@ -109,7 +109,7 @@ def test_what_does_not_fit_into_json_is_refused(payload: dict[str, object]) -> N
 )
 def test_a_damaged_entry_is_named(change: dict[str, bytes], words: str) -> None:
     """LEDGER_CORRUPT with tenant and sequence, whatever is wrong with the entry."""
-    entry = structs.replace(entry_of(recorded_event()), **change)  # type: ignore[arg-type] # members by name
+    entry = structs.replace(entry_of(recorded_event()), **change)
     with pytest.raises(StoreError, match=words) as raised:
         read(entry)
     assert raised.value.code is Code.LEDGER_CORRUPT

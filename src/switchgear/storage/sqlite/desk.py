@@ -67,6 +67,7 @@ class Desk(Generic[Request, Answer]):
         self._late = late
         self._clock = clock
         self._loop = asyncio.get_running_loop()
+        self._future: Callable[[], asyncio.Future[Answer]] = self._loop.create_future
         self._tray: list[Request] = []
         self._due = 0.0
         self._inbox: SimpleQueue[list[Request] | None] = SimpleQueue()
@@ -82,16 +83,17 @@ class Desk(Generic[Request, Answer]):
 
         Raises `StoreError` when too many wait (QUEUE_FULL), and once closed.
         """
+        waiting, tray, options = self._waiting, self._tray, self._options
         if self._closed:
             raise StoreError("the store is closed")
-        if len(self._waiting) >= self._options.waiting_max:
+        if len(waiting) >= options.waiting_max:
             raise self._full()
-        if not self._tray:
+        if not tray:
             self._begin_tray()
-        self._tray.append(request)
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        self._waiting.append((self._due, request, future))
-        if len(self._tray) >= self._options.tray_max:
+        tray.append(request)
+        future = self._future()
+        waiting.append((self._due, request, future))
+        if len(tray) >= options.tray_max:
             self._send()
         return future
 

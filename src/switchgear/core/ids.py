@@ -35,18 +35,14 @@ class IdSource:
     def next(self, prefix: str) -> str:
         """Return a new id such as ``int_019a…``: `prefix`, underscore, 12 hex digits of ms, 20 of randomness."""
         floor = int(self._time() * 1000) << _RANDOM_BITS
-        with self._lock:
-            while (made := self._after(self._last, floor)) is None:
-                pass
+        with self._lock:  # other threads wait; a signal handler of this very one does not, so it may come in between
+            while True:
+                last = self._last
+                made = floor | self._draw(_DRAWN_BITS) if floor > last else last + 1 + self._draw(_STEP_BITS)
+                if self._last is last:
+                    self._last = made  # no handler runs between the question and this
+                    break
         return f"{prefix}_{made.to_bytes(_BYTES).hex()}"
-
-    def _after(self, last: int, floor: int) -> int | None:
-        """Make the number after `last`. None when a signal handler of this very thread has made one meanwhile."""
-        made = floor | self._draw(_DRAWN_BITS) if floor > last else last + 1 + self._draw(_STEP_BITS)
-        if self._last != last:
-            return None
-        self._last = made  # no handler runs between the question and this
-        return made
 
 
 def created_at(identifier: str) -> float:

@@ -34,7 +34,7 @@ class ClockWatch:
     a small leap. Both only make it more careful than it need be.
     """
 
-    __slots__ = ("_least", "_monotonic", "_most", "_time", "_told")
+    __slots__ = ("_least", "_monotonic", "_most", "_time", "_told", "unsure")
 
     def __init__(self, clock: Clock) -> None:
         """Begin with the distance between the two faces of `clock` now."""
@@ -42,11 +42,8 @@ class ClockWatch:
         self._monotonic = clock.monotonic
         self._least = self._most = self._time() - self._monotonic()
         self._told = 0.0
-
-    @property
-    def unsure(self) -> float:
+        self.unsure = 0.0
         """By how many seconds, 0 or more, the time between two moments on record may be wrong."""
-        return self._most - self._least
 
     def time(self) -> float:
         """Return seconds since the epoch, for a record that somebody may count from."""
@@ -72,6 +69,7 @@ class ClockWatch:
 
     def _widen(self, distance: float) -> None:
         self._least, self._most = min(self._least, distance), max(self._most, distance)
+        self.unsure = self._most - self._least
         if self.unsure >= self._told + _TOLD:
             self._told = self.unsure
             _log.warning(

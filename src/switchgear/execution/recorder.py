@@ -9,7 +9,7 @@ reserved units) is looked at before the call that deals with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from json.encoder import encode_basestring
@@ -137,10 +137,7 @@ class CountWatcher(Protocol):
 
 
 class Companion(Protocol):
-    """Has a life of its own that some changes of intents are part of: it goes into the same append."""
-
-    def goes_with(self, intent: Intent) -> bool:
-        """Return whether changes of `intent` may matter here. Asked for every change: it neither reads nor waits."""
+    """Has a life of its own that changes of an intent with a time-box are part of: it goes into the same append."""
 
     async def beside(self, after: Intent, changes: Sequence[Change], also: Also) -> Also:
         """Return `also` with what belongs to `changes`, after which the intent is `after`. May raise `StoreError`."""
@@ -237,7 +234,7 @@ class Recorder:
         self._watchers.append(watcher)
 
     def accompany(self, companion: Companion) -> None:
-        """Ask `companion` what belongs into the append of each change from now on; births are none."""
+        """Ask `companion` what belongs into each append of changes of an intent with a time-box; births are none."""
         self._companions.append(companion)
 
     @contextmanager
@@ -259,7 +256,7 @@ class Recorder:
         moment = self.watch.time() if at is None else at
         return Draft(born, accepted(born.facts, born.payload, moment), moment)
 
-    async def accept(
+    def accept(
         self,
         draft: Draft,
         changes: Sequence[Change] = (),
@@ -268,7 +265,7 @@ class Recorder:
         key_row: str | None = None,
         key_version: int = 0,
         also: Also = NOTHING_ELSE,
-    ) -> Intent:
+    ) -> Coroutine[Any, Any, Intent]:
         """Record a new intent, `changes` of it by `actor` right after, and bind its key, at `key_version` (0: free).
 
         `key_row` is the `key_name` of that, where it is known. Raises `StaleError` when the key is bound already,
@@ -277,15 +274,7 @@ class Recorder:
         if draft.intent.purpose is not None:
             self._check_awake()
         intent, events, writes = self._born(draft, changes, actor, key_row, key_version)
-        append = self._append_of(intent.tenant, events, writes, also)
-        self._follow(intent.id)
-        try:
-            outcome = await self._store.append(append)
-            if append.counts or outcome.__class__ is not Committed:
-                await self._look_into(outcome, append, intent.id)
-            return self._keep(intent)
-        finally:
-            self._follow_no_more(intent.id)
+        return self._durable(self._append_of(intent.tenant, events, writes, also), intent)
 
     async def record(
         self,
@@ -309,26 +298,21 @@ class Recorder:
         if self.lease.shared:
             changes = self.lease.taken_over(intent, changes)
         now = self.watch.time() if at is None else at
-        after, counts = _folded(intent, changes, now, intent.version + 1)
+        after, version = intent, intent.version + 1
+        counts: tuple[Count, ...] = ()
+        for change in changes:
+            if after.reserved:
+                counts += settlement(change.kind, change.facts, after.reserved)
+            after = evolve(after, change, now, version)
         if after.replay is not None and (end := replay_end(intent, after)) is not None:
             changes, after = (*changes, end), evolve(after, end, now)
-        for companion in self._companions:
-            if companion.goes_with(intent):
+        if intent.time_box is not None:
+            for companion in self._companions:
                 also = await companion.beside(after, changes, also)
         events = self._events(intent, changes, now, actor)
         writes = [Write(INTENTS, intent.id, intent.version, _encode(after), after.state)]
         children = self._all_born(also.births, now, events, writes) if also.births else ()
-        append = self._append_of(after.tenant, events, writes, also, counts)
-        self._follow(after.id)
-        try:
-            outcome = await self._store.append(append)
-            if append.counts or outcome.__class__ is not Committed:
-                await self._look_into(outcome, append, after.id)
-            for child in children:
-                self._keep(child)
-            return self._keep(after)
-        finally:
-            self._follow_no_more(after.id)
+        return await self._durable(self._append_of(after.tenant, events, writes, also, counts), after, children)
 
     async def bear(self, tenant: str, stream: str, also: Also) -> None:
         """Record what changes no intent: events of `stream`, rows, and the intents that are born with them.
@@ -408,7 +392,9 @@ class Recorder:
     ) -> tuple[Intent, list[Event], list[Write]]:
         """Return a new intent after `changes`, the events of its birth, and the rows of it and its key."""
         born, now = draft.born, draft.at
-        intent = _folded(draft.intent, changes, now, 1)[0] if changes else replace(draft.intent, version=1)
+        intent = draft.intent if changes else replace(draft.intent, version=1)
+        for change in changes:
+            intent = evolve(intent, change, now, 1)
         birth = Change(Kind.ACCEPTED, born.facts, born.payload, intent.actor)
         events = self._events(intent, (birth, *changes), now, actor)
         writes = [Write(INTENTS, intent.id, 0, _encode(intent), intent.state)]
@@ -442,7 +428,10 @@ class Recorder:
 
         What comes late is older than what is known by then, and must not take its place. `_follow_no_more` ends it.
         """
-        self._under_way[intent_id] = self._under_way.get(intent_id, 0) + 1
+        others = self._under_way.get(intent_id, 0)
+        self._under_way[intent_id] = others + 1
+        if others:
+            self._newest.setdefault(intent_id, 0)
 
     def _follow_no_more(self, intent_id: str) -> None:
         left = self._under_way.pop(intent_id) - 1
@@ -454,10 +443,8 @@ class Recorder:
     def _keep(self, intent: Intent, *, announce: bool = True) -> Intent:
         if self.rests_before is not None and self._rests(intent):
             return intent
-        if self._newest and self._newest.get(intent.id, 0) > intent.version:
+        if self._newest and self._is_overtaken(intent):
             return intent
-        if self._under_way.get(intent.id, 0) > 1:  # one may come late; what is just born has none that is older
-            self._newest[intent.id] = intent.version
         if self.lease.shared and self.lease.foreign(intent):
             self._let_go(intent.id)
             return intent
@@ -470,6 +457,14 @@ class Recorder:
             for listener in self._listeners[state]:
                 listener(intent)
         return intent
+
+    def _is_overtaken(self, intent: Intent) -> bool:
+        """Return whether a newer version of an intent is known by now; if not, this one is the newest."""
+        newest = self._newest.get(intent.id)
+        if newest is None:
+            return False
+        self._newest[intent.id] = max(newest, intent.version)
+        return newest > intent.version
 
     def _let_go(self, intent_id: str) -> None:
         if self.live.pop(intent_id, None) is not None:
@@ -506,6 +501,22 @@ class Recorder:
             also.expects + self.lease.expects,
             also.counts + counts,
         )
+
+    async def _durable(self, append: Append, intent: Intent, children: Sequence[Intent] = ()) -> Intent:
+        """Return `intent` once `append` is durable and all who listen know of it, and of the `children` born with it.
+
+        Raises what stood in its way, or that its fate is not known.
+        """
+        self._follow(intent.id)
+        try:
+            outcome = await self._store.append(append)
+            if append.counts or outcome.__class__ is not Committed:
+                await self._look_into(outcome, append, intent.id)
+            for child in children:
+                self._keep(child)
+            return self._keep(intent)
+        finally:
+            self._follow_no_more(intent.id)
 
     async def _commit(self, append: Append, stream: str) -> None:
         """Return once `append` is durable; raise what stood in its way, or that its fate is not known."""
@@ -567,13 +578,3 @@ class Recorder:
         except SwitchgearError:
             return unknown  # this one was not written; the one before may have been
         return outcome
-
-
-def _folded(intent: Intent, changes: Sequence[Change], now: float, version: int) -> tuple[Intent, tuple[Count, ...]]:
-    """Return `intent` after `changes`, at `version`, and what they count of the units it had reserved."""
-    counts: tuple[Count, ...] = ()
-    for change in changes:
-        if intent.reserved:
-            counts += settlement(change.kind, change.facts, intent.reserved)
-        intent = evolve(intent, change, now, version)
-    return intent, counts

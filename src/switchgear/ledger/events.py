@@ -176,26 +176,16 @@ class EventEncoder:
         events, to_json = [], self._to_json
         try:
             for one in happened:
-                kind, payload, stored, digest = one.kind, one.payload, None, None
+                kind, payload = one.kind, one.payload
+                stored = digest = None
                 if payload is not None:
                     stored = (self._salts or self._drawn()).pop() + to_json(payload)
                     digest = payload_digest(stored)
                 number = version
                 if number is None:
                     number = newest(UPCASTERS, kind) if kind in UPCASTERS else 1
-                body = Body(
-                    stream,
-                    kind,
-                    number,
-                    at,
-                    one.actor or actor,
-                    account,
-                    trace,
-                    correlation,
-                    causation,
-                    one.facts,
-                    digest,
-                )
+                by = one.actor or actor
+                body = Body(stream, kind, number, at, by, account, trace, correlation, causation, one.facts, digest)
                 events.append(Event(stream, to_json(body), stored))
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             raise Invalid(f"an event must fit into JSON: {error}") from error

@@ -63,10 +63,6 @@ class BoxDesk:
             after = (rows[-1].tenant, rows[-1].key)
             yield rows
 
-    def goes_with(self, intent: Intent) -> bool:
-        """Return whether a change of `intent` may be one of its box as well."""
-        return intent.time_box is not None
-
     async def beside(self, after: Intent, changes: Sequence[Change], also: Also) -> Also:
         """Return `also` with what `changes`, after which the intent is `after`, do to its box."""
         box = await self.get(after.tenant, after.downstream_key)

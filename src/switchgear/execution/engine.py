@@ -204,9 +204,9 @@ class Engine:
         """Have every part hear of what is durably recorded, in this order."""
         self.recorder.tell_losses(self._let_go)
         self.recorder.subscribe(self._announce, {State.READY} | ANSWERED)
-        self.recorder.subscribe(self.family.note, SETTLED)
+        self.recorder.subscribe(self.family.note, SETTLED, plain=False)
         self.recorder.subscribe(self.doubts.note, _NOT_UNDER_WAY)
-        self.recorder.subscribe(self.time_boxes.note)
+        self.recorder.subscribe(self.time_boxes.note, plain=False)
         self.recorder.accompany(self.time_boxes.desk)
         if self.destruction is not None:
             self.recorder.subscribe(self.destruction.note, {State.DISPATCHED, State.HELD})

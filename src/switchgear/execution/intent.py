@@ -287,12 +287,10 @@ def evolve(intent: Intent, change: Change, at: float, version: int | None = None
     if state not in allowed:
         raise IllegalTransitionError(f"{kind} is not allowed in {state} ({intent.id})")
     fields = step.copy()
-    if facts:
-        for name in _FIELDS.intersection(facts):
-            fields[name] = facts[name]
-    if payload:
-        for name in _FIELDS.intersection(payload):
-            fields[name] = payload[name]
+    for told in (facts, payload) if payload else (facts,):
+        for name, value in told.items():
+            if name in _FIELDS:
+                fields[name] = value
     if fold is not None:
         fields |= fold(intent, facts, at)
     if "verdict" in facts:

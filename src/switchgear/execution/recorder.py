@@ -211,19 +211,25 @@ class Recorder:
         self.rests_before: float | None = None
         """What was accepted before this moment (seconds since the epoch) is not touched; None: nothing rests."""
         self._listeners: Mapping[State, list[Callable[[Intent], None]]] = {state: [] for state in State}
+        self._listeners_of_plain: Mapping[State, list[Callable[[Intent], None]]] = {state: [] for state in State}
         self._watchers: list[CountWatcher] = []
         self._companions: list[Companion] = []
         self._losses: list[Callable[[str], None]] = []
         self._under_way: dict[str, int] = {}
         self._newest: dict[str, int] = {}
 
-    def subscribe(self, listener: Callable[[Intent], None], states: Iterable[State] = State) -> None:
+    def subscribe(
+        self, listener: Callable[[Intent], None], states: Iterable[State] = State, *, plain: bool = True
+    ) -> None:
         """Call `listener` with every intent that has durably changed, and is in one of `states` by that.
 
-        It must not raise.
+        Plain ones, which most are, serve no other intent, have no time-box and were never replayed: not `plain` leaves
+        them out. It must not raise.
         """
         for state in states:
             self._listeners[state].append(listener)
+            if plain:
+                self._listeners_of_plain[state].append(listener)
 
     def tell_losses(self, listener: Callable[[str], None]) -> None:
         """Call `listener` with the id of every live intent that another engine goes on with. It must not raise."""
@@ -454,7 +460,8 @@ class Recorder:
         else:
             self.live.pop(intent.id, None)
         if announce:
-            for listener in self._listeners[state]:
+            plain = intent.purpose is None and intent.time_box is None and intent.replay is None
+            for listener in (self._listeners_of_plain if plain else self._listeners)[state]:
                 listener(intent)
         return intent
 

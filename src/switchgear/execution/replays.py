@@ -68,7 +68,7 @@ class Replays:
         self._prover = Prover(parts.store)
         self._busy: set[tuple[str, str]] = set()
         self._waiting: dict[str, asyncio.Event] = {}
-        parts.recorder.subscribe(self._note)
+        parts.recorder.subscribe(self._note, plain=False)
 
     def trace(self) -> str:
         """Return a fresh trace id, in 32 hex digits (W3C Trace Context)."""

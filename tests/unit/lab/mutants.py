@@ -232,7 +232,7 @@ def the_remote_never_forgets(patch: pytest.MonkeyPatch) -> None:
 @mutant("one_key_has_one_effect", seed=29)
 def a_clock_that_was_set_back_is_believed(patch: pytest.MonkeyPatch) -> None:
     """A repeat goes by what the wall clock says has passed, although it was set."""
-    patch.setattr(ClockWatch, "unsure", 0.0)
+    patch.setattr(ClockWatch, "_widen", always(None))
 
 
 @mutant("one_key_has_one_effect", seed=154)
@@ -244,7 +244,7 @@ def the_newest_record_says_nothing_of_the_clock(patch: pytest.MonkeyPatch) -> No
 @mutant("a_key_is_one_intent", seed=43)
 def a_clock_that_leapt_ahead_is_believed(patch: pytest.MonkeyPatch) -> None:
     """A key is freed by what the wall clock says has passed, although it was set."""
-    patch.setattr(ClockWatch, "unsure", 0.0)
+    patch.setattr(ClockWatch, "_widen", always(None))
 
 
 @mutant("a_key_is_one_intent", seed=3)

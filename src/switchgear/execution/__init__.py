@@ -6,6 +6,7 @@ decide      what follows from a result, an interruption, a cancel: pure
 arguments   JSON Schema of a tool's arguments
 owning      copies of arguments that nobody else can change: pure
 queue       the bounded fair queue: pure
+key_records  what an idempotency key is bound to: pure
 recorder    changes become events and a row in one conditional append
 admission   the door: keys, gates, a place, the ledger
 attempt     one bounded attempt

@@ -27,9 +27,10 @@ from switchgear.execution.contract import Tool
 from switchgear.execution.departing import Departure, Departures
 from switchgear.execution.gating import admission_request, also_of
 from switchgear.execution.intent import Change, Intent
+from switchgear.execution.key_records import KEYS, KeyRecord, key_name
 from switchgear.execution.owning import owned
 from switchgear.execution.parts import ACTOR, Parts
-from switchgear.execution.recorder import KEYS, Birth, Draft, ExceededError, KeyRecord, StaleError, key_name
+from switchgear.execution.recorder import Birth, Draft, ExceededError, StaleError
 from switchgear.execution.refusals import Refusals
 from switchgear.execution.schedule import checked_priority, checked_start
 from switchgear.execution.time_boxes.rules import checked_time_box

@@ -15,7 +15,8 @@ import msgspec
 
 from switchgear.core.errors import StoreError
 from switchgear.execution.intent import Change, IllegalTransitionError, Intent, accepted, evolve
-from switchgear.execution.recorder import INTENTS, KEYS, KeyRecord, bound, encoded, encoded_key, intent_of, key_name
+from switchgear.execution.key_records import KEYS, KeyRecord, bound, encoded_key, key_name
+from switchgear.execution.recorder import INTENTS, encoded, intent_of
 from switchgear.execution.reservation import settlement
 from switchgear.execution.resources import RESOURCES
 from switchgear.execution.sagas import book

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from json.encoder import encode_basestring
 from typing import Any, NoReturn, Protocol
 
 import msgspec
@@ -24,6 +23,7 @@ from switchgear.core.errors import StoreError, SwitchgearError
 from switchgear.core.ids import IdSource
 from switchgear.execution.clock_watch import ClockWatch
 from switchgear.execution.intent import Change, Intent, accepted, evolve
+from switchgear.execution.key_records import KEYS, KeyRecord, bound, encoded_key, key_name, key_of
 from switchgear.execution.leases.lease import ALONE, Lease
 from switchgear.execution.replay import replay_end
 from switchgear.execution.reservation import settlement
@@ -47,7 +47,6 @@ from switchgear.storage.abilities import (
 )
 
 INTENTS = "intent"
-KEYS = "key"
 _RESENDS_MAX = 3
 
 _thawing: ContextVar[bool] = ContextVar("switchgear_thawing", default=False)
@@ -55,40 +54,6 @@ _thawing: ContextVar[bool] = ContextVar("switchgear_thawing", default=False)
 
 _encode = msgspec.json.Encoder().encode
 _decode_intent = msgspec.json.Decoder(Intent).decode
-
-
-EARLIER_MAX = 8
-"""The most digests that are kept of what a key was bound to before."""
-
-
-class KeyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an idempotency key is bound to. `generation` counts its bindings; a key that was free for long has one.
-
-    `earlier` holds the digests of what it was bound to before, newest first: at most 8.
-    """
-
-    intent_id: str
-    digest: str
-    generation: int = 1
-    earlier: tuple[str, ...] = ()
-
-    def facts_of_next(self, digest: str) -> dict[str, object]:
-        """Return what the next binding, to a payload of `digest`, records of the ones before."""
-        return {
-            "key_generation": self.generation + 1,
-            "key_earlier": (self.digest, *self.earlier)[:EARLIER_MAX],
-            "key_reused_for_another_payload": digest not in (self.digest, *self.earlier),
-        }
-
-
-def bound(facts: Mapping[str, Any]) -> KeyRecord:
-    """Return the binding of a key that an `accepted` event with these facts makes."""
-    if "key_generation" not in facts:
-        return KeyRecord(facts["id"], facts["digest"])
-    return KeyRecord(facts["id"], facts["digest"], facts["key_generation"], tuple(facts.get("key_earlier", ())))
-
-
-_decode_key = msgspec.json.Decoder(KeyRecord).decode
 
 
 class Birth(msgspec.Struct, frozen=True, gc=False):
@@ -161,11 +126,6 @@ class ExceededError(Exception):
         self.exceeded = exceeded
 
 
-def key_name(account: str, tool: str, key: str) -> str:
-    """Return the row key of an idempotency key."""
-    return f"[{encode_basestring(account)},{encode_basestring(tool)},{encode_basestring(key)}]"
-
-
 def intent_of(row: Row) -> Intent:
     """Return the intent that a row holds. Raises `StoreError` (LEDGER_CORRUPT) when it cannot be read."""
     return read_value(_decode_intent, row.value, "the row of {}", row.key)
@@ -174,16 +134,6 @@ def intent_of(row: Row) -> Intent:
 def encoded(intent: Intent) -> bytes:
     """Return the row value of an intent."""
     return _encode(intent)
-
-
-def key_of(row: Row) -> KeyRecord:
-    """Return what the row of a key says. Raises `StoreError` (LEDGER_CORRUPT) when it cannot be read."""
-    return read_value(_decode_key, row.value, "the row of an idempotency key")
-
-
-def encoded_key(record: KeyRecord) -> bytes:
-    """Return the row value of a key."""
-    return _encode(record)
 
 
 class Recorder:
@@ -406,7 +356,7 @@ class Recorder:
         writes = [Write(INTENTS, intent.id, 0, _encode(intent), intent.state)]
         if intent.key is not None:
             name = key_row or key_name(intent.account, intent.tool, intent.key)
-            writes.append(Write(KEYS, name, key_version, _encode(bound(born.facts))))
+            writes.append(Write(KEYS, name, key_version, encoded_key(bound(born.facts))))
         return intent, events, writes
 
     def _all_born(self, births: Sequence[Birth], now: float, events: list[Event], writes: list[Write]) -> list[Intent]:

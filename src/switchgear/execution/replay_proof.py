@@ -11,7 +11,8 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import Rejected
 from switchgear.execution.family import STEP
 from switchgear.execution.intent import Intent
-from switchgear.execution.recorder import KEYS, NOTHING_ELSE, Also, key_name, key_of
+from switchgear.execution.key_records import KEYS, key_name, key_of
+from switchgear.execution.recorder import NOTHING_ELSE, Also
 from switchgear.execution.sagas.book import SAGAS, saga_of
 from switchgear.execution.sagas.saga import Saga
 from switchgear.execution.sagas.transitions import Phase

@@ -15,7 +15,7 @@ from switchgear.core.scope import Scope
 from switchgear.execution.admission import ACCEPT_WAIT
 from switchgear.execution.contract import Refused, Uncertain
 from switchgear.execution.intent import Intent
-from switchgear.execution.recorder import EARLIER_MAX, KEYS, KeyRecord, encoded_key, key_name, key_of
+from switchgear.execution.key_records import EARLIER_MAX, KEYS, KeyRecord, encoded_key, key_name, key_of
 from switchgear.execution.transitions import State
 from switchgear.ledger.events import read
 from switchgear.storage.abilities import Append, Appended, Write

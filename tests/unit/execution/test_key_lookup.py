@@ -10,7 +10,7 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Invalid, StoreError
 from switchgear.core.scope import Scope
 from switchgear.execution.admission import ACCEPT_WAIT
-from switchgear.execution.recorder import KEYS, KeyRecord, encoded_key, key_name
+from switchgear.execution.key_records import KEYS, KeyRecord, encoded_key, key_name
 from switchgear.execution.transitions import State
 from switchgear.storage.abilities import Append, Appended, Unknown, Write
 from tests.unit.execution.rig import ACME, GLOBEX, running

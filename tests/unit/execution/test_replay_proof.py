@@ -10,7 +10,7 @@ from switchgear.core.effects import Effect
 from switchgear.core.outcome import Verdict
 from switchgear.execution.contract import Refused
 from switchgear.execution.intent import Intent
-from switchgear.execution.recorder import KEYS, KeyRecord, encoded_key, key_name
+from switchgear.execution.key_records import KEYS, KeyRecord, encoded_key, key_name
 from switchgear.execution.replay import Mode
 from switchgear.execution.sagas.book import SAGAS
 from switchgear.execution.sagas.book import encoded as encoded_saga

@@ -11,8 +11,9 @@ from msgspec import structs
 
 from switchgear.core.scope import Scope
 from switchgear.execution.intent import Change, Intent
+from switchgear.execution.key_records import KeyRecord, key_of
 from switchgear.execution.parts import ACTOR, Parts
-from switchgear.execution.recorder import NOTHING_ELSE, Also, Birth, KeyRecord, key_of
+from switchgear.execution.recorder import NOTHING_ELSE, Also, Birth
 from switchgear.execution.sagas.saga import Saga, SagaChange, accepted, evolve, folded
 from switchgear.execution.sagas.transitions import OPEN, SagaKind
 from switchgear.ledger.erasure import ERASED, shown

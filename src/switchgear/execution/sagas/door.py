@@ -19,8 +19,9 @@ from switchgear.execution.admission import KEY_CHARACTERS_MAX, Admission
 from switchgear.execution.family import STEP, serving
 from switchgear.execution.gating import admission_request, also_of
 from switchgear.execution.kernel import Kernel
+from switchgear.execution.key_records import KeyRecord
 from switchgear.execution.parts import Parts
-from switchgear.execution.recorder import NOTHING_ELSE, Also, ExceededError, KeyRecord, StaleError
+from switchgear.execution.recorder import NOTHING_ELSE, Also, ExceededError, StaleError
 from switchgear.execution.refusals import Refusals
 from switchgear.execution.sagas import decide
 from switchgear.execution.sagas.book import SAGA_KEYS, Book, key_name

@@ -10,8 +10,9 @@ from random import Random
 
 from switchgear.core.clock import Clock
 from switchgear.core.scope import PLATFORM_TENANT
+from switchgear.execution.key_records import KEYS
 from switchgear.execution.leases.rows import BEATS, ENGINES, LIVE
-from switchgear.execution.recorder import INTENTS, KEYS
+from switchgear.execution.recorder import INTENTS
 from switchgear.execution.sagas.book import SAGA_KEYS, SAGAS
 from switchgear.execution.time_boxes.box import SPACE as BOXES
 from switchgear.storage.abilities import Append, Appended, Committed, Seal

@@ -17,7 +17,7 @@ from switchgear.core.scope import Scope
 from switchgear.execution.contract import Call, Refused, Result, Succeeded, Tool, Uncertain
 from switchgear.execution.engine import Decided, EngineLimits
 from switchgear.execution.intent import Intent
-from switchgear.execution.recorder import KeyRecord, encoded_key
+from switchgear.execution.key_records import KeyRecord, encoded_key
 from switchgear.execution.resolving import Finding, Says
 from switchgear.execution.sagas.book import SAGA_KEYS, key_name
 from switchgear.execution.sagas.decide import How

@@ -32,6 +32,7 @@ from switchgear.execution.owning import owned
 from switchgear.execution.parts import ACTOR, Parts
 from switchgear.execution.recorder import Birth, Draft, ExceededError, StaleError
 from switchgear.execution.refusals import Refusals
+from switchgear.execution.registry import Registered
 from switchgear.execution.schedule import checked_priority, checked_start
 from switchgear.execution.time_boxes.rules import checked_time_box
 from switchgear.gates.gate import ApprovalNeeded, Conditions, Gate, GateRequest, check_all
@@ -70,13 +71,13 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A submission whose tool is known and whose arguments fit: nobody else can change these any more.
+    """A submission whose tool is registered and whose arguments fit: nobody else can change these any more.
 
     `digest` is that of them, `key_row` the name of the row of its key; None without a key.
     """
 
     submission: Submission
-    tool: Tool
+    registered: Registered
     arguments: dict[str, Any]
     digest: str
     key_row: str | None
@@ -154,10 +155,10 @@ class Admission:
         try:
             if self.stopping:
                 self.check_open()
-            known = self._registry.get(submission.tool)
-            if known is None:
+            registered = self._registry.get(submission.tool)
+            if registered is None:
                 raise _unknown(submission.tool)
-            tool, key = known.tool, submission.key
+            tool, key = registered.tool, submission.key
             if key is None or not is_key(key):
                 _check_keyless(tool, key)
             arguments = _owned_arguments(submission.arguments)
@@ -167,9 +168,9 @@ class Admission:
             if submission.priority is not None:
                 checked_priority(submission.priority)
             if key is None:
-                return await self._accept(Asked(submission, tool, arguments, digest, None), NEVER_BOUND)
+                return await self._accept(Asked(submission, registered, arguments, digest, None), NEVER_BOUND)
             name = key_name(submission.scope.account, tool.name, key)
-            return await self._admit_keyed(Asked(submission, tool, arguments, digest, name), name)
+            return await self._admit_keyed(Asked(submission, registered, arguments, digest, name), name)
         except Rejected as refusal:
             self._refusals.count(submission.scope.tenant, self._counted_tool(submission.tool), refusal.code)
             raise
@@ -335,13 +336,17 @@ class Admission:
             if key.before is not None:
                 facts |= key.before.facts_of_next(asked.digest)
             draft = self._recorder.draft(Birth(facts, {"arguments": asked.arguments}), now)
-            request = admission_request(draft.intent, asked.tool, now)
-            conditions, changes = self._passed(request)
-            if at_once and not changes:
-                departure = self._departures.departure(draft.intent, request, conditions)
+            request = admission_request(draft.intent, asked.registered.tool, now)
+            try:
+                conditions = check_all(self._gates, request)
+            except ApprovalNeeded as needed:  # let in, and waits for that
+                change = approval_request(request, needed, self._ids.next("apr"))
+                return Entry(draft, needed.conditions, (change,), None)
+            if at_once:
+                departure = self._departures.departure(draft.intent, asked.registered, request, conditions)
                 if departure is not None:
                     return Entry(draft, departure.conditions, (departure.change,), departure)
-            return Entry(draft, conditions, changes, None)
+            return Entry(draft, conditions, (), None)
         except BaseException:
             self._queue.release(intent_id)
             raise
@@ -360,13 +365,6 @@ class Admission:
             self.unacknowledged[intent.id] = intent.tenant
         else:
             self._queue.release(intent.id)
-
-    def _passed(self, request: GateRequest) -> tuple[Conditions, tuple[Change, ...]]:
-        """Ask the gates. What only needs approval is let in, and waits for it."""
-        try:
-            return check_all(self._gates, request), ()
-        except ApprovalNeeded as needed:
-            return needed.conditions, (approval_request(request, needed, self._ids.next("apr")),)
 
     def _counted_tool(self, name: str) -> str:
         return name if self._registry.get(name) is not None else "(unknown)"
@@ -396,7 +394,7 @@ class Lately:
 
 def _facts(intent_id: str, asked: Asked, now: float) -> dict[str, object]:
     """Return what is recorded of a submission that is accepted `now`."""
-    submission, tool = asked.submission, asked.tool
+    submission, tool = asked.submission, asked.registered.tool
     scope = submission.scope
     lifetime = tool.lifetime if submission.lifetime is None else submission.lifetime
     facts: dict[str, object] = {
@@ -422,7 +420,7 @@ def _facts(intent_id: str, asked: Asked, now: float) -> dict[str, object]:
 
 def _add_what_is_rare(facts: dict[str, object], asked: Asked, now: float, lifetime: float) -> None:
     """Add what is said of few intents only, where it is said of this one."""
-    submission, tool = asked.submission, asked.tool
+    submission, tool = asked.submission, asked.registered.tool
     if submission.priority is not None:
         facts["priority"] = submission.priority
     if tool.destructive:

@@ -36,8 +36,10 @@ class Departure(msgspec.Struct, frozen=True):
 class Departures(Protocol):
     """Who clears intents for leaving at once, and carries them on."""
 
-    def departure(self, intent: Intent, admitted: GateRequest, conditions: Conditions) -> Departure | None:
-        """Clear a new intent; None when it has to queue. Then comes one of the other two, without fail.
+    def departure(
+        self, intent: Intent, registered: Registered, admitted: GateRequest, conditions: Conditions
+    ) -> Departure | None:
+        """Clear a new intent of a registered tool; None when it has to queue. Else comes one of the other two, always.
 
         It was let in as `admitted`, on these `conditions`, in this very turn of the loop.
         """

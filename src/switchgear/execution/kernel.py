@@ -140,25 +140,23 @@ class Kernel:
         self.idle.clear()
         self._wake.set()
 
-    def departure(self, intent: Intent, admitted: GateRequest, conditions: Conditions) -> Departure | None:
+    def departure(
+        self, intent: Intent, registered: Registered, admitted: GateRequest, conditions: Conditions
+    ) -> Departure | None:
         """Clear a new intent for leaving in the append that accepts it; None when it has to queue.
 
         It was let in as `admitted`, on these `conditions`, in this very turn of the loop.
         """
-        registered = self._parts.registry.get(intent.tool)
-        if registered is None or not self._running or not self._has_a_slot or not may_leave_at_once(intent):
+        if not self._running or not self._has_a_slot or not may_leave_at_once(intent) or self._lease.fenced:
             return None
-        if self._lease.fenced:
-            return None
-        now = self._clock.monotonic()
-        ticket = self._ticket(intent, registered.tool.dependency, now)
-        guard = self._guard_of(ticket.lane)
+        tool, now = registered.tool, self._clock.monotonic()
+        ticket, guard = self._ticket(intent, tool.dependency, now), self._guard_of(tool.dependency)
         if guard.state != "closed" or not self._queue.take_at_once(ticket, now):
             return None
         permits: Permits | None = None
         try:
             conditions = check_all(self._gates_after_admission, departure_request(admitted), conditions)
-            permits = self._admit(intent, registered.tool, guard)
+            permits = self._admit(intent, tool, guard)
         except Rejected:
             return None  # it queues, and is refused there with all that follows
         finally:
@@ -334,7 +332,7 @@ class Kernel:
 
     async def _advance_ready(self, intent: Intent, ticket: Ticket) -> None:
         registered = self._parts.registry.get(intent.tool)
-        if self._too_late(intent):
+        if intent.deadline_at <= self._clock.time():
             await self._settle(intent, decide.expiry(intent))
         elif registered is None:
             await self._settle(intent, (decide.hold(_unregistered(intent)),))
@@ -386,19 +384,17 @@ class Kernel:
         await self._settle(dispatched, decide.after_unsent(dispatched, self._parts.moment(), why))
         self._unsent.discard(dispatched.id)
 
-    def _too_late(self, intent: Intent) -> bool:
-        return intent.deadline_at <= self._clock.time()
-
     def _hindrance(self, dispatched: Intent, registered: Registered) -> Code | None:
         """Return why what is on record as dispatched must not leave now; None when it may.
 
         While the ledger took its time the engine may have stopped, the deadline passed, a remote forgotten the key, a
         dependency failed.
         """
-        stopped_or_late = self.attempts.closed or self._too_late(dispatched)
-        if stopped_or_late or self._no_repeat(dispatched, registered) is not None:
+        if self.attempts.closed or dispatched.deadline_at <= self._clock.time():
             return Code.LEDGER_UNAVAILABLE
-        if self._destruction is None or not registered.tool.destructive:
+        if dispatched.doubtful and self._no_repeat(dispatched, registered) is not None:
+            return Code.LEDGER_UNAVAILABLE
+        if not registered.tool.destructive or self._destruction is None:
             return None
         refusal = self._destruction.refusal(dispatch_request(dispatched, registered.tool, self._clock.time()))
         return None if refusal is None else refusal.code
@@ -431,19 +427,21 @@ class Kernel:
 
     def _sending(self, ticket: Ticket, intent: Intent, registered: Registered, permits: Permits) -> Sending:
         tool = registered.tool
-        limit = min(tool.timeout, self._guard_of(tool.dependency).timeout_seconds or tool.timeout)
+        limit, of_guard = tool.timeout, self._guard_of(tool.dependency).timeout_seconds
+        if of_guard is not None and of_guard < limit:
+            limit = of_guard
         now = self._clock.monotonic()  # before the wall: after a standstill the deadline is early, never late
         left = intent.deadline_at - self._clock.time()
-        deadline = Deadline(now + min(limit, max(left, 0.0)), self._clock)
-        allowed = self._permits(intent, registered)
-        call = call_of(intent, deadline, allowed)
-        return Sending(call, ticket, intent, registered, permits, allowed, left < limit)
+        hurried = left < limit
+        deadline = Deadline(now + (max(left, 0.0) if hurried else limit), self._clock)
+        allowed = self._permits(intent, tool) if tool.destructive else None
+        return Sending(call_of(intent, deadline, allowed), ticket, intent, registered, permits, allowed, hurried)
 
-    def _permits(self, intent: Intent, registered: Registered) -> AttemptPermits | None:
-        """Return what lets an attempt destroy item by item; None for a tool that is not destructive."""
-        if self._destruction is None or not registered.tool.destructive:
+    def _permits(self, intent: Intent, tool: Tool) -> AttemptPermits | None:
+        """Return what lets an attempt of a destructive tool destroy item by item; None where no gate is."""
+        if self._destruction is None:
             return None
-        return self._destruction.permits(dispatch_request(intent, registered.tool, self._clock.time()))
+        return self._destruction.permits(dispatch_request(intent, tool, self._clock.time()))
 
     def _take_over(self, sending: Sending, ended: Ended) -> None:
         """Have a fresh task go on with how an attempt ended: the one that made it was cancelled."""
@@ -455,24 +453,22 @@ class Kernel:
 
     def _judged(self, sending: Sending, ended: Ended) -> Result | Unsent:
         """Tell whoever goes by it how an attempt ended, and return what is to be recorded of it."""
-        allowed, lane = sending.allowed, sending.registered.tool.dependency
-        guard = self._guard_of(lane)
+        allowed, lane, tenant = sending.allowed, sending.registered.tool.dependency, sending.intent.tenant
         try:
             if allowed is not None and self._destruction is not None:
-                self._destruction.note_result(guard.name, ended.result)
+                self._destruction.note_result(self._guard_of(lane).name, ended.result)
             sending.permits.settle(ended, impatient=sending.hurried and sending.call.deadline.remaining() <= 0)
         except BaseException:
             sending.permits.ignore()  # of no effect once they are settled
             raise
-        self._resume(lane, guard, sending.intent.tenant)
+        if self._queue.paused_for(lane, self._clock.monotonic(), tenant=tenant) is not None:
+            self._resume(lane, tenant)
         return ended.result if allowed is None else allowed.judged(ended.result)
 
-    def _resume(self, lane: str, guard: Guard, tenant: str) -> None:
+    def _resume(self, lane: str, tenant: str) -> None:
         """Let go on what waited for the verdict of a probe that has ended: it need not wait for the clock."""
-        if self._queue.paused_for(lane, self._clock.monotonic(), tenant=tenant) is None:
-            return
         reason = str(Code.CIRCUIT_OPEN)
-        if guard.state != "open":
+        if self._guard_of(lane).state != "open":
             self._queue.resume(lane, reason)
         own = self._own_guard_of(lane, tenant)
         if own is not None and own.state != "open":
@@ -489,15 +485,18 @@ class Kernel:
 
         A cancellation that a tool has left behind does not lose it: a fresh task records it, or finds it on record.
         """
-        current, backoff = sending.intent, Backoff.of(sending.registered.tool)
+        current = sending.intent
         try:
-            while sending.is_still(current) and self._lease.lost is None:
+            while self._lease.lost is None:
                 moment = self._parts.moment()
-                changes = decide.after_result(current, backoff, result, moment)
+                changes = decide.after_result(current, sending.registered.backoff, result, moment)
                 try:
                     current = await self._recorder.record(current, changes, actor=ACTOR, at=moment.now)
+                    break
                 except (StaleError, StoreError) as error:
                     current = await self._on_record(current, error)
+                    if not sending.is_still(current):
+                        break
                 except Rejected as error:
                     _log.exception("the outcome of %s cannot be recorded as it is", current.id)
                     result = Uncertain(Code.INTERNAL, f"an outcome came that cannot be recorded: {error.code}")
@@ -576,7 +575,7 @@ def _unregistered(intent: Intent) -> Rejected:
 def _priority_of(intent: Intent) -> Priority:
     """Return how important an intent is. One that may have happened is not shed: it must be settled."""
     named = _PRIORITY.get(intent.priority, "critical")
-    return "critical" if intent.unresolved and named in SHEDDABLE else named
+    return "critical" if named in SHEDDABLE and intent.unresolved else named
 
 
 def _alone(intent: Intent, refusal: Rejected) -> str | None:

@@ -131,14 +131,16 @@ class Lane:
 
     def take_at_once(self, line: Line, now: float) -> bool:
         """Take a place for a ticket of `line` that was never queued, where nothing waits and nothing is in its way."""
-        if self.waiting or self.taken >= self.places or self.paused_until > now or line.running >= line.slots:
+        if self.waiting or self.taken >= self.places or self.paused_until > now:
             return False
-        if (line.rate is not None or line.paused_until > now) and self._blocked_until(line, now) is not None:
+        if line.running >= line.slots or line.paused_until > now:
             return False
+        if line.rate is not None:
+            if self._blocked_until(line, now) is not None:
+                return False
+            self._paces.charge(line.tenant, line.rate, now)
         line.running += 1
         self.taken += 1
-        if line.rate is not None:
-            self._paces.charge(line.tenant, line.rate, now)
         return True
 
     def refund(self, ticket: Ticket) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 
 from switchgear.core.errors import OptionError
 from switchgear.execution.contract import Connector, Tool
+from switchgear.execution.decide import Backoff
 
 TOOLS_MAX = 10_000
 _COMPARED_MAX = 100
@@ -18,10 +19,15 @@ _CHARACTERS_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A tool and the connector that executes it."""
+    """A tool and the connector that executes it; `backoff` is the tool's waits between attempts."""
 
     tool: Tool
     connector: Connector
+    backoff: Backoff = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make once what every attempt is followed by."""
+        object.__setattr__(self, "backoff", Backoff.of(self.tool))
 
 
 class Registry:
@@ -31,6 +37,8 @@ class Registry:
         """Start empty."""
         self._tools: dict[str, Registered] = {}
         self._unlisted: set[str] = set()
+        self.get: Callable[[str], Registered | None] = self._tools.get
+        """Returns a tool by name, or None."""
 
     def register(self, tool: Tool, connector: Connector, *, listed: bool = True) -> None:
         """Add a tool. One that is not `listed` is found by its name alone: it is no tool that anybody offers.
@@ -45,10 +53,6 @@ class Registry:
         self._tools[tool.name] = Registered(tool, connector)
         if not listed:
             self._unlisted.add(tool.name)
-
-    def get(self, name: str) -> Registered | None:
-        """Return a tool by name, or None."""
-        return self._tools.get(name)
 
     def nearest(self, name: str) -> str | None:
         """Return the listed tool that `name` was probably meant to be; None when there is none."""

@@ -32,10 +32,8 @@ class Sending(msgspec.Struct, frozen=True):
     def is_still(self, current: Intent) -> bool:
         """Return whether this is still the attempt on record: a late answer is for no other."""
         sent = self.intent
-        return current.state is State.DISPATCHED and (
-            current is sent
-            or (current.generation, current.attempt, current.owner) == (sent.generation, sent.attempt, sent.owner)
-        )
+        named = (current.generation, current.attempt, current.owner)
+        return current.state is State.DISPATCHED and named == (sent.generation, sent.attempt, sent.owner)
 
 
 def call_of(intent: Intent, deadline: Deadline, allowed: AttemptPermits | None) -> Call:

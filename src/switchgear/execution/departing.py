@@ -1,8 +1,9 @@
 """What can leave at once leaves in the append that accepts it: one record less, and one wait less.
 
 Nothing is weaker for it. Every gate is asked as at admission and as before an attempt, but for those whose answer to
-both is one; what they rely on goes into the one append, and only once that is durable is the action acknowledged and
-the attempt made. What has to wait for anything (a place, a time, a resource, a pause, a probe) is queued instead.
+both is one, and those that have nothing to say of its tool; what they rely on goes into the one append, and only once
+that is durable is the action acknowledged and the attempt made. What has to wait for anything (a place, a time, a
+resource, a pause, a probe) is queued instead.
 """
 
 from __future__ import annotations

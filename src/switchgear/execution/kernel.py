@@ -37,7 +37,7 @@ from switchgear.execution.registry import Registered
 from switchgear.execution.resources import RESOURCES, Resources
 from switchgear.execution.sending import Sending, call_of
 from switchgear.execution.transitions import Kind, State
-from switchgear.gates.gate import ApprovalNeeded, Conditions, Gate, GateRequest, check_all
+from switchgear.gates.gate import ApprovalNeeded, Conditions, Gate, GateRequest, check_all, concerned
 from switchgear.guard import Guard
 from switchgear.policies.places import PRIORITIES, Priority
 
@@ -91,6 +91,7 @@ class Kernel:
         self._clock = parts.clock
         self._gates = gates
         self._gates_after_admission = gates_after_admission
+        self._left: dict[str, tuple[Gate, ...]] = {}  # those of them that concern a registered tool, by its contract
         self._resources = Resources(parts.store)
         self._guard_of = guard_of
         self._own_guard_of = own_guard_of
@@ -155,7 +156,8 @@ class Kernel:
             return None
         permits: Permits | None = None
         try:
-            conditions = check_all(self._gates_after_admission, departure_request(admitted), conditions)
+            if left := self._left_to_ask(tool):
+                conditions = check_all(left, departure_request(admitted), conditions)
             permits = self._admit(intent, tool, guard)
         except Rejected:
             return None  # it queues, and is refused there with all that follows
@@ -167,6 +169,14 @@ class Kernel:
             Kind.DISPATCHED, dispatch_facts(intent, registered, conditions, self._recorder.owner, intent.created_at)
         )
         return Departure(change, conditions, registered, ticket, permits)
+
+    def _left_to_ask(self, tool: Tool) -> tuple[Gate, ...]:
+        """Return the gates still to be asked about a new action of a registered tool; worked out once."""
+        left = self._left.get(tool.contract)
+        if left is None:
+            left = concerned(self._gates_after_admission, tool.requires, destructive=tool.destructive)
+            self._left[tool.contract] = left
+        return left
 
     def carry(self, intent: Intent, departure: Departure) -> Coroutine[Any, Any, None]:
         """Return what carries an intent on that is on record as dispatched. The running task has its slot from now on.

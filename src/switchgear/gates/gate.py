@@ -2,14 +2,15 @@
 
 A gate is asked twice: when an action is accepted, and again right before each attempt of it. What it relied on goes,
 as `Conditions`, into the very append that writes `accepted` or `dispatched`: if that no longer holds, nothing is
-written and nothing leaves. Where one append writes both, a gate that is `OneAnswer` has said all with its first answer.
+written and nothing leaves. Where one append writes both, a gate that is `OneAnswer` has said all with its first answer,
+and one that is `Selective` is asked about the tools alone of which it has anything to say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -42,7 +43,7 @@ class Consent(msgspec.Struct, frozen=True, gc=False):
     used: bool = False
 
 
-class GateRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class GateRequest(msgspec.Struct, frozen=True, gc=False):
     """An action about to be accepted or dispatched.
 
     `requires` names its dependencies, the first being its connector; `cost` is in units; `payload` is the digest of
@@ -136,6 +137,21 @@ class OneAnswer:
     """
 
     __slots__ = ()
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A gate that has nothing to say of some tools, whatever is done with them: it need not be asked about those."""
+
+    def concerns(self, requires: Sequence[str], *, destructive: bool) -> bool:
+        """Return whether it may ever refuse an action of such a tool, or rest a pass of it on anything."""
+
+
+def concerned(gates: Iterable[Gate], requires: Sequence[str], *, destructive: bool) -> tuple[Gate, ...]:
+    """Return those of `gates` that may say anything about actions of a tool, and so have to be asked."""
+    return tuple(
+        gate for gate in gates if not isinstance(gate, Selective) or gate.concerns(requires, destructive=destructive)
+    )
 
 
 def left_to_ask(admission: Sequence[Gate], dispatch: Sequence[Gate]) -> tuple[Gate, ...]:

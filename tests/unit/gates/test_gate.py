@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 
 from switchgear.core.effects import Effect
 from switchgear.core.errors import Rejected
+from switchgear.gates.destructive.gate import DestructiveActions
 from switchgear.gates.gate import (
     NO_CONDITIONS,
     ApprovalNeeded,
@@ -18,10 +21,16 @@ from switchgear.gates.gate import (
     OneAnswer,
     Stage,
     check_all,
+    concerned,
     left_to_ask,
     together,
 )
+from switchgear.gates.required import RequiredDependencies
+from switchgear.guard import Guard
+from switchgear.health.standing import Health
+from switchgear.policies.breaker import Breaker
 from switchgear.storage.abilities import Count, Expect
+from tests.unit.execution.rig import Board
 
 REQUEST = GateRequest(
     stage=Stage.ADMISSION,
@@ -109,3 +118,38 @@ def test_who_has_answered_for_the_dispatch_is_not_left_to_ask() -> None:
     admission: tuple[Gate, ...] = (twice, at_both)
     assert left_to_ask(admission, dispatch) == (twice, at_dispatch)
     assert left_to_ask((), dispatch) == dispatch
+
+
+class About(Says):
+    """A gate that is about destructive tools alone."""
+
+    def concerns(self, requires: Sequence[str], *, destructive: bool) -> bool:
+        """Return whether a tool is one."""
+        return destructive
+
+
+def test_only_who_says_so_of_itself_is_not_asked_about_a_tool() -> None:
+    """Every gate is asked about every tool, but one that names the tools that it is about."""
+    always, about = Says(), About()
+    gates: tuple[Gate, ...] = (about, always)
+    assert concerned(gates, ("crm",), destructive=True) == gates
+    assert concerned(gates, ("crm",), destructive=False) == (always,)
+
+
+@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("destructive", [False, True])
+@pytest.mark.parametrize("requires", [("crm",), ("crm", "redis")])
+def test_who_need_not_be_asked_would_have_nothing_to_say(
+    stage: Stage, requires: tuple[str, ...], *, destructive: bool
+) -> None:
+    """Whatever stands badly, a gate that is not about a tool lets its actions pass, and rests that on nothing."""
+    broken = Guard("broken", breaker=Breaker(failures=1))
+    broken.permit_nowait().fail()
+    destructive_gate = DestructiveActions(Board(dict.fromkeys(requires, Health.UNHEALTHY)))
+    gates: tuple[Gate, ...] = (destructive_gate, RequiredDependencies(lambda _name: broken))
+    about = concerned(gates, requires, destructive=destructive)
+    assert [gate in about for gate in gates] == [destructive, len(requires) > 1]
+    asked = msgspec.structs.replace(REQUEST, stage=stage, requires=requires, destructive=destructive)
+    for gate in gates:
+        if gate not in about:
+            assert gate.check(asked) is NO_CONDITIONS

@@ -11,17 +11,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from switchgear.gates.destructive.force import Force
-from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest, Stage
+from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest, Selective, Stage
 from switchgear.health.obstacles import Kind, Obstacle, not_vouched, unreadable
 from switchgear.health.standing import Standings
 
 
-class DestructiveActions:
+class DestructiveActions(Selective):
     """A gate over where dependencies stand. What cannot be read does not vouch."""
 
     def __init__(self, standings: Standings) -> None:
         """Go by `standings`, such as a `HealthBoard`."""
         self._standing = standings.standing
+
+    def concerns(self, requires: Sequence[str], *, destructive: bool) -> bool:  # noqa: ARG002 - on whatever it rests
+        """Return whether a tool is destructive."""
+        return destructive
 
     def check(self, request: GateRequest) -> Conditions:
         """Let pass what does not destroy, what everything vouches for, and what a force covers: that goes on record.

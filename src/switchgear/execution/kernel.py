@@ -158,7 +158,8 @@ class Kernel:
         try:
             if left := self._left_to_ask(tool):
                 conditions = check_all(left, departure_request(admitted), conditions)
-            permits = self._admit(intent, tool, guard)
+            own = self._own_guard_of(tool.dependency, intent.tenant)
+            permits = admit(guard, own, cost=tool.cost, tenant=intent.tenant)
         except Rejected:
             return None  # it queues, and is refused there with all that follows
         finally:
@@ -273,8 +274,10 @@ class Kernel:
         due = now
         if intent.not_before is not None and (wait := decide.delay_of(intent, self._clock.time())):
             due = self._clock.monotonic() + wait  # read last: after a standstill it is late, never early
-        safe, priority = intent.effect.repeats_in_doubt, _priority_of(intent)
-        return Ticket(intent.id, intent.tenant, lane, due, safe, intent.cost, priority)
+        priority = _PRIORITY.get(intent.priority, "critical")
+        if priority in SHEDDABLE and intent.unresolved:
+            priority = "critical"  # it may have happened: it is not shed, it must be settled
+        return Ticket(intent.id, intent.tenant, lane, due, intent.effect.repeats_in_doubt, intent.cost, priority)
 
     def _probing(self, lane: str) -> bool:
         return lane != UNREGISTERED and self._guard_of(lane).state != "closed"
@@ -359,7 +362,8 @@ class Kernel:
             return
         try:
             conditions = self.ask(dispatch_request(intent, registered.tool, self._clock.time()))
-            permits = self._admit(intent, registered.tool, self._guard_of(ticket.lane))
+            guard, own = self._guard_of(ticket.lane), self._own_guard_of(ticket.lane, intent.tenant)
+            permits = admit(guard, own, cost=registered.tool.cost, tenant=intent.tenant)
         except Rejected as refusal:
             await self._refused(intent, registered, refusal, ticket)
             return
@@ -414,10 +418,6 @@ class Kernel:
             return None  # as nearly always: no clock need be read
         return decide.no_repeat(intent, registered.tool, *self._parts.watch.read())
 
-    def _admit(self, intent: Intent, tool: Tool, guard: Guard) -> Permits:
-        tenant = intent.tenant
-        return admit(guard, self._own_guard_of(tool.dependency, tenant), cost=tool.cost, tenant=tenant)
-
     async def _dispatch(
         self, intent: Intent, registered: Registered, conditions: Conditions, permits: Permits
     ) -> Intent:
@@ -461,8 +461,10 @@ class Kernel:
         """Return whether a carrier that is cancelled ends for good: by a stop, or as everything on this loop does."""
         return self._tearing_off or (self._task is not None and self._task.cancelling() > 0)
 
-    def _judged(self, sending: Sending, ended: Ended) -> Result | Unsent:
-        """Tell whoever goes by it how an attempt ended, and return what is to be recorded of it."""
+    def _conclude(self, sending: Sending, ended: Ended) -> Coroutine[Any, Any, None]:
+        """Tell whoever goes by it how an attempt ended, and return what records that."""
+        if ended.unsent:
+            return self._never_leaves(sending.intent, sending.permits, Code.LEDGER_UNAVAILABLE)
         allowed, lane, tenant = sending.allowed, sending.registered.tool.dependency, sending.intent.tenant
         try:
             if allowed is not None and self._destruction is not None:
@@ -473,7 +475,7 @@ class Kernel:
             raise
         if self._queue.paused_for(lane, self._clock.monotonic(), tenant=tenant) is not None:
             self._resume(lane, tenant)
-        return ended.result if allowed is None else allowed.judged(ended.result)
+        return self._record_end(sending, ended.result if allowed is None else allowed.judged(ended.result))
 
     def _resume(self, lane: str, tenant: str) -> None:
         """Let go on what waited for the verdict of a probe that has ended: it need not wait for the clock."""
@@ -483,12 +485,6 @@ class Kernel:
         own = self._own_guard_of(lane, tenant)
         if own is not None and own.state != "open":
             self._queue.resume(lane, reason, tenant=tenant)
-
-    def _conclude(self, sending: Sending, ended: Ended) -> Coroutine[Any, Any, None]:
-        """Return what records how an attempt ended."""
-        if ended.unsent:
-            return self._never_leaves(sending.intent, sending.permits, Code.LEDGER_UNAVAILABLE)
-        return self._record_end(sending, self._judged(sending, ended))
 
     async def _record_end(self, sending: Sending, result: Result | Unsent) -> None:
         """Record what an attempt came to, however long the ledger takes: until then the attempt holds its slot.
@@ -580,12 +576,6 @@ class Kernel:
 
 def _unregistered(intent: Intent) -> Rejected:
     return Rejected(f"{intent.tool} is not registered here", code=Code.TOOL_UNREGISTERED, policy="registry")
-
-
-def _priority_of(intent: Intent) -> Priority:
-    """Return how important an intent is. One that may have happened is not shed: it must be settled."""
-    named = _PRIORITY.get(intent.priority, "critical")
-    return "critical" if named in SHEDDABLE and intent.unresolved else named
 
 
 def _alone(intent: Intent, refusal: Rejected) -> str | None:

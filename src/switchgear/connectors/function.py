@@ -110,32 +110,31 @@ class FunctionConnector:
             return Refused(Code.INVALID_ARGUMENT, misfit, retryable=False, verdict=Verdict.IGNORED)
         if call.deadline.remaining() <= 0:
             return TOO_LATE
-        if function.is_async:
-            return await _in_loop(function.run, call)
-        return await self._threads.run(function.run, call)
+        if not function.is_async:
+            return await self._threads.run(function.run, call)
+        try:
+            work = function.run(call, **call.arguments)
+            value = await (work if is_watched(call.deadline) else bounded(call.deadline, work))
+            return _succeeded(function.run, value)
+        except (Exception, asyncio.CancelledError, SystemExit) as error:  # noqa: BLE001 - outermost driver of a foreign function
+            return _broken_off(call, error)
 
     async def close(self) -> None:
         """Take no more work. Threads that still run are not waited for."""
         self._threads.close()
 
 
-async def _in_loop(run: Callable[..., Any], call: Call) -> Result:
-    """As `bounded`; what is watched is awaited without a frame between, since nearly every action comes this way."""
-    try:
-        work = run(call, **call.arguments)
-        value = await (work if is_watched(call.deadline) else bounded(call.deadline, work))
-        _check_done(run, value)
-        return _succeeded(value)
-    except DeadlinePassed:
+def _broken_off(call: Call, error: BaseException) -> Result:
+    """Return what it means that a function in the loop raised `error`. Our own cancellation is raised again."""
+    if isinstance(error, DeadlinePassed):
         return _OUT_OF_TIME
-    except asyncio.CancelledError:
-        if has_come(call.deadline):
-            return _OUT_OF_TIME
-        if _we_are_cancelled():
-            raise
-        return Uncertain(Code.DEPENDENCY_FAILED, "the function was cancelled from inside")
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - outermost driver of a foreign function
+    if not isinstance(error, asyncio.CancelledError):
         return failure_of(error)
+    if has_come(call.deadline):
+        return _OUT_OF_TIME
+    if _we_are_cancelled():
+        raise error
+    return Uncertain(Code.DEPENDENCY_FAILED, "the function was cancelled from inside")
 
 
 class _Threads:
@@ -205,9 +204,7 @@ def _fill(future: Future[Result], run: Callable[..., Any], call: Call) -> None:
 def _outcome(run: Callable[..., Any], call: Call) -> Result:
     try:
         call.check_leaving()  # it may have waited long for its thread
-        value = run(call, **call.arguments)
-        _check_done(run, value)
-        return _succeeded(value)
+        return _succeeded(run, run(call, **call.arguments))
     except BaseException as error:  # noqa: BLE001 - outermost driver: nothing may leave a thread but a result
         return failure_of(error)
 
@@ -223,14 +220,17 @@ def _check_done(run: Callable[..., Any], value: object) -> None:
         raise TypeError(f"{name_of(run)} returned a generator that nobody runs; return what it has done")
 
 
-def _succeeded(value: object) -> Succeeded:
-    """Keep what the function returned.
+def _succeeded(run: Callable[..., Any], value: object) -> Succeeded:
+    """Keep what the function returned. Raises `TypeError` for what is still to be done.
 
-    It happened, whatever came back; so a value that does not fit into JSON, or takes more than `VALUE_BYTES_MAX`
+    Else it happened, whatever came back; so a value that does not fit into JSON, or takes more than `VALUE_BYTES_MAX`
     bytes there, is replaced by a note, never by doubt.
     """
+    if is_plain(value):
+        return Succeeded(value)
+    _check_done(run, value)
     try:
-        return Succeeded(value if is_plain(value) else recordable(as_json(value)))
+        return Succeeded(recordable(as_json(value)))
     except ValueError as error:
         return Succeeded(unrecorded(error))
 

@@ -19,7 +19,9 @@ _LOOKED_AT = 4  # so many times the limit of a text is read, since runs of space
 
 def is_plain(value: object) -> bool:
     """Return whether `value` is None, a bool or an int of usual size: kept as it is, and never too long."""
-    return value is None or type(value) is bool or (type(value) is int and -(2**53) <= value <= 2**53)
+    if type(value) is int:
+        return -(2**53) <= value <= 2**53
+    return value is None or type(value) is bool
 
 
 def as_json(value: object) -> object:

@@ -8,36 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
 from contextvars import Context
-from typing import Any, Generic, TypeVar
+from types import coroutine
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-class Apart(Generic[T]):
-    """Awaits work, each step of it in a context. Awaited once."""
+@coroutine
+def apart(context: Context, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+    """Await `work`, each step of it in `context`, which nothing else has entered.
 
-    __slots__ = ("_context", "_work")
-
-    def __init__(self, context: Context, work: Coroutine[Any, Any, T]) -> None:
-        """Run `work` in `context`, which nothing else has entered."""
-        self._context = context
-        self._work = work
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        """Hand to and fro what the loop and the work tell each other, as ``await work`` does."""
-        run, work = self._context.run, self._work
-        try:
-            waited_for = run(work.send, None)
-            while True:
-                try:
-                    given = yield waited_for
-                except GeneratorExit:
-                    run(work.close)
-                    raise
-                except BaseException as error:  # noqa: BLE001 - not handled here: the work is told, as by an await
-                    waited_for = run(work.throw, error)
-                else:
-                    waited_for = run(work.send, given)
-        except StopIteration as end:
-            value: T = end.value
-            return value
+    What the loop and the work tell each other is handed to and fro, as ``await work`` does.
+    """
+    run = context.run
+    try:
+        waited_for = run(work.send, None)
+        while True:
+            try:
+                given = yield waited_for
+            except GeneratorExit:
+                run(work.close)
+                raise
+            except BaseException as error:  # noqa: BLE001 - not handled here: the work is told, as by an await
+                waited_for = run(work.throw, error)
+            else:
+                waited_for = run(work.send, given)
+    except StopIteration as end:
+        value: T = end.value
+        return value

@@ -24,7 +24,7 @@ from switchgear.core.codes import Code
 from switchgear.core.deadline import CURRENT
 from switchgear.core.errors import DestructiveBlocked
 from switchgear.core.outcome import Verdict
-from switchgear.execution.apart import Apart
+from switchgear.execution.apart import apart
 from switchgear.execution.contract import Call, Connector, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.family import REVERT
 from switchgear.execution.watched import WATCHED, Watched
@@ -74,20 +74,20 @@ HandOn = Callable[[Ended], object]
 """Has a fresh task go on with how an attempt ended."""
 
 
-class _Running:
-    """An attempt that is being made in `task`, for `call`. `hand_on` is called in `context`."""
+class _Running(msgspec.Struct, eq=False):
+    """An attempt that is being made in `task`, for `call`. `hand_on` is called in `context`.
 
-    __slots__ = ("_attempts", "abandoned", "call", "cancels", "context", "cut_off", "hand_on", "task")
+    `cancels` counts how often it was cancelled from here.
+    """
 
-    def __init__(self, attempts: Attempts, task: asyncio.Task[Any], call: Call, hand_on: HandOn) -> None:
-        self._attempts = attempts
-        self.task = task
-        self.call = call
-        self.hand_on = hand_on
-        self.context: Context = copy_context()
-        self.abandoned = False
-        self.cancels = 0  # how often it was cancelled from here
-        self.cut_off = False
+    _attempts: Attempts
+    task: asyncio.Task[Any]
+    call: Call
+    hand_on: HandOn
+    context: Context
+    abandoned: bool = False
+    cancels: int = 0
+    cut_off: bool = False
 
     def cancel(self) -> None:
         """Be told by the clock that the deadline has come."""
@@ -118,14 +118,15 @@ class Attempts:
         Once that task has been cancelled `hand_on` is told instead, at the latest a grace after the deadline, and
         `TakenOver` raised as soon as the connector has ended. Raises `CancelledError` when the task is torn off.
         """
-        task = asyncio.current_task()
+        expiries = self._timers.expiries()
+        task = asyncio.current_task(expiries.loop)
         assert task is not None, "an attempt is made in the task of its carrier"
-        running = _Running(self, task, call, hand_on)
+        running = _Running(self, task, call, hand_on, copy_context())
         self._running[running] = None
-        forget = self._timers.expiries().watch(call.deadline.moment_on(self._clock), running)
+        forget = expiries.watch(call.deadline.moment_on(self._clock), running)
         result: Result | None = None
         try:
-            result = await Apart(running.context.copy(), _attempt(connector, call, self._may_leave))
+            result = await apart(copy_context(), _attempt(connector, call, self._may_leave, task))
         except asyncio.CancelledError:
             pass  # whoever it is from
         finally:
@@ -133,11 +134,12 @@ class Attempts:
             self._running.pop(running, None)
         if running.abandoned:
             raise TakenOver
+        ended = self._unanswered(running) if result is None else Ended(result, unsent=result is _UNSENT)
         if not task.cancelling():
-            return self._ended(running, result)
+            return ended
         if task.cancelling() > running.cancels and self._torn_off():
             raise asyncio.CancelledError
-        hand_on(self._ended(running, result))
+        hand_on(ended)
         raise TakenOver
 
     def cut_off(self) -> None:
@@ -163,12 +165,10 @@ class Attempts:
         if running in self._running:
             del self._running[running]
             running.abandoned = True
-            running.context.run(running.hand_on, self._ended(running, None, deaf=True))
+            running.context.run(running.hand_on, self._unanswered(running, deaf=True))
 
-    def _ended(self, running: _Running, result: Result | None, *, deaf: bool = False) -> Ended:
-        """Return how an attempt ended: with a result, without one, or, if it is `deaf`, not at all."""
-        if result is not None:
-            return Ended(result, unsent=result is _UNSENT)
+    def _unanswered(self, running: _Running, *, deaf: bool = False) -> Ended:
+        """Return how an attempt ended that came to no result: without one, or, if it is `deaf`, not at all."""
         call = running.call
         if running.cut_off:
             reason = "the engine stopped before an answer came"
@@ -221,10 +221,10 @@ def _garbled(result: Refused | Uncertain) -> str:
     return ""
 
 
-async def _attempt(connector: Connector, call: Call, may_leave: Callable[[], bool]) -> Result:
-    """Make one attempt, in a context of its own, and return what it came to."""
+async def _attempt(connector: Connector, call: Call, may_leave: Callable[[], bool], task: asyncio.Task[Any]) -> Result:
+    """Make one attempt in `task`, in a context of its own, and return what it came to."""
     CURRENT.set(call.deadline)
-    WATCHED.set(Watched(asyncio.current_task(), call.deadline))
+    WATCHED.set(Watched(task, call.deadline))
     try:
         if not may_leave() or call.deadline.remaining() <= 0:
             return _UNSENT  # this process stood still meanwhile: what was checked before may hold no longer

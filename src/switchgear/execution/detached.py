@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError
@@ -17,15 +19,14 @@ T = TypeVar("T")
 _CUT_OFF = "cut off before the ledger acknowledged, as by a stop of the engine; repeat with the same key"
 
 
-class Answer(Generic[T]):
-    """What somebody waits for. Whoever works on it gives it once, and may go on with what follows from it."""
+class Answer(msgspec.Struct, Generic[T], eq=False):
+    """What somebody waits for. Whoever works on it gives it once, and may go on with what follows from it.
 
-    __slots__ = ("_future", "_under_way")
+    It is answered through a future, and one of those that are under way until then.
+    """
 
-    def __init__(self, future: asyncio.Future[T], under_way: dict[Answer[Any], asyncio.Task[None]]) -> None:
-        """Answer through `future`. It is one of those `under_way` until then."""
-        self._future = future
-        self._under_way = under_way
+    _future: asyncio.Future[T]
+    _under_way: dict[Answer[Any], asyncio.Task[None]]
 
     def give(self, value: T) -> None:
         """Answer with `value`: from here on the work is its own, and the engine that stops does not wait for it."""
@@ -40,6 +41,7 @@ class Answer(Generic[T]):
 
     def break_off(self) -> None:
         """Say that the work was cut off, to whoever still waits: what it came to is not known."""
+        self._under_way.pop(self, None)
         if not self._future.done():
             self.fail(StoreError(_CUT_OFF, code=Code.TIMEOUT_JOURNAL_APPEND))
 
@@ -79,7 +81,6 @@ class Detached:
         except Exception as error:  # noqa: BLE001 - outermost driver: whoever waits for the answer is told
             answer.fail(error)
         finally:
-            self._under_way.pop(answer, None)
             answer.break_off()
 
     async def wait(self, clock: Clock, seconds: float) -> None:

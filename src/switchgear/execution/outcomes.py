@@ -25,9 +25,12 @@ def looks(seconds: float, *, shared: bool) -> Iterator[float]:
 
     Only where several engines share a store is there more than one look.
     """
-    left = min(seconds, WAIT_MAX)
+    return _steps(min(seconds, WAIT_MAX)) if shared else iter((seconds,))
+
+
+def _steps(left: float) -> Iterator[float]:
     while True:
-        step = min(left, LOOK_EVERY) if shared else left
+        step = min(left, LOOK_EVERY)
         yield step
         left -= step
         if not left > 0:
@@ -53,12 +56,12 @@ class Outcomes(Generic[T]):
         self._clock = clock
         self._timers = Timers(clock)
         self._waiters_max = waiters_max
-        self._waiting: dict[str, list[asyncio.Future[T | None]]] = {}
+        self._waiting: dict[str, dict[asyncio.Future[T | None], None]] = {}
         self._count = 0
 
     def announce(self, settled: T) -> None:
         """Wake those who wait for what is settled for now."""
-        for waiter in self._waiting.get(settled.id, ()):
+        for waiter in self._waiting.pop(settled.id, ()):
             if not waiter.done():
                 waiter.set_result(settled)
 
@@ -80,8 +83,7 @@ class Outcomes(Generic[T]):
             )
         expiries = self._timers.expiries()
         waiter: asyncio.Future[T | None] = expiries.loop.create_future()
-        line = self._waiting.setdefault(name, [])
-        line.append(waiter)
+        self._waiting.setdefault(name, {})[waiter] = None
         self._count += 1
         forget = expiries.watch(self._clock.monotonic() + min(seconds, WAIT_MAX), _Late(waiter))
         try:
@@ -89,9 +91,15 @@ class Outcomes(Generic[T]):
         finally:
             forget()
             self._count -= 1
-            line.remove(waiter)
-            if not line:
-                self._waiting.pop(name, None)
+            if name in self._waiting:
+                self._leave(name, waiter)
+
+    def _leave(self, name: str, waiter: asyncio.Future[T | None]) -> None:
+        """Take a waiter that was told nothing out of its line, and the line away with the last."""
+        line = self._waiting[name]
+        line.pop(waiter, None)
+        if not line:
+            del self._waiting[name]
 
 
 class _Late(msgspec.Struct, eq=False):

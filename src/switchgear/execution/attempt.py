@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code

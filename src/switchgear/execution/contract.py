@@ -185,16 +185,14 @@ class Call(msgspec.Struct, frozen=True):
             self.permits.check_leaving()
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(msgspec.Struct, frozen=True):
     """The action is known to have happened. `value` fits into JSON."""
 
     value: Any = None
     verdict: Verdict = Verdict.SUCCESS
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """The action is known not to have happened: never connected, or a definite refusal.
 
     `retryable` says whether another attempt may help; `retry_after` is the remote's own wish in seconds. `verdict`
@@ -210,8 +208,7 @@ class Refused:
     of_tenant: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Uncertain:
+class Uncertain(msgspec.Struct, frozen=True):
     """Something left, and what became of it is not known: timeout, reset, 5xx, an answer that cannot be read."""
 
     code: Code

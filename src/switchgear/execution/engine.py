@@ -330,9 +330,10 @@ class Engine:
         intent = self.recorder.at_hand(tenant, intent_id) or await self.intent(tenant, intent_id)
         if intent.state in ANSWERED or seconds <= 0:
             return intent
-        for step in looks(seconds, shared=self.recorder.lease.shared):
-            settled = await self.outcomes.wait(intent_id, step)
-            intent = settled if settled is not None else await self.intent(tenant, intent_id)
+        if not self.recorder.lease.shared:
+            return await self.outcomes.wait(intent_id, seconds) or await self.intent(tenant, intent_id)
+        for step in looks(seconds, shared=True):
+            intent = await self.outcomes.wait(intent_id, step) or await self.intent(tenant, intent_id)
             if intent.state in ANSWERED:
                 break
         return intent

@@ -25,12 +25,9 @@ def looks(seconds: float, *, shared: bool) -> Iterator[float]:
 
     Only where several engines share a store is there more than one look.
     """
-    return _steps(min(seconds, WAIT_MAX)) if shared else iter((seconds,))
-
-
-def _steps(left: float) -> Iterator[float]:
+    left = min(seconds, WAIT_MAX)
     while True:
-        step = min(left, LOOK_EVERY)
+        step = min(left, LOOK_EVERY) if shared else left
         yield step
         left -= step
         if not left > 0:

@@ -9,8 +9,9 @@ import base64
 import html
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from switchgear.execution.contract import Result, Succeeded
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from msgspec import structs
 
@@ -61,6 +61,6 @@ def _result_of(operation: HttpOperation, answer: Answer, now: float) -> Result:
     if isinstance(result, Succeeded):
         return result
     if result.code is Code.NOT_FOUND:
-        result = replace(result, code=Code.TOOL_FAILED)
+        result = structs.replace(result, code=Code.TOOL_FAILED)
     said = stated_error(answer.body)
-    return replace(result, message=f"answered {answer.status}: {brief(said)}") if said else result
+    return structs.replace(result, message=f"answered {answer.status}: {brief(said)}") if said else result

@@ -16,6 +16,7 @@ from switchgear.execution.bounded import within
 
 T = TypeVar("T")
 
+_TASK_NAME = "switchgear-detached"
 _CUT_OFF = "cut off before the ledger acknowledged, as by a stop of the engine; repeat with the same key"
 
 
@@ -70,7 +71,7 @@ class Detached:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         answer = Answer(future, self._under_way)
-        task = loop.create_task(self._work(work, answer))
+        task = loop.create_task(self._work(work, answer), name=_TASK_NAME)  # one for all: numbered names cost time
         if not (task.done() or future.done()):  # a loop with eager tasks has run it up to its first wait by now
             self._under_way[answer] = task
         return await future

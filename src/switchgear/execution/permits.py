@@ -16,6 +16,7 @@ from switchgear.execution.attempt import Ended
 from switchgear.execution.contract import Refused, Succeeded
 from switchgear.guard import Guard, Permit
 
+SUCCESS = Verdict.SUCCESS
 OWN_BREAKER = "tenant_breaker"
 """What a refusal by the breaker of a tenant's own guard names as its policy."""
 OWN_RATE_LIMIT = "tenant_rate_limit"
@@ -43,7 +44,7 @@ class Permits(msgspec.Struct, eq=False):
     def settle(self, ended: Ended, *, impatient: bool) -> None:
         """Tell the guards what the attempt says; a deadline of the caller's (`impatient`) says nothing."""
         result = ended.result
-        if isinstance(result, Succeeded) and result.verdict is Verdict.SUCCESS:  # first: nearly all are
+        if isinstance(result, Succeeded) and result.verdict is SUCCESS:  # first: nearly all are
             self._shared.succeed()
             if self._own is not None:
                 self._own.succeed()
@@ -55,7 +56,10 @@ class Permits(msgspec.Struct, eq=False):
 
 def admit(shared: Guard, own: Guard | None, *, cost: float, tenant: str) -> Permits:
     """Return the permits of an attempt for `tenant`. Raises `Rejected` when one guard refuses: nothing is charged."""
-    held = None if own is None else _admit_own(own, shared, cost)
+    try:
+        held = None if own is None else own.permit_nowait(cost=None if cost == 1 else cost)  # the usual goes unsaid
+    except (RateLimited, CircuitOpen) as refusal:
+        raise _of_one_tenant(refusal, shared.name) from None
     try:
         permits = Permits(shared.permit_nowait(cost=cost, tenant=tenant), held)
     except BaseException:
@@ -70,27 +74,25 @@ def speaks_for_one_tenant(refusal: Rejected) -> bool:
     return refusal.code is Code.RATE_LIMITED_TENANT or refusal.policy == OWN_BREAKER
 
 
-def _admit_own(own: Guard, shared: Guard, cost: float) -> Permit:
-    try:
-        return own.permit_nowait() if cost == 1 else own.permit_nowait(cost=cost)  # the usual cost costs less to say
-    except RateLimited as refusal:
-        raise RateLimited(
+def _of_one_tenant(refusal: RateLimited | CircuitOpen, dependency: str) -> Rejected:
+    """Return what a refusal by the tenant's own guard says to those who know one guard of a dependency."""
+    if isinstance(refusal, RateLimited):
+        return RateLimited(
             "the tenant's own limit for this dependency is used up",
             code=Code.RATE_LIMITED_TENANT,
             policy=OWN_RATE_LIMIT,
-            dependency=shared.name,
+            dependency=dependency,
             retry_after=refusal.retry_after,
             decision=refusal.decision,
-        ) from None
-    except CircuitOpen as refusal:
-        raise CircuitOpen(
-            "the dependency keeps refusing this tenant's credentials or quota",
-            code=Code.CIRCUIT_OPEN,
-            policy=OWN_BREAKER,
-            dependency=shared.name,
-            state=refusal.state,
-            retry_after=refusal.retry_after,
-        ) from None
+        )
+    return CircuitOpen(
+        "the dependency keeps refusing this tenant's credentials or quota",
+        code=Code.CIRCUIT_OPEN,
+        policy=OWN_BREAKER,
+        dependency=dependency,
+        state=refusal.state,
+        retry_after=refusal.retry_after,
+    )
 
 
 def _settle_shared(permit: Permit, ended: Ended, *, impatient: bool) -> None:

@@ -254,7 +254,8 @@ class Guard:
         below 0.
         """
         terms = self._terms
-        terms = plain_terms(cost, tenant) if terms is NO_TERMS else terms.narrowed(cost=cost, tenant=tenant)
+        if cost is not None or tenant is not None:
+            terms = plain_terms(cost, tenant) if terms is NO_TERMS else terms.narrowed(cost=cost, tenant=tenant)
         return permit_now(self._member, terms)
 
     def using(

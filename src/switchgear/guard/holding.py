@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from switchgear.core.mutexes import is_own
 from switchgear.core.outcome import Verdict
-from switchgear.guard.member import DRY_RUN_TICKET, Member, Ticket, Witness
+from switchgear.guard.member import DRY_RUN_TICKET, Member, Ticket
 from switchgear.guard.terms import Terms
 from switchgear.guard.waiter import Pause, Turn, Waiter
 from switchgear.policies.breaker import Phase
@@ -202,7 +202,7 @@ class Hold:
                     sight = Sight(member)
                     try:
                         if plainly:
-                            member.settle_locked(self.ticket, verdict, duration, now)
+                            member.settle_locked(self.ticket, verdict, duration, now, self.terms.tenant)
                         else:
                             self._end_locked(verdict, duration, now, back, timed_out=timed_out)
                         self.held = False
@@ -234,15 +234,15 @@ class Hold:
             self.drop(now - self.since)
 
     def _end_locked(self, verdict: Verdict, duration: float, now: float, back: Back, *, timed_out: bool) -> None:
-        member, ticket = self.member, self.ticket
+        member, ticket, tenant = self.member, self.ticket, self.terms.tenant
         if timed_out:
             member.count_timeout_locked()
         if self.left_behind:
-            member.abandon_locked(ticket, verdict, duration, now)
+            member.abandon_locked(ticket, verdict, duration, now, tenant)
         elif back == "call":
             member.refund_locked(ticket, self.terms.cost, now, duration)
         else:
-            member.settle_locked(ticket, verdict, duration, now)
+            member.settle_locked(ticket, verdict, duration, now, tenant)
             if back == "cost":
                 member.refund_cost_locked(self.terms.cost, duration)
 
@@ -319,14 +319,14 @@ class Sight:
 
     def complete_verdict(self, member: Member, ticket: Ticket, now: float) -> None:
         """Return the probe of a verdict that was not taken, and make a move that was decided and not made."""
-        breaker, phase = member.breaker, ticket.phase if isinstance(ticket, Witness) else ticket
-        if breaker is None or phase is not breaker.phase or phase is not self.phase:
+        breaker = member.breaker
+        if breaker is None or ticket is not breaker.phase or ticket is not self.phase:
             return
-        if isinstance(phase, HalfOpenPhase):
-            if _probes(phase) == self.probes:
-                breaker.settle(phase, IGNORED, 0.0, now, member.plan.draw())
-            move = None if member.plan.breaker is None else phase.reconfigure(member.plan.breaker)
-            if move is not None and phase is breaker.phase:
+        if isinstance(ticket, HalfOpenPhase):
+            if _probes(ticket) == self.probes:
+                breaker.settle(ticket, IGNORED, 0.0, now, member.plan.draw())
+            move = None if member.plan.breaker is None else ticket.reconfigure(member.plan.breaker)
+            if move is not None and ticket is breaker.phase:
                 breaker.move(move, now, member.plan.draw())
         elif self.passing and not breaker.passing:
             breaker.move("trip", now, member.plan.draw())

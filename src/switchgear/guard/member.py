@@ -15,7 +15,6 @@ import logging
 from collections.abc import Sequence
 from math import inf
 from types import TracebackType
-from typing import NamedTuple
 
 from switchgear.core.codes import Code
 from switchgear.core.errors import CircuitOpen, DeadlineExceeded, Overloaded, QueueFull, RateLimited, Rejected
@@ -42,16 +41,9 @@ class DryRunTicket:
 DRY_RUN_TICKET = DryRunTicket()
 
 
-class Witness(NamedTuple):
-    """The ticket of a call whose tenant matters to the breaker."""
-
-    phase: Phase
-    tenant: str | None
-
-
-Ticket = Phase | Witness | DryRunTicket | None
-"""What a call was let in with: the breaker's phase at that moment, together with the tenant where that matters; None
-without a breaker's word; or that it holds nothing at all."""
+Ticket = Phase | DryRunTicket | None
+"""What a call was let in with: the breaker's phase at that moment, None without a breaker's word, or that it holds
+nothing at all."""
 
 ASLEEP = -1
 _DROP_WAIT_SECONDS = 0.1
@@ -158,9 +150,9 @@ class Member:
         self.entered += 1
         return admitted
 
-    def settle_locked(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
+    def settle_locked(self, ticket: Ticket, verdict: Verdict, duration: float, now: float, tenant: str | None) -> None:
         """Take the outcome of a call of `duration` seconds, infinite for a timeout, and free its place."""
-        self._judge(ticket, verdict, duration, now)
+        self._judge(ticket, verdict, duration, now, tenant)
         places = self.places
         if places is not None and ticket is not DRY_RUN_TICKET:
             self._grant(places.release(now, duration, verdict))
@@ -181,9 +173,9 @@ class Member:
         if self.limiter is not None:
             self.limiter.refund(cost, held)
 
-    def abandon_locked(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
+    def abandon_locked(self, ticket: Ticket, verdict: Verdict, duration: float, now: float, tenant: str | None) -> None:
         """Take the verdict on a blocking call that is left behind. It keeps its place until it ends."""
-        self._judge(ticket, verdict, duration, now)
+        self._judge(ticket, verdict, duration, now, tenant)
         if self.places is not None and ticket is not DRY_RUN_TICKET:
             self.places.record(now, duration, verdict)
         self.tally.abandoned += 1
@@ -429,7 +421,7 @@ class Member:
         if breaker is not None:
             refusal = None if breaker.passing else self._ask_breaker(breaker, now)
             if refusal is None:
-                ticket = Witness(breaker.phase, terms.tenant) if self.plan.tenants > 1 else breaker.phase
+                ticket = breaker.phase
             elif not breaker.observes:  # one that does goes on without the breaker's ticket: it is no probe
                 if place_held:
                     self.free_place_locked(now)
@@ -456,7 +448,7 @@ class Member:
             self._observe(refusal, now)
         return refusal
 
-    def _judge(self, ticket: Ticket, verdict: Verdict, duration: float, now: float) -> None:
+    def _judge(self, ticket: Ticket, verdict: Verdict, duration: float, now: float, tenant: str | None) -> None:
         """Count an outcome and tell the breaker."""
         if verdict is Verdict.SUCCESS:
             self.successes += 1
@@ -467,16 +459,14 @@ class Member:
             return
         if duration > self.plan.slow_after:
             self.tally.slow += 1
-        phase, tenant = ticket if isinstance(ticket, Witness) else (ticket, None)
-        if phase is breaker.phase:
-            breaker.settle(phase, verdict, duration, now, self.plan.draw(), tenant)
+        if ticket is breaker.phase:
+            breaker.settle(ticket, verdict, duration, now, self.plan.draw(), tenant)
             if breaker.changes:
                 self._note_changes(breaker, now)
 
     def _return_probe(self, ticket: Ticket, now: float) -> None:
         if self.breaker is not None and ticket is not None and not isinstance(ticket, DryRunTicket):
-            phase = ticket.phase if isinstance(ticket, Witness) else ticket
-            self.breaker.settle(phase, Verdict.IGNORED, 0.0, now, self.plan.draw())
+            self.breaker.settle(ticket, Verdict.IGNORED, 0.0, now, self.plan.draw())
 
     def _grant(self, waiters: Sequence[Waiter]) -> None:
         for waiter in waiters:
@@ -511,7 +501,7 @@ class Member:
                 return
             try:
                 with member:
-                    member.settle_locked(ticket, Verdict.IGNORED, duration, self.plan.monotonic())
+                    member.settle_locked(ticket, Verdict.IGNORED, duration, self.plan.monotonic(), None)
             finally:
                 member.mutex.release()
             if member.news:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from switchgear.core.outcome import Verdict
 from switchgear.guard.holding import Hold
-from switchgear.guard.member import Witness
 from switchgear.policies.places import MEMORY
+
+SUCCESS = Verdict.SUCCESS
 
 
 def admitted(hold: Hold, now: float) -> bool:
     """Let the call of `hold` in if nothing stands in its way; False when somebody has to be asked."""
     member: Any = hold.member
     plan = member.plan
-    cost = hold.terms.cost
     # straight section
     if member.straight_plan is not plan:
         return False
@@ -26,7 +27,7 @@ def admitted(hold: Hold, now: float) -> bool:
     if places is not None and places.taken >= places.options.limit:
         return False
     if limiter is not None:
-        options = plan.rate_limit
+        options, cost = plan.rate_limit, hold.terms.cost
         amount = limiter.amount - (now - limiter.updated) * options.per_second
         amount = amount + cost if amount > 0.0 else cost
         if amount > options.full_level:
@@ -36,44 +37,45 @@ def admitted(hold: Hold, now: float) -> bool:
     if places is not None:
         places.taken += 1
     member.entered += 1
-    phase: Any = None if breaker is None else breaker.phase
-    hold.ticket = phase
+    if breaker is not None:
+        hold.ticket = breaker.phase
     hold.since = now
     hold.held = True
-    # end of section
-    if plan.tenants > 1:
-        hold.ticket = Witness(phase, hold.terms.tenant)
     return True
+    # end of section
 
 
-def succeeded(hold: Hold, now: float) -> bool:
-    """Settle the success of what `admitted` or anybody let in, if it changes counts alone; else False.
+def succeed(hold: Hold) -> None:
+    """Settle a success now: without the mutex, where it changes counts alone and is no news to the breaker.
 
-    A permit has no job. The ticket of a dry run is no phase of a breaker, so it is never settled here.
+    A permit has no job. The ticket of a dry run is no phase of a breaker, so it never goes straight.
     """
     member: Any = hold.member
     plan = member.plan
+    breaker = member.breaker
     phase: Any = hold.ticket
-    if plan.tenants > 1 or phase.__class__ is Witness:
-        breaker = member.breaker
-        phase, tenant = phase if phase.__class__ is Witness else (phase, None)
-        if breaker is not None and not breaker.knows(tenant, now):
-            return False
-    # straight section
-    if member.straight_plan is not plan or not hold.held:
-        return False
-    breaker, places = member.breaker, member.places
+    now = plan.monotonic()
     duration = now - hold.since
-    if breaker is not None:
-        if phase is not breaker.phase or now >= phase.edge or duration > plan.slow_after:
-            return False
-        phase.hits += 1
-    elif phase is not None:
-        return False
-    member.successes += 1
-    if places is not None:
-        places.taken -= 1
-        places.mean_seconds += MEMORY * (duration - places.mean_seconds)
-    hold.held = False
-    return True
-    # end of section
+    if breaker is None or breaker.evidence is None or breaker.evidence.knows(hold.terms.tenant, now):
+        # straight section
+        breaker = member.breaker
+        if (
+            hold.held
+            and member.straight_plan is plan
+            and (
+                phase is None
+                if breaker is None
+                else phase is breaker.phase and now < phase.edge and duration <= plan.slow_after
+            )
+        ):
+            if phase is not None:
+                phase.hits += 1
+            member.successes += 1
+            places = member.places
+            if places is not None:
+                places.taken -= 1
+                places.mean_seconds += MEMORY * (duration - places.mean_seconds)
+            hold.held = False
+            return
+        # end of section
+    hold.settle(SUCCESS, duration, now)

@@ -47,10 +47,7 @@ class Permit:
 
     def succeed(self) -> None:
         """Say that the dependency did its work."""
-        hold = self._hold
-        now = hold.member.plan.monotonic()
-        if not passing.succeeded(hold, now):
-            hold.settle(Verdict.SUCCESS, now - hold.since, now)
+        passing.succeed(self._hold)
 
     def fail(self, error: BaseException | None = None, *, slow: bool = False) -> None:
         """Say that the dependency failed. With an `error`, ``on=`` and ``ignore=`` of the breaker judge it.

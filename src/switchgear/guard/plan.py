@@ -19,7 +19,7 @@ from switchgear.guard.expiry import Timers
 from switchgear.guard.injecting import Injector
 from switchgear.guard.meter import Meter
 from switchgear.guard.terms import checked_effect
-from switchgear.policies.breaker import Breaker
+from switchgear.policies.breaker import Breaker, BreakerState
 from switchgear.policies.bulkhead import Bulkhead, BulkheadMachine
 from switchgear.policies.checks import require_count, require_seconds
 from switchgear.policies.errors import matches
@@ -41,12 +41,12 @@ ONE_THREAD_AT_A_TIME = sys.implementation.name == "cpython" and getattr(sys, "_i
 class Plan:
     """What a guard was told, checked, and what follows from it.
 
-    `timers` lead to the deadlines of the running loop. `timeout_seconds` and `slow_after` are infinite when not
-    asked for. A call may wait `wait_max` seconds for its turn in the rate limit, and among `queue` others for a place.
+    `timers` lead to the deadlines of the running loop. `timeout_seconds` and `slow_after` are infinite when not asked
+    for. A call may wait `wait_max` seconds for its turn in the rate limit, and among `queue` others for a place.
     `passes` says that permits may pass the mutex by, `allows_straight` that drivers may as well, and `refuses_at_once`
-    that an open breaker is the end of a call. `born` is the monotonic second at which the plan was made. `successor`
-    gives the member that a key has now. `dropped` holds calls that their callers dropped at a moment when they could
-    not be settled.
+    that an open breaker is the end of a call. The breaker is in its `first_state` until a call says otherwise. `born`
+    is the monotonic second at which the plan was made. `successor` gives the member that a key has now. `dropped` holds
+    calls that their callers dropped at a moment when they could not be settled.
     """
 
     name: str
@@ -73,8 +73,8 @@ class Plan:
     wait_max: float = field(init=False)
     queue: int = field(init=False)
     born: float = field(init=False)
-    tenants: int = field(init=False)
     passes: bool = field(init=False)
+    first_state: BreakerState = field(init=False)
     allows_straight: bool = field(init=False)
     refuses_at_once: bool = field(init=False)
     monotonic: Callable[[], float] = field(init=False)
@@ -111,9 +111,9 @@ class Plan:
         self.queue = 0 if queueing is None else queueing.queue
         self.born = self.monotonic()
         warms_up = self.rate_limit is not None and self.rate_limit.warm_up > 0
-        self.tenants = 1 if self.breaker is None else self.breaker.tenants
         self.passes = ONE_THREAD_AT_A_TIME and not warms_up and self.shedding is None
-        self.allows_straight = self.passes and self.tenants == 1
+        self.first_state = "closed" if self.breaker is None else self.breaker.first_state
+        self.allows_straight = self.passes and (self.breaker is None or self.breaker.tenants == 1)
         self.refuses_at_once = self.retry is None and not self.dry_run and not _observes(self.breaker)
 
         self.injector = None if self.faults is None else Injector(self.faults, self.clock, self.timeout_seconds)

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from switchgear.core.codes import Code
 from switchgear.guard.member import Member
 from switchgear.guard.meter import Statistics
-from switchgear.guard.plan import Plan
 from switchgear.guard.tally import Tally
 from switchgear.policies.breaker import BreakerState
 from switchgear.policies.retry_budget import RetryBudgetMachine
@@ -62,7 +61,7 @@ def state_of(member: Member) -> BreakerState:
     """Return the breaker's state as the next call would meet it, "closed" without one."""
     plan = member.plan
     if member.straight_plan is plan or not member.awake:  # where calls pass by, the breaker stands as at first
-        return _first_state(plan)
+        return plan.first_state
     with member.mutex, member:
         breaker = member.breaker
         return "closed" if breaker is None else breaker.state(member.plan.monotonic())
@@ -92,7 +91,7 @@ def _record(member: Member, counted: Mapping[str, Any]) -> Statistics:
     return Statistics(
         name=plan.name,
         key=member.key,
-        state=_first_state(plan) if breaker is None else breaker.state(now),
+        state=plan.first_state if breaker is None else breaker.state(now),
         retry_after=0.0 if breaker is None else breaker.retry_after(now),
         failure_rate=failure_rate,
         slow_rate=slow_rate,
@@ -157,11 +156,6 @@ def _balance_of(member: Member, now: float) -> float | None:
     calls = member.entered - tally.repeats if member.awake else 0
     budget = tally.budget or RetryBudgetMachine(plan.retry.budget, plan.born)  # made by the first repeat
     return budget.balance(now, calls)
-
-
-def _first_state(plan: Plan) -> BreakerState:
-    """Return the state of a breaker that no call has met yet."""
-    return "closed" if plan.breaker is None else plan.breaker.first_state
 
 
 def _add(total: dict[Name, int], counts: Mapping[Name, int]) -> None:

@@ -147,8 +147,8 @@ def test_no_interrupt_can_come_between_the_way_in_and_the_try(
     assert [each.opname for each in way if each.opname.startswith(SWITCHING)] == []
 
 
-@pytest.mark.parametrize("function", [passing.admitted, passing.succeeded])
-def test_no_other_thread_can_come_into_a_section_of_a_permit(function: Callable[..., bool]) -> None:
+@pytest.mark.parametrize("function", [passing.admitted, passing.succeed])
+def test_no_other_thread_can_come_into_a_section_of_a_permit(function: Callable[..., object]) -> None:
     """As above, for what lets permits in and takes their success: whatever is returned, nobody came in between."""
     first = inspect.getsourcelines(function)[1]
     last = first + len(inspect.getsourcelines(function)[0])
@@ -157,7 +157,7 @@ def test_no_other_thread_can_come_into_a_section_of_a_permit(function: Callable[
     assert len(inside) > 20
     assert [each.opname for _, each in inside if each.opname.startswith(SWITCHING)] == []
     for name in {each.argval for _, each in inside if each.opname in {"LOAD_ATTR", "STORE_ATTR"}}:
-        found = [inspect.getattr_static(kind, name) for kind in (*STATE, Hold, Plan) if hasattr(kind, name)]
+        found = [inspect.getattr_static(kind, name) for kind in (*STATE, Hold, Plan, Terms) if hasattr(kind, name)]
         assert found or name in {"per_second", "full_level", "limit", "rate_limit"}  # plain fields of options
         assert all(inspect.ismemberdescriptor(slot) for slot in found if not isinstance(slot, float))
 

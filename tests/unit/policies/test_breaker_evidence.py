@@ -96,6 +96,17 @@ def test_permits_carry_their_tenant() -> None:
     assert state(guard) == "open"
 
 
+def test_a_call_under_way_is_its_tenants_when_tenants_begin_to_matter() -> None:
+    """A guard that is told to ask for several tenants does not take those of calls under way for another one."""
+    guard = Guard("crm", breaker=Breaker(failures=3, jitter=0.0), clock=VirtualClock())
+    under_way = guard.permit_nowait(tenant="a")
+    guard.reconfigure(breaker=Breaker(failures=3, jitter=0.0, tenants=2))
+    guard.using(tenant="b").call(int)
+    under_way.fail()
+    fail(guard, "a", 2)
+    assert state(guard) == "closed"
+
+
 def test_evidence_is_bounded() -> None:
     """Beyond the maximum, the tenant heard of longest ago is forgotten."""
     evidence = Evidence(60.0)

@@ -44,17 +44,18 @@ class BreakerMachine:
 
     `passing` is True while every call is let in: `admit` need not be asked then. `changes` holds the
     transitions since somebody last emptied it. `opened` and `closed` count transitions, `blocked` the calls that a
-    driver refused by itself while an open phase was in force. `observes` says that a refusal is not meant.
+    driver refused by itself while an open phase was in force. `observes` says that a refusal is not meant. Where
+    several tenants are asked for, `evidence` is of whose calls failed lately; a driver in a hurry asks what it knows.
     """
 
     __slots__ = (
         "_blocked",
-        "_evidence",
         "_failed_recoveries",
         "_options",
         "_ramp",
         "changes",
         "closed",
+        "evidence",
         "opened",
         "passing",
         "phase",
@@ -65,7 +66,7 @@ class BreakerMachine:
         self._options = options
         self._failed_recoveries = 0
         self._ramp: Ramp | None = None
-        self._evidence = _evidence_for(options)
+        self.evidence = _evidence_for(options)
         self.changes: tuple[Change, ...] = ()
         self.opened = self.closed = self._blocked = 0
         self.passing = options.mode != "forced_open"
@@ -98,7 +99,7 @@ class BreakerMachine:
         """Take the outcome of a call that took `duration` seconds. Outcomes of another generation are dropped."""
         if ticket is not self.phase:
             return
-        evidence = self._evidence
+        evidence = self.evidence
         if evidence is not None:
             evidence.hear(tenant, verdict, now)
         move = ticket.settle(verdict, duration, now)
@@ -108,10 +109,6 @@ class BreakerMachine:
             return
         self.move(move, now, draw)
 
-    def knows(self, tenant: str | None, now: float) -> bool:
-        """Return whether a success of `tenant` is no news: it need not be heard as evidence."""
-        return self._evidence is None or self._evidence.knows(tenant, now)
-
     def reconfigure(self, options: Breaker, now: float) -> None:
         """Go on under other options, keeping what is remembered and how long an open phase lasts.
 
@@ -120,7 +117,7 @@ class BreakerMachine:
         """
         before, self._options = self._options, options
         if (options.tenants, options.evidence_seconds) != (before.tenants, before.evidence_seconds):
-            self._evidence = _evidence_for(options)
+            self.evidence = _evidence_for(options)
         if options.mode in {"forced_open", "disabled"}:
             self._ramp = None  # one lets nobody in, the other everybody: neither a share of the calls
         if options.mode == "forced_open":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from switchgear.assembly.configuration.guarding import DEFAULT_GUARD, GuardOptions
@@ -21,7 +22,10 @@ _TRANSITIONS = ("opened", "half_opened", "closed")
 
 
 class GuardPool:
-    """One guard per dependency, and one per tenant and dependency. Dependencies are no more than tools name."""
+    """One guard per dependency, and one per tenant and dependency. Dependencies are no more than tools name.
+
+    `of` returns the guard of a dependency. Each action asks several times, so it does not come into Python again.
+    """
 
     def __init__(self, options: Mapping[str, GuardOptions], clock: Clock, rng: random.Random) -> None:
         """Make guards by `options`; a dependency that is not in it gets the default guard."""
@@ -32,6 +36,7 @@ class GuardPool:
         self._keyed: dict[str, Guard | None] = {}
         self._listeners: list[Listener] = []
         self._made: list[Made] = []
+        self.of: Callable[[str], Guard] = cache(self._first_of)
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` with dependency, event type and facts of every breaker transition. It must not wait."""
@@ -42,15 +47,6 @@ class GuardPool:
         self._made.append(made)
         for guard in self.all():
             made(guard)
-
-    def of(self, dependency: str) -> Guard:
-        """Return the guard of a dependency."""
-        guard = self._guards.get(dependency)
-        if guard is None:
-            guard = self._guards[dependency] = self._make(dependency)
-            for made in self._made:
-                made(guard)
-        return guard
 
     def own_of(self, dependency: str, tenant: str) -> Guard | None:
         """Return the guard that a tenant has of its own for a dependency; None where it is switched off.
@@ -70,6 +66,14 @@ class GuardPool:
     def all(self) -> list[Guard]:
         """Return every guard made so far."""
         return list(self._guards.values())
+
+    def _first_of(self, dependency: str) -> Guard:
+        guard = self._guards.get(dependency)
+        if guard is None:  # who is told of a guard may ask for it
+            guard = self._guards[dependency] = self._make(dependency)
+            for made in self._made:
+                made(guard)
+        return guard
 
     def _make(self, dependency: str) -> Guard:
         options = self._options.get(dependency, DEFAULT_GUARD)

@@ -14,6 +14,7 @@ from typing import Any
 
 from switchgear.assembly.configuration.guarding import DEFAULT_GUARD, GuardOptions
 from switchgear.core.clock import Clock
+from switchgear.core.scope import TENANTS_AT_HAND
 from switchgear.guard import Event, Guard
 
 Listener = Callable[[str, str, dict[str, Any]], None]
@@ -51,7 +52,7 @@ class GuardPool:
     def own_of(self, dependency: str, tenant: str) -> Guard | None:
         """Return the guard that a tenant has of its own for a dependency; None where it is switched off.
 
-        At most 10,000 of one dependency are held; see `Guard.key`. None of them is forgotten while it is open.
+        At most `TENANTS_AT_HAND` of one dependency are held; see `Guard.key`. None is forgotten while it is open.
         """
         if dependency not in self._keyed:
             self._keyed[dependency] = self._make_keyed(dependency)
@@ -94,7 +95,14 @@ class GuardPool:
         breaker, rate_limit = options.tenant_breaker, options.tenant_rate_limit
         if breaker is None and rate_limit is None:
             return None
-        guard = Guard(dependency, breaker=breaker, rate_limit=rate_limit, clock=self._clock, random=self._random)
+        guard = Guard(
+            dependency,
+            breaker=breaker,
+            rate_limit=rate_limit,
+            keys_max=TENANTS_AT_HAND,
+            clock=self._clock,
+            random=self._random,
+        )
         guard.subscribe(self._announce)
         return guard
 

@@ -10,6 +10,8 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import Denied, Invalid
 
 PLATFORM_TENANT = "@platform"
+TENANTS_AT_HAND = 32_768
+"""For so many tenants the engine keeps at hand what each action of theirs needs. Of more it makes some of it anew."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,127}\Z")
 
 
@@ -39,8 +41,8 @@ class Scope:
         checked_name("actor", self.actor)
 
 
-scope_of = lru_cache(maxsize=1_024)(Scope)
-"""`Scope`, for who asks for the same few over and over."""
+scope_of = lru_cache(maxsize=TENANTS_AT_HAND)(Scope)
+"""`Scope`, for who asks for the same ones over and over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -376,7 +377,7 @@ class Lately:
     def __init__(self, keys_max: int = KEYS_REMEMBERED_MAX) -> None:
         """Remember nothing yet, and at most `keys_max`."""
         self._keys_max = keys_max
-        self._met: dict[tuple[str, str], None] = {}
+        self._met: OrderedDict[tuple[str, str], None] = OrderedDict()  # its first is found at once, unlike a dict's
 
     def __len__(self) -> int:
         """How many it remembers."""
@@ -387,7 +388,7 @@ class Lately:
         if slot in self._met:
             return False
         if len(self._met) >= self._keys_max:
-            del self._met[next(iter(self._met))]
+            self._met.popitem(last=False)
         self._met[slot] = None
         return True
 

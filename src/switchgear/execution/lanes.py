@@ -185,6 +185,8 @@ class Lane:
 
     def drop_placeless(self, places: Container[str]) -> None:
         """Forget the tickets of intents that have no place any more."""
+        if not self.waiting:
+            return  # and a line that runs empty is forgotten when its last ticket is done
         for line in list(self.lines.values()):
             line.drop_placeless(places)
             self.leave(line)

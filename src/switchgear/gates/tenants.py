@@ -7,17 +7,19 @@ from itertools import islice
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import RateLimited
+from switchgear.core.scope import TENANTS_AT_HAND
 from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest
 from switchgear.policies.rate_limit import RateLimit, RateLimitMachine, limiter_for
 
-TENANTS_MAX = 10_000
-"""So many tenants have a bucket of their own. Of more, one that has drained makes room, or the new ones share one."""
 _LOOKED_AT_MAX = 16
 """So many buckets are looked at for one that has drained, so that a new tenant costs little."""
 
 
 class TenantLimits:
-    """A gate with one limit per tenant, in submissions per second."""
+    """A gate with one limit per tenant, in submissions per second.
+
+    `TENANTS_AT_HAND` have a bucket of their own. Of more, one that has drained makes room, or the new ones share one.
+    """
 
     def __init__(self, rate: float, burst: float, clock: Clock) -> None:
         """Allow `rate` submissions a second (above 0) and `burst` at once (at least 1)."""
@@ -37,7 +39,7 @@ class TenantLimits:
 
     def _bucket_of_new(self, tenant: str) -> RateLimitMachine:
         """Return the bucket of a tenant that has none yet."""
-        if len(self._buckets) >= TENANTS_MAX and not self._make_room():
+        if len(self._buckets) >= TENANTS_AT_HAND and not self._make_room():
             return self._shared
         bucket = self._buckets[tenant] = limiter_for(self._limit)
         return bucket

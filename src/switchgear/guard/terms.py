@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from switchgear.core.effects import Effect
+from switchgear.core.scope import TENANTS_AT_HAND
 from switchgear.policies.checks import refused, require_number, require_seconds, require_word
 from switchgear.policies.places import PRIORITIES, Priority
 
@@ -73,10 +74,16 @@ NO_TERMS = Terms()
 """What a call says of which nothing is said."""
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=TENANTS_AT_HAND)
 def plain_terms(cost: float | None, tenant: str | None) -> Terms:
-    """Return the terms of a call of which nothing else is said; the same few are asked for over and over."""
-    return NO_TERMS.narrowed(cost=cost, tenant=tenant)
+    """Return the terms of a call of which nothing else is said; the same ones are asked for over and over.
+
+    Raises `OptionError` for terms that cannot be.
+    """
+    return Terms(
+        cost=NO_TERMS.cost if cost is None else checked_cost(cost),
+        tenant=None if tenant is None else _checked_tenant(tenant),
+    )
 
 
 def checked_cost(cost: float) -> float:

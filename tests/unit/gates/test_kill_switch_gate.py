@@ -125,7 +125,7 @@ def test_a_pass_rests_on_both_rows_at_their_versions() -> None:
 
 def test_law_10_ready_made_conditions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many tenants act, only so many are kept; the others are made anew and mean the same."""
-    monkeypatch.setattr(gate_module, "TENANTS_CACHED_MAX", 2)
+    monkeypatch.setattr(gate_module, "TENANTS_AT_HAND", 2)
     gate = gate_with()
     seen = [gate.check(structs.replace(REQUEST, tenant=f"t{number}")).expects[1].tenant for number in range(5)]
     assert seen == [f"t{number}" for number in range(5)]

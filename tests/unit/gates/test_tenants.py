@@ -62,7 +62,7 @@ def test_one_tenant_uses_up_nothing_of_another() -> None:
 
 def test_buckets_are_bounded_and_no_limit_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that has drained makes room; else new tenants share one bucket, and nobody gets rid of a limit."""
-    monkeypatch.setattr(tenants, "TENANTS_MAX", 2)
+    monkeypatch.setattr(tenants, "TENANTS_AT_HAND", 2)
     clock = VirtualClock()
     gate = TenantLimits(1.0, 1.0, clock)
     assert [let_in(gate, name) for name in ("a", "b", "c", "d", "a", "b")] == [True, True, True, False, False, False]
@@ -72,7 +72,7 @@ def test_buckets_are_bounded_and_no_limit_is_lost(monkeypatch: pytest.MonkeyPatc
 
 def test_a_search_for_room_looks_at_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many tenants there are, nobody waits for a long search: the next one goes on where it ended."""
-    monkeypatch.setattr(tenants, "TENANTS_MAX", 40)
+    monkeypatch.setattr(tenants, "TENANTS_AT_HAND", 40)
     clock = VirtualClock()
     gate = TenantLimits(1.0, 1.0, clock)
     known = [f"tenant{number}" for number in range(40)]

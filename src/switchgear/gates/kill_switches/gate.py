@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from switchgear.core.clock import Clock
 from switchgear.core.codes import Code
 from switchgear.core.errors import Rejected
-from switchgear.core.scope import PLATFORM_TENANT
+from switchgear.core.scope import PLATFORM_TENANT, TENANTS_AT_HAND
 from switchgear.gates.gate import Conditions, GateRequest, OneAnswer, Stage
 from switchgear.gates.kill_switches.switches import (
     GLOBAL,
@@ -29,8 +29,6 @@ from switchgear.gates.kill_switches.switches import (
 from switchgear.health.obstacles import switch_on, switch_unreadable
 from switchgear.storage.abilities import Expect
 
-TENANTS_CACHED_MAX = 10_000
-"""Most tenants whose conditions are kept ready; beyond that they are made anew."""
 NOT_READ = "the kill switches have not been read yet"
 _PROBED = Switch(f"tool:{SELF_PROBE}", Mode.FREEZE, "", ("switchgear",), 0.0)
 
@@ -164,7 +162,7 @@ class KillSwitchGate(OneAnswer):
         """Return what a pass of this tenant rests on; made once while nothing changes."""
         versions = {scope: self.version_of(scope) for scope in (PLATFORM_TENANT, tenant)}
         expects = tuple(Expect(SPACE, scope, KEY, version) for scope, version in versions.items())
-        if len(self._conditions) >= TENANTS_CACHED_MAX:
+        if len(self._conditions) >= TENANTS_AT_HAND:
             self._conditions.clear()
         facts = {"kill_switch": [expect.version for expect in expects]}
         found = self._conditions[tenant] = Conditions(expects, facts=facts)

@@ -15,9 +15,10 @@ from benchmarks.durable.runner import ENGINES
 def main(arguments: list[str]) -> None:
     """Measure and print."""
     name, folder, burst, seconds, in_flight = arguments
-    opening = import_module(f"benchmarks.durable.{ENGINES[name].module}").opening
+    engine = import_module(f"benchmarks.durable.{ENGINES[name].module}")
+    run = getattr(engine, "run", asyncio.run)
     workload = Workload(burst=int(burst), seconds=float(seconds), in_flight=int(in_flight))
-    figures = asyncio.run(measure(name, opening, Path(folder), workload))
+    figures = run(measure(name, engine.opening, Path(folder), workload))
     print(json.dumps(figures.as_dict()))
 
 

@@ -19,6 +19,7 @@ from benchmarks.durable.grown import Grown
 IN_FLIGHT = 64
 ENGINE_SECONDS_MAX = 60.0
 GROWTH_SECONDS_MAX = 1_800.0
+ON_UVLOOP = f"{OURS} on uvloop"
 OVER_REST = f"{OURS} over REST"
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,6 +36,7 @@ class Entrant:
 
 ENGINES: Mapping[str, Entrant] = {
     OURS: Entrant("ours", "switchgear", 10_000, 2_000),
+    ON_UVLOOP: Entrant("ours_on_uvloop", "switchgear", 10_000, 2_000),
     OVER_REST: Entrant("rest", "switchgear", 4_000, 500),
     "DBOS": Entrant("dbos_engine", "dbos", 500, 100),
     "huey": Entrant("huey_engine", "huey", 3_000, 300),
@@ -84,9 +86,11 @@ def measure_growth(*, quick: bool) -> Grown:
 
 def _run(name: str, folder: Path, *, quick: bool) -> Figures:
     entrant = ENGINES[name]
+    place = folder / entrant.module
+    place.mkdir()
     burst = entrant.burst_quick if quick else entrant.burst
     seconds = 1.0 if quick else 6.0
-    command = [sys.executable, "-m", "benchmarks.durable", name, str(folder), *map(str, (burst, seconds, IN_FLIGHT))]
+    command = [sys.executable, "-m", "benchmarks.durable", name, str(place), *map(str, (burst, seconds, IN_FLIGHT))]
     finished = subprocess.run(
         command, cwd=_ROOT, capture_output=True, text=True, check=True, timeout=ENGINE_SECONDS_MAX
     )

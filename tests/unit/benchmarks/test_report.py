@@ -15,7 +15,7 @@ from benchmarks.contenders import OURS, Contender, Result, Standing, meets
 from benchmarks.durable.driver import Figures
 from benchmarks.durable.grown import Cost, Grown
 from benchmarks.durable.growth_report import growth, growth_of, with_growth
-from benchmarks.durable.runner import ENGINES, OVER_REST, DurableResult
+from benchmarks.durable.runner import ENGINES, ON_UVLOOP, OVER_REST, DurableResult
 from benchmarks.durable.starting import Start
 from benchmarks.machine import machine_facts
 from benchmarks.report import Run, markdown, summary
@@ -129,9 +129,9 @@ def test_the_page_shows_goals_failures_and_what_was_measured_on() -> None:
         assert text in page
 
 
-def test_rest_is_one_of_the_engines() -> None:
-    """`make bench` measures it with the others, as an engine of ours."""
-    assert ENGINES[OVER_REST].library == OURS
+def test_other_loops_and_rest_are_engines_of_ours() -> None:
+    """`make bench` measures them with the others."""
+    assert {name for name, entrant in ENGINES.items() if entrant.library == OURS} == {OURS, ON_UVLOOP, OVER_REST}
 
 
 def test_growth_is_judged_by_what_was_measured_together() -> None:

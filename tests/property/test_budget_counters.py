@@ -148,7 +148,7 @@ class Life:
 
     async def stumble(self) -> None:
         """Have the ledger fail in some way for a while."""
-        self.store.plan = self.rng.choices(["ok", "down", "full", "lost", "late"], k=6)
+        self.store.plan = self.rng.choices(["ok", "down", "full", "lost", "late", "slow"], k=6)
 
     async def submit(self) -> None:
         """Submit one action."""

@@ -100,12 +100,12 @@ class BudgetKeeper:
             await asyncio.gather(self._task, return_exceptions=True)
             await self._tend_if_possible()
 
-    def counted(self, tenant: str, counts: Sequence[Count]) -> None:
-        """Take into the book what was committed."""
+    def counted(self, tenant: str, counts: Sequence[Count], seq: int) -> None:
+        """Take into the book what was committed in the append that ends at `seq` of the tenant's chain."""
         for count in counts:
             if count.space != USED or count.key.startswith(f"{COSTS}/"):
                 continue
-            used = self._book.count(tenant, count.key, count.amount)
+            used = self._book.count(tenant, count.key, count.amount, seq)
             if used is not None and count.amount > 0:
                 self._look(tenant, count.key, used)
 
@@ -175,9 +175,9 @@ class BudgetKeeper:
     async def _read(self, tenant: str) -> None:
         """Take what the store has counted in the present periods of a tenant's budgets."""
         for left in reversed(range(_TRIES)):
-            self._book.begin(tenant)
+            self._book.begin(tenant, (await self._store.head(tenant)).seq)
             used = await self._used(tenant)
-            if self._book.learn(tenant, used, anyway=not left):
+            if self._book.learn(tenant, used, (await self._store.head(tenant)).seq, anyway=not left):
                 for key, units in used.items():
                     self._look(tenant, key, units)
                 return

@@ -91,8 +91,8 @@ NOTHING_ELSE = Also()
 class CountWatcher(Protocol):
     """Is told what became of counts, right after. It must neither raise nor wait."""
 
-    def counted(self, tenant: str, counts: Sequence[Count]) -> None:
-        """Learn that these counts of a tenant are durable."""
+    def counted(self, tenant: str, counts: Sequence[Count], seq: int) -> None:
+        """Learn that these counts of a tenant are durable, in the append that ends at `seq` of its chain."""
 
     def exceeded(self, exceeded: Exceeded) -> None:
         """Learn that a counter refused, and where it stands."""
@@ -505,8 +505,8 @@ class Recorder:
     def _tell(self, append: Append, outcome: Appended) -> None:
         for watcher in self._watchers:
             match outcome:
-                case Committed():
-                    watcher.counted(append.tenant, append.counts)
+                case Committed(seq_last=seq):
+                    watcher.counted(append.tenant, append.counts, seq)
                 case Exceeded():
                     watcher.exceeded(outcome)
                 case Unknown():

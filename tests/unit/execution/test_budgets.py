@@ -19,7 +19,7 @@ from switchgear.core.ids import IdSource
 from switchgear.core.outcome import Verdict
 from switchgear.core.scope import PLATFORM_TENANT
 from switchgear.execution.budget_keeper import ALARMS, READ_AGAIN_AFTER, BudgetKeeper
-from switchgear.execution.contract import Call, Refused, Result, Uncertain
+from switchgear.execution.contract import Call, Refused, Result, Succeeded, Uncertain
 from switchgear.execution.decide import Backoff, Moment
 from switchgear.execution.engine import Decided
 from switchgear.execution.intent import Intent
@@ -371,6 +371,67 @@ async def test_what_a_cancelled_carrier_gave_back_is_heard_of() -> None:
         await own.rig.clock.elapse(2.0)
         assert await own.stands() == (0, 0)
         assert own.book.used("acme", MONTH) == 0
+
+
+class SlowAnswers:
+    """Has a store commit at once and answer only when told, where something is counted."""
+
+    def __init__(self, rig: Rig) -> None:
+        """Answer late from now on."""
+        self._append = rig.store.append
+        self._waiting: list[asyncio.Event] = []
+        rig.store.append = self.append  # type: ignore[method-assign] # a store that is slow
+
+    async def append(self, append: Append) -> Appended:
+        """Commit, and wait to be told."""
+        outcome = await self._append(append)
+        if append.counts:
+            self._waiting.append(asyncio.Event())
+            await self._waiting[-1].wait()
+        return outcome
+
+    async def answer(self) -> None:
+        """Answer what waits."""
+        assert self._waiting, "something has been counted"
+        while self._waiting:
+            self._waiting.pop().set()
+        await turns(20)
+
+
+@pytest.mark.parametrize(("answer", "used"), [(Succeeded(1), 2), (NEVER, 0)])
+async def test_what_was_committed_before_a_read_is_not_added_again(answer: Result, used: int) -> None:
+    """Its answer comes after the read, which holds it already, be it charged or given back: no unit is lost by that."""
+    async with budgeted(Budget(name="agents", limit=4)) as own:
+        await own.rig.clock.elapse(2.0)
+        own.rig.script.answers = [answer]
+        store = SlowAnswers(own.rig)
+        submitting = asyncio.ensure_future(own.rig.submit("crm.once"))
+        for now in (2, used):  # as it is charged, and as it is settled
+            await turns(20)
+            own.keeper.lost("acme")
+            await own.keeper.tend()
+            assert own.book.used("acme", MONTH) == now
+            await store.answer()
+            assert own.book.used("acme", MONTH) == now
+        await submitting
+        assert await own.stands() == (used, 0)
+        assert (await own.alarms(), own.book.take_refused()) == ([], [])
+
+
+async def test_units_that_are_left_are_not_refused_for_a_read_in_between() -> None:
+    """Half of the budget is spent once, and the other half is there for the next."""
+    async with budgeted(Budget(name="agents", limit=4)) as own:
+        await own.rig.clock.elapse(2.0)
+        store = SlowAnswers(own.rig)
+        first = asyncio.ensure_future(own.rig.submit())
+        await turns(20)
+        own.keeper.lost("acme")
+        await own.keeper.tend()
+        await store.answer()
+        second = asyncio.ensure_future(own.rig.submit(key="k2"))
+        await turns(20)
+        await store.answer()
+        assert {(await first).state, (await second).state} == {State.DISPATCHED}
 
 
 async def test_a_counter_that_differs_from_its_events_is_found() -> None:

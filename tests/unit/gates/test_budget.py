@@ -45,8 +45,8 @@ def gate(*budgets: Budget, book: BudgetBook | None = None) -> BudgetGate:
 def known(**used: int) -> BudgetBook:
     """Return a book that knows what acme has used, by key with _ for -."""
     book = BudgetBook()
-    book.begin("acme")
-    book.learn("acme", {key.replace("_", "-"): units for key, units in used.items()})
+    book.begin("acme", 7)
+    book.learn("acme", {key.replace("_", "-"): units for key, units in used.items()}, 7)
     return book
 
 
@@ -218,7 +218,7 @@ def test_what_a_counter_in_the_store_refused_is_remembered_until_it_moves() -> N
     book.full("acme", "agents/2026-11", 1)
     assert refusal(UPDATE, budget, book=book).state == "exhausted"
     gate(budget, book=book).check(structs.replace(UPDATE, cost=1))
-    book.count("acme", "agents/2026-11", -1)
+    book.count("acme", "agents/2026-11", -1, 8)
     gate(budget, book=book).check(UPDATE)
 
 
@@ -229,23 +229,37 @@ def test_a_tenant_that_nothing_is_known_of_passes_and_is_asked_about() -> None:
     assert book.take_unheard() == ["acme"]
 
 
-def test_an_answer_of_the_store_is_not_taken_when_something_was_counted_meanwhile() -> None:
-    """It may hold that or not; after some tries it is taken anyway, since the store decides."""
+@pytest.mark.parametrize("told", [False, True])
+def test_an_answer_of_the_store_is_not_taken_when_something_was_counted_meanwhile(*, told: bool) -> None:
+    """It may hold that or not; after some tries it is taken anyway, since the store decides, and soon read again."""
     book = known()
-    book.begin("acme")
-    assert book.count("acme", "agents/2026-11", 3) == 3
-    assert not book.learn("acme", {})
-    assert book.used("acme", "agents/2026-11") == 3
-    assert book.learn("acme", {"agents/2026-11": 4}, anyway=True)
+    book.begin("acme", 9)
+    if told:
+        assert book.count("acme", "agents/2026-11", 3, 10) == 3
+    assert not book.learn("acme", {"agents/2026-11": 4}, 9 if told else 10)
+    assert book.used("acme", "agents/2026-11") == (3 if told else 0)
+    assert book.learn("acme", {"agents/2026-11": 4}, 10, anyway=True)
     assert book.used("acme", "agents/2026-11") == 4
+    assert book.take_unheard() == ["acme"]
+
+
+def test_what_was_counted_before_a_read_is_in_it() -> None:
+    """However late it is heard of: the sequence of its append says so, and it does not spoil a read that is exact."""
+    book = known(**{"agents/2026_11": 4})
+    assert book.count("acme", "agents/2026-11", 3, 7) is None
+    book.begin("acme", 9)
+    assert book.count("acme", "agents/2026-11", 3, 9) == 7
+    assert book.learn("acme", {"agents/2026-11": 7}, 9)
+    assert [book.count("acme", "agents/2026-11", 3, seq) for seq in (8, 9, 10)] == [None, None, 10]
+    assert book.take_unheard() == []
 
 
 def test_the_book_is_bounded() -> None:
     """The tenant known longest makes place, and is asked about again."""
     book = BudgetBook()
     for number in range(TENANTS_MAX + 1):
-        book.begin(f"t{number}")
-        book.learn(f"t{number}", {"agents/total": 1})
+        book.begin(f"t{number}", 1)
+        book.learn(f"t{number}", {"agents/total": 1}, 1)
     assert (book.used("t0", "agents/total"), book.used("t1", "agents/total")) == (0, 1)
     assert book.take_unheard() == ["t0"]
 
@@ -254,12 +268,12 @@ def test_a_new_tenant_has_spent_nothing_once_all_others_are_known() -> None:
     """Its first actions count right away; until its counters are bounded out, nobody is taken for new."""
     book = BudgetBook()
     book.complete()
-    assert (book.count("acme", "agents/total", 2), book.used("acme", "agents/total")) == (2, 2)
+    assert (book.count("acme", "agents/total", 2, 1), book.used("acme", "agents/total")) == (2, 2)
     assert book.take_unheard() == ["acme"]
     for number in range(TENANTS_MAX):
         book.used(f"t{number}", "agents/total")
     book.take_unheard()
-    assert book.count("acme", "agents/total", 2) is None
+    assert book.count("acme", "agents/total", 2, 2) is None
     assert book.take_unheard() == ["acme"]
 
 

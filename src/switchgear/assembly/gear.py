@@ -312,7 +312,7 @@ class Switchgear:
             closing.callback(self._dependencies.close)
             closing.push_async_callback(self._contracts.record)
             closing.push_async_callback(self._budget_keeper.stop)
-            if not self.stopping:
+            if not self.engine.stopped:
                 closing.push_async_callback(self.drain)
 
     def _destructive(self) -> tuple[OperationRecord, ...]:

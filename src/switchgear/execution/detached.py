@@ -90,16 +90,21 @@ class Detached:
             await within(clock, seconds, _all_done(set(self._under_way.values())))
 
     async def cancel(self) -> None:
-        """Cut off whatever is still under way, and tell those who wait for it."""
-        cut_off = dict(self._under_way)
-        for task in cut_off.values():
+        """Cut off whatever is still under way, wait for its end, and tell those who wait for it."""
+        tasks = set(self._under_way.values())
+        for task in tasks:
             task.cancel()
         try:
-            if cut_off:
-                await _all_done(set(cut_off.values()))
+            if tasks:
+                await _all_done(tasks)
         finally:
-            for answer in cut_off:
-                answer.break_off()
+            self.cut_off()
+
+    def cut_off(self) -> None:
+        """Cut off whatever is still under way, and tell those who wait for it. Nobody waits for its end."""
+        for answer, task in list(self._under_way.items()):
+            task.cancel()
+            answer.break_off()
 
 
 async def _to_its_end(work: Callable[[], Coroutine[Any, Any, T]], answer: Answer[T]) -> None:

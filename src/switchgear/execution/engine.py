@@ -193,6 +193,8 @@ class Engine:
         self._beside: list[Loop] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = False
+        self.stopped = False
+        """Whether it was told to stop: one that has lost its store has not been by that."""
         self.defect: str | None = None
         """What ended one of the engine's own loops, None while all of them run."""
         self.destruction = destruction
@@ -280,20 +282,31 @@ class Engine:
         return (*own, self.sagas.run(), *leases, *(begin() for begin in self._beside))
 
     async def stop(self, grace: float) -> None:
-        """Close the door, let what is dispatched end within `grace` seconds, and record what was counted."""
-        self.admission.stopping = True
+        """Close the door, let what is dispatched end within `grace` seconds, and record what was counted.
+
+        A stop that is cut short leaves nothing running either: the next start finds in doubt what was under way.
+        """
+        self.stopped = self.admission.stopping = True
         begun = self._clock.monotonic()
-        await self._detached.wait(self._clock, max(grace, _ACKNOWLEDGE_GRACE))
-        await self.kernel.stop(max(0.0, grace - (self._clock.monotonic() - begun)))
-        await self._detached.cancel()
-        for task in list(self._tasks):
-            task.cancel()
+        try:
+            await self._detached.wait(self._clock, max(grace, _ACKNOWLEDGE_GRACE))
+            await self.kernel.stop(max(0.0, grace - (self._clock.monotonic() - begun)))
+            await self._detached.cancel()
+        finally:
+            self._tear_off()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.leases.leave()
         try:
             await self.refusals.flush()
         except StoreError as error:
             _log.warning("counts of refused requests were lost with the ledger: %s", error)
+
+    def _tear_off(self) -> None:
+        """Cut off all that still runs, and wait for nothing."""
+        self.kernel.tear_off()
+        self._detached.cut_off()
+        for task in list(self._tasks):
+            task.cancel()
 
     def submit(self, submission: Submission) -> Coroutine[None, None, Admitted]:
         """Return what accepts a submission durably and queues it. It raises as `Admission.submit` does.

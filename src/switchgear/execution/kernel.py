@@ -237,11 +237,17 @@ class Kernel:
             self.attempts.cut_off()
             await self._ended_within(_RECORD_GRACE)
         finally:  # also when the stop itself is cut short
-            self._tearing_off = True
+            self.tear_off()
         while self._carrying:  # what was just acknowledged may begin to be carried meanwhile
-            for task in list(self._carrying.values()):
-                task.cancel()
             await asyncio.gather(*self._carrying.values(), return_exceptions=True)
+            self.tear_off()
+
+    def tear_off(self) -> None:
+        """Cut off whatever is carried, and wait for nothing: the next start finds what was dispatched in doubt."""
+        self._stopping = self._tearing_off = True
+        self.attempts.cut_off()
+        for task in list(self._carrying.values()):
+            task.cancel()
 
     def _tell_idleness(self) -> None:
         live = self._recorder.live.values()
@@ -493,7 +499,7 @@ class Kernel:
         """
         current = sending.intent
         try:
-            while self._lease.lost is None:
+            while self._lease.lost is None and not self._tearing_off:
                 moment = self._parts.moment()
                 changes = decide.after_result(current, sending.registered.backoff, result, moment)
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from switchgear.execution.contract import Call
 from switchgear.ledger.events import read
 from switchgear.storage.sqlite.store import SqliteStore
 from switchgear.testing import VirtualClock
+from tests.turns import turns
 
 
 async def test_the_example_of_the_design_works_word_for_word() -> None:
@@ -71,6 +73,44 @@ async def test_a_gear_that_is_closed_names_no_time_to_come_back() -> None:
     assert {stopping.value.code, closed.value.code, saga.value.code} == {Code.SHUTTING_DOWN}
     assert (closed.value.retry_after, closed.value.state) == (None, "closed")
     assert "Retry after" not in str(closed.value)
+
+
+async def hanging(gear: Switchgear) -> None:
+    """Submit what never comes back."""
+
+    @gear.tool("crm.hang", effect="opaque", timeout=500.0)
+    async def hang(_call: Call) -> None:
+        await asyncio.Event().wait()
+
+    await gear.acting_as(tenant="acme", account="main", actor="agent:a").submit("crm.hang", {}, key="k1")
+
+
+async def test_a_gear_whose_end_is_cut_short_leaves_nothing_running() -> None:
+    """Nobody waits for its tools any longer, so none of it goes on behind a store that is closed."""
+    before, clock = asyncio.all_tasks(), VirtualClock()
+    opening = Switchgear.open(store="memory://", clock=clock)
+    await hanging(await opening.__aenter__())
+    closing = asyncio.ensure_future(opening.__aexit__(None, None, None))
+    await clock.elapse(1.0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await turns(20)
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_gear_that_has_lost_its_store_to_another_engine_leaves_nothing_running() -> None:
+    """It takes no new work from then on, and has to be stopped all the same when it is closed."""
+    before, clock = asyncio.all_tasks(), VirtualClock()
+    opening = Switchgear.open(store="memory://", clock=clock)
+    gear = await opening.__aenter__()
+    await hanging(gear)
+    gear.engine.recorder.lease.lose("another engine owns the store")
+    closing = asyncio.ensure_future(opening.__aexit__(None, None, None))
+    while not closing.done():
+        await clock.elapse(1.0)
+    await closing
+    assert asyncio.all_tasks() == before
 
 
 async def test_a_gear_that_is_not_started_carries_out_only_when_told() -> None:

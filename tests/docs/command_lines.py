@@ -81,10 +81,10 @@ def _parsed(command: Any, path: str, words: list[str]) -> str:  # noqa: ANN401 -
     if hasattr(command, "commands") and not command.invoke_without_command:
         return "" if words in (["--help"], ["--version"]) else f"{path} has no command {words[:1]}"
     try:
-        command.make_context(path, words)
+        left = command.make_context(path, words).args
     except _UsageError as error:
         return str(error.format_message())
-    return ""
+    return f"{path} takes no {left}" if left else ""
 
 
 def _named(command: Any, path: str, words: list[str]) -> str:  # noqa: ANN401 - as above

@@ -25,6 +25,7 @@ def test_every_command_line_is_one(page: Path) -> None:
         ("sagas cancel", True, "Missing argument 'SAGA'."),
         ("intents shwo int_1", True, "switchgear intents has no command ['shwo']"),
         ("intents force int_1 --for", True, "Option '--for' requires an argument."),
+        ("submit mail.send body=x", True, "switchgear submit takes no ['body=x']"),
         ("token --tenant", False, ""),
         ("intents", False, ""),
         ("token --tenent acme", False, "switchgear token has no --tenent"),

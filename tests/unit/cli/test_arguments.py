@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from switchgear.core.codes import ExitCode
+from switchgear.surfaces.cli.application import run
 from switchgear.surfaces.cli.failures import CommandFailure
 from switchgear.surfaces.cli.session import save_token, saved_token
 from switchgear.surfaces.cli.submitting import arguments_of, look_for, text_instead
 from switchgear.surfaces.cli.waiting import exit_code_of
+from tests.unit.cli.test_reference import NO_SERVICES
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,25 @@ def test_arguments_that_are_none_are_wrong_usage(pairs: list[str], document: str
     with pytest.raises(CommandFailure) as caught:
         arguments_of(pairs, document)
     assert caught.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        (['{"a": 1}'], """--args '{"a": 1}'"""),
+        (["{a:", "1}"], "--args '{a: 1}'"),
+        (["@order.json"], "--args @order.json"),
+        (["-"], "--args -"),
+        (["amount=20", "text=to be"], "--arg amount=20 --arg 'text=to be'"),
+        (["hello"], "--arg NAME=hello"),
+    ],
+)
+def test_arguments_behind_the_name_of_a_tool_are_told_where_they_go(
+    words: list[str], instead: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The failure shows the very words that were given, as the options that they are meant to be."""
+    assert run(["submit", "mail.send", *words], NO_SERVICES) == ExitCode.USAGE
+    assert f"next Write {instead}\n" in capsys.readouterr().err
 
 
 def test_number_that_may_be_text_is_shown_as_text() -> None:

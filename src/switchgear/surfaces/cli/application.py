@@ -73,7 +73,9 @@ app.command("up", epilog=examples("switchgear up --dev", "switchgear up --dev --
 )
 app.command("wait", epilog=waiting.EXAMPLES, rich_help_panel=_BEGIN)(waiting.wait)
 app.command("token", epilog=serving.TOKEN_EXAMPLES, rich_help_panel=_BEGIN)(serving.token)
-app.command("submit", epilog=submitting.EXAMPLES, rich_help_panel=_WORK)(submitting.submit)
+app.command("submit", epilog=submitting.EXAMPLES, rich_help_panel=_WORK, context_settings=submitting.SETTINGS)(
+    submitting.submit
+)
 app.add_typer(intents.app, name="intents", rich_help_panel=_WORK)
 intents.app.command("approve", epilog=approving.APPROVE_EXAMPLES)(approving.approve)
 intents.app.command("reject", epilog=approving.REJECT_EXAMPLES)(approving.reject)

@@ -65,6 +65,7 @@ NotBeforeOption = Annotated[
     float | None,
     typer.Option("--not-before", metavar="EPOCH", min=0, help="The same as seconds since the epoch; not both."),
 ]
+
 PriorityOption = Annotated[
     str | None,
     typer.Option(
@@ -76,6 +77,7 @@ PriorityOption = Annotated[
 def submit(
     tool: Annotated[str, typer.Argument(help="The tool, as `switchgear tools` names it.")],
     *,
+    context: typer.Context,
     arg: ArgOption = None,
     args: ArgsOption = None,
     key: KeyOption = None,
@@ -91,6 +93,7 @@ def submit(
     token: TokenOption = None,
 ) -> int:
     """Submit one action. It is recorded before this returns; Ctrl-C while waiting does not stop it."""
+    _refuse_more(context.args)
     body: dict[str, Any] = {"tool": tool, "arguments": arguments_of(arg or (), args)}
     further = {
         "account": account,
@@ -108,6 +111,8 @@ def submit(
     return exit_code_of(intent, waited=wait > 0)
 
 
+SETTINGS = {"allow_extra_args": True}
+"""How the framework is to read its line: it hands over what stands behind the tool's name, which is told better."""
 EXAMPLES = examples(
     'switchgear submit text.count_words --arg text="to be or not to be" --wait 10',
     'switchgear submit text.count_words --arg text="good night" --delay 3600 --priority sheddable',
@@ -141,6 +146,20 @@ def look_for(body: dict[str, Any], key: str | None) -> str:
         return "list"
     account = ["--account", body["account"]] if "account" in body else []
     return shlex.join(["show", "--tool", body["tool"], "--key", key, *account])
+
+
+def _refuse_more(words: Sequence[str]) -> None:
+    """Raise `CommandFailure` (USAGE) for words behind the tool's name: it says where they go, as they were given."""
+    if words:
+        said = f"arguments are given with --args or --arg, not behind the tool's name: {shlex.join(words)}"
+        raise failure_of_usage(said, advice=f"Write {_as_options(words)}")
+
+
+def _as_options(words: Sequence[str]) -> str:
+    """Return how `words` are written as options: as the one object that they are, or each as a pair."""
+    if words[0].startswith(("{", "@", "-")):
+        return f"--args {shlex.quote(' '.join(words))}"
+    return " ".join(f"--arg {shlex.quote(word if '=' in word else f'NAME={word}')}" for word in words)
 
 
 def _submitted(opened: Session, body: dict[str, Any], key: str | None, wait: float) -> View:

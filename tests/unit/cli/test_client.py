@@ -96,14 +96,14 @@ def test_server_that_cannot_start_says_what_to_change(error: SwitchgearError, wo
     [
         (httpx2.ConnectError, "no server is running", "switchgear up --dev"),
         (httpx2.ConnectTimeout, "no server answers", "switchgear up --dev"),
-        (httpx2.ReadTimeout, "did not answer in time", "--key"),
-        (httpx2.ReadError, "broke off", "--key"),
-        (httpx2.RemoteProtocolError, "broke off", "--key"),
+        (httpx2.ReadTimeout, "did not answer in time", "ask again"),
+        (httpx2.ReadError, "broke off", "ask again"),
+        (httpx2.RemoteProtocolError, "broke off", "ask again"),
         (httpx2.DecodingError, "DecodingError", "switchgear up --dev"),
     ],
 )
 def test_no_answer_says_what_to_do(error: type[httpx2.HTTPError], words: str, advice: str) -> None:
-    """A server that is not there says how to start it; one that broke off says that repeating is safe."""
+    """A server that is not there says how to start it; one that broke off says that asking again is."""
     failure = failure_of(raising(error))
     assert words in failure.problem["detail"]
     assert advice in failure.advice

@@ -63,14 +63,14 @@ def untrusted() -> ssl.SSLCertVerificationError:
         (PLAIN, broken(httpx2.ConnectError, OSError(111, "refused")), "no server is running", "switchgear up --dev"),
         (PLAIN, broken(httpx2.RemoteProtocolError), "broke off", f"If it speaks TLS, write --url {TLS}"),
         (PLAIN, broken(httpx2.ReadError), "broke off", f"If it speaks TLS, write --url {TLS}"),
-        (TLS, broken(httpx2.RemoteProtocolError), "broke off", "--key"),
+        (TLS, broken(httpx2.RemoteProtocolError), "broke off", "reading changes nothing"),
         (PLAIN, answering(400), "did not understand", f"speak TLS? Then write --url {TLS}"),
         (PLAIN, answering(404), "is no Switchgear server: it said 404 Not Found", "switchgear up --dev"),
         (PLAIN + "/api", answering(404), "is no Switchgear server", f"Without its path that would be {PLAIN}"),
         (PLAIN, answering(401), "is no Switchgear server: it said 401 Unauthorized", "--url"),
         (PLAIN, answering(502), "502 Bad Gateway without saying why: a proxy", "switchgear up"),
         (PLAIN, answering(503, ""), "too many connections", "ask again in a moment"),
-        (PLAIN, answering(504, "[1]"), "504 Gateway Timeout", "safe to repeat with the same --key"),
+        (PLAIN, answering(504, "[1]"), "504 Gateway Timeout", "reading changes nothing"),
         (PLAIN, answering(299), "is no Switchgear server: its answer is no JSON object", "--url"),
         (PLAIN, answering(308, Location=f"{TLS}/v1/tools"), "sends elsewhere (308", f"mean, write --url {TLS}"),
         (PLAIN, answering(302, Location="/login"), "sends elsewhere", f"write --url {PLAIN}"),
@@ -92,6 +92,34 @@ def test_what_is_not_ours_says_what_it_is_and_what_to_do(url: str, answers: Answ
     assert failure.where == f"GET {url}/v1/tools"
     may_come = failure.problem["status"] >= HTTPStatus.BAD_GATEWAY
     assert failure.exit_code == (ExitCode.UNAVAILABLE if may_come else ExitCode.FAILED)
+
+
+@pytest.mark.parametrize("answers", [broken(httpx2.RemoteProtocolError), broken(httpx2.ReadTimeout), answering(504)])
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        (
+            "/v1/intents",
+            "`switchgear intents list`, or `intents show --tool TOOL --key KEY`; a submit is safe to repeat",
+        ),
+        ("/v1/sagas", "`switchgear sagas list`; a submit is safe to repeat with the same --key"),
+        ("/v1/intents/int_1/cancel", "It may have been done all the same: look at how it stands"),
+    ],
+)
+def test_what_may_have_arrived_is_repeated_as_it_may_be(path: str, advice: str, answers: Answers) -> None:
+    """Only what has a key is said to be safe to repeat; of any other change one is told to look first."""
+    with (
+        Client(PLAIN, None, transport=httpx2.MockTransport(answers)) as client,
+        pytest.raises(CommandFailure) as caught,
+    ):
+        client.post(path, {})
+    assert advice in caught.value.advice
+
+
+@pytest.mark.parametrize("answers", [broken(httpx2.RemoteProtocolError), broken(httpx2.ReadTimeout), answering(504)])
+def test_a_read_needs_no_key(answers: Answers) -> None:
+    """Who only looked is not told how a submit is repeated."""
+    assert "--key" not in failure_at(PLAIN, answers).advice
 
 
 def test_an_export_is_not_what_a_redirect_says() -> None:

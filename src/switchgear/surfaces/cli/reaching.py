@@ -21,18 +21,25 @@ from switchgear.surfaces.cli.failures import CommandFailure, failure_of_problem,
 from switchgear.surfaces.cli.named_address import API
 
 _HOW_TO_START = "Start it with `switchgear up --dev`, or name the right one with --url or SWITCHGEAR_URL."
-_LATE = (
-    "Look at it with `switchgear intents list`, or `intents show --tool TOOL --key KEY`; a submit is safe to repeat "
-    "with the same --key."
+_READ_AGAIN = "Look whether `switchgear up` serves at that address, and ask again: reading changes nothing."
+_CHANGE_AGAIN = "It may have been done all the same: look at how it stands before you repeat it."
+_SUBMIT_AGAIN = {
+    "/v1/intents": (
+        "Look at it with `switchgear intents list`, or `intents show --tool TOOL --key KEY`; a submit is safe to "
+        "repeat with the same --key."
+    ),
+    "/v1/sagas": "Look at it with `switchgear sagas list`; a submit is safe to repeat with the same --key.",
+}
+"""What to do where nobody knows whether something was handed in, by the path that takes it."""
+_FOREIGN: tuple[tuple[type[httpx2.HTTPError], str, bool], ...] = (
+    (httpx2.ConnectTimeout, "no server answers at {url}", False),
+    (httpx2.ConnectError, "no server is running at {url}", False),
+    (httpx2.TimeoutException, "the server at {url} did not answer in time", True),
+    (httpx2.UnsupportedProtocol, "{url} is no address of a server", False),
+    (httpx2.NetworkError, "the connection to {url} broke off", True),
+    (httpx2.ProtocolError, "the server at {url} broke off or does not speak HTTP", True),
 )
-_FOREIGN: tuple[tuple[type[httpx2.HTTPError], str, str], ...] = (
-    (httpx2.ConnectTimeout, "no server answers at {url}", _HOW_TO_START),
-    (httpx2.ConnectError, "no server is running at {url}", _HOW_TO_START),
-    (httpx2.TimeoutException, "the server at {url} did not answer in time", _LATE),
-    (httpx2.UnsupportedProtocol, "{url} is no address of a server", _HOW_TO_START),
-    (httpx2.NetworkError, "the connection to {url} broke off", _LATE),
-    (httpx2.ProtocolError, "the server at {url} broke off or does not speak HTTP", _LATE),
-)
+"""Words by what the client raised, and whether the request may have arrived."""
 _GATEWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 _CAUSES_MAX = 10
 _NO_SUCH_PATH = "there is no such path"
@@ -45,9 +52,10 @@ def failure_without_answer(error: httpx2.HTTPError, url: str, where: str) -> Com
     if beneath is not None:
         words, advice = beneath
         return failure_to_reach(words.format(url=url), where=where, advice=advice.format(**_other_scheme(url)))
-    for kind, words, advice in _FOREIGN:
+    for kind, words, arrived in _FOREIGN:
         if isinstance(error, kind):
-            return failure_to_reach(words.format(url=url), where=where, advice=_maybe_tls(error, url) + advice)
+            advice = _maybe_tls(error, url) + _once_more(url, where) if arrived else _HOW_TO_START
+            return failure_to_reach(words.format(url=url), where=where, advice=advice)
     return failure_to_reach(f"{type(error).__name__}: {error}", where=where, advice=_HOW_TO_START)
 
 
@@ -59,7 +67,7 @@ def failure_of_answer(response: httpx2.Response, url: str, where: str) -> Comman
         return CommandFailure(problem, ExitCode.NOT_FOUND, advice=advice, where=where)
     if problem.get("code") or "parts" in problem:  # what is not ready says so in parts, without a code
         return failure_of_problem(problem, response.status_code, where=where)
-    words, advice = _told(response, url)
+    words, advice = _told(response, url, where)
     status = response.status_code
     document = {"title": f"The server answered with status {status}.", **problem, "status": status, "detail": words}
     exit_code = ExitCode.UNAVAILABLE if status in _GATEWAY else ExitCode.FAILED  # what no waiting mends
@@ -75,7 +83,7 @@ def failure_of_strange_answer(url: str, where: str) -> CommandFailure:
     )
 
 
-def _told(response: httpx2.Response, url: str) -> tuple[str, str]:
+def _told(response: httpx2.Response, url: str, where: str) -> tuple[str, str]:
     """Return what an answer of something else means, and what to do."""
     status = response.status_code
     named = f"{status} {response.reason_phrase}".strip()
@@ -85,11 +93,19 @@ def _told(response: httpx2.Response, url: str) -> tuple[str, str]:
     if status in _GATEWAY:
         return (
             f"{url} answered {named} without saying why: a proxy whose server does not answer, or too many connections",
-            "Look whether `switchgear up` runs behind it, and ask again in a moment. " + _LATE,
+            "Look whether `switchgear up` runs behind it, and ask again in a moment. " + _once_more(url, where),
         )
     if status == HTTPStatus.BAD_REQUEST and url.startswith("http:"):
         return f"{url} did not understand the request ({named})", "Does it speak TLS? " + _write_other(url)
     return f"what answers at {url} is no Switchgear server: it said {named}", _HOW_TO_START + _without_path(url)
+
+
+def _once_more(url: str, where: str) -> str:
+    """Return what to do about a request that may have arrived: what it asked for says whether it may be repeated."""
+    method, _, asked = where.partition(" ")
+    if method == "GET":
+        return _READ_AGAIN
+    return _SUBMIT_AGAIN.get(asked.removeprefix(url), _CHANGE_AGAIN)
 
 
 def _follow(location: str, response: httpx2.Response) -> str:

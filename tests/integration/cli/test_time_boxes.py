@@ -70,6 +70,8 @@ def test_it_is_extended_and_reverted_by_hand(server: Server, gear: Run) -> None:
     assert (server.folder / "back.open").exists()
     extended = gear("time-boxes", "extend", box, "--by", "60", "--reason", "late delivery")
     assert "extended once" in extended.output
+    refused = gear("time-boxes", "extend", box, "--by", "0", "--reason", "")
+    assert "--by: must be above 0, not 0; --reason: must not be empty" in refused.errors
     shown = gear("time-boxes", "show", "--tool", "door.unlock", "--key", "back").output
     assert ("extended by 1 min to" in shown, "late delivery" in shown) == (True, True)
     assert "late delivery" in gear("intents", "show", box).output

@@ -62,6 +62,8 @@ def test_a_file_of_arguments_that_is_not_there_is_named_in_words() -> None:
         ([], "@missing.json"),
         ([], "NaN"),
         ([], '{"x": NaN}'),
+        ([], '{"x": 1e400}'),
+        ([], '{"x": ' + "[" * 100_000),
     ],
 )
 def test_arguments_that_are_none_are_wrong_usage(pairs: list[str], document: str | None) -> None:

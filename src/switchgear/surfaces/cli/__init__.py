@@ -10,6 +10,8 @@ session      address and token of one command, and where its answer goes
 asking       what most commands do: ask one thing and print its answer; the options that lists share
 output       one answer, for people or as one JSON document
 failures     what went wrong, where, what to do next, and the exit code
+as_typed     what is wrong with a request, in options in the place of the members that a server names
+typed_json   JSON that somebody wrote, read strictly
 rendering    what the drawing of several commands shares: tables, states, moments, entries of the ledger
 submitting, intents, breakers, budgets, tools, ledger    one subject a module: its commands and how they are drawn
 keys         an action that is named by its idempotency key, and ids for the shell

@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +38,7 @@ from switchgear.surfaces.cli import (
     tools,
     waiting,
 )
+from switchgear.surfaces.cli.as_typed import as_typed, options_of
 from switchgear.surfaces.cli.demo import command as demo_command
 from switchgear.surfaces.cli.failures import (
     INTERRUPTED,
@@ -130,6 +131,7 @@ def run(argv: Sequence[str], services: Services) -> int:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost driver: a defect is reported
         failure = _failure_of(error, argv)
+        failure.problem = as_typed(failure.problem, options_of(_command_of(argv)))
         output.fail(failure)
         return failure.exit_code
 
@@ -148,6 +150,14 @@ def _failure_of(error: Exception, argv: Sequence[str]) -> CommandFailure:
         case UnicodeEncodeError() if not all(map(_is_text, argv)):
             return failure_of_usage(_NO_TEXT)
     return _defect(error)
+
+
+def _command_of(argv: Sequence[str]) -> Any:  # noqa: ANN401 - the framework keeps its types to itself
+    """Return the command that a command line names, as far as it names one."""
+    command: Any = typer.main.get_command(app)
+    for word in argv:
+        command = getattr(command, "commands", {}).get(word, command)
+    return command
 
 
 def _is_text(word: str) -> bool:

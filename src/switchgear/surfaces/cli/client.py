@@ -6,6 +6,7 @@ repeat with the same key.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
@@ -87,11 +88,11 @@ class Client:
         `patience` is how many seconds longer than usual the answer may take. Raises as `get` does.
         """
         timeout = httpx2.Timeout(ANSWER_SECONDS + patience, connect=CONNECT_SECONDS)
-        return self._json("POST", path, json=dict(body), headers=dict(headers or {}), timeout=timeout)
+        return self._json("POST", path, json=_finite(body), headers=dict(headers or {}), timeout=timeout)
 
     def put(self, path: str, body: Mapping[str, Any]) -> Document:
         """Return the JSON answer of a PUT. Raises as `get` does."""
-        return self._json("PUT", path, json=dict(body))
+        return self._json("PUT", path, json=_finite(body))
 
     def lines(self, path: str) -> Iterator[str]:
         """Yield the lines of a streamed answer, each without its end.
@@ -123,3 +124,14 @@ class Client:
         if not isinstance(document, dict):
             raise failure_of_strange_answer(self.url, where)
         return document
+
+
+def _finite(body: Mapping[str, Any]) -> Document:
+    """Return a body that JSON can carry. Raises `CommandFailure` (USAGE) that names its numbers that are none."""
+    wrong = [name for name, value in body.items() if isinstance(value, float) and not math.isfinite(value)]
+    if wrong:
+        errors = [{"where": f"/{name}", "message": f"must be a number, not {body[name]}"} for name in wrong]
+        failure = failure_of_usage("; ".join(f"{one['where']}: {one['message']}" for one in errors))
+        failure.problem["errors"] = errors
+        raise failure
+    return dict(body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from switchgear.surfaces.cli.intents import draw_intent
 from switchgear.surfaces.cli.keys import IntentId, by_key, path_of
 from switchgear.surfaces.cli.rendering import View, span
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
+from switchgear.surfaces.cli.typed_json import json_of
 
 DOUBTS_EXAMPLES = examples("switchgear intents doubts", "switchgear intents list --state needs_operator")
 RESOLVE_EXAMPLES = examples(
@@ -85,7 +85,7 @@ def _verdict(*, applied: bool, not_applied: bool, abandon: bool) -> str:
 
 def _value_of(text: str) -> object:
     try:
-        return json.loads(text)
+        return json_of(text)
     except ValueError:
         raise failure_of_usage(
             f"--value is no JSON: {text[:60]!r}", advice="""Quote text: --value '"done"'."""

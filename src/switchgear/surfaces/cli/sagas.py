@@ -29,6 +29,7 @@ from switchgear.surfaces.cli.failures import failure_of_interrupt, failure_of_us
 from switchgear.surfaces.cli.rendering import Column, View, draw_events, draw_more, moment, styled, table
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 from switchgear.surfaces.cli.submitting import AccountOption
+from switchgear.surfaces.cli.typed_json import json_of
 from switchgear.surfaces.cli.waiting import WAIT_MAX, Awaited, until_settled
 
 app = typer.Typer(no_args_is_help=True, help="Have several actions done, or all of them undone.")
@@ -53,7 +54,7 @@ SagaId = Annotated[str, typer.Argument(metavar="SAGA", help="The id of a saga, s
     ),
 )
 def submit(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A JSON file with a list of steps; - reads input.")],
+    steps: Annotated[str, typer.Argument(metavar="FILE", help="A JSON file with a list of steps; - reads input.")],
     *,
     key: Annotated[str, typer.Option("--key", help="Idempotency key: the same for every repeat of this one saga.")],
     account: AccountOption = None,
@@ -66,7 +67,7 @@ def submit(
 
     Ctrl-C while waiting does not stop it.
     """
-    body: dict[str, Any] = {"steps": steps_of(file)} | ({} if account is None else {"account": account})
+    body: dict[str, Any] = {"steps": steps_of(steps)} | ({} if account is None else {"account": account})
     with session(url, token, as_json=as_json) as opened:
         until = SYSTEM_CLOCK.monotonic() + wait
         try:
@@ -183,7 +184,7 @@ def steps_of(file: str) -> list[Any]:
         why = getattr(error, "strerror", None) or error
         raise failure_of_usage(f"{file} cannot be read: {why}", advice=_FILE_ADVICE) from error
     try:
-        steps = json.loads(text)
+        steps = json_of(text)
     except ValueError as error:
         raise failure_of_usage(f"{file} is not JSON: {error}", advice=_FILE_ADVICE) from error
     if not isinstance(steps, list):

@@ -26,6 +26,7 @@ from switchgear.surfaces.cli.session import (
     examples,
     session,
 )
+from switchgear.surfaces.cli.typed_json import json_of
 from switchgear.surfaces.cli.waiting import WaitOption, exit_code_of, until_settled
 
 _NOT_ANSWERED = "interrupted before the server answered; see: switchgear intents "
@@ -200,7 +201,7 @@ def _text_of(document: str) -> str:
 
 def _object_of(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json_of(text)
     except ValueError as error:
         raise failure_of_usage(f"--args is not JSON: {error}") from error
     if not isinstance(value, dict):
@@ -222,11 +223,6 @@ def _pairs_of(pairs: Sequence[str]) -> dict[str, Any]:
 
 def _value_of(text: str) -> object:
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json_of(text)
     except ValueError:
         return text
-
-
-def _no_constant(name: str) -> object:
-    """Refuse NaN and the infinities, which Python reads and JSON does not have."""
-    raise ValueError(f"{name} is not JSON")

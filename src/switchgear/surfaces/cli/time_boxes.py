@@ -126,14 +126,15 @@ def revert(
 def extend(
     box: BoxId,
     *,
-    by: Annotated[float, typer.Option("--by", metavar="SECONDS", help="How much later it is to end, above 0.")],
+    seconds: Annotated[float, typer.Option("--by", metavar="SECONDS", help="How much later it is to end, above 0.")],
     reason: ReasonOption,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
     """Move the end of a time-box, to at most 31 days from now."""
-    return post(_path_of(box, "/extend"), {"seconds": by, "reason": reason}, draw_time_box, url, token, as_json=as_json)
+    body = {"seconds": seconds, "reason": reason}
+    return post(_path_of(box, "/extend"), body, draw_time_box, url, token, as_json=as_json)
 
 
 @app.command("close", epilog=examples('switchgear time-boxes close int_0190b6… --reason "the account is deleted"'))

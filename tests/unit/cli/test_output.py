@@ -55,6 +55,17 @@ def test_no_color_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert console_on(stderr=False).no_color
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_no_word_becomes_a_picture(*, terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody has written between colons is printed as it is."""
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    console = console_on(stderr=False)
+    with console.capture() as captured:
+        console.print("a :key: of :door:")
+    assert ":key: of :door:" in captured.get()
+
+
 def test_examples_name_tools_that_a_new_folder_has() -> None:
     """What help shows can be typed after `switchgear init`: each tool in it is in the file that is written."""
     tools = set(tomllib.loads(configuration_template())["tools"])

@@ -82,9 +82,9 @@ def _unheard(_: str) -> None:
 
 def console_on(*, stderr: bool) -> Console:
     """Return a console that is plain and does not fold lines early when it is no terminal."""
-    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    console = Console(stderr=stderr, highlight=False, soft_wrap=False, emoji=False)
     if not console.is_terminal:
-        console = Console(stderr=stderr, highlight=False, width=_PIPE_WIDTH, no_color=True)
+        console = Console(stderr=stderr, highlight=False, width=_PIPE_WIDTH, no_color=True, emoji=False)
     return console
 
 

@@ -15,6 +15,7 @@ from typing import ClassVar
 from switchgear.control.permissions import Permissions
 from switchgear.core.clock import Clock
 from switchgear.core.errors import Conflict, Denied, Invalid, StoreError
+from switchgear.core.moments import moment_text
 from switchgear.core.scope import Principal
 from switchgear.execution.bounded import within
 from switchgear.execution.engine import Engine
@@ -155,8 +156,7 @@ class Backups:
         if not self._engine.resting:
             raise Conflict("this store is not frozen", policy="restore", state="thawed")
         check_reason(reason)
-        if not 0 <= since <= self._clock.time():
-            raise Invalid("since is a time that is over, in seconds since the epoch", policy="restore")
+        _check_since(since, self._clock.time())
         async with self._thawing:
             found = await self._thawed(since, reason, principal.actor)
         return ThawedView(
@@ -195,6 +195,16 @@ class Backups:
         except OSError as error:
             raise StoreError(f"the folder {self._folder} cannot be made: {error.strerror}") from error
         return self._folder
+
+
+def _check_since(since: float, now: float) -> None:
+    if not since >= 0:
+        raise Invalid("since must be seconds since the epoch, at least 0", policy="restore")
+    if since > now:
+        raise Invalid(
+            f"since is {moment_text(since)}, which is still to come; give when the backup was made, or earlier",
+            policy="restore",
+        )
 
 
 def _view(name: str, manifest: Manifest) -> BackupView:

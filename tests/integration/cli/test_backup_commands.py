@@ -30,6 +30,8 @@ def test_a_server_starts_frozen_on_what_was_restored(server: Server, gear: Run, 
         assert "and is frozen" in run_in(folder, "ledger", "backups", **at).output
         problem = run_in(folder, "wait", "--json", **at).problem()
         assert (problem["code"], "switchgear ledger thaw" in str(problem["advice"])) == ("RESTORE_PENDING", True)
+        early = run_in(folder, "ledger", "thaw", "--since", "2286-11-20T17:46:39Z", "--reason", "looked", **at)
+        assert "2286-11-20T17:46:39.000Z, which is still to come; give when the backup was made" in early.errors
         assert "0 actions are in doubt" in run_in(folder, *thaw, **at).output
         assert run_in(folder, "wait", **at).exit_code == ExitCode.OK
         assert second.signal(signal.SIGTERM) == 0

@@ -231,6 +231,7 @@ def test_what_is_wrong_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         ({"resolved_by": "person:ada"}, {"evidence": "a\nb", "value": 1}, "resolved_by=person:ada “a b”"),
         ({"wait": 45_960.0}, "erased", "wait=12 h 46 min"),
+        ({"seconds": 4_200.0, "undo": "door.lock"}, None, "duration=1 h 10 min undo=door.lock"),
     ],
 )
 def test_telling_facts_of_an_event_stand_beside_it(facts: Any, payload: Any, shows: str) -> None:  # noqa: ANN401 - as JSON has them

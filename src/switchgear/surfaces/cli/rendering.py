@@ -200,7 +200,7 @@ def _event_row(event: View) -> tuple[str, ...]:
 def _told(event: View) -> str:
     """Return what tells most of an event, in one line: facts by name, then what a person or a remote said."""
     facts, payload = event["facts"], event.get("payload")
-    told = [f"{name}={_short(name, facts[name])}" for name in _TELLING if facts.get(name) is not None]
+    told = [f"{_LABELS.get(name, name)}={_short(name, facts[name])}" for name in _TELLING if facts.get(name) is not None]
     said = payload if isinstance(payload, dict) else {}
     return " ".join([*told, *(_quoted(said[name]) for name in _SAID if said.get(name))])
 
@@ -252,6 +252,8 @@ _TELLING = (
     *("tool", "tenant", "target", "count", "intent", "by", "resolved_by", "proposed_by", "requested_by", "channel"),
 )
 """Facts that are shown beside an event, in this order."""
+_LABELS = {"seconds": "duration"}
+"""What a fact is called where its name says a unit in which it is not shown."""
 _SPANS = ("wait", "retry_after", "seconds")
 _OVERRIDDEN = ("overrode", "forced")
 _SAID = ("evidence", "replay_reason", "reason", "message", "detail")

@@ -69,9 +69,10 @@ def test_installed_library_imports_the_standard_library_only(installed: Path) ->
     assert foreign == []
 
 
-def test_console_script_without_the_gear_says_what_to_install(installed: Path) -> None:
+@pytest.mark.parametrize("words", [("switchgear",), ("python", "-I", "-m", "switchgear")])
+def test_command_without_the_gear_says_what_to_install(installed: Path, words: tuple[str, ...]) -> None:
     """The command of a library-only installation fails with the one thing to do, not with a traceback."""
-    result = run(installed / "switchgear", "--help")
+    result = run(installed / words[0], *words[1:], "--help")
     assert result.returncode != 0
     assert "pip install 'switchgear[gear]'" in result.stderr + result.stdout
     assert "Traceback" not in result.stderr

@@ -13,11 +13,13 @@ import pytest
 from switchgear.core.clock import VirtualClock
 from switchgear.core.codes import FACTS, Code, ExitCode
 from switchgear.surfaces.cli import session as sessions
+from switchgear.surfaces.cli.application import run
 from switchgear.surfaces.cli.client import Client
 from switchgear.surfaces.cli.failures import CommandFailure
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View
 from switchgear.surfaces.cli.waiting import until_ready, until_settled
+from tests.unit.cli.test_reference import NO_SERVICES
 
 READY = {"ready": True, "parts": {"ledger": "ok"}}
 NOT_READY = {"ready": False, "parts": {"engine": "ok", "ledger": "LEDGER_UNAVAILABLE"}}
@@ -96,6 +98,24 @@ def test_wait_for_a_server_ends_and_says_what_was_wrong(answer: Answer, words: s
     assert (caught.value.exit_code, remote.asked_at[-1] - remote.asked_at[0]) == (ExitCode.UNAVAILABLE, 30.0)
     assert len(remote.asked_at) < 50
     assert "not ready within 30 s" in str(caught.value)
+
+
+def test_who_waits_sees_at_once_that_nobody_answers() -> None:
+    """Each look tells what was wrong, long before the time is over: nobody waits in the dark for what has died."""
+    remote, told = Remote([refused, saying(503, NOT_READY), saying(200, READY)]), list[str]()
+    client = remote.session().client
+    until_ready(lambda left: client.get("/readyz", within=left), 30.0, tell=told.append, clock=remote.clock)
+    assert told == [
+        "waiting up to 30 s: no server is running at http://127.0.0.1:1",
+        "waiting up to 30 s: ledger: LEDGER_UNAVAILABLE",
+    ]
+
+
+@pytest.mark.parametrize(("name", "command"), [("int_1", "intents show int_1"), ("sga_1", "sagas show sga_1")])
+def test_who_waits_for_an_action_is_told_how(name: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`wait` waits for a server; an id is for another command, and that one is named."""
+    assert run(["wait", name], NO_SERVICES) == ExitCode.USAGE
+    assert f"switchgear {command} --wait 30" in capsys.readouterr().err
 
 
 def no_tls(request: httpx2.Request) -> httpx2.Response:

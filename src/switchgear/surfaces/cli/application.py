@@ -72,7 +72,7 @@ app.command("check", epilog=examples("switchgear check --config switchgear.toml"
 app.command("up", epilog=examples("switchgear up --dev", "switchgear up --dev --port 9000"), rich_help_panel=_BEGIN)(
     serving.up
 )
-app.command("wait", epilog=waiting.EXAMPLES, rich_help_panel=_BEGIN)(waiting.wait)
+app.command("wait", epilog=waiting.EXAMPLES, rich_help_panel=_BEGIN, context_settings=waiting.SETTINGS)(waiting.wait)
 app.command("token", epilog=serving.TOKEN_EXAMPLES, rich_help_panel=_BEGIN)(serving.token)
 app.command("submit", epilog=submitting.EXAMPLES, rich_help_panel=_WORK, context_settings=submitting.SETTINGS)(
     submitting.submit

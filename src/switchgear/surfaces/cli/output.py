@@ -55,7 +55,7 @@ class Output:
         Yields what says how far it is: it stands in the place of `text`.
         """
         if self.as_json or not self.console.is_terminal:
-            yield _unheard
+            yield unheard
             return
         with self.console.status(escape(text)) as status:
             yield lambda told: status.update(escape(told))
@@ -76,7 +76,7 @@ def counting(lines: Iterable[str], tell: Tell) -> Iterator[str]:
         yield line
 
 
-def _unheard(_: str) -> None:
+def unheard(_: str) -> None:
     """Tell nobody: there is no terminal."""
 
 

@@ -200,7 +200,9 @@ def _event_row(event: View) -> tuple[str, ...]:
 def _told(event: View) -> str:
     """Return what tells most of an event, in one line: facts by name, then what a person or a remote said."""
     facts, payload = event["facts"], event.get("payload")
-    told = [f"{_LABELS.get(name, name)}={_short(name, facts[name])}" for name in _TELLING if facts.get(name) is not None]
+    told = [
+        f"{_LABELS.get(name, name)}={_short(name, facts[name])}" for name in _TELLING if facts.get(name) is not None
+    ]
     said = payload if isinstance(payload, dict) else {}
     return " ".join([*told, *(_quoted(said[name]) for name in _SAID if said.get(name))])
 

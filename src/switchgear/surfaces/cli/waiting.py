@@ -6,7 +6,8 @@ that nothing on the way cuts the connection. What is asked, and how the answer i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
@@ -21,9 +22,11 @@ from switchgear.surfaces.cli.failures import (
     CommandFailure,
     failure_of_error,
     failure_of_interrupt,
+    failure_of_usage,
     failure_to_reach,
 )
 from switchgear.surfaces.cli.keys import path_of
+from switchgear.surfaces.cli.output import Tell, unheard
 from switchgear.surfaces.cli.rendering import View, span
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, Session, UrlOption, examples, session
 
@@ -46,29 +49,42 @@ WaitOption = Annotated[
 ForOption = Annotated[
     float, typer.Option("--for", metavar="SECONDS", min=0, max=WAIT_MAX, help="Give up after so many seconds.")
 ]
+SETTINGS = {"allow_extra_args": True}
+"""How the framework is to read the line of `wait`: it hands over the id of an action, which is told better."""
 EXAMPLES = examples("switchgear up --dev & switchgear wait", "switchgear wait --for 60 --json")
 
 
-def wait(*, seconds: ForOption = 30.0, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL) -> int:
+def wait(
+    *, context: typer.Context, seconds: ForOption = 30.0, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL
+) -> int:
     """Wait until the server is ready to take work. Needs no token.
 
-    It may be started after this. When it is not ready in time, the failure says what was wrong last. A restored store
-    that has to be thawed first ends the wait at once.
+    It may be started after this. When it is not ready in time, the failure says what was wrong last; until then a
+    terminal shows it. A restored store that has to be thawed first ends the wait at once.
     """
+    _refuse_ids(context.args)
     with session(url, None, as_json=as_json) as opened:
         asked = opened.client.url
-        with opened.output.busy(f"waiting for {asked}"):
-            found = until_ready(lambda left: opened.client.get("/readyz", within=left), seconds, where=asked)
+        with opened.output.busy(f"waiting for {asked}") as tell:
+            found = until_ready(lambda left: opened.client.get("/readyz", within=left), seconds, where=asked, tell=tell)
         document = {"url": asked, **found}
         opened.output.answer(document, lambda console: console.print(f"[green]ready[/] {asked}", soft_wrap=True))
     return ExitCode.OK
 
 
-def until_ready(ask: Callable[[float], View], seconds: float, *, where: str = "", clock: Clock = SYSTEM_CLOCK) -> View:
+def until_ready(
+    ask: Callable[[float], View],
+    seconds: float,
+    *,
+    where: str = "",
+    tell: Tell = unheard,
+    clock: Clock = SYSTEM_CLOCK,
+) -> View:
     """Return the first answer of `ask`, which is told how many seconds it has and fails while nobody is ready.
 
-    Asks at least once. Raises the `CommandFailure` of `ask` at once when waiting cannot mend it, and one with exit
-    code UNAVAILABLE when `seconds` are over. A restored store that nobody has thawed is RESTORE_PENDING, at once.
+    Asks at least once, and lets `tell` say what is wrong each time. Raises the `CommandFailure` of `ask` at once when
+    waiting cannot mend it, and one with exit code UNAVAILABLE when `seconds` are over. A restored store that nobody has
+    thawed is RESTORE_PENDING, at once.
     """
     until = clock.monotonic() + seconds
     pause = _LOOK_SECONDS_FIRST
@@ -85,8 +101,19 @@ def until_ready(ask: Callable[[float], View], seconds: float, *, where: str = ""
             if clock.monotonic() >= until:
                 detail = f"not ready within {span(seconds)}: {_words(failure)}"
                 raise failure_to_reach(detail, where=where, advice=_advice_at_the_end(failure.advice)) from failure
+            tell(f"waiting up to {span(seconds)}: {_words(failure)}")
         clock.sleep(min(pause, max(0.0, until - clock.monotonic())))
         pause = min(pause * 1.5, _LOOK_SECONDS_MAX)
+
+
+def _refuse_ids(words: Sequence[str]) -> None:
+    """Raise `CommandFailure` (USAGE) for an id: it says which command waits for the end of what has it."""
+    if words:
+        group = "sagas" if words[0].startswith("sga_") else "intents"
+        raise failure_of_usage(
+            f"this waits for a server, and {shlex.join(words)} is none",
+            advice=f"For the end of an action write: switchgear {group} show {shlex.quote(words[0])} --wait 30",
+        )
 
 
 def _advice_at_the_end(advice: str) -> str:

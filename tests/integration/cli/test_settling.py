@@ -83,11 +83,13 @@ def test_what_was_abandoned_is_a_dead_letter_that_is_only_discarded(gear: Run) -
     assert gear("intents", "resolve", intent, "--abandon", "--evidence", "the server is gone").exit_code == ExitCode.OK
     ran = gear("deadletters", "requeue", intent, "--json")
     assert (ran.exit_code, "may have been applied" in ran.problem()["detail"]) == (ExitCode.CONFLICT, True)
-    shown = gear("intents", "show", intent).output
+    shown = gear("deadletters", "show", "--tool", "mail.send", "--key", "letter-2").output
+    assert ("deadletters discard" in shown, "deadletters requeue" in shown) == (True, False)
     assert "abandoned" in shown
     assert "given up: the server is gone" in shown
     ran = gear("deadletters", "discard", intent, "--reason", "sent by hand", "--json")
     assert ran.document()["state"] == "discarded"
+    assert "it is no dead letter: discarded" in gear("deadletters", "show", intent).output
 
 
 def test_dead_letters_are_listed_and_requeued(gear: Run) -> None:
@@ -96,6 +98,10 @@ def test_dead_letters_are_listed_and_requeued(gear: Run) -> None:
     listed = gear("deadletters", "list", "--tool", "user.delete", "--json").document()["items"]
     assert [letter["id"] for letter in listed] == [second, first]
     by_key = ("--tool", "user.delete", "--key", "u-1")
+    shown = gear("deadletters", "show", *by_key)
+    told = ("no such user", f"intents events {first}", f"deadletters requeue {first}", f"deadletters discard {first}")
+    assert (shown.exit_code, [word for word in told if word not in shown.output]) == (ExitCode.OK, [])
+    assert gear("deadletters", "show", first, "--json").document()["id"] == first
     assert gear("deadletters", "requeue", *by_key, "--json").document()["id"] == first
     ran = gear("deadletters", "requeue", "--all", "--tool", "user.delete", "--per-second", "100")
     assert (ran.exit_code, "run again, 0 stay" in ran.output) == (ExitCode.OK, True)

@@ -1,4 +1,4 @@
-"""The commands `deadletters list|requeue|discard`: what failed or was given up, and waits for a decision."""
+"""The commands `deadletters list|show|requeue|discard`: what failed or was given up, and waits for a decision."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.asking import ReasonOption, get, post
+from switchgear.surfaces.cli.belongings import Rows
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.intents import draw_intent, draw_intents
 from switchgear.surfaces.cli.keys import (
@@ -21,6 +22,7 @@ from switchgear.surfaces.cli.keys import (
     check_account,
     id_named,
     key_query,
+    path_of,
 )
 from switchgear.surfaces.cli.rendering import View, draw_more
 from switchgear.surfaces.cli.session import (
@@ -59,6 +61,21 @@ def list_(
 ) -> int:
     """List the dead letters of your tenant, newest first."""
     return get(_PATH, draw_intents, url, token, as_json=as_json, query={"tool": tool, "limit": limit, "cursor": cursor})
+
+
+@app.command(
+    "show",
+    epilog=examples(
+        "switchgear deadletters show int_0190b6…",
+        "switchgear deadletters show --tool crm.place_order --key order-17",
+    ),
+)
+@by_key()
+def show(
+    intent: IntentId, *, as_json: JsonFlag = False, url: UrlOption = DEFAULT_URL, token: TokenOption = None
+) -> int:
+    """Show one: why it ended, as `intents show` does, and what may be done about it. Needs `intents:read`."""
+    return get(path_of(intent), draw_letter, url, token, as_json=as_json)
 
 
 @app.command(
@@ -117,12 +134,30 @@ def discard(
     return post(_path_of(intent, "discard"), {"reason": reason}, draw_intent, url, token, as_json=as_json)
 
 
+def draw_letter(console: Console, intent: View) -> None:
+    """Print a dead letter, where its history is, and what may be done about it; or that it is none."""
+    draw_intent(console, intent)
+    if intent["state"] != "dead_lettered":
+        console.print(f"[dim]it is no dead letter: {escape(intent['state'])}[/]", soft_wrap=True)
+        return
+    for name, value in _what_next(escape(intent["id"]), abandoned=intent["ended"] == "abandoned"):
+        console.print(f"  [dim]{name:>10}[/]  {value}", soft_wrap=True)
+
+
 def draw_requeued(console: Console, answer: View) -> None:
     """Print what a bulk requeue did."""
     console.print(f"{len(answer['requeued'])} run again, {len(answer['refused'])} stay")
     for letter in answer["refused"]:
         console.print(f"  {escape(letter['id'])}  {escape(letter['message'])}", soft_wrap=True)
     draw_more(console, answer)
+
+
+def _what_next(letter: str, *, abandoned: bool) -> Rows:
+    """Yield what may be done about a dead letter: what was abandoned may have happened, and never runs again."""
+    yield ("history", f"switchgear intents events {letter}")
+    if not abandoned:
+        yield ("next", f"switchgear deadletters requeue {letter}: it runs again, with its key")
+    yield ("next", f"switchgear deadletters discard {letter} --reason TEXT: it is put away for good")
 
 
 def _requeue_one(opened: Session, intent: str) -> int:

@@ -15,6 +15,7 @@ from typing import Any, Literal, Union
 
 from switchgear.connectors.values import as_json, brief_error
 from switchgear.core.errors import OptionError
+from switchgear.policies.signatures import signature_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _CALL_NAMES = ("call", "")
@@ -70,7 +71,7 @@ def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     Raises `OptionError` when the function takes no call, or takes arguments that cannot be given by name.
     """
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(signature_of(function).parameters.values())
     except (TypeError, ValueError):
         raise OptionError(f"{name_of(function)} has no readable signature; wrap it in a function") from None
     if not parameters or parameters[0].kind not in (
@@ -91,8 +92,13 @@ def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 def _takes_call(first: inspect.Parameter) -> bool:
     """Return whether a first parameter is meant for the call: by its name, or by its annotation."""
-    annotated = first.annotation if isinstance(first.annotation, str) else getattr(first.annotation, "__name__", "")
+    annotated = _unread(first.annotation) or getattr(first.annotation, "__name__", "")
     return first.name.strip("_") in _CALL_NAMES or annotated.rpartition(".")[2] == _CALL_TYPE
+
+
+def _unread(annotation: object) -> str:
+    """Return the text of an annotation that is kept as one, or names what is not there; empty for any other."""
+    return annotation if isinstance(annotation, str) else str(getattr(annotation, "__forward_arg__", ""))
 
 
 def _with_call(function: Callable[..., Any], parameters: Sequence[inspect.Parameter]) -> str:
@@ -104,8 +110,8 @@ def _with_call(function: Callable[..., Any], parameters: Sequence[inspect.Parame
 
 def _declared(parameter: inspect.Parameter) -> str:
     """Return a parameter as its function declares it, also where annotations are kept as text."""
-    text, kept = str(parameter), parameter.annotation
-    return text.replace(f": {kept!r}", f": {kept}", 1) if isinstance(kept, str) else text
+    text, kept = str(parameter), _unread(parameter.annotation)
+    return text.replace(f": {parameter.annotation!r}", f": {kept}", 1) if kept else text
 
 
 def schema_of(function: Callable[..., Any]) -> dict[str, Any]:

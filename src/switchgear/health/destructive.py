@@ -6,7 +6,6 @@ Functions and generator functions, blocking and async, stay of their kind. What 
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
@@ -18,6 +17,7 @@ from switchgear.health.gate import DestructiveGate, installed_gate
 from switchgear.health.inventory import PROCESS, Operation
 from switchgear.health.obstacles import Kind, Obstacle
 from switchgear.health.results import refuse_lazy
+from switchgear.policies.signatures import signature_of
 
 Owner = TypeVar("Owner")
 P = ParamSpec("P")
@@ -136,7 +136,7 @@ class Door:
 
 def _place_of_reason(function: Callable[..., Any]) -> tuple[int, str]:
     """Return where among the positional arguments the reason is, and the name of its parameter."""
-    parameters = list(inspect.signature(function).parameters.values())
+    parameters = list(signature_of(function).parameters.values())
     place = 1 if parameters and parameters[0].name in ("self", "cls") else 0
     for parameter in parameters[place : place + 1]:
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):

@@ -24,6 +24,7 @@ import pytest
 
 from switchgear.core.clock import VirtualClock
 from switchgear.guard import Guard
+from switchgear.policies.signatures import signature_of
 from switchgear.testing.leaks import assert_idle
 from switchgear.testing.simulation import SimulatedLoop
 from switchgear.testing.upstream import FakeUpstream
@@ -125,7 +126,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     test = _coroutine_function(pyfuncitem)
     loop = pyfuncitem.funcargs["simulated_loop"]
     assert isinstance(loop, SimulatedLoop)  # `pytest_itemcollected` asked for it
-    parameters = inspect.signature(test).parameters
+    parameters = signature_of(test).parameters
     loop.run_until_complete(test(**{name: pyfuncitem.funcargs[name] for name in parameters}))
     return True
 

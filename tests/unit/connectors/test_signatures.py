@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, ForwardRef, Literal, Optional
 
 import pytest
 
@@ -160,3 +160,16 @@ def test_a_module_that_fails_on_import_is_named(tmp_path: Path, monkeypatch: pyt
 def test_dots_reach_into_objects() -> None:
     """The second half may name a method."""
     assert load("json:JSONEncoder.encode").__name__ == "encode"
+
+
+def test_an_annotation_that_is_not_there_still_says_which_parameter_is_the_call() -> None:
+    """Python 3.14 hands over what only a type checker imports as a reference to its name."""
+
+    def work(context: object, value: object) -> None:
+        """Take the call by another name."""
+
+    work.__annotations__["context"] = ForwardRef("Call")
+    assert list(schema_of(work)["properties"]) == ["value"]
+    work.__annotations__["context"] = ForwardRef("Ticket")
+    with pytest.raises(OptionError, match=r"write def work\(call, context: Ticket, value: object\)"):
+        schema_of(work)

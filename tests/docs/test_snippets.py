@@ -13,6 +13,7 @@ RUN_BY_THEIR_OWN_TEST = {
     "docs/tutorial.md": "tests/integration/cli/test_tutorial.py",
     "docs/tutorial-survive-a-kill.md": "tests/integration/cli/test_tutorial.py",
     "docs/how-to/act-as-two-people.md": "tests/integration/cli/test_tutorial.py",
+    "docs/how-to/give-the-second-word.md": "tests/integration/cli/test_tutorial.py",
     "docs/how-to/call-it-over-rest.md": "tests/integration/rest/test_rest_how_to.py",
 }
 """Pages that need a server or a process to kill."""

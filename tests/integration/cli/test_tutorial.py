@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 DOCS = Path(__file__).parents[3] / "docs"
 TUTORIALS = ("tutorial.md", "tutorial-survive-a-kill.md")
-PAGES = (*TUTORIALS, "how-to/act-as-two-people.md")
+PAGES = (*TUTORIALS, "how-to/act-as-two-people.md", "how-to/give-the-second-word.md")
 BLOCK = re.compile(
     r"(?P<notes>(?:<!--[^\n]*-->\n)*)```sh\n(?P<commands>.*?)```\n(?:```text\n(?P<shown>.*?)```\n)?", re.DOTALL
 )

@@ -55,12 +55,20 @@ def test_problem_ends_with_the_exit_code_of_its_code(code: Code) -> None:
         (Code.TENANT_UNAUTHENTICATED, "switchgear token --tenant"),
         (Code.TENANT_UNAUTHENTICATED, "with the same --config as `switchgear up`"),
         (Code.IDEMPOTENCY_KEY_REQUIRED, "--key"),
+        (Code.BUDGET_EXCEEDED, "where no time is told"),
+        (Code.CIRCUIT_OPEN, "Wait for the time that is told; the breaker closes by itself"),
         (Code.NOT_FOUND, FACTS[Code.NOT_FOUND].advice),
     ],
 )
 def test_advice_is_for_a_command_line(code: Code, words: str) -> None:
     """Who has a terminal is told what to type, not which header to send; elsewhere the code table speaks."""
     assert words in advice_of(code)
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_advice_names_no_member_of_an_answer(code: Code) -> None:
+    """Who reads words on a terminal has seen no `retry_after`, only the time."""
+    assert "retry_after" not in advice_of(code)
 
 
 @pytest.mark.parametrize("code", list(Code))

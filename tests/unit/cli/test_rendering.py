@@ -122,6 +122,12 @@ def test_count_that_the_caller_may_not_see_is_empty() -> None:
     assert "None" not in "".join(shown(draw_breakers, [{**BREAKER, **hidden}]))
 
 
+def test_a_breaker_that_waits_for_nothing_tells_no_time() -> None:
+    """No seconds stand beside a closed breaker, which lets everything through."""
+    closed = {**BREAKER, "state": "closed", "retry_after": 0.0}
+    assert "0.0 s" not in "".join(shown(draw_breakers, [closed], 200))
+
+
 def test_a_breaker_of_ones_own_is_named_only_while_it_refuses() -> None:
     """A tenant whose credentials are refused reads that it alone waits; one whose are not reads nothing of it."""
     refused = {**BREAKER, "tenant_state": "open", "tenant_retry_after": 12.0}

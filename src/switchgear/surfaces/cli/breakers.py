@@ -28,7 +28,7 @@ def draw_breakers(console: Console, breakers: Sequence[View]) -> None:
         (
             escape(breaker["dependency"]),
             styled(breaker["state"]),
-            "" if breaker["retry_after"] is None else f"{breaker['retry_after']:.1f} s",
+            f"{breaker['retry_after']:.1f} s" if breaker["retry_after"] else "",
             "" if breaker["failure_rate"] is None else f"{breaker['failure_rate']:.0%}",
             *(_count(breaker[name]) for name in ("calls", "refused", "opened", "in_flight", "queued")),
         )

@@ -37,8 +37,12 @@ _ADVICE = {
     " with the same --config as `switchgear up`, or give a current token with --token or SWITCHGEAR_TOKEN.",
     Code.IDEMPOTENCY_KEY_REQUIRED: "Add --key KEY, such as --key order-17: the same for every repeat of this one"
     " action.",
+    Code.BUDGET_EXCEEDED: "Wait for the next period, or raise the budget; where no time is told, only a higher budget"
+    " helps.",
 }
 """What to do next on a command line, where the code table speaks to callers over HTTP."""
+_MEMBER, _TIME = "for retry_after", "for the time that is told"
+"""What the code table calls the time to wait, and what it is called where only its words are seen."""
 _START_ADVICE = {
     Code.LEDGER_UNAVAILABLE: "Make the folder, with the right to write into it; or name another file as `store.url`.",
     Code.INVALID_CONFIGURATION: "Choose where to listen with --host and --port, or correct the configuration file.",
@@ -86,7 +90,7 @@ def failure_of_problem(problem: Mapping[str, Any], status: int, *, where: str) -
 
 def advice_of(code: Code) -> str:
     """Return the next step after a failure with `code`, for somebody at a command line."""
-    return _ADVICE.get(code) or FACTS[code].advice
+    return _ADVICE.get(code) or FACTS[code].advice.replace(_MEMBER, _TIME)
 
 
 def failure_of_usage(message: str, *, advice: str = "") -> CommandFailure:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import msgspec
 import pytest
 
+from switchgear.surfaces.rest.operation import FORMS
+from switchgear.surfaces.rest.operations import OPERATIONS
 from switchgear.surfaces.rest.problems import MalformedRequest
 from switchgear.surfaces.rest.queries import Choice, Whole, Word, read_query
 
@@ -66,3 +71,20 @@ def test_forms_of_a_word_are_named_instead_of_its_pattern() -> None:
     """A pattern that nobody can read is said in words."""
     with pytest.raises(MalformedRequest, match="must be a year"):
         read_query(b"period=x", (Word("period", "…", "[0-9]{4}", "a year"),))
+
+
+def patterns_in(schema: object) -> Iterator[str]:
+    """Yield each pattern of a JSON schema, however deep."""
+    if isinstance(schema, dict):
+        yield from (one for name, one in schema.items() if name == "pattern" and isinstance(one, str))
+    parts = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    for part in parts:
+        yield from patterns_in(part)
+
+
+def test_no_pattern_is_shown_to_who_has_written_something_else() -> None:
+    """Each pattern of a query or a body has words: a regular expression tells nobody what to write."""
+    words = [word for operation in OPERATIONS for word in operation.query if isinstance(word, Word)]
+    bodies = [msgspec.json.schema(operation.body) for operation in OPERATIONS if operation.body is not None]
+    assert [word.name for word in words if not word.forms] == []
+    assert [found for body in bodies for found in patterns_in(body) if found not in FORMS] == []

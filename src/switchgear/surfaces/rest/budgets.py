@@ -17,6 +17,7 @@ CSV_MEDIA_TYPE = "text/csv"
 """The media type of a report that was asked for as CSV."""
 
 _EVERY = "all"
+_BY_FORMS = "budget, or some of account, connector, tool and day with commas between them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ OPERATIONS = (
                 PERIOD_PATTERN,
                 PERIOD_FORMS,
             ),
-            Word("by", "`budget`, or some of account, connector, tool and day.", BY_PATTERN),
+            Word("by", "`budget`, or some of account, connector, tool and day.", BY_PATTERN, _BY_FORMS),
             Choice("format", "`csv` for a table; by default JSON.", ("json", "csv")),
             Choice("tenants", "Whose spending; by default the caller's own tenant.", ("own", _EVERY)),
         ),

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from switchgear.control.intents import STATES
 from switchgear.control.paging import PAGE_MAX
 from switchgear.core.codes import Code
 from switchgear.core.errors import OptionError
@@ -30,6 +31,8 @@ INTENT_ID = "int_[0-9a-f]{32}"
 INTENT_ID_IN_WORDS = "the id of an intent, such as int_0190…, with 32 hex digits"
 DIGEST = "[0-9a-f]{64}"
 """A SHA-256 in hex."""
+STATE = f"({'|'.join(STATES)})"
+"""A state of an intent, where a body names one."""
 NOT_BLANK = r"[^\s\x00-\x1f\x85\ufeff]"
 """What a text has that says something: a character that is no space in any dialect of regular expressions."""
 FORMS = {
@@ -37,6 +40,7 @@ FORMS = {
     f"^{NAME}$": NAME_IN_WORDS,
     f"^{DIGEST}$": "64 hex digits in lower case",
     f"^{INTENT_ID}$": INTENT_ID_IN_WORDS,
+    f"^{STATE}$": f"one of {', '.join(STATES)}",
 }
 """Patterns of bodies in words, for who has written something else."""
 AFTER = Whole("after", "Only entries above this sequence number.", 0, 2**53 - 1, 0)

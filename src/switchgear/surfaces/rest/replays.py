@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from switchgear.control.intents import STATES
 from switchgear.control.paging import PAGE_MAX
 from switchgear.control.replays import RATE_MAX, BulkReplay, ReplayFilter, ReplayView
 from switchgear.core.codes import Code
@@ -19,10 +18,16 @@ from switchgear.surfaces.rest.exchange import Exchange, json_response
 from switchgear.surfaces.rest.headers import wished_wait
 from switchgear.surfaces.rest.intents import INTENT
 from switchgear.surfaces.rest.json_body import read_body
-from switchgear.surfaces.rest.operation import CHANGE_REFUSALS, NAME, NOT_BLANK, EarlierIntent, Header, Operation
+from switchgear.surfaces.rest.operation import (
+    CHANGE_REFUSALS,
+    NAME,
+    NOT_BLANK,
+    STATE,
+    EarlierIntent,
+    Header,
+    Operation,
+)
 from switchgear.surfaces.rest.waits import applied
-
-_STATE = "|".join(STATES)
 
 Mode = Annotated[
     Literal["verify", "resume", "re-execute"],
@@ -46,7 +51,7 @@ class BulkReplayBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     mode: Mode
     reason: Reason
-    state: Annotated[str, Meta(pattern=f"^({_STATE})$", description="Only those in this state.")] | None = None
+    state: Annotated[str, Meta(pattern=f"^{STATE}$", description="Only those in this state.")] | None = None
     tool: Annotated[str, Meta(pattern=f"^{NAME}$", description="Only those of this tool.")] | None = None
     since: (
         Annotated[

@@ -203,7 +203,7 @@ OPERATIONS = (
         handle=list_sagas,
         query=(
             Choice("state", "Only sagas in this state.", STATES),
-            Word("cursor", "`next_cursor` of the page before.", _ID),
+            Word("cursor", "`next_cursor` of the page before.", _ID, "the id of a saga, such as sga_0190…"),
             page_limit(50),
         ),
         answers={200: SagaPage},

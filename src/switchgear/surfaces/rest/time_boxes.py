@@ -110,7 +110,7 @@ OPERATIONS = (
         handle=list_time_boxes,
         query=(
             Choice("state", "Only those in this state.", BOX_STATES),
-            Word("cursor", "`next_cursor` of the page before.", BOX_CURSOR),
+            Word("cursor", "`next_cursor` of the page before.", BOX_CURSOR, "the id of a time-box, such as int_0190…"),
             page_limit(50),
         ),
         answers={200: TimeBoxPage},

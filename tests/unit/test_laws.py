@@ -84,7 +84,7 @@ async def test_law_12_an_outage_of_a_dependency_does_not_make_us_unready() -> No
 
 def test_signatures_are_read_in_one_place() -> None:
     """Python 3.14 reads annotations late, and only `signature_of` reads a signature without what they name."""
-    own = {"policies/signatures.py", "surfaces/cli/keys.py", "connectors/function.py"}  # keys reads those of commands
+    own = {"policies/signatures.py", "surfaces/cli/keys.py"}  # keys reads those of commands
     source = TESTS.parent / "src" / "switchgear"
     reading = {path for path in source.rglob("*.py") if "inspect.signature(" in path.read_text(encoding="utf-8")}
     assert {path.relative_to(source).as_posix() for path in reading} <= own

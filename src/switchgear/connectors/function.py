@@ -37,6 +37,7 @@ from switchgear.execution.contract import Call, Refused, Result, Succeeded, Unce
 from switchgear.execution.watched import is_watched
 from switchgear.guard.callables import PLAIN
 from switchgear.guard.workers import start_in_worker
+from switchgear.policies.signatures import signature_of
 
 __all__ = ["FAILURES", "FunctionConnector", "failure_of", "load", "schema_of"]
 
@@ -62,7 +63,7 @@ class _Function:
         named = [one for one in parameters_of(function) if one.kind is not one.VAR_KEYWORD]
         needed = frozenset(one.name for one in named if one.default is one.empty)
         known = frozenset(one.name for one in named)
-        return cls(function, inspect.signature(function), _is_async(function), needed, known)
+        return cls(function, signature_of(function), _is_async(function), needed, known)
 
     def misfit(self, call: Call) -> str | None:
         """Return why it cannot be called with these arguments, in Python's words; None when it can."""

@@ -48,7 +48,7 @@ def _copy_of(value: object) -> object:
     """
     try:
         copy: object = msgspec.json.decode(msgspec.json.encode(value))
-        same = copy == value
+        same = bool(copy == value)
     except Exception:  # noqa: BLE001 - a foreign comparison may raise anything; `json` decides then
         return None
     return copy if same else None

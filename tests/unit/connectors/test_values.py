@@ -38,6 +38,27 @@ class Sore:
     __hash__ = None  # type: ignore[assignment]
 
 
+class Unsure:
+    """An answer that is neither yes nor no."""
+
+    def __bool__(self) -> bool:
+        """Raise what nobody expects."""
+        raise LookupError
+
+
+@dataclass(frozen=True)
+class Vague:
+    """Something foreign that answers a comparison with something foreign, as tables and queries do."""
+
+    size: int = 1
+
+    def __eq__(self, other: object) -> Unsure:  # type: ignore[override]
+        """Answer what nobody expects."""
+        return Unsure()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 _leaves = st.one_of(
     st.none(),
     st.booleans(),
@@ -77,10 +98,12 @@ def test_a_value_is_what_json_makes_of_it(value: object) -> None:
     assert found == _by_json(value)
 
 
-def test_what_cannot_be_compared_is_refused_as_what_it_is() -> None:
+@pytest.mark.parametrize("stranger", [Sore(), Vague()])
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_cannot_be_compared_is_refused_as_what_it_is(stranger: object, *, inside: bool) -> None:
     """A comparison of a stranger that fails decides nothing: its type does not fit into JSON."""
-    with pytest.raises(ValueError, match="Sore is not JSON serializable"):
-        as_json({"found": Sore()})
+    with pytest.raises(ValueError, match=f"{type(stranger).__name__} is not JSON serializable"):
+        as_json({"found": stranger} if inside else stranger)
 
 
 def test_a_value_is_a_copy() -> None:

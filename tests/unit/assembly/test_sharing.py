@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from switchgear import Code, DeadlineExceeded, NotApplied, Switchgear
+from switchgear.assembly import guards
 from switchgear.core.scope import PLATFORM_TENANT
 from switchgear.execution.contract import Call
 from switchgear.ledger.events import read
@@ -97,6 +98,24 @@ async def test_a_tenants_own_guard_may_be_switched_off(tmp_path: Path) -> None:
         assert wait is not None
         assert 0 < wait <= 60 * 1.2
         assert (whole.tenant_state, whole.queued) == (None, 0)
+
+
+async def test_law_10_guards_of_tenants_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more are held than tenants are kept at hand; while none can be forgotten, new tenants share one."""
+    monkeypatch.setattr(guards, "TENANTS_AT_HAND", 2)
+    async with Switchgear.open(store="memory://", start=False) as gear:
+
+        def state_of(tenant: str, *, failures: int = 0) -> str:
+            own = gear.guards.own_of("search", tenant)
+            assert own is not None
+            for _ in range(failures):
+                own.permit_nowait().fail()
+            return own.state
+
+        assert [state_of(tenant, failures=5) for tenant in ("acme", "globex")] == ["open", "open"]
+        assert state_of("initech") == "closed"
+        state_of("initech", failures=5)
+        assert state_of("umbrella") == "open"
 
 
 async def test_what_a_tenants_own_breaker_does_is_on_the_platforms_chain(tmp_path: Path) -> None:

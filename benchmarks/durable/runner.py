@@ -26,7 +26,10 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """An engine's module, its library, and bursts that it gets through in a few seconds: full and quick."""
+    """An engine's module, its library, and bursts that it gets through in a few seconds: full and quick.
+
+    The module has `opening`, which opens the engine in a folder; and `run`, where its loop is not asyncio's own.
+    """
 
     module: str
     library: str

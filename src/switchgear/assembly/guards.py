@@ -23,10 +23,7 @@ _TRANSITIONS = ("opened", "half_opened", "closed")
 
 
 class GuardPool:
-    """One guard per dependency, and one per tenant and dependency. Dependencies are no more than tools name.
-
-    `of` returns the guard of a dependency. Each action asks several times, so it does not come into Python again.
-    """
+    """One guard per dependency, and one per tenant and dependency. Dependencies are no more than tools name."""
 
     def __init__(self, options: Mapping[str, GuardOptions], clock: Clock, rng: random.Random) -> None:
         """Make guards by `options`; a dependency that is not in it gets the default guard."""
@@ -38,6 +35,7 @@ class GuardPool:
         self._listeners: list[Listener] = []
         self._made: list[Made] = []
         self.of: Callable[[str], Guard] = cache(self._first_of)
+        """Returns the guard of a dependency. Each action asks several times: from the second on without a frame."""
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` with dependency, event type and facts of every breaker transition. It must not wait."""

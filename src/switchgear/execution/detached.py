@@ -21,9 +21,9 @@ _CUT_OFF = "cut off before the ledger acknowledged, as by a stop of the engine; 
 
 
 class Answer(msgspec.Struct, Generic[T], eq=False):
-    """What somebody waits for. Whoever works on it gives it once, and may go on with what follows from it.
+    """What somebody waits for, through a future. Whoever works on it gives it once, and may go on from there.
 
-    It is answered through a future, and one of those that are under way until then.
+    It keeps itself among those that are under way, with their tasks, until it is given or broken off.
     """
 
     _future: asyncio.Future[T]
@@ -41,7 +41,7 @@ class Answer(msgspec.Struct, Generic[T], eq=False):
             self._future.set_exception(error)
 
     def break_off(self) -> None:
-        """Say that the work was cut off, to whoever still waits: what it came to is not known."""
+        """Be under way no more, and say to whoever still waits that the work was cut off: its end is not known."""
         self._under_way.pop(self, None)
         if not self._future.done():
             self.fail(StoreError(_CUT_OFF, code=Code.TIMEOUT_JOURNAL_APPEND))

@@ -194,7 +194,7 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = False
         self.stopped = False
-        """Whether it was told to stop: one that has lost its store has not been by that."""
+        """Whether `stop` was called. One that lost its store takes nothing new either, and is still to be stopped."""
         self.defect: str | None = None
         """What ended one of the engine's own loops, None while all of them run."""
         self.destruction = destruction

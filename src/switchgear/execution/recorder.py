@@ -222,10 +222,10 @@ class Recorder:
         key_version: int = 0,
         also: Also = NOTHING_ELSE,
     ) -> Coroutine[Any, Any, Intent]:
-        """Record a new intent, `changes` of it by `actor` right after, and bind its key, at `key_version` (0: free).
+        """Return what records a new intent with `changes` by `actor`, and binds its key, at `key_version` (0: free).
 
-        `key_row` is the `key_name` of that, where it is known. Raises `StaleError` when the key is bound already,
-        `ExceededError` when a counter is at its limit, `StoreError` when nothing could be recorded.
+        `key_row` is the `key_name` of that, where it is known. Awaited, it raises `StaleError` when the key is bound
+        already, `ExceededError` when a counter is at its limit, `StoreError` when nothing could be recorded.
         """
         if draft.intent.purpose is not None:
             self._check_awake()

@@ -2,7 +2,7 @@
 
 Appends are decided in order, and each sees the effect of the accepted ones before it. One that is refused leaves no
 trace, so it never disturbs its neighbours. Adapters only fetch what `needed` and `counted` name, and write what `plan`
-returns.
+returns. One that presumes rows to be new also looks up what `unproven` names, before it writes.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class Kernel:
         self._clock = parts.clock
         self._gates = gates
         self._gates_after_admission = gates_after_admission
-        self._left: dict[str, tuple[Gate, ...]] = {}  # those of them that concern a registered tool, by its contract
+        self._left_by_contract: dict[str, tuple[Gate, ...]] = {}  # those of them that concern a registered tool
         self._resources = Resources(parts.store)
         self._guard_of = guard_of
         self._own_guard_of = own_guard_of
@@ -173,10 +173,10 @@ class Kernel:
 
     def _left_to_ask(self, tool: Tool) -> tuple[Gate, ...]:
         """Return the gates still to be asked about a new action of a registered tool; worked out once."""
-        left = self._left.get(tool.contract)
+        left = self._left_by_contract.get(tool.contract)
         if left is None:
             left = concerned(self._gates_after_admission, tool.requires, destructive=tool.destructive)
-            self._left[tool.contract] = left
+            self._left_by_contract[tool.contract] = left
         return left
 
     def carry(self, intent: Intent, departure: Departure) -> Coroutine[Any, Any, None]:

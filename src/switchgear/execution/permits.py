@@ -16,7 +16,7 @@ from switchgear.execution.attempt import Ended
 from switchgear.execution.contract import Refused, Succeeded
 from switchgear.guard import Guard, Permit
 
-SUCCESS = Verdict.SUCCESS
+_SUCCESS = Verdict.SUCCESS
 OWN_BREAKER = "tenant_breaker"
 """What a refusal by the breaker of a tenant's own guard names as its policy."""
 OWN_RATE_LIMIT = "tenant_rate_limit"
@@ -44,7 +44,7 @@ class Permits(msgspec.Struct, eq=False):
     def settle(self, ended: Ended, *, impatient: bool) -> None:
         """Tell the guards what the attempt says; a deadline of the caller's (`impatient`) says nothing."""
         result = ended.result
-        if isinstance(result, Succeeded) and result.verdict is SUCCESS:  # first: nearly all are
+        if isinstance(result, Succeeded) and result.verdict is _SUCCESS:  # first: nearly all are
             self._shared.succeed()
             if self._own is not None:
                 self._own.succeed()

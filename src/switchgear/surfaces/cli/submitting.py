@@ -66,7 +66,6 @@ NotBeforeOption = Annotated[
     float | None,
     typer.Option("--not-before", metavar="EPOCH", min=0, help="The same as seconds since the epoch; not both."),
 ]
-
 PriorityOption = Annotated[
     str | None,
     typer.Option(

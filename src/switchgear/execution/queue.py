@@ -205,7 +205,10 @@ class FairQueue:
             return False
         lane = self._lanes.get(ticket.lane) or self._lane(ticket.lane)
         line = lane.lines.get(ticket.tenant) or self._line(lane, ticket.tenant)
-        return lane.take_at_once(line, now)
+        if lane.take_at_once(line, now):
+            return True
+        lane.leave(line)  # it may never be queued, as when the ledger does not accept it
+        return False
 
     def call_off(self, ticket: Ticket) -> None:
         """Give back what `take_at_once` gave to a ticket that did not leave: it has cost its tenant nothing."""

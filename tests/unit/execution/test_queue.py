@@ -375,6 +375,17 @@ def test_law_10_lines_of_tenants_that_have_gone_are_forgotten() -> None:
     assert (lines, rates < 2_000) == ([LINES_KEPT], True)
 
 
+def test_law_10_lines_of_tenants_that_could_not_leave_at_once_are_forgotten() -> None:
+    """Whoever has to queue, and is then not accepted, leaves no line behind, also where nobody waits for long."""
+    subject = FairQueue(places_max=10, tenant_max=10, lane_places=1)
+    assert subject.take_at_once(ticket("first"), 0.0)
+    for number in range(5_000):
+        subject.reserve(f"i{number}", f"t{number}")
+        assert not subject.take_at_once(ticket(f"i{number}", f"t{number}"), 0.0)
+        subject.release(f"i{number}")
+    assert [len(lane.lines) for lane in subject._lanes.values()] == [LINES_KEPT]  # noqa: SLF001 - the bound
+
+
 def test_more_places_let_more_of_a_lane_run_at_once() -> None:
     """A lane that was full goes on as soon as it may have more."""
     subject = queue(lane_places=1)

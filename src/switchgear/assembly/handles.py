@@ -5,7 +5,10 @@ Everything goes through `control`.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable
+
+from msgspec import structs
 
 from switchgear.control.intent_views import IntentView, outcome_of
 from switchgear.control.intents import Seen
@@ -23,7 +26,7 @@ RESULT_TIMEOUT = 60.0
 
 
 class IntentHandle:
-    """An intent as last seen. `refresh` and `result` look again."""
+    """An intent as last seen. `refresh` and `result` look again. What answered a repeat says so ever after."""
 
     def __init__(self, control: Control, principal: Principal, seen: Seen | IntentView) -> None:
         """Show what was `seen` until looked at again."""
@@ -40,7 +43,7 @@ class IntentHandle:
 
     @view.setter
     def view(self, view: IntentView) -> None:
-        self._seen = view
+        self._seen = structs.replace(view, replayed=True) if self._seen.replayed else view
 
     @property
     def id(self) -> str:
@@ -67,7 +70,9 @@ class IntentHandle:
         Raises `DeadlineExceeded` after `timeout` seconds, with what holds it back or when it starts. The intent itself
         goes on.
         """
-        seen = self._seen = await self._control.intents.wait(self._principal, self.id, timeout)
+        seen = await self._control.intents.wait(self._principal, self.id, timeout)
+        seen.replayed = self._seen.replayed
+        self._seen = seen
         if seen.intent.state not in ANSWERED:
             raise _unsettled(self.view, seen.starts_in)
         return seen.outcome
@@ -167,13 +172,22 @@ def _unsettled(view: IntentView, starts_in: float | None) -> DeadlineExceeded:
 
 
 class SagaHandle:
-    """A saga as last seen. `refresh` and `result` look again."""
+    """A saga as last seen. `refresh` and `result` look again. What answered a repeat says so ever after."""
 
     def __init__(self, control: Control, principal: Principal, view: SagaView) -> None:
         """Show `view` until looked at again."""
         self._control = control
         self._principal = principal
-        self.view = view
+        self._view = view
+
+    @property
+    def view(self) -> SagaView:
+        """What was seen last."""
+        return self._view
+
+    @view.setter
+    def view(self, view: SagaView) -> None:
+        self._view = dataclasses.replace(view, replayed=True) if self._view.replayed else view
 
     def __repr__(self) -> str:
         """Show id and state."""

@@ -162,6 +162,19 @@ async def test_a_gear_goes_on_where_it_stopped(tmp_path: Path) -> None:
         assert (await again.result()).value == 8
 
 
+async def test_a_handle_that_answers_a_repeat_says_so_ever_after() -> None:
+    """Looked at again, and in its outcome, a repeat is a repeat; the first request never is."""
+    async with Switchgear.open(store="memory://") as gear:
+        gear.tool("math.double", effect="keyed")(_double)
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        first, again = [await acme.submit("math.double", {"number": 1}, key="k") for _ in range(2)]
+        for handle, replayed in ((first, False), (again, True), (await acme.intent(first.id), False)):
+            assert (await handle.result()).replayed is replayed
+            assert handle.view.replayed is replayed
+            assert (await handle.refresh()).replayed is replayed
+            assert handle.outcome.replayed is replayed
+
+
 async def test_law_2_one_engine_per_store(tmp_path: Path) -> None:
     """A second engine on the same file is refused with its code."""
     url = f"sqlite:///{tmp_path}/gear.db"

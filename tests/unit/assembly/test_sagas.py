@@ -47,6 +47,7 @@ async def test_a_handle_waits_for_the_end_and_shows_the_ledger(acme: Acting) -> 
     assert (await saga.result(timeout=60)).state == "completed"
     again = await acme.saga([RESERVE, CHARGE], key="trip-1")
     assert (again.id, again.view.replayed, again.state) == (saga.id, True, "completed")
+    assert [(await one.result()).replayed for one in (saga, again)] == [False, True]
     types = [event.type for event in await saga.events()]
     assert (types[0], types[-1]) == ("saga.accepted", "saga.completed")
     charged = await acme.intent(str(saga.view.steps[1].intent))

@@ -156,7 +156,10 @@ class Admission:
         try:
             if self.stopping:
                 self.check_open()
-            registered = self._registry.get(submission.tool)
+            try:
+                registered = self._registry.get(submission.tool)
+            except TypeError:  # it cannot be hashed, so it is no text
+                registered = None
             if registered is None:
                 raise _unknown(submission.tool)
             tool, key = registered.tool, submission.key
@@ -367,8 +370,8 @@ class Admission:
         else:
             self._queue.release(intent.id)
 
-    def _counted_tool(self, name: str) -> str:
-        return name if self._registry.get(name) is not None else "(unknown)"
+    def _counted_tool(self, name: object) -> str:
+        return name if isinstance(name, str) and self._registry.get(name) is not None else "(unknown)"
 
 
 class Lately:
@@ -435,7 +438,10 @@ def _add_what_is_rare(facts: dict[str, object], asked: Asked, now: float, lifeti
         facts |= {"time_box": submission.time_box, "undo": tool.revert}
 
 
-def _unknown(tool: str) -> Denied:
+def _unknown(tool: object) -> Rejected:
+    if not isinstance(tool, str):
+        words = f'a tool is named by its text, such as "crm.update", not by a value of type {type(tool).__name__}'
+        return Invalid(words, policy="registry")
     return Denied(f"there is no tool {tool[:100]!r}", code=Code.NOT_FOUND, policy="registry")
 
 

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from switchgear import Code, DeadlineExceeded, Denied, NotApplied, OptionError, Rejected, StoreError, Switchgear
+from switchgear import (
+    Code,
+    DeadlineExceeded,
+    Denied,
+    Invalid,
+    NotApplied,
+    OptionError,
+    Rejected,
+    StoreError,
+    Switchgear,
+)
 from switchgear.core.scope import PLATFORM_TENANT
 from switchgear.execution.contract import Call
 from switchgear.ledger.events import read
@@ -144,6 +154,17 @@ async def test_arguments_that_do_not_fit_the_signature_are_refused_before_anythi
                 await acme.submit("math.double", arguments)
             assert refusal.value.code is Code.INVALID_ARGUMENT
         assert await acme.intents() == []
+
+
+@pytest.mark.parametrize("tool", [print, None, 5, ["x"], {}])
+async def test_a_tool_is_named_by_its_text(tool: object) -> None:
+    """A function or another value in its place is refused, whether it can be hashed or not."""
+    async with Switchgear.open(store="memory://") as gear:
+        acme = gear.acting_as(tenant="acme", account="main", actor="agent:a")
+        with pytest.raises(Invalid, match="a tool is named by its text") as refusal:
+            await acme.submit(tool, key="k")  # type: ignore[arg-type]  # that is the point
+        assert refusal.value.code is Code.INVALID_ARGUMENT
+        assert type(tool).__name__ in refusal.value.message
 
 
 async def test_a_gear_goes_on_where_it_stopped(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from switchgear.core.scope import checked_name
 from switchgear.health.findings import Confirmed
 from switchgear.health.obstacles import Kind, Obstacle
 from switchgear.health.permit import Permit
+from switchgear.policies.checks import require_count, require_seconds
 
 _DAY = 86_400.0
 
@@ -97,16 +98,15 @@ class Tool:
             raise OptionError(f"tool {self.name!r}: requires names dependencies; write requires=({wanted!r},)")
         for kind, name in (("name", self.name), *(("dependency", name) for name in self.requires)):
             _check_name(kind, name)
-        if self.attempts < 1 or self.cost < 0:
-            raise OptionError(f"tool {self.name!r} needs attempts of at least 1 and a cost of at least 0")
+        tool = f"tool {self.name!r}:"
+        require_count(f"{tool} attempts", self.attempts, write="attempts=3")
+        require_count(f"{tool} cost", self.cost, least=0, write="cost=1")
         for kind in ("lookup", "compensate", "revert"):
             if (name := getattr(self, kind)) is not None:
                 _check_name(kind, name)
-        if not 0 <= self.settle_delay < float("inf"):
-            raise OptionError(f"tool {self.name!r} needs settle_delay of at least 0 seconds")
+        require_seconds(f"{tool} settle_delay", self.settle_delay, zero=True, write="settle_delay=5.0")
         for option in ("timeout", "backoff_base", "backoff_cap", "lifetime", "key_retention"):
-            if not 0 < getattr(self, option) < float("inf"):
-                raise OptionError(f"tool {self.name!r} needs {option} above 0 seconds")
+            require_seconds(f"{tool} {option}", getattr(self, option), write=f"{option}=30.0")
 
     def resource_of(self, arguments: Mapping[str, Any]) -> str | None:
         """Return what an action with these arguments changes; None when the tool names no resource.

@@ -228,6 +228,13 @@ async def test_breaker_transitions_are_on_the_platforms_own_chain(tmp_path: Path
         ({"attempts": 0}, "attempts"),
         ({"timeout": 0.0}, "timeout"),
         ({"timeout": float("nan")}, "timeout"),
+        ({"timeout": -5}, "timeout needs seconds above 0, not -5; write for example timeout="),
+        ({"timeout": "5s"}, "timeout needs seconds above 0, not '5s'; write for example timeout="),
+        ({"backoff_base": "1"}, "backoff_base needs seconds above 0, not '1'"),
+        ({"backoff_cap": None}, "backoff_cap needs seconds above 0, not None"),
+        ({"settle_delay": "5"}, "settle_delay needs seconds at least 0, not '5'"),
+        ({"attempts": "3"}, "attempts needs a whole number of at least 1, not '3'; write for example attempts=3"),
+        ({"cost": 0.5}, "cost needs a whole number of at least 0, not 0.5"),
     ],
 )
 async def test_a_tool_that_cannot_work_is_refused_at_birth(options: dict[str, object], words: str) -> None:

@@ -62,6 +62,7 @@ from switchgear.health.modes import Modes
 from switchgear.health.probe import Probe
 from switchgear.ledger.chain import seal
 from switchgear.ledger.events import EventEncoder
+from switchgear.policies.checks import refused
 from switchgear.storage.abilities import Store
 from switchgear.storage.opening import open_store
 
@@ -204,6 +205,7 @@ class Switchgear:
         None when it did not, or the name of a read-only tool that is registered already.
         Further options are those of `ToolOptions`. Raises `OptionError`.
         """
+        _check_is_name(name)
         if unknown := sorted(set(options) - set(ToolOptions.__annotations__)):
             known = ", ".join(sorted(ToolOptions.__annotations__))
             raise OptionError(
@@ -416,6 +418,13 @@ def _monitoring(configuration: Configuration, clock: Clock) -> Monitoring:
     late = max(HealthLimits().proven_warn_age, 3 * configuration.kill_switches.self_probe_every)
     gauge = MachineGauge(store_folder(configuration.store))
     return Monitoring(measure=gauge.measure, clock=clock, limits=HealthLimits(proven_warn_age=late))
+
+
+def _check_is_name(name: object) -> None:
+    """Raise `OptionError` for what stands where the name does: mostly a function, under ``@gear.tool`` alone."""
+    if not isinstance(name, str):
+        example = '@gear.tool("crm.update", effect="keyed")'
+        raise refused("gear.tool", "needs the name of the tool first", name, example)
 
 
 def _effect(name: str, effect: Effect | str) -> Effect:

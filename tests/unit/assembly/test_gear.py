@@ -244,6 +244,14 @@ async def test_a_tool_that_cannot_work_is_refused_at_birth(options: dict[str, ob
             gear.tool("math.double", **options)(_double)  # type: ignore[arg-type]  # that is the point
 
 
+@pytest.mark.parametrize("name", [len, None, 5])
+async def test_a_decorator_without_the_name_of_the_tool_is_refused_at_once(name: object) -> None:
+    """``@gear.tool`` alone would register nothing, so it says what to write."""
+    async with Switchgear.open(store="memory://") as gear:
+        with pytest.raises(OptionError, match=r'needs the name of the tool first.*write.*@gear\.tool\("crm'):
+            gear.tool(name)  # type: ignore[arg-type]  # that is the point
+
+
 async def test_the_same_tool_twice_is_refused() -> None:
     """Names are unique: a second contract under one name would be another tool."""
     async with Switchgear.open(store="memory://") as gear:

@@ -169,6 +169,8 @@ class Switchgear:
                 'open a gear by its file, Switchgear.open("switchgear.toml"), or on a store alone, '
                 'Switchgear.open(store="sqlite:///gear.db"); not both: the file\'s [store] url names its store'
             )
+        if isinstance(path, str) and "://" in path:
+            raise _url_as_path(path)
         if not isinstance(path, Configuration):
             path = load(path) if path is not None else default(store=store)
         return _opened(path, start=start, clock=clock, rng=rng)
@@ -418,6 +420,13 @@ def _monitoring(configuration: Configuration, clock: Clock) -> Monitoring:
     late = max(HealthLimits().proven_warn_age, 3 * configuration.kill_switches.self_probe_every)
     gauge = MachineGauge(store_folder(configuration.store))
     return Monitoring(measure=gauge.measure, clock=clock, limits=HealthLimits(proven_warn_age=late))
+
+
+def _url_as_path(url: str) -> OptionError:
+    """Return the error for the URL of a store in place of a file; somebody else's may hold a password."""
+    scheme = url.partition("://")[0]
+    shown = url if scheme in ("sqlite", "memory") else f"{scheme}://…"
+    return OptionError(f'{shown} names a store and no configuration file; write store="{shown}"')
 
 
 def _check_is_name(name: object) -> None:

@@ -267,6 +267,22 @@ def test_a_gear_is_opened_by_a_file_or_on_a_store(options: dict[str, str]) -> No
         Switchgear.open(**options)  # type: ignore[arg-type]  # that is the point
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:///gear.db", "sqlite:///gear.db"),
+        ("memory://", "memory://"),
+        ("postgresql://ann:secret@db/gear", "postgresql://…"),
+    ],
+)
+def test_the_url_of_a_store_in_place_of_a_file_is_told_where_it_belongs(url: str, shown: str) -> None:
+    """It is not looked for on the disk, and what may be a password is not repeated."""
+    with pytest.raises(OptionError) as refusal:
+        Switchgear.open(url)
+    assert f'write store="{shown}"' in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
 async def test_a_gear_on_a_virtual_clock_runs_until_idle_by_itself() -> None:
     """Time that nobody else moves is moved on: a retry in thirty seconds takes no real time."""
     async with Switchgear.open(store="memory://", start=False, clock=VirtualClock()) as gear:

@@ -32,6 +32,11 @@ def failure_of(handler: Handler) -> CommandFailure:
     return caught.value
 
 
+def ours(document: dict[str, Any]) -> httpx2.Response:
+    """Return a success as our server sends it: with a trace."""
+    return httpx2.Response(200, json=document, headers={"traceparent": "00-01-02-00"})
+
+
 def raising(error: type[httpx2.HTTPError]) -> Handler:
     """Return a handler that raises `error` as the network would."""
 
@@ -156,7 +161,7 @@ def test_token_goes_into_the_header_only() -> None:
 
 def test_parameters_that_are_none_are_left_out() -> None:
     """A filter that was not given is not sent as text."""
-    with client_of(lambda request: httpx2.Response(200, json={"url": str(request.url)})) as client:
+    with client_of(lambda request: ours({"url": str(request.url)})) as client:
         assert client.get("/v1/intents", {"state": None, "limit": 5})["url"].endswith("/v1/intents?limit=5")
 
 
@@ -172,7 +177,7 @@ def test_put_sends_its_body() -> None:
     """What is set is sent as JSON, and the answer is read like any other."""
 
     def handle(request: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, json={"method": request.method, "body": json.loads(request.content)})
+        return ours({"method": request.method, "body": json.loads(request.content)})
 
     with client_of(handle) as client:
         assert client.put("/v1/kill-switches/global", {"mode": "freeze"}) == {

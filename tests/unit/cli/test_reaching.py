@@ -129,6 +129,21 @@ def test_an_export_is_not_what_a_redirect_says() -> None:
         list(client.lines("/v1/ledger/export"))
 
 
+def test_an_answer_without_a_trace_is_of_something_else() -> None:
+    """A foreign server that says yes in JSON is named as one, whatever it was asked and sent."""
+    transport = httpx2.MockTransport(answering(200, '{"hello": "world"}'))
+    with Client(PLAIN, None, transport=transport) as client:
+        asks: list[Callable[[], object]] = [
+            lambda: client.get("/readyz"),
+            lambda: client.post("/v1/intents", {}),
+            lambda: client.put("/v1/budget", {}),
+            lambda: list(client.lines("/v1/ledger/export")),
+        ]
+        for ask in asks:
+            with pytest.raises(CommandFailure, match="is no Switchgear server: its answer has no trace"):
+                ask()
+
+
 def test_a_path_that_our_server_does_not_have_is_no_missing_thing() -> None:
     """Who gave a path too many is told so, and not to check an id."""
     problem = problem_document(HTTPException(404), "0" * 32)

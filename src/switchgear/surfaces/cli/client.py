@@ -15,7 +15,12 @@ import httpx2
 from switchgear.surfaces.cli.address import USUAL_URL
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.named_address import checked_address
-from switchgear.surfaces.cli.reaching import failure_of_answer, failure_of_strange_answer, failure_without_answer
+from switchgear.surfaces.cli.reaching import (
+    failure_of_answer,
+    failure_of_strange_answer,
+    failure_without_answer,
+    is_ours,
+)
 
 Document = dict[str, Any]
 
@@ -105,6 +110,8 @@ class Client:
                 if not response.is_success:
                     response.read()
                     raise failure_of_answer(response, self.url, where)
+                if not is_ours(response):
+                    raise failure_of_strange_answer(self.url, where, "its answer has no trace")
                 yield from response.iter_lines()
         except httpx2.HTTPError as error:
             raise failure_without_answer(error, self.url, where) from error
@@ -122,7 +129,9 @@ class Client:
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise failure_of_strange_answer(self.url, where)
+            raise failure_of_strange_answer(self.url, where, "its answer is no JSON object")
+        if not is_ours(response, document):
+            raise failure_of_strange_answer(self.url, where, "its answer has no trace")
         return document
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -74,10 +75,18 @@ def failure_of_answer(response: httpx2.Response, url: str, where: str) -> Comman
     return CommandFailure(document, exit_code, advice=advice, where=where)
 
 
-def failure_of_strange_answer(url: str, where: str) -> CommandFailure:
-    """Say that a success has a body that Switchgear never sends."""
+def is_ours(response: httpx2.Response, document: Mapping[str, Any] = MappingProxyType({})) -> bool:
+    """Return whether a success may come from Switchgear: its answers have a trace; readiness may come from a gear.
+
+    A gear inside another application says in parts what is ready, and that application need not name a trace.
+    """
+    return "traceparent" in response.headers or "parts" in document
+
+
+def failure_of_strange_answer(url: str, where: str, why: str) -> CommandFailure:
+    """Say that a success is one that Switchgear never sends, and `why` it is none."""
     return failure_to_reach(
-        f"what answers at {url} is no Switchgear server: its answer is no JSON object",
+        f"what answers at {url} is no Switchgear server: {why}",
         where=where,
         advice=_HOW_TO_START,
     )

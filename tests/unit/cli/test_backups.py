@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import pytest
 from rich.console import Console
 
-from switchgear.surfaces.cli.backups import draw_backups, draw_restored, draw_thawed, epoch_of
-from switchgear.surfaces.cli.failures import CommandFailure
+from switchgear.surfaces.cli.backups import draw_backups, draw_restored, draw_thawed
 
 LINE: dict[str, Any] = {"file": "gear-[x].db", "created_at": 0.0, "bytes": 4096, "sha256": "ab" * 32, "problem": None}
 LIST: dict[str, Any] = {"folder": "backups", "items": [LINE], "under_way": None, "frozen": False, "restored_from": None}
@@ -60,19 +58,3 @@ def test_a_thaw_says_what_waits_for_whom() -> None:
     text = drawn(draw_thawed, {"in_doubt": 7, "sagas": 1, "time_boxes": 2, "unreadable": 3})
     for word in ("7 actions are in doubt", "1 saga and 2 time-boxes", "3 records cannot be read"):
         assert word in text
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("12.5", 12.5), ("1970-01-01T00:01:00Z", 60.0), ("1970-01-01T01:01:00+01:00", 60.0)],
-)
-def test_a_time_is_epoch_seconds_or_has_a_zone(text: str, seconds: float) -> None:
-    """As they stand in a manifest, or as people write them."""
-    assert epoch_of(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["yesterday", "2026-11-21T09:00:00", "", "2026-11-21"])
-def test_a_time_without_a_zone_is_none(text: str) -> None:
-    """An hour more or less decides what is in doubt."""
-    with pytest.raises(CommandFailure):
-        epoch_of(text)

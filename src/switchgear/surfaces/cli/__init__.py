@@ -12,6 +12,7 @@ output       one answer, for people or as one JSON document
 failures     what went wrong, where, what to do next, and the exit code
 as_typed     what is wrong with a request, in options in the place of the members that a server names
 typed_json   JSON that somebody wrote, read strictly
+typed_times  moments and lengths of time that somebody wrote
 rendering    what the drawing of several commands shares: tables, states, moments, entries of the ledger
 submitting, intents, breakers, budgets, tools, ledger    one subject a module: its commands and how they are drawn
 keys         an action that is named by its idempotency key, and ids for the shell

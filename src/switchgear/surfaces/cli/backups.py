@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import Column, View, counted, moment, table
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
+from switchgear.surfaces.cli.typed_times import MOMENT_FORMS, epoch_of
 
 BACKUP_EXAMPLES = examples("switchgear ledger backup", "switchgear ledger backup --json")
 LIST_EXAMPLES = examples("switchgear ledger backups")
@@ -67,10 +67,8 @@ def restore(
 def thaw(
     *,
     since: Annotated[
-        str,
-        typer.Option(
-            "--since", metavar="TIME", help="When the backup was made: 2026-11-21T09:00:00Z, or epoch seconds."
-        ),
+        float,
+        typer.Option("--since", metavar="TIME", parser=epoch_of, help=f"When the backup was made: {MOMENT_FORMS}."),
     ],
     reason: Annotated[str, typer.Option("--reason", help="Why. It stays on record.")],
     as_json: JsonFlag = False,
@@ -78,27 +76,12 @@ def thaw(
     token: TokenOption = None,
 ) -> int:
     """Let a restored store go on: what may have been executed from TIME on is in doubt."""
-    body = {"since": epoch_of(since), "reason": reason}
+    body = {"since": since, "reason": reason}
     with session(url, token, as_json=as_json) as opened:
         with opened.output.busy("naming what is in doubt"):
             view = opened.client.post("/v1/ledger/thaw", body, patience=BACKUP_PATIENCE)
         opened.output.answer(view, lambda console: draw_thawed(console, view))
     return ExitCode.OK
-
-
-def epoch_of(text: str) -> float:
-    """Return the seconds since the epoch that `text` names. Raises `CommandFailure` (USAGE) for a time without zone."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise _no_time(text) from error
-    if found.tzinfo is None:
-        raise _no_time(text)
-    return found.timestamp()
 
 
 def draw_backups(console: Console, answer: View) -> None:
@@ -145,10 +128,6 @@ def _row(item: View) -> tuple[str, ...]:
 
 def _are(number: int, noun: str) -> str:
     return f"{counted(number, noun)} {'is' if number == 1 else 'are'}"
-
-
-def _no_time(text: str) -> Exception:
-    return failure_of_usage(f"{text!r} is no time", advice="Write it with its zone, such as 2026-11-21T09:00:00Z.")
 
 
 _COLUMNS = (

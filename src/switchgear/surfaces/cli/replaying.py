@@ -24,6 +24,7 @@ from switchgear.surfaces.cli.session import (
     examples,
     session,
 )
+from switchgear.surfaces.cli.typed_times import MOMENT_FORMS, epoch_of
 
 EXAMPLES = examples(
     'switchgear intents replay int_0190b6… --mode verify --reason "audit 17"',
@@ -61,7 +62,8 @@ def replay(
     key: KeyOption = None,
     account: KeyAccountOption = None,
     since: Annotated[
-        float | None, typer.Option("--since", help="Many: those accepted since, in seconds since the epoch.")
+        float | None,
+        typer.Option("--since", metavar="TIME", parser=epoch_of, help=f"Many: those accepted since: {MOMENT_FORMS}."),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Many: how many at most.")] = 50,
     rate: Annotated[float, typer.Option("--rate", help="Many: how many a second at most.")] = 10.0,

@@ -27,6 +27,7 @@ from switchgear.surfaces.cli.session import (
     session,
 )
 from switchgear.surfaces.cli.typed_json import json_of
+from switchgear.surfaces.cli.typed_times import LENGTH_FORMS, MOMENT_FORMS, epoch_of, seconds_of
 from switchgear.surfaces.cli.waiting import WaitOption, exit_code_of, until_settled
 
 _NOT_ANSWERED = "interrupted before the server answered; see: switchgear intents "
@@ -48,23 +49,39 @@ AccountOption = Annotated[
 ]
 DeadlineOption = Annotated[
     float | None,
-    typer.Option("--deadline", min=0, help="Give up when it has not left within this many seconds, above 0."),
+    typer.Option(
+        "--deadline",
+        metavar="SECONDS",
+        parser=seconds_of,
+        help=f"Give up when it has not left within this time, above 0: {LENGTH_FORMS}.",
+    ),
 ]
 RevertAfterOption = Annotated[
     float | None,
     typer.Option(
         "--revert-after",
         metavar="SECONDS",
-        help="Give it a time-box: its tool's revert undoes it so many seconds after it left.",
+        parser=seconds_of,
+        help=f"Give it a time-box: its tool's revert undoes it so long after it left: {LENGTH_FORMS}.",
     ),
 ]
 DelayOption = Annotated[
     float | None,
-    typer.Option("--delay", metavar="SECONDS", min=0, help="Do not let it leave before so many seconds from now."),
+    typer.Option(
+        "--delay",
+        metavar="SECONDS",
+        parser=seconds_of,
+        help=f"Do not let it leave before so long from now: {LENGTH_FORMS}.",
+    ),
 ]
 NotBeforeOption = Annotated[
     float | None,
-    typer.Option("--not-before", metavar="EPOCH", min=0, help="The same as seconds since the epoch; not both."),
+    typer.Option(
+        "--not-before",
+        metavar="TIME",
+        parser=epoch_of,
+        help=f"The same as a moment; not both: {MOMENT_FORMS}.",
+    ),
 ]
 PriorityOption = Annotated[
     str | None,

@@ -41,6 +41,7 @@ from switchgear.surfaces.cli.session import (
     UrlOption,
     examples,
 )
+from switchgear.surfaces.cli.typed_times import LENGTH_FORMS, seconds_of
 
 app = typer.Typer(no_args_is_help=True, help="Look after actions that are reverted when their time is over.")
 
@@ -126,7 +127,15 @@ def revert(
 def extend(
     box: BoxId,
     *,
-    seconds: Annotated[float, typer.Option("--by", metavar="SECONDS", help="How much later it is to end, above 0.")],
+    seconds: Annotated[
+        float,
+        typer.Option(
+            "--by",
+            metavar="SECONDS",
+            parser=seconds_of,
+            help=f"How much later it is to end, above 0: {LENGTH_FORMS}.",
+        ),
+    ],
     reason: ReasonOption,
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,

@@ -300,7 +300,7 @@ FACTS: dict[Code, CodeFacts] = {
         "The intent is in a state that does not allow this.",
         409,
         ExitCode.CONFLICT,
-        "Look at it again: somebody or something was faster; then do what its present state allows.",
+        "Look at how it stands now; it may have moved on meanwhile. Then do what its present state allows.",
     ),
     Code.LEDGER_UNAVAILABLE: _defer(
         "The ledger cannot be written, so nothing is started.",

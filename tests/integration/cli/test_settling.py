@@ -83,6 +83,7 @@ def test_what_was_abandoned_is_a_dead_letter_that_is_only_discarded(gear: Run) -
     assert gear("intents", "resolve", intent, "--abandon", "--evidence", "the server is gone").exit_code == ExitCode.OK
     ran = gear("deadletters", "requeue", intent, "--json")
     assert (ran.exit_code, "may have been applied" in ran.problem()["detail"]) == (ExitCode.CONFLICT, True)
+    assert "faster" not in ran.problem()["advice"], "nobody was"
     shown = gear("deadletters", "show", "--tool", "mail.send", "--key", "letter-2").output
     assert ("deadletters discard" in shown, "deadletters requeue" in shown) == (True, False)
     assert "abandoned" in shown

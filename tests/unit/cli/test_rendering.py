@@ -11,6 +11,7 @@ from rich.console import Console
 from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Rejected
 from switchgear.surfaces.cli.breakers import draw_breakers
+from switchgear.surfaces.cli.deadletters import draw_letters
 from switchgear.surfaces.cli.dependencies import draw_dependencies, draw_destructive
 from switchgear.surfaces.cli.failures import failure_of_error, failure_of_interrupt, failure_of_problem
 from switchgear.surfaces.cli.intents import draw_intent, draw_intents
@@ -343,6 +344,11 @@ def test_an_event_tells_what_a_force_overrode() -> None:
 def test_every_refusal_leads_to_its_runbook(state: str) -> None:
     """A code on a terminal is not yet an answer: the line below says where the answer is."""
     assert _intent_lines({**HELD, "state": state})["see"] == "switchgear explain DESTRUCTIVE_BLOCKED"
+
+
+def test_no_dead_letters_are_no_intents_of_another_kind() -> None:
+    """Who looks for dead letters reads that there are none, not that nothing was ever done."""
+    assert shown(draw_letters, {"items": [], "next_cursor": None}) == ["no dead letters"]
 
 
 @pytest.mark.parametrize("state", ["in_doubt", "reconciling", "needs_operator"])

@@ -60,7 +60,7 @@ def list_(
     token: TokenOption = None,
 ) -> int:
     """List the dead letters of your tenant, newest first."""
-    return get(_PATH, draw_intents, url, token, as_json=as_json, query={"tool": tool, "limit": limit, "cursor": cursor})
+    return get(_PATH, draw_letters, url, token, as_json=as_json, query={"tool": tool, "limit": limit, "cursor": cursor})
 
 
 @app.command(
@@ -132,6 +132,11 @@ def discard(
 ) -> int:
     """Put one away for good."""
     return post(_path_of(intent, "discard"), {"reason": reason}, draw_intent, url, token, as_json=as_json)
+
+
+def draw_letters(console: Console, page: View) -> None:
+    """Print a page of dead letters."""
+    draw_intents(console, page, empty="no dead letters")
 
 
 def draw_letter(console: Console, intent: View) -> None:

@@ -161,8 +161,8 @@ def draw_intent(console: Console, intent: View) -> None:
             console.print(f"  [dim]{name:>10}[/]  {value}", soft_wrap=True)
 
 
-def draw_intents(console: Console, page: View) -> None:
-    """Print a page of intents."""
+def draw_intents(console: Console, page: View, *, empty: str = "no intents") -> None:
+    """Print a page of intents, or `empty` when there are none."""
     rows = [
         (
             escape(item["id"]),
@@ -174,7 +174,7 @@ def draw_intents(console: Console, page: View) -> None:
         )
         for item in page["items"]
     ]
-    table(console, _COLUMNS, rows, empty="no intents")
+    table(console, _COLUMNS, rows, empty=empty)
     draw_more(console, page)
 
 

@@ -95,3 +95,14 @@ def test_it_is_closed_for_good(server: Server, gear: Run) -> None:
 def test_what_is_not_there_is_not_found(gear: Run) -> None:
     """An id of nothing."""
     assert gear("time-boxes", "show", f"int_{'0' * 32}").exit_code == ExitCode.NOT_FOUND
+
+
+def test_an_action_without_a_time_box_is_told_as_such(gear: Run) -> None:
+    """The action is there: what it lacks is a box, which comes later where one was wished."""
+    lasting = gear("submit", "door.unlock", "--arg", "name=cellar", "--key", "cellar", "--json").document()["id"]
+    shown = gear("time-boxes", "show", "--tool", "door.unlock", "--key", "cellar")
+    assert (shown.exit_code, f"{lasting} has no time-box\n" in shown.errors) == (ExitCode.NOT_FOUND, True)
+    later = ("--arg", "name=attic", "--key", "attic", "--revert-after", "1h", "--delay", "1h")
+    assert gear("submit", "door.unlock", *later).exit_code == ExitCode.OK
+    shown = gear("time-boxes", "show", "--tool", "door.unlock", "--key", "attic")
+    assert "has no time-box yet: it begins when the action leaves" in shown.errors

@@ -89,6 +89,18 @@ def test_who_says_so_beforehand_is_not_asked(words: tuple[str, ...], server: Ser
     assert server.posted == [{"contract": TOOL["contract"]}]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"), [("crm.updat", "'crm.updat'; did you mean crm.update?\n"), ("mail", "tool 'mail'\n")]
+)
+def test_a_slip_of_the_pen_is_told_what_was_meant(
+    name: str, words: str, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tool that is near, and none where none is; nothing is sent."""
+    assert run(["tools", "accept", name, "--yes"], SERVICES) == ExitCode.USAGE
+    assert words in capsys.readouterr().err
+    assert server.posted == []
+
+
 def test_an_input_that_is_not_there_is_a_closed_one(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that was started without standard input cannot be asked either."""
     monkeypatch.setattr("sys.stdin", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import quote
@@ -103,7 +104,9 @@ def _agreed(console: Console, tool: View) -> bool:
 def _named(tools: Sequence[View], name: str) -> View:
     found = next((tool for tool in tools if tool["name"] == name), None)
     if found is None:
-        raise failure_of_usage(f"there is no tool {name!r}", advice="See `switchgear tools`.")
+        near = difflib.get_close_matches(name, [tool["name"] for tool in tools], n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise failure_of_usage(f"there is no tool {name!r}{meant}", advice="See `switchgear tools`.")
     return found
 
 

@@ -328,6 +328,19 @@ def test_what_is_held_for_nothing_any_more_says_so() -> None:
     assert _intent_lines({**HELD, "obstacle": None})["waits for"] == "nothing any more: it goes on by itself"
 
 
+@pytest.mark.parametrize("state", ["in_doubt", "needs_operator"])
+def test_a_doubt_names_the_command_that_settles_it(state: str) -> None:
+    """Whoever looks at it need not read a runbook to find the command."""
+    command = f"switchgear intents resolve {ID} --applied --evidence TEXT: it happened"
+    assert _intent_lines({**HELD, "state": state})["next"].startswith(command)
+
+
+@pytest.mark.parametrize("state", ["reconciling", "held", "succeeded"])
+def test_what_no_word_of_a_person_ends_names_no_command(state: str) -> None:
+    """A lookup that is under way is waited for, and what is in no doubt needs nobody."""
+    assert "next" not in _intent_lines({**HELD, "state": state})
+
+
 def test_an_event_tells_what_a_force_overrode() -> None:
     """Whoever reads the ledger after an incident sees which dependency was overridden, and how it stood."""
     over = [{"dependency": "redis", "state": "unhealthy"}, {"dependency": "vault", "state": "unknown"}]

@@ -46,6 +46,8 @@ from switchgear.surfaces.cli.waiting import DOUBTFUL, WaitOption, exit_code_of, 
 app = typer.Typer(no_args_is_help=True, help="Look at actions, and cancel them.")
 
 _OUTCOMES = {"positive": "a right answer", "negative": "answered wrongly", "absent": "no answer"}
+_FOR_PEOPLE = ("in_doubt", "needs_operator")
+"""States that a person's word ends."""
 _CANCEL_ASKED = "requested; it had already left, so its outcome still counts"
 
 
@@ -185,6 +187,14 @@ def _see(intent: View, told: View) -> str:
     return "" if intent["state"] == "succeeded" else "; ".join(f"switchgear explain {code}" for code in codes)
 
 
+def _settled_by(intent: View) -> str:
+    """Return the command with which a person settles a doubt; empty where there is none, or a lookup is under way."""
+    if intent["state"] not in _FOR_PEOPLE:
+        return ""
+    command = f"switchgear intents resolve {escape(intent['id'])} --applied --evidence TEXT"
+    return f"{command}: it happened; or with --not-applied, or --abandon"
+
+
 def _rows(intent: View) -> list[tuple[str, str]]:
     actor = f"{escape(intent['actor'])} in {escape(intent['account'])}"
     told = intent.get("obstacle") or intent
@@ -208,6 +218,7 @@ def _rows(intent: View) -> list[tuple[str, str]]:
         ("waits for", _waits_for(intent)),
         ("held", _held(intent)),
         ("see", _see(intent, told)),
+        ("next", _settled_by(intent)),
         ("forced", _forced(intent.get("force"))),
         *_approval_rows(intent.get("approval")),
         ("not before", moment(intent.get("not_before"))),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -30,6 +32,16 @@ def command_lines() -> list[list[str]]:
         children = getattr(command, "commands", None)
         found += [[name, child] for child in children] if children else [[name]]
     return found
+
+
+def test_what_an_argument_is_called_is_one_word_in_capitals() -> None:
+    """That it may be left out, or comes often, is for the framework to draw: two who draw it write [[INTENT]]."""
+    for words in command_lines():
+        command: Any = typer.main.get_command(app)
+        for word in words:
+            command = command.commands[word]
+        for argument in (one for one in command.params if one.param_type_name == "argument"):
+            assert re.fullmatch(r"[A-Z]+(-[A-Z]+)*", argument.metavar or ""), f"{words} {argument.name}"
 
 
 def test_page_on_disk_is_the_generated_one() -> None:

@@ -43,7 +43,7 @@ ToolOption = Annotated[str | None, typer.Option("--tool", help="Only those of th
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=200, help="How many are looked at.")]
 CursorOption = Annotated[str | None, typer.Option("--cursor", help="Continue where an earlier answer ended.")]
 MaybeIntent = Annotated[
-    str | None, typer.Argument(metavar="[INTENT]", help="The id of one; or say --tool and --key, or --all.")
+    str | None, typer.Argument(metavar="INTENT", help="The id of one; or say --tool and --key, or --all.")
 ]
 
 

@@ -16,7 +16,7 @@ from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, 
 
 app = typer.Typer(no_args_is_help=True, help="Stop actions at once, and let them go on.")
 
-Target = Annotated[str, typer.Argument(help="global, tenant:NAME, connector:NAME or tool:NAME.")]
+Target = Annotated[str, typer.Argument(metavar="TARGET", help="global, tenant:NAME, connector:NAME or tool:NAME.")]
 
 
 @app.command("on", epilog=examples('switchgear kill on connector:crm --reason "it deletes orders"'))

@@ -116,7 +116,7 @@ def verify(
     exports: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="EXPORT...",
+            metavar="EXPORT",
             help="An exported chain, after its archived segments, oldest first. Without it, the server verifies.",
         ),
     ] = None,

@@ -31,7 +31,7 @@ _OFTEN = 1_000
 
 def rebuild(
     store: Annotated[
-        Path | None, typer.Argument(metavar="[STORE]", help="The file of a store; the configured one if not given.")
+        Path | None, typer.Argument(metavar="STORE", help="The file of a store; the configured one if not given.")
     ] = None,
     *,
     into: Annotated[Path, typer.Option("--into", metavar="FILE", help="Write to this new file.")],

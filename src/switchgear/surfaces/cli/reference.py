@@ -84,7 +84,8 @@ def _exit_codes() -> Iterator[str]:
 
 
 def _placed(argument: ClickPart) -> str:
-    return _metavar(argument) if argument.required else f"[{_metavar(argument)}]"
+    placed = _metavar(argument) if argument.required else f"[{_metavar(argument)}]"
+    return placed if argument.nargs == 1 else f"{placed}..."
 
 
 def _metavar(argument: ClickPart) -> str:

@@ -46,7 +46,7 @@ _ENDS: Mapping[str, ExitCode] = {
 
 MaybeIntent = Annotated[
     str | None,
-    typer.Argument(metavar="[INTENT]", help="The id of one, or --tool and --key; or many by --state, --tool, --since."),
+    typer.Argument(metavar="INTENT", help="The id of one, or --tool and --key; or many by --state, --tool, --since."),
 ]
 ModeOption = Annotated[str, typer.Option("--mode", metavar="MODE", help="verify, resume or re-execute.")]
 

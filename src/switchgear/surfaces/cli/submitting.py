@@ -92,7 +92,7 @@ PriorityOption = Annotated[
 
 
 def submit(
-    tool: Annotated[str, typer.Argument(help="The tool, as `switchgear tools` names it.")],
+    tool: Annotated[str, typer.Argument(metavar="TOOL", help="The tool, as `switchgear tools` names it.")],
     *,
     context: typer.Context,
     arg: ArgOption = None,

@@ -1,9 +1,9 @@
 """A desk: requests from the event loop to one thread in batches, answers back in one hop per batch.
 
-What one turn of the loop asks for travels in trays. A full one leaves before the turn is over, so that loop and thread
-work side by side; the last one leaves when it is. The thread drains whatever has come meanwhile, up to a bound: batches
-grow with load, and none waits for a timer. Answers come in the order of the requests, so only requests travel to the
-thread, and only answers back. Knows nothing of databases.
+What one turn of the loop asks for travels in trays. A full one leaves before the turn is over, so that a burst does not
+keep the thread waiting; the last one leaves when it is. The thread drains whatever has come meanwhile, up to a bound:
+batches grow with load, and none waits for a timer. Answers come in the order of the requests, so only requests travel
+to the thread, and only answers back. Knows nothing of databases.
 """
 
 from __future__ import annotations

@@ -58,11 +58,14 @@ APPENDS_MAX = 10_000
 READS_MAX = 10_000
 """Most reads of one kind that may wait."""
 
-TRAY_MAX = 32
-"""Most appends, or reads, that travel to their thread at once. Many in flight are several trays, worked on in turns."""
-
 GROUP_MAX = 256
 """Most appends of one transaction."""
+
+TRAY_MAX = GROUP_MAX
+"""Most appends, or reads, that travel to their thread at once: what one turn of the loop asks for, up to a group.
+
+Smaller trays would have loop and thread work side by side, and each take the interpreter's lock from the other.
+"""
 
 READS_AT_ONCE = 64
 """Most rows that one statement fetches."""

@@ -75,6 +75,10 @@ def failure_of_answer(response: httpx2.Response, url: str, where: str) -> Comman
     return CommandFailure(document, exit_code, advice=advice, where=where)
 
 
+NO_TRACE = "its answer has no trace, unless a proxy on the way has taken the header `traceparent` out of it"
+"""Why an answer that `is_ours` denies is none of ours."""
+
+
 def is_ours(response: httpx2.Response, document: Mapping[str, Any] = MappingProxyType({})) -> bool:
     """Return whether a success may come from Switchgear: its answers have a trace; readiness may come from a gear.
 

@@ -13,6 +13,7 @@ from switchgear.storage.abilities import Seal, Store
 from switchgear.storage.opening import open_store
 from switchgear.testing.faulty_store import FaultyStore, StoreFaults
 from switchgear.testing.storage import StoreConformance
+from tests.small_blocks import file_at_once
 
 
 class TestMemoryStore(StoreConformance):
@@ -35,6 +36,14 @@ class TestSqliteStore(StoreConformance):
     async def open(self, seal: Seal) -> Store:
         """Open the file of this test."""
         return await open_store(f"sqlite:///{self.path}", seal=seal)
+
+
+class TestFilingSqliteStore(TestSqliteStore):
+    """The same, which files its lists after a handful of entries and rows."""
+
+    @pytest.fixture(autouse=True)
+    def _small_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        file_at_once(monkeypatch)
 
 
 class TestFaultyStore(StoreConformance):

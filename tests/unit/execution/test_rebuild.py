@@ -127,7 +127,7 @@ SPOILT: dict[str, tuple[str, str]] = {
         "its row is missing; it is rebuilt",
     ),
     "a row that nobody recorded": (
-        "INSERT INTO rows VALUES ('intent', 'acme', 'int_x', 1, 'ready', x'7b7d')",
+        "INSERT INTO rows VALUES (99, 'intent', 'acme', 'int_x', 1, 'ready', x'7b7d')",
         "its events do not make it; it is kept as it was stored",
     ),
     "a counter that was changed": ("UPDATE counters SET value = value + 1", "it is rebuilt"),

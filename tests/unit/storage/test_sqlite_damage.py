@@ -218,8 +218,9 @@ async def answer(store: Store, call: str) -> object:
         (decoding.integer, (-1,)),
         (decoding.text, (None,)),
         (decoding.blob, ("0g",)),
-        (decoding.link, (0, "00" * 32)),
-        (decoding.link, (1, "00" * 31)),
+        (decoding.chain_end, ([1, 0, "00" * 32],)),
+        (decoding.chain_end, ([1, 1, "00" * 31],)),
+        (decoding.chain_end, ([1, None, ""],)),
     ],
 )
 def test_answers_are_checked_column_by_column(decode: Callable[..., object], values: tuple[object, ...]) -> None:

@@ -21,6 +21,7 @@ from switchgear.storage.abilities import Head, Manifest, Progress
 from switchgear.storage.manifest import file_digest, manifest_path, write_manifest
 from switchgear.storage.sqlite import reader
 from switchgear.storage.sqlite.connecting import Connect, copying_connection, reading_connection
+from switchgear.storage.sqlite.schema import read_earlier
 from switchgear.storage.sqlite.statements import statements
 from switchgear.storage.sqlite.translate import translated
 
@@ -125,6 +126,7 @@ class Copying:
     def _copy(self) -> list[Head]:
         """Copy one snapshot and return where its chains end."""
         with closing(reading_connection(str(self.source), self.connect)) as source:
+            read_earlier(source)
             source.execute(statements()["begin_reading"])
             heads = reader.heads(source)
             with closing(copying_connection(str(self.target), self.connect)) as target:

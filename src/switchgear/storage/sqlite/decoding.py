@@ -41,8 +41,14 @@ def blob(value: object, name: str) -> bytes:
         raise damaged(name) from error
 
 
-def link(seq: object, hash_: object, name: str) -> Link:
-    """Return the end of a chain. Raises as for damage when it can be none."""
+def chain_end(columns: list[object], name: str) -> Link | None:
+    """Return the end of a chain from its position, sequence and hash, or None for an empty chain.
+
+    Raises as for damage when it can be none: also when there is no entry at the position, as a chain begins only once.
+    """
+    position, seq, hash_ = columns
+    if position is None:
+        return None
     found = blob(hash_, name)
     if len(found) != len(GENESIS):
         raise damaged(name)

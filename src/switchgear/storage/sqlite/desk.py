@@ -9,6 +9,7 @@ to the thread, and only answers back. Knows nothing of databases.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from typing import Generic, TypeVar
 from switchgear.core.clock import Clock, Timer
 from switchgear.core.codes import Code
 from switchgear.core.errors import StoreError
+
+_logger = logging.getLogger("switchgear.storage")
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -51,7 +54,8 @@ class Desk(Generic[Request, Answer]):
     """One thread behind an event loop.
 
     `handle` runs in the thread: a batch of requests to as many answers; an answer that is an exception is raised to
-    the one who asked. `late` runs in the loop, and says what a request that takes too long is answered.
+    the one who asked. `late` runs in the loop, and says what a request that takes too long is answered. `tidy` runs in
+    the thread once a batch is answered, while the loop deals with the answers; what it raises is only logged.
     """
 
     def __init__(
@@ -60,12 +64,14 @@ class Desk(Generic[Request, Answer]):
         handle: Callable[[list[Request]], Sequence[Answer | Exception]],
         late: Callable[[Request], Answer | Exception],
         clock: Clock,
+        tidy: Callable[[], None] | None = None,
     ) -> None:
         """Start the thread. Call it on the event loop that will ask."""
         self._options = options
         self._handle = handle
         self._late = late
         self._clock = clock
+        self._tidy = tidy
         self._loop = asyncio.get_running_loop()
         self._future: Callable[[], asyncio.Future[Answer]] = self._loop.create_future
         self._tray: list[Request] = []
@@ -151,6 +157,7 @@ class Desk(Generic[Request, Answer]):
             batch = backlog[: self._options.batch_max]
             del backlog[: len(batch)]
             self._post(self._deliver, self._handled(batch))
+            self._tidied()
         self._post(self._end)
 
     def _fill(self, backlog: list[Request]) -> bool:
@@ -174,6 +181,13 @@ class Desk(Generic[Request, Answer]):
         except Exception as error:  # noqa: BLE001 - the outermost driver: a defect reaches those who wait
             return [_defect(error) for _ in requests]
         return answers
+
+    def _tidied(self) -> None:
+        if self._tidy is not None:
+            try:
+                self._tidy()
+            except Exception:
+                _logger.exception("a defect in %s, of which nobody else is told", self._options.name)
 
     def _post(self, call: Callable[..., None], *arguments: object) -> None:
         try:

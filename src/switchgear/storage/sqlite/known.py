@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from switchgear.storage.abilities import Append
 from switchgear.storage.planner import Link, RowKey, needed
-from switchgear.storage.sqlite.decoding import integer, link, text
+from switchgear.storage.sqlite.decoding import chain_end, integer, text
 from switchgear.storage.sqlite.statements import aggregated, as_json, statements
 
 CHAINS_MAX = 65_536
@@ -51,10 +51,10 @@ class Known:
             return
         names = as_json(sorted(missing))
         connection.execute(statements()["add_tenants"], (names,))
-        for name, identity, seq, hash_ in aggregated(connection, "heads", (names,)):
+        for name, identity, *end in aggregated(connection, "heads", (names,)):
             self.ids[text(name, "heads")] = integer(identity, "heads")
-            if seq != 0:
-                self.heads[name] = link(seq, hash_, "heads")
+            if found := chain_end(end, "heads"):
+                self.heads[name] = found
 
     def learn_versions(self, connection: sqlite3.Connection, appends: Sequence[Append], *, presuming: bool) -> None:
         """Fetch the versions that decide and are not known yet; when `presuming`, not of rows that are to be made."""

@@ -1,43 +1,68 @@
-"""Names of rows with a facet, from the index of facets alone: no row is read, so no damaged one is met."""
+"""Names of rows with a facet, from the lists of facets alone: no row is read, so no damaged one is met.
+
+What is asked for in one call is right as of one commit only within a transaction.
+"""
 
 from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Mapping
 from itertools import islice
 
 from switchgear.storage.sqlite import decoding
-from switchgear.storage.sqlite.statements import Parameters, aggregated
+from switchgear.storage.sqlite.statements import aggregated
 
 Named = tuple[str, str, str]
 """Tenant, key and facet of a row; the facet is that of one that cannot be read, and empty where nobody asks for it."""
+
+_FILED = -1
+"""Stands for the number of a block where names are filed."""
 
 
 def page_names(
     connection: sqlite3.Connection, space: str, tenant: str, facet: str | None, before: str | None, limit: int
 ) -> list[Named]:
-    """Return the names of a tenant's rows by descending key, below `before` if given, of one facet or of all.
-
-    Of several facets they are right as of one commit only within a transaction.
-    """
-    facets = _facets(connection, space) if facet is None else [facet]
+    """Return the names of a tenant's rows by descending key, below `before` if given, of one facet or of all."""
+    facets = facets_of(connection, space) if facet is None else [facet]
     below = b"" if before is None else before  # every text is below a blob
-    found = [_names(connection, "index_page", (space, one, tenant, below, limit), one) for one in facets]
-    return list(islice(heapq.merge(*(sorted(names, reverse=True) for names in found), reverse=True), limit))
+    lists = (
+        [
+            (key, one)
+            for key in _keys(connection, {"space": space, "facet": one, "tenant": tenant, "below": below}, limit)
+        ]
+        for one in facets
+    )
+    return [(tenant, key, one) for key, one in islice(heapq.merge(*lists, reverse=True), limit)]
 
 
 def scan_names(
     connection: sqlite3.Connection, space: str, facet: str, after: tuple[str, str], limit: int
 ) -> list[Named]:
     """Return the names of all tenants' rows in `facet`, ordered by (tenant, key), above `after`."""
-    return sorted(_names(connection, "index_scan", (space, facet, *after, limit), facet))
+    tenant, key = after
+    wanted = {"space": space, "facet": facet, "tenant": tenant, "key": key, "limit": limit}
+    found = aggregated(connection, "scan", wanted)
+    return sorted((decoding.text(tenant, "scan"), decoding.text(key, "scan"), facet) for tenant, key in found)
 
 
-def _facets(connection: sqlite3.Connection, space: str) -> list[str]:
+def facets_of(connection: sqlite3.Connection, space: str) -> list[str]:
+    """Return the facets that rows of a space have."""
     return [decoding.text(facet, "index_facets") for facet in aggregated(connection, "index_facets", {"space": space})]
 
 
-def _names(connection: sqlite3.Connection, statement: str, parameters: Parameters, facet: str) -> Iterator[Named]:
-    for tenant, key in aggregated(connection, statement, parameters):
-        yield decoding.text(tenant, statement), decoding.text(key, statement), facet
+def _keys(connection: sqlite3.Connection, wanted: Mapping[str, object], limit: int) -> list[str]:
+    """Return the highest keys, descending: of what is filed, and of each block in which there are some of them."""
+    runs = sorted((decoding.text(key, "runs"), block) for key, block in aggregated(connection, "runs", wanted))
+    found: list[str] = []
+    for highest, block in reversed(runs):
+        if len(found) == limit and highest <= found[-1]:
+            break  # all that is left is below
+        found = sorted({*found, *_run(connection, wanted, block, limit)}, reverse=True)[:limit]
+    return found
+
+
+def _run(connection: sqlite3.Connection, wanted: Mapping[str, object], block: int, limit: int) -> list[str]:
+    name = "filed_run" if block == _FILED else "recent_run"
+    keys = aggregated(connection, name, {**wanted, "block": block, "limit": limit})
+    return [decoding.text(key, name) for key in keys]

@@ -20,7 +20,8 @@ from switchgear.storage.abilities import Counter, Entry, Head, Row
 from switchgear.storage.sqlite import reader
 from switchgear.storage.sqlite.connecting import copying_connection, plain_connection
 from switchgear.storage.sqlite.decoding import text
-from switchgear.storage.sqlite.schema import prepare
+from switchgear.storage.sqlite.filing import file_all
+from switchgear.storage.sqlite.schema import prepare, read_earlier
 from switchgear.storage.sqlite.statements import (
     aggregated,
     as_json,
@@ -103,6 +104,7 @@ class StoreFile(_File):
             raise translated(error, str(path)) from error
         try:
             copying = _names_from(path)
+            read_earlier(self._connection)
             self._connection.execute(statements()["begin_reading"])
             self._connection.execute(statements()["create_names"])
             self._connection.execute(statements()[copying])  # from here on, everything is of this moment
@@ -166,6 +168,7 @@ class NewFile(_File):
         try:
             if kind is None:
                 with self._told() as connection:
+                    file_all(connection)
                     connection.execute(statements()["commit"])
         finally:
             self._connection.close()

@@ -19,6 +19,7 @@ from switchgear.storage.checks import COUNTER_MAX
 from switchgear.storage.planner import NO_LINK, RowKey
 from switchgear.storage.sqlite import decoding, salvage
 from switchgear.storage.sqlite.names import Named, page_names, scan_names
+from switchgear.storage.sqlite.places import Place, chain_places
 from switchgear.storage.sqlite.statements import Parameters, aggregated, as_json, first_row, statements
 from switchgear.storage.sqlite.translate import is_damage, translated
 
@@ -94,15 +95,29 @@ def appended(connection: sqlite3.Connection, tenant: str, stream: str, append_id
 
 def entries(connection: sqlite3.Connection, tenant: str, after_seq: int, limit: int) -> list[Entry]:
     """Return the tenant's entries above `after_seq`, in order."""
+    found: list[Entry] = []
+    with _one_moment(connection):
+        while len(found) < limit:
+            above = found[-1].seq if found else after_seq
+            places = chain_places(connection, tenant, above, min(CHUNK, limit - len(found)))
+            if not places:
+                break
+            found += _placed_entries(connection, tenant, places)
+    return found
 
-    def fetch(last: Entry | None, width: int) -> list[Entry]:
-        above = last.seq if last else after_seq
-        try:
-            return _entries(connection, "entries", tenant, (tenant, above, width))
-        except sqlite3.Error as error:
-            return _salvaged(error, partial(salvage.entries, connection, tenant, above, width))
 
-    return _chunked(limit, fetch)
+def _placed_entries(connection: sqlite3.Connection, tenant: str, places: Sequence[Place]) -> list[Entry]:
+    """Return the entries of these places, in their order; one that cannot be read comes without body and hash."""
+    try:
+        wanted = {"tenant": tenant, "positions": as_json([position for _, position in places])}
+        found = _entries(connection, "entries", tenant, wanted)
+    except sqlite3.Error as error:
+        return _salvaged(error, partial(salvage.entries, connection, tenant, places))
+    return (
+        found
+        if [(entry.seq, entry.position) for entry in found] == places
+        else salvage.entries(connection, tenant, places)
+    )
 
 
 def stream(connection: sqlite3.Connection, tenant: str, name: str, after_position: int, limit: int) -> list[Entry]:
@@ -120,22 +135,21 @@ def stream(connection: sqlite3.Connection, tenant: str, name: str, after_positio
 
 def head(connection: sqlite3.Connection, tenant: str) -> Head:
     """Return the end of the tenant's chain."""
-    found = aggregated(connection, "heads", (as_json([tenant]),))
-    if not found or found[0][2] == 0:
-        return Head(tenant, *NO_LINK)
-    _, _, seq, hash_ = found[0]
-    return Head(tenant, *decoding.link(seq, hash_, "heads"))
+    for _, _, *end in aggregated(connection, "heads", (as_json([tenant]),)):
+        return Head(tenant, *(decoding.chain_end(end, "heads") or NO_LINK))
+    return Head(tenant, *NO_LINK)
 
 
 def heads(connection: sqlite3.Connection) -> list[Head]:
     """Return the end of every chain, by tenant."""
-
-    def fetch(last: Head | None, width: int) -> list[Head]:
-        found = aggregated(connection, "chains", (last.tenant if last else "", width))
-        ends = [Head(decoding.text(name, "chains"), *decoding.link(seq, hash_, "chains")) for name, seq, hash_ in found]
-        return sorted(ends, key=lambda end: end.tenant)
-
-    return _chunked(sys.maxsize, fetch, NUMBERS_CHUNK)
+    found: list[Head] = []
+    after = 0
+    while chunk := aggregated(connection, "chains", {"after": after, "limit": NUMBERS_CHUNK}):
+        after = max(decoding.integer(identity, "chains") for identity, *_ in chunk)
+        for _, name, *columns in chunk:
+            if end := decoding.chain_end(columns, "chains"):
+                found.append(Head(decoding.text(name, "chains"), *end))
+    return sorted(found, key=lambda head: head.tenant)
 
 
 def tenants(connection: sqlite3.Connection, limit: int | None = None) -> list[str]:
@@ -148,35 +162,26 @@ def page(
     connection: sqlite3.Connection, space: str, tenant: str, facet: str | None, before: str | None, limit: int
 ) -> list[Row]:
     """Return a tenant's rows with a facet by descending key."""
-
-    def fetch(last: Row | None, width: int) -> list[Row]:
-        with _one_moment(connection):
-            names = page_names(connection, space, tenant, facet, last.key if last else before, width)
-            return named_rows(connection, space, names)
-
-    return _chunked(limit, fetch)
+    with _one_moment(connection):
+        return _rows_of(connection, space, page_names(connection, space, tenant, facet, before, limit))
 
 
 def scan(
     connection: sqlite3.Connection, space: str, facets: Sequence[str], after: tuple[str, str], limit: int
 ) -> list[Row]:
     """Return rows of all tenants in one of `facets`, ordered by (tenant, key), above `after`."""
-    found = [_scan_facet(connection, space, facet, after, limit) for facet in set(facets)]
-    return list(islice(heapq.merge(*found, key=_place), limit))
+    with _one_moment(connection):
+        found = [scan_names(connection, space, facet, after, limit) for facet in set(facets) if facet]
+        return _rows_of(connection, space, list(islice(heapq.merge(*found), limit)))
 
 
-def _scan_facet(
-    connection: sqlite3.Connection, space: str, facet: str, after: tuple[str, str], limit: int
-) -> list[Row]:
-    def fetch(last: Row | None, width: int) -> list[Row]:
-        above = _place(last) if last else after
-        try:
-            return sorted(_rows(connection, "scan", space, (space, facet, *above, width)), key=_place)
-        except sqlite3.Error as error:
-            names = partial(scan_names, connection, space, facet, above, width)
-            return _salvaged(error, lambda: salvage.rows(connection, space, names()))
-
-    return _chunked(limit, fetch)
+def _rows_of(connection: sqlite3.Connection, space: str, names: Sequence[Named]) -> list[Row]:
+    """Return the rows of names that were found in the same transaction, a bounded number at a time."""
+    return [
+        row
+        for start in range(0, len(names), CHUNK)
+        for row in named_rows(connection, space, names[start : start + CHUNK])
+    ]
 
 
 def count(connection: sqlite3.Connection, space: str, facets: Sequence[str]) -> int:
@@ -248,14 +253,3 @@ def _salvaged(error: sqlite3.Error, read_round: Callable[[], list[Found]]) -> li
 def _entries(connection: sqlite3.Connection, name: str, tenant: str, parameters: Parameters) -> list[Entry]:
     read = [decoding.entry(tenant, columns, name) for columns in aggregated(connection, name, parameters)]
     return sorted(read, key=lambda entry: entry.seq)
-
-
-def _rows(connection: sqlite3.Connection, name: str, space: str, parameters: Parameters) -> list[Row]:
-    return [
-        decoding.row((space, decoding.text(tenant, name), decoding.text(key, name)), columns, name)
-        for tenant, key, *columns in aggregated(connection, name, parameters)
-    ]
-
-
-def _place(row: Row) -> tuple[str, str]:
-    return row.tenant, row.key

@@ -15,6 +15,7 @@ from switchgear.storage.abilities import Entry, Row
 from switchgear.storage.planner import RowKey
 from switchgear.storage.sqlite import decoding
 from switchgear.storage.sqlite.names import Named
+from switchgear.storage.sqlite.places import Place
 from switchgear.storage.sqlite.statements import aggregated, as_json, first_row
 from switchgear.storage.sqlite.translate import is_damage
 
@@ -24,10 +25,9 @@ def rows(connection: sqlite3.Connection, space: str, names: Iterable[Named]) -> 
     return [_row(connection, (space, tenant, key), facet) for tenant, key, facet in names]
 
 
-def entries(connection: sqlite3.Connection, tenant: str, after_seq: int, limit: int) -> list[Entry]:
-    """Return the tenant's entries above `after_seq`, in order."""
-    places = aggregated(connection, "index_entries", (tenant, after_seq, limit))
-    return sorted((_entry(connection, tenant, position, seq) for position, seq in places), key=lambda entry: entry.seq)
+def entries(connection: sqlite3.Connection, tenant: str, places: Iterable[Place]) -> list[Entry]:
+    """Return the tenant's entries of these places, in their order."""
+    return [_entry(connection, tenant, position, seq) for seq, position in places]
 
 
 def stream(connection: sqlite3.Connection, tenant: str, name: str, after_position: int, limit: int) -> list[Entry]:

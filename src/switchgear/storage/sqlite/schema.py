@@ -23,7 +23,7 @@ from switchgear.storage.sqlite.statements import aggregated, statements
 APPLICATION_ID = 0x53574752
 """Marks our files in SQLite's header: "SWGR"."""
 
-_LAYOUT_ONLY = frozenset({3, 4})
+_LAYOUT_ONLY = frozenset({3, 4, 5})
 """Steps that change where things lie and not what is there. Every statement works without them, only slower."""
 
 _logger = logging.getLogger("switchgear.storage")
@@ -65,6 +65,20 @@ def prepare(connection: sqlite3.Connection, path: str, clock: Clock) -> None:
     else:
         for step in missing:
             _apply(connection, step, clock.time())
+
+
+def read_earlier(connection: sqlite3.Connection) -> None:
+    """Let this connection read a file as it is, whose layout is an earlier one; nothing to do for any other.
+
+    Statements read tables and views of this layout. Such a file gets views by their names, in this connection alone.
+    """
+    (filing,) = connection.execute(statements()["count_filing"]).fetchone()
+    if not filing:
+        (query_only,) = connection.execute("PRAGMA query_only").fetchone()
+        connection.execute("PRAGMA query_only = OFF")
+        for statement in _split(files(__package__).joinpath("earlier.sql").read_text(encoding="utf-8")):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA query_only = {query_only}")
 
 
 def _upgrade(connection: sqlite3.Connection, missing: list[SchemaFile], path: str, clock: Clock) -> None:

@@ -36,13 +36,27 @@ CROSS JOIN counters ON counters.space = wanted.value ->> 0
 INSERT INTO tenants (name) SELECT value FROM json_each(?) WHERE true ON CONFLICT (name) DO NOTHING;
 
 -- name: heads
--- Takes a JSON array of tenant names; answers [[name, id, seq, hash], …].
-SELECT json_group_array(json_array(
-    tenants.name, tenants.id, coalesce(entries.seq, 0), coalesce(hex(entries.hash), '')))
-FROM json_each(?) AS wanted
-CROSS JOIN tenants ON tenants.name = wanted.value
-LEFT JOIN entries ON entries.tenant = tenants.id
-    AND entries.seq = (SELECT max(last.seq) FROM entries AS last WHERE last.tenant = tenants.id);
+-- Takes a JSON array of tenant names; answers [[name, id, position, seq, hash], …]; the position is null in an empty
+-- chain. Looks into one block after another from the newest on, until there is an entry of the tenant.
+WITH ends AS MATERIALIZED (
+    SELECT tenants.name, tenants.id, coalesce(
+        (WITH RECURSIVE back (block, position) AS (
+            SELECT last + 1, NULL FROM blocks WHERE part = 'entries'
+            UNION ALL
+            SELECT back.block - 1, (
+                SELECT recent.position FROM recent_entries AS recent
+                WHERE recent.block = back.block - 1 AND recent.tenant = tenants.id ORDER BY recent.seq DESC LIMIT 1)
+            FROM back
+            WHERE back.position IS NULL AND back.block > (SELECT first FROM blocks WHERE part = 'entries')
+        )
+        SELECT max(position) FROM back),
+        (SELECT position FROM filed_entries AS filed WHERE filed.tenant = tenants.id ORDER BY filed.seq DESC LIMIT 1)
+    ) AS position
+    FROM json_each(?) AS wanted
+    CROSS JOIN tenants ON tenants.name = wanted.value
+)
+SELECT json_group_array(json_array(ends.name, ends.id, ends.position, entries.seq, hex(entries.hash)))
+FROM ends LEFT JOIN entries ON entries.position = ends.position;
 
 -- name: insert_entries
 -- A payload that is not there comes as 0, which none can be: see statements.py.
@@ -57,7 +71,13 @@ PRAGMA wal_checkpoint(TRUNCATE);
 UPDATE entries INDEXED BY entries_by_stream SET payload = NULL WHERE tenant = ? AND stream = ? AND seq <= ? AND payload IS NOT NULL;
 
 -- name: cut
-DELETE FROM entries WHERE tenant = ? AND seq <= ?;
+DELETE FROM entries WHERE position IN (
+    SELECT position FROM filed_entries WHERE tenant = :tenant AND seq <= :seq
+    UNION ALL
+    SELECT recent.position FROM unfiled_entries AS unfiled
+    CROSS JOIN recent_entries AS recent
+        ON recent.block = unfiled.block AND recent.tenant = :tenant AND recent.seq <= :seq
+);
 
 -- name: insert_rows
 -- One that is there already is refused.
@@ -81,23 +101,48 @@ CROSS JOIN rows ON rows.space = wanted.value ->> 0
     AND rows.key = wanted.value ->> 2;
 
 -- name: appended
--- The last event of an append: its entries are neighbours in the chain, so the next one of another ends it.
-SELECT coalesce(
-    (SELECT later.seq - 1 FROM entries AS later
-     WHERE later.tenant = found.tenant AND later.seq > found.seq AND later.append_id <> :append_id
-     ORDER BY later.seq LIMIT 1),
-    (SELECT max(last.seq) FROM entries AS last WHERE last.tenant = found.tenant))
+-- The last event of an append: its entries are neighbours in the log, so the next one of another ends it.
+SELECT (
+    SELECT max(last.seq) FROM entries AS last
+    WHERE last.position >= found.position AND last.position < coalesce(
+        (SELECT later.position FROM entries AS later
+         WHERE later.position > found.position AND later.append_id <> :append_id
+         ORDER BY later.position LIMIT 1),
+        9223372036854775807))
 FROM entries AS found
 WHERE found.tenant = (SELECT id FROM tenants WHERE name = :tenant) AND found.stream = :stream AND found.append_id = :append_id
 ORDER BY found.position DESC LIMIT 1;
 
 -- name: entries
+-- Takes a tenant and a JSON array of positions.
 SELECT json_group_array(json_array(
     position, seq, hex(prev), hex(hash), append_id, stream, hex(body), hex(payload), payload IS NULL))
-FROM (
-    SELECT * FROM entries
-    WHERE tenant = (SELECT id FROM tenants WHERE name = ?) AND seq > ?
-    ORDER BY seq LIMIT ?
+FROM json_each(:positions) AS wanted
+CROSS JOIN entries ON entries.position = wanted.value
+    AND entries.tenant = (SELECT id FROM tenants WHERE name = :tenant);
+
+-- name: filed_places
+-- Sequences above one and up to another; answers [[seq, position], …]. Of a list, and not of entries: see index_facets.
+SELECT json_group_array(json_array(seq, position)) FROM filed_entries
+WHERE tenant = (SELECT id FROM tenants WHERE name = :tenant) AND seq > :above AND seq <= :through;
+
+-- name: recent_places
+SELECT json_group_array(json_array(recent.seq, recent.position)) FROM unfiled_entries AS unfiled
+CROSS JOIN recent_entries AS recent
+    ON recent.block = unfiled.block AND recent.tenant = (SELECT id FROM tenants WHERE name = :tenant)
+    AND recent.seq > :above AND recent.seq <= :through;
+
+-- name: next_seq
+-- The first sequence above one, or null.
+SELECT min(seq) FROM (
+    SELECT min(seq) AS seq FROM filed_entries
+    WHERE tenant = (SELECT id FROM tenants WHERE name = :tenant) AND seq > :above
+    UNION ALL
+    SELECT (
+        SELECT min(recent.seq) FROM recent_entries AS recent
+        WHERE recent.block = unfiled.block AND recent.tenant = (SELECT id FROM tenants WHERE name = :tenant)
+            AND recent.seq > :above)
+    FROM unfiled_entries AS unfiled
 );
 
 -- name: stream
@@ -115,18 +160,11 @@ FROM (
 SELECT json_group_array(name)
 FROM (
     SELECT name FROM tenants
-    WHERE EXISTS (SELECT 1 FROM entries WHERE entries.tenant = tenants.id)
+    WHERE EXISTS (SELECT 1 FROM filed_entries AS filed WHERE filed.tenant = tenants.id)
+        OR id IN (
+            SELECT recent.tenant FROM unfiled_entries AS unfiled
+            CROSS JOIN recent_entries AS recent ON recent.block = unfiled.block)
     ORDER BY name LIMIT ?
-);
-
--- name: scan
--- One facet; the rows of several are merged by their order. Only rows with a facet are in its index, and a read of it
--- has to say so in the same words.
-SELECT json_group_array(json_array(tenant, key, version, facet, hex(value)))
-FROM (
-    SELECT * FROM rows INDEXED BY rows_by_facet
-    WHERE space = ? AND facet = ? AND facet <> '' AND (tenant, key) > (?, ?)
-    ORDER BY tenant, key LIMIT ?
 );
 
 -- name: count
@@ -142,38 +180,70 @@ FROM (
 );
 
 -- name: index_facets
--- What index_… reads stands in an index alone: it is found at once, and although the record itself cannot be read.
+-- What an index, or what is filed, says of a row or an entry: it is found at once, and although that cannot be read.
 WITH RECURSIVE facets (facet) AS (
-    SELECT min(facet) FROM rows INDEXED BY rows_by_facet WHERE space = :space AND facet <> ''
+    SELECT min(facet) FROM rows WHERE space = :space AND facet <> ''
     UNION ALL
-    SELECT (SELECT min(facet) FROM rows INDEXED BY rows_by_facet
-            WHERE space = :space AND facet > facets.facet AND facet <> '')
+    SELECT (SELECT min(facet) FROM rows WHERE space = :space AND facet > facets.facet AND facet <> '')
     FROM facets WHERE facets.facet IS NOT NULL
 )
 SELECT json_group_array(facet) FROM facets WHERE facet IS NOT NULL;
 
--- name: index_page
-SELECT json_group_array(json_array(tenant, key))
+-- name: index_spaces
+WITH RECURSIVE spaces (space) AS (
+    SELECT min(space) FROM rows WHERE facet <> ''
+    UNION ALL
+    SELECT (SELECT min(space) FROM rows WHERE space > spaces.space AND facet <> '')
+    FROM spaces WHERE spaces.space IS NOT NULL
+)
+SELECT json_group_array(space) FROM spaces WHERE space IS NOT NULL;
+
+-- name: runs
+-- The highest key below one in each block, and in what is filed, which is block -1; answers [[key, block], …].
+SELECT json_group_array(json_array(key, block))
 FROM (
-    SELECT tenant, key FROM rows INDEXED BY rows_by_facet
-    WHERE space = ? AND facet = ? AND facet <> '' AND tenant = ? AND key < ?
-    ORDER BY key DESC LIMIT ?
+    SELECT max(key) AS key, -1 AS block FROM filed_rows
+    WHERE space = :space AND facet = :facet AND tenant = :tenant AND key < :below
+    UNION ALL
+    SELECT (
+        SELECT max(recent.key) FROM recent_rows AS recent
+        WHERE recent.space = :space AND recent.facet = :facet AND recent.block = unfiled.block
+            AND recent.tenant = :tenant AND recent.key < :below
+    ), unfiled.block
+    FROM unfiled_rows AS unfiled
+)
+WHERE key IS NOT NULL;
+
+-- name: filed_run
+SELECT json_group_array(key)
+FROM (
+    SELECT key FROM filed_rows
+    WHERE space = :space AND facet = :facet AND tenant = :tenant AND key < :below
+    ORDER BY key DESC LIMIT :limit
 );
 
--- name: index_scan
-SELECT json_group_array(json_array(tenant, key))
+-- name: recent_run
+SELECT json_group_array(key)
 FROM (
-    SELECT tenant, key FROM rows INDEXED BY rows_by_facet
-    WHERE space = ? AND facet = ? AND facet <> '' AND (tenant, key) > (?, ?)
-    ORDER BY tenant, key LIMIT ?
+    SELECT key FROM recent_rows
+    WHERE space = :space AND facet = :facet AND block = :block AND tenant = :tenant AND key < :below
+    ORDER BY key DESC LIMIT :limit
 );
 
--- name: index_entries
-SELECT json_group_array(json_array(position, seq))
+-- name: scan
+SELECT json_group_array(json_array(tenant, key))
 FROM (
-    SELECT position, seq FROM entries INDEXED BY entries_by_seq
-    WHERE tenant = (SELECT id FROM tenants WHERE name = ?) AND seq > ?
-    ORDER BY seq LIMIT ?
+    SELECT * FROM (
+        SELECT tenant, key FROM filed_rows
+        WHERE space = :space AND facet = :facet AND (tenant, key) > (:tenant, :key)
+        ORDER BY tenant, key LIMIT :limit)
+    UNION
+    SELECT * FROM (
+        SELECT tenant, key FROM recent_rows
+        WHERE space = :space AND facet = :facet AND block >= +(SELECT first FROM blocks WHERE part = 'rows')
+            AND (tenant, key) > (:tenant, :key)
+        ORDER BY tenant, key LIMIT :limit)
+    ORDER BY tenant, key LIMIT :limit
 );
 
 -- name: index_stream
@@ -190,15 +260,76 @@ SELECT json_array(
 FROM entries WHERE position = ?;
 
 -- name: chains
--- All that have an entry, above one by name; answers [[name, seq, hash], …].
-SELECT json_group_array(json_array(name, seq, hex(hash)))
-FROM (
-    SELECT tenants.name, entries.seq, entries.hash FROM tenants
-    CROSS JOIN entries ON entries.tenant = tenants.id
-        AND entries.seq = (SELECT max(last.seq) FROM entries AS last WHERE last.tenant = tenants.id)
-    WHERE tenants.name > ?
-    ORDER BY tenants.name LIMIT ?
+-- Tenants above one by id; answers [[id, name, position, seq, hash], …]; the position is null in an empty chain.
+WITH
+    some AS (SELECT id, name FROM tenants WHERE id > :after ORDER BY id LIMIT :limit),
+    recent AS (
+        SELECT recent.tenant, recent.position, max(recent.seq) FROM unfiled_entries AS unfiled
+        CROSS JOIN recent_entries AS recent
+            ON recent.block = unfiled.block AND recent.tenant > :after AND recent.tenant <= (SELECT max(id) FROM some)
+        GROUP BY recent.tenant),
+    ends AS MATERIALIZED (
+        SELECT some.id, some.name, coalesce(
+            recent.position,
+            (SELECT position FROM filed_entries AS filed WHERE filed.tenant = some.id ORDER BY filed.seq DESC LIMIT 1)
+        ) AS position
+        FROM some LEFT JOIN recent ON recent.tenant = some.id)
+SELECT json_group_array(json_array(ends.id, ends.name, ends.position, entries.seq, hex(entries.hash)))
+FROM ends LEFT JOIN entries ON entries.position = ends.position;
+
+-- name: blocks
+-- Of a part; answers [first that is not filed, last that may be filed, newest].
+SELECT json_array(first, goal, last) FROM blocks WHERE part = ?;
+
+-- name: begin_filing
+UPDATE filing SET goal = :goal WHERE part = :part;
+
+-- name: end_filing
+UPDATE filing SET through = goal WHERE part = :part;
+
+-- name: edge_of_entries
+-- The id of the tenant that is so many after one; none when there are fewer.
+SELECT id FROM tenants WHERE id > :after ORDER BY id LIMIT 1 OFFSET :width - 1;
+
+-- name: edge_of_rows
+SELECT name FROM tenants WHERE name > :after ORDER BY name LIMIT 1 OFFSET :width - 1;
+
+-- name: weigh_entries
+-- How many there are of tenants above one and up to an edge, in blocks from one to another; at most `most`.
+SELECT count(*) FROM (
+    SELECT 1 FROM unfiled_entries AS unfiled
+    CROSS JOIN recent_entries AS recent
+        ON recent.block = unfiled.block AND recent.tenant > :after AND recent.tenant <= :edge
+    WHERE unfiled.block BETWEEN :from AND :to LIMIT :most
 );
+
+-- name: weigh_rows
+SELECT count(*) FROM (
+    SELECT 1 FROM json_each(:lists) AS list
+    CROSS JOIN unfiled_rows AS unfiled
+    CROSS JOIN recent_rows AS recent
+        ON recent.space = list.value ->> 0 AND recent.facet = list.value ->> 1 AND recent.block = unfiled.block
+        AND recent.tenant > :after AND recent.tenant <= :edge
+    WHERE unfiled.block BETWEEN :from AND :to LIMIT :most
+);
+
+-- name: file_entries
+INSERT OR IGNORE INTO filed_entries (tenant, seq, position)
+SELECT recent.tenant, recent.seq, recent.position FROM unfiled_entries AS unfiled
+CROSS JOIN recent_entries AS recent
+    ON recent.block = unfiled.block AND recent.tenant > :after AND recent.tenant <= :edge
+WHERE unfiled.block BETWEEN :from AND :to
+ORDER BY recent.tenant, recent.seq;
+
+-- name: file_rows
+INSERT OR IGNORE INTO filed_rows (space, facet, tenant, key)
+SELECT recent.space, recent.facet, recent.tenant, recent.key FROM json_each(:lists) AS list
+CROSS JOIN unfiled_rows AS unfiled
+CROSS JOIN recent_rows AS recent
+    ON recent.space = list.value ->> 0 AND recent.facet = list.value ->> 1 AND recent.block = unfiled.block
+    AND recent.tenant > :after AND recent.tenant <= :edge
+WHERE unfiled.block BETWEEN :from AND :to
+ORDER BY recent.space, recent.facet, recent.tenant, recent.key;
 
 -- name: applied
 SELECT json_group_array(json_array(number, name, checksum)) FROM schema_files;
@@ -213,6 +344,9 @@ INSERT INTO schema_files (number, name, checksum, applied_at) VALUES (?, ?, ?, ?
 
 -- name: count_tables
 SELECT count(*) FROM sqlite_schema;
+
+-- name: count_filing
+SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'filing';
 
 -- name: create_names
 -- The names of all rows in the order of tenants, for a file without an engine; kept beside it, and not in it.

@@ -46,9 +46,10 @@ from switchgear.storage.sqlite.connecting import (
     writing_connection,
 )
 from switchgear.storage.sqlite.desk import Desk, DeskOptions
+from switchgear.storage.sqlite.filing import Filing
 from switchgear.storage.sqlite.owner import OwnerLock
 from switchgear.storage.sqlite.reader import Query, Reader
-from switchgear.storage.sqlite.schema import prepare
+from switchgear.storage.sqlite.schema import prepare, read_earlier
 from switchgear.storage.sqlite.translate import translated
 from switchgear.storage.sqlite.writer import Answer, Probe, Writer
 
@@ -123,6 +124,7 @@ class SqliteStore:
             parts.writer.handle,
             self._late_append,
             clock,
+            parts.writer.tidy,
         )
         reads = partial(
             DeskOptions,
@@ -303,9 +305,13 @@ def _open_locked(path: Path, lock: OwnerLock, seal: Seal, clock: Clock, connect:
         writing = opened.enter_context(closing(writing_connection(name, connect)))
         prepare(writing, name, clock)
         points = opened.enter_context(closing(reading_connection(name, connect)))
-        queries = reading_connection(name, connect)
+        queries = opened.enter_context(closing(reading_connection(name, connect)))
+        for connection in (writing, points, queries):
+            read_earlier(connection)
         opened.pop_all()
-    return Parts(path, lock, Writer(name, writing, connect, seal), Reader(name, points), Reader(name, queries))
+    return Parts(
+        path, lock, Writer(name, writing, connect, seal, Filing()), Reader(name, points), Reader(name, queries)
+    )
 
 
 def _make_private(path: Path) -> None:

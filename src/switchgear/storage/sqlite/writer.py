@@ -30,8 +30,10 @@ from switchgear.storage.abilities import (
 from switchgear.storage.checks import COUNTER_MAX
 from switchgear.storage.planner import Plan, PlannedRow, RowKey, counted, plan, unproven
 from switchgear.storage.sqlite.connecting import Connect, writing_connection
+from switchgear.storage.sqlite.filing import Filing
 from switchgear.storage.sqlite.known import Known, fetched
 from switchgear.storage.sqlite.log import LogMeter
+from switchgear.storage.sqlite.schema import read_earlier
 from switchgear.storage.sqlite.statements import (
     INSERT_ENTRIES,
     INSERT_ROWS,
@@ -67,21 +69,23 @@ Answer = Appended | None
 class Writer:
     """Owns the writing connection. Only its thread calls `handle` and `close`."""
 
-    def __init__(self, path: str, connection: sqlite3.Connection, connect: Connect, seal: Seal) -> None:
+    def __init__(self, path: str, connection: sqlite3.Connection, connect: Connect, seal: Seal, filing: Filing) -> None:
         """Take over `connection`; `connect` opens the next one after an unclear commit."""
         self._path = path
         self._connection: sqlite3.Connection | None = connection
         self._connect = connect
         self._seal = seal
         self._known = Known()
+        self._filing = filing
         self._cautious = 0
         self._statistics = StoreStatistics()
+        self._pieces = 0
         self._log = LogMeter(path)
 
     @property
     def statistics(self) -> StoreStatistics:
         """Counts since opening; replaced as a whole after each group. May be asked for on another thread."""
-        return replace(self._statistics, syncs=self._statistics.groups + self._log.syncs())
+        return replace(self._statistics, syncs=self._statistics.groups + self._pieces + self._log.syncs())
 
     def handle(self, requests: list[Append | Probe]) -> Sequence[Answer | Exception]:
         """Commit the appends as one group; answer each request, in order."""
@@ -91,6 +95,21 @@ class Writer:
             return committed
         answers = iter(committed)
         return [next(answers) if isinstance(request, Append) else self._probe() for request in requests]
+
+    def tidy(self) -> None:
+        """File a piece, if it is time, in a transaction of its own. If it fails, reads only take longer for a while."""
+        connection = self._connection
+        try:
+            if connection is not None and self._filing.is_due(connection):
+                connection.execute(statements()["begin"])
+                self._filing.file(connection)
+                connection.execute(statements()["commit"])
+                self._filing.succeeded()
+                self._pieces += 1
+        except sqlite3.Error as error:
+            _logger.warning("%s: lists of tenants are not filed for now: %s", self._path, error)
+            self._filing.failed()
+            self._open_anew()
 
     def close(self) -> None:
         """Close the connection, which moves the write-ahead log into the database."""
@@ -125,6 +144,7 @@ class Writer:
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = writing_connection(self._path, self._connect)
+            read_earlier(self._connection)
         return self._connection
 
     def _write(self, connection: sqlite3.Connection, appends: list[Append]) -> Plan:
@@ -177,7 +197,7 @@ class Writer:
         for tenant, stream, through in planned.erased:
             connection.execute(statements()["erase"], (self._known.ids[tenant], stream, through))
         for tenant, seq in planned.cuts.items():
-            connection.execute(statements()["cut"], (self._known.ids[tenant], seq))
+            connection.execute(statements()["cut"], {"tenant": self._known.ids[tenant], "seq": seq})
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         """Undo the open transaction; a connection that cannot is given up."""

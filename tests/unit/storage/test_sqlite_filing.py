@@ -1,0 +1,283 @@
+"""Lists by tenant: what is in recent blocks is filed a piece at a time, and nobody can tell what is filed."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from switchgear.storage.abilities import Append, Committed, Erase, Event, Store
+from switchgear.storage.sqlite import store as adapter
+from switchgear.storage.sqlite.connecting import Connect, plain_connection
+from switchgear.storage.sqlite.filing import Filing
+from switchgear.storage.sqlite.offline import NewFile, StoreFile
+from switchgear.storage.sqlite.store import open_sqlite
+from switchgear.testing.storage_scenes import append, assert_chained, suite_seal, write
+from tests.small_blocks import file_at_once
+
+TENANTS = 9
+
+
+@asynccontextmanager
+async def opened(folder: Path, connect: Connect = plain_connection) -> AsyncIterator[Store]:
+    """Open the store of a folder, and close it."""
+    store = await open_sqlite(f"sqlite:///{folder / 'gear.db'}", seal=suite_seal, connect=connect)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def asked(folder: Path, question: str) -> list[tuple[int, ...]]:
+    """Return what the file answers to a question."""
+    with closing(sqlite3.connect(folder / "gear.db")) as connection:
+        return connection.execute(question).fetchall()
+
+
+def filed(folder: Path) -> tuple[int, int]:
+    """Return how many entries and how many rows are filed."""
+    ((entries,),) = asked(folder, "SELECT count(*) FROM filed_entries")
+    ((rows,),) = asked(folder, "SELECT count(*) FROM filed_rows")
+    return entries, rows
+
+
+def row_of(number: int, tenant: str, version: int = 0, facet: str = "ready") -> Append:
+    """Return an append of one entry and one row of its own."""
+    return append(number, tenant=tenant, writes=(write(f"k{number % 1000:03}", version, facet=facet),))
+
+
+async def fill(store: Store, appends: int = 120) -> None:
+    """Record appends of nine tenants in turn, three at a time."""
+    for start in range(0, appends, 3):
+        some = (row_of(number, f"t{number % TENANTS}") for number in range(start, start + 3))
+        await asyncio.gather(*map(store.append, some))
+
+
+async def content(store: Store) -> list[object]:
+    """Return all lists of a store."""
+    found: list[object] = [await store.tenants(), await store.scan("space", ["ready", "done"], limit=1_000)]
+    for number in range(TENANTS):
+        tenant = f"t{number}"
+        found += [
+            await store.entries(tenant),
+            await store.entries(tenant, after_seq=3, limit=4),
+            await store.head(tenant),
+        ]
+        found += [await store.page("space", tenant, limit=7), await store.page("space", tenant, facet="done")]
+        found.append(await store.page("space", tenant, facet="ready", before="k070", limit=5))
+    return found
+
+
+async def test_what_is_filed_is_listed_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All lists are the same when nothing is filed, when some is, and when it is read without an engine."""
+    async with opened(tmp_path) as store:
+        await fill(store)
+        before = await content(store)
+    assert filed(tmp_path) == (0, 0)
+    (tmp_path / "gear.db").unlink()
+    file_at_once(monkeypatch, piece_max=4)
+    async with opened(tmp_path) as store:
+        for part in range(4):
+            await fill_part(store, part)
+        assert await content(store) == before
+        entries, rows = filed(tmp_path)
+        assert (entries > 60, rows > 60) == (True, True)
+        assert_chained(await store.entries("t1"))
+    with StoreFile(tmp_path / "gear.db") as file:
+        assert [entry.seq for entry in file.entries("t1")] == list(range(1, 15))
+
+
+async def fill_part(store: Store, part: int) -> None:
+    """Record a quarter of what `fill` does."""
+    for start in range(30 * part, 30 * part + 30, 3):
+        some = (row_of(number, f"t{number % TENANTS}") for number in range(start, start + 3))
+        await asyncio.gather(*map(store.append, some))
+
+
+async def test_a_filed_row_moves_with_its_facet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that is filed, or is about to be, and changes is in the list of its new facet alone, if any."""
+    file_at_once(monkeypatch)
+    async with opened(tmp_path) as store:
+        await fill(store)
+        for number, facet in zip(range(120), itertools.cycle(["done", "", "ready"])):
+            assert isinstance(await store.append(row_of(1000 + number, f"t{number % TENANTS}", 1, facet)), Committed)
+        for facet, wanted in (("done", range(0, 120, 3)), ("ready", range(2, 120, 3))):
+            rows = await store.scan("space", [facet], limit=1_000)
+            assert sorted(row.key for row in rows) == [f"k{number:03}" for number in wanted]
+            paged = [row for number in range(TENANTS) for row in await store.page("space", f"t{number}", facet=facet)]
+            assert sorted(row.key for row in paged) == [f"k{number:03}" for number in wanted]
+            assert await store.count("space", [facet]) == len(wanted)
+    assert asked(tmp_path, "SELECT count(*) FROM filed_rows WHERE facet = ''") == [(0,)]
+
+
+async def test_a_row_that_moves_while_its_block_is_filed_is_listed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pass that has filed a tenant is not over; what changes until then is filed anew all the same."""
+    file_at_once(monkeypatch, blocks_max=10_000)
+    async with opened(tmp_path) as store:
+        await fill(store)
+    monkeypatch.setattr(adapter, "Filing", partial(Filing, 5, 20))
+    async with opened(tmp_path) as store:
+        for number in sorted(range(120), key=lambda number: number % TENANTS):
+            await store.append(row_of(1000 + number, f"t{number % TENANTS}", 1, "done"))
+        for number in range(TENANTS):
+            assert await store.page("space", f"t{number}", facet="ready") == []
+            assert len(await store.page("space", f"t{number}", facet="done")) == len(range(number, 120, TENANTS))
+    stale = "SELECT count(*) FROM filed_rows WHERE facet <> 'done'"
+    assert asked(tmp_path, "SELECT through > 0 FROM filing WHERE part = 'rows'") == [(1,)]
+    assert asked(tmp_path, stale) == [(0,)]
+
+
+async def test_what_is_cut_or_erased_is_in_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain that was filed is cut like another, and goes on from its head."""
+    file_at_once(monkeypatch)
+    async with opened(tmp_path) as store:
+        await fill(store)
+        assert await store.append(
+            Append("cut", "t1", (Event("s", b"{}"),), erases=(Erase("s", 14),), cut=9)
+        ) == Committed(15)
+        assert [entry.seq for entry in await store.entries("t1", limit=3)] == [10, 11, 12]
+        assert [entry.seq for entry in await store.entries("t1", after_seq=2)] == list(range(10, 16))
+        assert await store.append(row_of(500, "t1")) == Committed(16)
+    assert asked(
+        tmp_path, "SELECT count(*) FROM filed_entries WHERE position NOT IN (SELECT position FROM entries)"
+    ) == [(0,)]
+
+
+@pytest.mark.parametrize("blocks_max", [1, 5])
+async def test_what_is_not_filed_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks_max: int) -> None:
+    """While appends go on, no more blocks are left to look into than begin a pass, and those of the pass under way."""
+    file_at_once(monkeypatch, blocks_max=blocks_max, piece_max=50)
+    async with opened(tmp_path) as store:
+        for round_ in range(3):
+            await fill_part(store, round_)
+            await store.check()  # it comes after what was filed last
+            assert all(
+                last - first <= 2 * blocks_max + 10 for first, last in asked(tmp_path, "SELECT first, last FROM blocks")
+            )
+    assert all(through > 0 for (through,) in asked(tmp_path, "SELECT through FROM filing"))
+
+
+async def test_a_tenant_with_everything_is_filed_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much one tenant has, no transaction files more of it than some blocks."""
+    changes: list[int] = []
+
+    def connect(path: str) -> sqlite3.Connection:
+        connection = plain_connection(path)
+
+        def look(statement: str) -> None:
+            if statement.startswith("COMMIT"):
+                changes.append(connection.total_changes)
+
+        connection.set_trace_callback(look)
+        return connection
+
+    file_at_once(monkeypatch, shift=2, blocks_max=1_000, piece_max=8)
+    async with opened(tmp_path) as store:
+        await asyncio.gather(*(store.append(row_of(number, "t1")) for number in range(200)))
+        wanted = await store.entries("t1")
+    monkeypatch.setattr(adapter, "Filing", partial(Filing, 1, 8))
+    async with opened(tmp_path, connect) as store:
+        for number in range(200, 240):
+            await store.append(append(number, tenant="t2"))
+        assert await store.entries("t1") == wanted
+        assert len(await store.page("space", "t1", limit=300)) == 200
+    assert max(after - before for before, after in itertools.pairwise(changes[2:])) <= 2 * 4 * 4 + 8
+    assert filed(tmp_path)[0] > 190
+
+
+class Failing(sqlite3.Connection):
+    """A connection that fails a statement that begins with some words, so many times."""
+
+    words = ""
+    times = 0
+
+    def execute(self, sql: str, parameters: object = (), /) -> sqlite3.Cursor:
+        """Execute, or fail."""
+        if Failing.times and Failing.words and sql.startswith(Failing.words):
+            Failing.times -= 1
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        return super().execute(sql, parameters)  # type: ignore[arg-type] # any parameters the adapter binds
+
+
+def failing(path: str) -> sqlite3.Connection:
+    """Open a connection that can fail."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Failing)
+    connection.text_factory = bytes
+    return connection
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "UPDATE filing SET goal",
+        "INSERT OR IGNORE INTO filed_rows",
+        "UPDATE filing SET through",
+        "SELECT json_array(first",
+    ],
+)
+async def test_a_piece_that_fails_is_logged_and_filed_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, words: str
+) -> None:
+    """Appends go on, every list is complete, and what was not filed is filed later."""
+    file_at_once(monkeypatch)
+    monkeypatch.setattr(Failing, "words", words)
+    monkeypatch.setattr(Failing, "times", 3)
+    with caplog.at_level(logging.WARNING, "switchgear.storage"):
+        async with opened(tmp_path, failing) as store:
+            await fill(store)
+            found = await content(store)
+    assert caplog.text.count("lists of tenants are not filed for now: database or disk is full") == 3
+    assert min(filed(tmp_path)) > 30
+    file_at_once(monkeypatch, blocks_max=10_000)
+    (tmp_path / "gear.db").unlink()
+    async with opened(tmp_path) as store:
+        await fill(store)
+        assert await content(store) == found
+
+
+async def test_a_pass_that_was_cut_short_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is filed in part when the process ends is listed once, and the next process files the rest."""
+    file_at_once(monkeypatch, blocks_max=10_000)
+    async with opened(tmp_path) as store:
+        await fill(store)
+        before = await content(store)
+    monkeypatch.setattr(adapter, "Filing", partial(Filing, 5, 2))
+    async with opened(tmp_path) as store:
+        for _ in range(4):
+            await store.append(Append("none", "t0", (), (write("other", 0, facet=""),)))
+        assert await content(store) == before
+    entries, _ = filed(tmp_path)
+    assert 0 < entries < 120
+
+
+def test_a_new_file_is_filed_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is filled without an engine needs no pass afterwards."""
+    file_at_once(monkeypatch)
+    asyncio.run(_filled(tmp_path))
+    with StoreFile(tmp_path / "gear.db") as source, NewFile(tmp_path / "new.db") as target:
+        for tenant in source.tenants():
+            target.copy_entries(tenant, source.entries(tenant))
+            for row in source.rows("space", tenant):
+                target.put_row(row)
+        target.remove_row("space", "t1", "k001")
+    with StoreFile(tmp_path / "gear.db") as source, StoreFile(tmp_path / "new.db") as copy:
+        for tenant in source.tenants():
+            assert list(copy.entries(tenant)) == list(source.entries(tenant))
+    with closing(sqlite3.connect(tmp_path / "new.db")) as connection:
+        assert connection.execute("SELECT max(last - first) FROM blocks").fetchall() == [(0,)]
+
+
+async def _filled(folder: Path) -> None:
+    async with opened(folder) as store:
+        await fill(store)

@@ -17,7 +17,7 @@ UV := $(shell sh tools/find-uv)
 OWN_UV := .tools/bin/uv
 VENV = .venv
 BIN := $(VENV)/bin
-BENCH_BIN := .venv-bench/bin
+BENCH_VENV = .venv-bench
 PINNED := pyproject.toml constraints.txt
 CODE = $(wildcard src tests tools examples benchmarks)
 FAST_TESTS = $(wildcard tests/unit tests/property tests/packaging)
@@ -32,7 +32,7 @@ AT_ONCE = -n 2
 # A file stays on one worker, with its servers. In their order: the files of few and long tests are not left to the end.
 BY_FILE = --dist loadfile --no-loadscope-reorder
 
-.PHONY: help sync demo check test test-python coverage mutants soak drills bench docs docs-check format lint types layers fast-tests constraints clean distclean
+.PHONY: help sync demo check test test-python coverage mutants soak drills bench bench-python docs docs-check format lint types layers fast-tests constraints clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,8 +67,14 @@ soak: $(VENV)/.synced ## kill -9 the engine 200 times and judge what is left (AR
 drills: $(VENV)/.synced ## break what destructive operations rest on 1,000 times, and judge what was destroyed (ARGS="--runs 100 --seed 7")
 	$(BIN)/python -m tools.outage_drills $(ARGS)
 
-bench: .venv-bench/.synced ## this project beside its peers, in one run
-	$(BENCH_BIN)/python -m benchmarks $(ARGS)
+bench: $(BENCH_VENV)/.synced ## this project beside its peers, in one run
+	$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
+
+# How fast it is rests on how the interpreter was built, too.
+bench-python: ## the same on another Python, in an environment of its own (PYTHON=/usr/bin/python3)
+	@test -n "$(PYTHON)" || { echo 'Say which: make bench-python PYTHON=3.13, or PYTHON=/path/to/python' >&2; exit 1; }
+	python="$$(sh tools/find-python)" && version="$$("$$python" -c 'import platform; print(platform.python_version())')" && \
+	$(MAKE) bench BENCH_VENV=".venv-bench-$$version" PYTHON="$$python"
 
 docs: $(VENV)/.synced ## write the generated reference pages
 	$(if $(wildcard tools/generate_docs.py),$(BIN)/python -m tools.generate_docs,@echo "No page is generated yet.")
@@ -105,9 +111,9 @@ $(VENV)/.gear: $(PINNED) tools/find-python | $(UV)
 	$(UV) pip install --python $(VENV) -e '.[gear]' -c constraints.txt
 	touch $@
 
-.venv-bench/.synced: pyproject.toml constraints-bench.txt tools/find-python | $(UV)
-	python="$$(sh tools/find-python)" && $(UV) venv --quiet --allow-existing --python "$$python" .venv-bench
-	$(UV) pip install --python .venv-bench --exact -e '.[gear]' --group bench -c constraints-bench.txt
+$(BENCH_VENV)/.synced: pyproject.toml constraints-bench.txt tools/find-python | $(UV)
+	python="$$(sh tools/find-python)" && $(UV) venv --quiet --allow-existing --python "$$python" $(BENCH_VENV)
+	$(UV) pip install --python $(BENCH_VENV) --exact -e '.[gear]' --group bench -c constraints-bench.txt
 	touch $@
 
 $(OWN_UV):

@@ -9,7 +9,7 @@ import os
 import random
 
 from switchgear.core.clock import SYSTEM_CLOCK, Clock
-from switchgear.core.mutexes import new_mutex
+from switchgear.core.mutexes import ONE_THREAD_AT_A_TIME, new_mutex
 
 _RANDOM_BITS = 80
 _DRAWN_BITS = _RANDOM_BITS - 1
@@ -34,15 +34,24 @@ class IdSource:
 
     def next(self, prefix: str) -> str:
         """Return a new id such as ``int_019a…``: `prefix`, underscore, 12 hex digits of ms, 20 of randomness."""
-        floor = int(self._time() * 1000) << _RANDOM_BITS
-        with self._lock:  # other threads wait; a signal handler of this very one does not, so it may come in between
-            while True:
-                last = self._last
-                made = floor | self._draw(_DRAWN_BITS) if floor > last else last + 1 + self._draw(_STEP_BITS)
-                if self._last is last:
-                    self._last = made  # no handler runs between the question and this
-                    break
+        if ONE_THREAD_AT_A_TIME:
+            made = self._made()
+        else:
+            with self._lock:
+                made = self._made()
         return f"{prefix}_{made.to_bytes(_BYTES).hex()}"
+
+    def _made(self) -> int:
+        """Return a number above all before. Another thread, or a signal handler of this one, may come in between."""
+        floor = int(self._time() * 1000) << _RANDOM_BITS
+        while True:
+            last = self._last
+            made = floor | self._draw(_DRAWN_BITS) if floor > last else last + 1 + self._draw(_STEP_BITS)
+            # straight section
+            if self._last is last:
+                self._last = made
+                return made
+            # end of section
 
 
 def created_at(identifier: str) -> float:

@@ -15,6 +15,9 @@ import sys
 from _thread import RLock
 from weakref import WeakSet
 
+ONE_THREAD_AT_A_TIME = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
+"""Whether straight sections hold: CPython with its lock, which no thread gives up between two plain bytecodes."""
+
 if sys.version_info >= (3, 14):
 
     class Mutex(RLock):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from typing import Any, cast
 from switchgear.core.clock import Clock
 from switchgear.core.effects import Effect
 from switchgear.core.errors import DeadlineExceeded, OptionError, Rejected
-from switchgear.core.mutexes import Mutex, new_mutex
+from switchgear.core.mutexes import ONE_THREAD_AT_A_TIME, Mutex, new_mutex
 from switchgear.core.outcome import Verdict
 from switchgear.guard.expiry import Timers
 from switchgear.guard.injecting import Injector
@@ -33,8 +32,6 @@ from switchgear.policies.shedding import Shedding, SheddingMachine
 from switchgear.policies.timeout import Timeout
 
 MUTEXES = 16
-ONE_THREAD_AT_A_TIME = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
-"""Whether straight sections hold: CPython with its lock, which no thread gives up between two plain bytecodes."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -1,17 +1,23 @@
 """Ids and deadlines at their edges: every bit of an id, and the moment at which two deadlines are one."""
 
 import contextvars
+import dis
+import inspect
 import random
 import sys
 from typing import Any
 
 import pytest
 
+from switchgear.core import ids
 from switchgear.core.clock import SYSTEM_CLOCK, VirtualClock
 from switchgear.core.deadline import Deadline, current_deadline, deadline
 from switchgear.core.errors import OptionError
 from switchgear.core.ids import IdSource, created_at
+from switchgear.core.mutexes import is_own
+from tests.unit.guard.bytecode import SWITCHING, lined
 
+SECTION = ("# straight section", "# end of section")
 STEP_BITS = 24
 
 
@@ -69,9 +75,47 @@ def test_a_signal_handler_may_make_an_id_while_one_is_made() -> None:
     """It neither waits for itself, nor makes ids fall or repeat."""
     rng = Interrupted()
     rng.source = source = IdSource(VirtualClock(), rng)
-    ids = [source.next("int") for _ in range(3)]
-    digits = [made.partition("_")[2] for made in (*rng.made, *ids)]
+    outer = [source.next("int") for _ in range(3)]
+    digits = [made.partition("_")[2] for made in (*rng.made, *outer)]
     assert digits == sorted(set(digits))
+
+
+class Locked(random.Random):
+    """Notes as it draws whether this thread holds the mutex of the source."""
+
+    def __init__(self) -> None:
+        """Draw as any other."""
+        super().__init__(0)
+        self.source: IdSource | None = None
+        self.alone: list[bool] = []
+
+    def getrandbits(self, k: int) -> int:
+        """Return the bits."""
+        assert self.source is not None
+        self.alone.append(is_own(self.source._lock))  # noqa: SLF001 - looked into
+        return super().getrandbits(k)
+
+
+@pytest.mark.parametrize("one_at_a_time", [True, False])
+def test_ids_are_made_under_a_mutex_only_where_threads_run_side_by_side(
+    monkeypatch: pytest.MonkeyPatch, *, one_at_a_time: bool
+) -> None:
+    """Where one runs at a time, none comes between the question whether another id was made and the answer."""
+    monkeypatch.setattr(ids, "ONE_THREAD_AT_A_TIME", one_at_a_time)
+    rng = Locked()
+    rng.source = IdSource(VirtualClock(), rng)
+    rng.source.next("int")
+    assert rng.alone == [not one_at_a_time]
+
+
+def test_no_other_thread_can_come_into_the_section_of_an_id() -> None:
+    """From the question whether another id was made up to the answer there is no call, loop or import."""
+    lines, start = inspect.getsourcelines(IdSource._made)  # noqa: SLF001 - looked into
+    first, last = (start + at for at, line in enumerate(lines) if line.strip() in SECTION)
+    way = [each for line, each in lined(dis.get_instructions(IdSource._made)) if first < line < last]  # noqa: SLF001
+    names = [each.opname for each in way]
+    assert ("STORE_ATTR", "_last") in [(each.opname, each.argval) for each in way]
+    assert [name for name in names[: names.index("STORE_ATTR")] if name.startswith(SWITCHING)] == []
 
 
 def test_the_first_id_of_an_empty_clock_is_one_above_nothing() -> None:

@@ -24,7 +24,6 @@ COUNTER_MAX = 2**63 - 1
 BYTES_MAX = 4 * 1024 * 1024
 """Most bytes of one body, one payload, or one row's value."""
 
-_KEY = attrgetter("key")
 _PLACE = attrgetter("space", "key")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -38,6 +37,7 @@ def check_append(append: Append) -> None:
     """
     events, writes, expects = append.events, append.writes, append.expects
     names = [append.id, append.tenant]  # and all others, looked through at once
+    keys: dict[str, None] = {}
     if len(events) > EVENTS_MAX or len(writes) > EVENTS_MAX or len(expects) > EVENTS_MAX:
         raise _too_many()
     for event in events:
@@ -48,14 +48,21 @@ def check_append(append: Append) -> None:
     for write in writes:
         if len(write.value) > BYTES_MAX:
             raise _too_large()
-        names += (write.space, write.key, write.facet)
+        keys[write.key] = None
+        names.append(write.space)
+        names.append(write.facet)
     for expect in expects:
-        names += (expect.space, expect.tenant, expect.key)
-    if len(writes) > 1 and len(set(map(_KEY, writes))) < len(writes):  # the same key may stand in two spaces
+        names.append(expect.space)
+        names.append(expect.tenant)
+        names.append(expect.key)
+    names += keys
+    if len(keys) < len(writes):  # the same key may stand in two spaces
         _check_places(writes)
     if append.counts or append.erases or append.cut:
         names += _checked_rest(append)
-    _check_text("".join(names))
+    text = "".join(names)
+    if "\0" in text or not text.isascii():
+        _check_text(text)
 
 
 def _check_places(writes: tuple[Write, ...]) -> None:

@@ -30,6 +30,7 @@ from switchgear.storage.abilities import Store
 
 LIFETIME_MAX = 30 * 86_400.0
 """The longest deadline of a submission, in seconds from now."""
+_READY = State.READY
 STATES = tuple(str(state) for state in State if state is not State.PROPOSED)
 """The states that an intent can be listed by."""
 _SAFE_TO_SUBMIT = "; submitting it with this key is safe, but where the store came from a backup, ask the remote first"
@@ -131,7 +132,7 @@ class Intents:
         principal.require("intents:read")
         intent = await self._engine.wait(principal.tenant, intent_id, seconds)
         belongings = await belongings_of(self._engine, intent) if belongs(intent) else ALONE
-        starts_in = self._starts_in(intent) if intent.state is State.READY else None
+        starts_in = self._starts_in(intent) if intent.state is _READY else None
         return Seen(self._engine, principal, intent, belongings, starts_in=starts_in)
 
     async def show(self, principal: Principal, intent_id: str) -> IntentView:

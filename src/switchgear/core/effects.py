@@ -36,4 +36,7 @@ class Effect(StrEnum):
     @property
     def repeats_in_doubt(self) -> bool:
         """Whether an interrupted attempt may simply run again: nothing changes, or the remote knows our key."""
-        return self in (Effect.READ_ONLY, Effect.KEYED)
+        return self in _REPEATED_IN_DOUBT
+
+
+_REPEATED_IN_DOUBT = frozenset({Effect.READ_ONLY, Effect.KEYED})

@@ -40,6 +40,7 @@ VALUE_BYTES_MAX = 1_048_576
 MESSAGE_CHARACTERS_MAX = 2_000
 """The longest message that is kept with an outcome."""
 
+_to_json = msgspec.json.Encoder().encode
 _UNSENT = Refused(Code.LEDGER_UNAVAILABLE, "it never left", retryable=True, verdict=Verdict.IGNORED)
 
 
@@ -204,7 +205,7 @@ def unfit(value: object) -> str:
     What counts is its length as JSON there: escapes can make it several times what a remote sent.
     """
     try:
-        size = len(msgspec.json.encode(value))
+        size = len(_to_json(value))
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         return _bounded(f"the value does not fit into JSON: {error}")
     return f"the value takes {size} bytes as JSON, and {VALUE_BYTES_MAX} is the most" if size > VALUE_BYTES_MAX else ""

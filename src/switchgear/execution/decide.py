@@ -19,6 +19,7 @@ from switchgear.execution.intent import Change, Intent
 from switchgear.execution.reservation import KEPT
 from switchgear.execution.transitions import DOUBTFUL, WAITING, Kind, State
 
+_SUCCEEDED = Kind.SUCCEEDED
 _CLOCK_SLACK = 5.0
 """Seconds by which the wall clock may be off between two dispatches."""
 
@@ -66,7 +67,7 @@ def after_result(intent: Intent, backoff: Backoff, result: Result | Unsent, mome
     """Return what to record of an attempt that ended with `result`."""
     match result:
         case Succeeded():
-            return (Change(Kind.SUCCEEDED, {}, {"value": result.value}),)
+            return (Change(_SUCCEEDED, {}, {"value": result.value}),)
         case Unsent():
             return after_unsent(intent, moment, result.code)
         case Uncertain(code=Code.SHUTTING_DOWN):

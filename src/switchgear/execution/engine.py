@@ -58,6 +58,7 @@ _CHANGE_TRIES = 5
 _HOUSEKEEPING_EVERY = 1.0
 _ACKNOWLEDGE_GRACE = 2.0
 _VIRTUAL_STEP = 0.25
+_READY = State.READY  # bound once, as elsewhere: reading a word through its class takes long
 _NOT_UNDER_WAY = frozenset(State) - {State.DISPATCHED}
 """States that say whether an intent is in doubt. What is dispatched was new or ready before, and in no doubt then."""
 
@@ -318,7 +319,7 @@ class Engine:
     async def _submit(self, submission: Submission, answer: Answer[Admitted]) -> None:
         """Accept a submission, and once that is acknowledged carry it on in this task if it leaves at once."""
         admitted = await self.admission.submit(submission)
-        if not admitted.replayed and admitted.intent.state is State.READY:
+        if not admitted.replayed and admitted.intent.state is _READY:
             self.kernel.enqueue(admitted.intent)
         answer.give(admitted)
         if admitted.departure is not None:

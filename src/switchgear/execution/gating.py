@@ -11,6 +11,7 @@ from switchgear.execution.transitions import State
 from switchgear.gates.destructive.force import Force
 from switchgear.gates.gate import NO_CONDITIONS, Conditions, Consent, GateRequest, Stage
 
+_ADMISSION = Stage.ADMISSION
 HOLDING = frozenset(
     {
         "KILL_SWITCH_ACTIVE",
@@ -30,7 +31,7 @@ def admission_request(intent: Intent, tool: Tool, now: float) -> GateRequest:
     """Return what gates see of an intent that is about to be accepted."""
     # What each has is given by position: where a call has many names, CPython gathers them in a dictionary first.
     return GateRequest(
-        Stage.ADMISSION,
+        _ADMISSION,
         intent.id,
         intent.tenant,
         intent.account,

@@ -52,6 +52,7 @@ _STORE_PAUSE = 1.0
 _DEFECT_PAUSE = 10.0
 _TORN_OFF = "a defect of the engine, which its log has, cut the attempt off"
 _RECORD_GRACE = 5.0
+_READY, _DISPATCHED = State.READY, Kind.DISPATCHED
 _RESTING = (State.HELD, State.PENDING_APPROVAL)
 _PRIORITY: dict[str | None, Priority] = {priority: priority for priority in PRIORITIES}
 
@@ -148,7 +149,7 @@ class Kernel:
 
         It was let in as `admitted`, on these `conditions`, in this very turn of the loop.
         """
-        if not self._running or not self._has_a_slot or not may_leave_at_once(intent) or self._lease.fenced:
+        if not self._running or not self._has_a_slot() or not may_leave_at_once(intent) or self._lease.fenced:
             return None
         tool, now = registered.tool, self._clock.monotonic()
         ticket, guard = self._ticket(intent, tool.dependency, now), self._guard_of(tool.dependency)
@@ -167,7 +168,7 @@ class Kernel:
                 self._queue.call_off(ticket)
         self._departing += 1
         change = Change(
-            Kind.DISPATCHED, dispatch_facts(intent, registered, conditions, self._recorder.owner, intent.created_at)
+            _DISPATCHED, dispatch_facts(intent, registered, conditions, self._recorder.owner, intent.created_at)
         )
         return Departure(change, conditions, registered, ticket, permits)
 
@@ -258,7 +259,7 @@ class Kernel:
 
     def _start_what_may_run(self) -> None:
         self._queue.promote(self._clock.monotonic())
-        while self._has_a_slot:
+        while self._has_a_slot():
             ticket = self._queue.take(self._clock.monotonic(), self._probing)
             if ticket is None:
                 return
@@ -267,7 +268,6 @@ class Kernel:
                 continue
             self._start(ticket, partial(self._advance, ticket))
 
-    @property
     def _has_a_slot(self) -> bool:
         return len(self._carrying) + self._departing < self._slots
 
@@ -566,7 +566,7 @@ class Kernel:
         self._requeue(await self._recorder.record(intent, changes, actor=ACTOR))
 
     def _requeue(self, intent: Intent) -> None:
-        if intent.state is State.READY:
+        if intent.state is _READY:
             self.enqueue(intent)
 
     async def _ended_within(self, seconds: float) -> None:

@@ -47,6 +47,7 @@ from switchgear.storage.abilities import (
 )
 
 INTENTS = "intent"
+_ACCEPTED = Kind.ACCEPTED
 _RESENDS_MAX = 3
 
 _thawing: ContextVar[bool] = ContextVar("switchgear_thawing", default=False)
@@ -351,7 +352,7 @@ class Recorder:
         intent = draft.intent if changes else replace(draft.intent, version=1)
         for change in changes:
             intent = evolve(intent, change, now, 1)
-        birth = Change(Kind.ACCEPTED, born.facts, born.payload, intent.actor)
+        birth = Change(_ACCEPTED, born.facts, born.payload, intent.actor)
         events = self._events(intent, (birth, *changes), now, actor)
         writes = [Write(INTENTS, intent.id, 0, _encode(intent), intent.state)]
         if intent.key is not None:
@@ -453,8 +454,8 @@ class Recorder:
         return Append(
             self._ids.next("apd"),
             tenant,
-            (*events, *also.events),
-            (*writes, *also.writes),
+            tuple(events) + also.events,
+            tuple(writes) + also.writes,
             also.expects + self.lease.expects,
             also.counts + counts,
         )
@@ -464,16 +465,23 @@ class Recorder:
 
         Raises what stood in its way, or that its fate is not known.
         """
-        self._follow(intent.id)
+        under_way, name = self._under_way, intent.id
+        if name in under_way:
+            self._follow(name)
+        else:
+            under_way[name] = 1
         try:
             outcome = await self._store.append(append)
             if append.counts or outcome.__class__ is not Committed:
-                await self._look_into(outcome, append, intent.id)
+                await self._look_into(outcome, append, name)
             for child in children:
                 self._keep(child)
             return self._keep(intent)
         finally:
-            self._follow_no_more(intent.id)
+            if self._newest or under_way[name] > 1:
+                self._follow_no_more(name)
+            else:
+                del under_way[name]
 
     async def _commit(self, append: Append, stream: str) -> None:
         """Return once `append` is durable; raise what stood in its way, or that its fate is not known."""

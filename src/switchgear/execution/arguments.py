@@ -41,7 +41,7 @@ def validate(tool: Tool, arguments: Mapping[str, Any]) -> None:
     if tool.arguments_schema is None:
         return
     fits, wording = _validators_of(tool.contract, tool.arguments_schema)
-    if fits is not None and fits.is_valid(dict(arguments)):
+    if fits is not None and fits.is_valid(arguments if arguments.__class__ is dict else dict(arguments)):
         return
     found = wording.iter_errors(dict(arguments))
     try:

@@ -41,12 +41,13 @@ async def test_a_line_that_nobody_wants_is_not_made(client: Clients) -> None:
 
 
 async def test_every_answer_has_the_headers_of_the_edge_once(client: Clients) -> None:
-    """Trace, no sniffing, no storing: each stands once in an answer, refused or not."""
+    """Mark, trace, no sniffing, no storing: each stands once in an answer, refused or not."""
     for path, status in (("/livez", 200), ("/v1/tools", 200), ("/nowhere", 404)):
         response = await client().get(path)
         names = [name for name, _ in response.headers.multi_items()]
         assert response.status_code == status
-        assert [names.count(name) for name in ("traceparent", "x-content-type-options", "cache-control")] == [1, 1, 1]
+        added = ("switchgear-api", "traceparent", "x-content-type-options", "cache-control")
+        assert [names.count(name) for name in added] == [1, 1, 1, 1]
 
 
 async def test_refusals_are_lines_with_their_code(client: Clients) -> None:

@@ -33,8 +33,8 @@ def failure_of(handler: Handler) -> CommandFailure:
 
 
 def ours(document: dict[str, Any]) -> httpx2.Response:
-    """Return a success as our server sends it: with a trace."""
-    return httpx2.Response(200, json=document, headers={"traceparent": "00-01-02-00"})
+    """Return a success as our server sends it: with its mark."""
+    return httpx2.Response(200, json=document, headers={"Switchgear-API": "v1"})
 
 
 def raising(error: type[httpx2.HTTPError]) -> Handler:

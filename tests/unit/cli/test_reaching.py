@@ -129,9 +129,9 @@ def test_an_export_is_not_what_a_redirect_says() -> None:
         list(client.lines("/v1/ledger/export"))
 
 
-def test_an_answer_without_a_trace_is_of_something_else() -> None:
-    """A foreign server that says yes in JSON is named as one, whatever it was asked and sent."""
-    transport = httpx2.MockTransport(answering(200, '{"hello": "world"}'))
+def test_an_answer_without_our_mark_is_of_something_else() -> None:
+    """A foreign server that says yes in JSON is named as one, whatever it was asked, and though it tells a trace."""
+    transport = httpx2.MockTransport(answering(200, '{"hello": "world"}', traceparent="00-01-02-00"))
     with Client(PLAIN, None, transport=transport) as client:
         asks: list[Callable[[], object]] = [
             lambda: client.get("/readyz"),
@@ -139,9 +139,18 @@ def test_an_answer_without_a_trace_is_of_something_else() -> None:
             lambda: client.put("/v1/budget", {}),
             lambda: list(client.lines("/v1/ledger/export")),
         ]
+        words = "is no Switchgear server: its answer has no header `Switchgear-API`"
         for ask in asks:
-            with pytest.raises(CommandFailure, match="is no Switchgear server: its answer has no trace"):
+            with pytest.raises(CommandFailure, match=words):
                 ask()
+
+
+def test_an_answer_with_our_mark_is_ours_without_a_trace() -> None:
+    """A proxy may take the trace out, and put its own name into `Server`: the mark is what counts."""
+    headers = {"Switchgear-API": "v1", "Server": "proxy"}
+    transport = httpx2.MockTransport(answering(200, '{"hello": "world"}', **headers))
+    with Client(PLAIN, None, transport=transport) as client:
+        assert client.get("/v1/tools") == {"hello": "world"}
 
 
 def test_a_path_that_our_server_does_not_have_is_no_missing_thing() -> None:

@@ -23,7 +23,7 @@ from tests.unit.cli.test_reference import NO_SERVICES
 
 READY = {"ready": True, "parts": {"ledger": "ok"}}
 NOT_READY = {"ready": False, "parts": {"engine": "ok", "ledger": "LEDGER_UNAVAILABLE"}}
-TRACE = {"traceparent": "00-01-02-00"}
+MARK = {"Switchgear-API": "v1"}
 """What every answer of a server of ours carries."""
 Answer = Callable[[httpx2.Request], httpx2.Response]
 
@@ -64,7 +64,7 @@ class Remote:
 
 def saying(status: int, document: dict[str, Any]) -> Answer:
     """Return what answers with `document`."""
-    return lambda _: httpx2.Response(status, json=document, headers=TRACE)
+    return lambda _: httpx2.Response(status, json=document, headers=MARK)
 
 
 def waiting(clock: VirtualClock, state: str) -> Answer:
@@ -72,7 +72,7 @@ def waiting(clock: VirtualClock, state: str) -> Answer:
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         clock.advance(float(request.headers.get("Prefer", "wait=0").removeprefix("wait=")))
-        return httpx2.Response(200, json=intent(state), headers=TRACE)
+        return httpx2.Response(200, json=intent(state), headers=MARK)
 
     return answer
 

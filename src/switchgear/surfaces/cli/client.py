@@ -16,7 +16,7 @@ from switchgear.surfaces.cli.address import USUAL_URL
 from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.named_address import checked_address
 from switchgear.surfaces.cli.reaching import (
-    NO_TRACE,
+    NO_MARK,
     failure_of_answer,
     failure_of_strange_answer,
     failure_without_answer,
@@ -112,7 +112,7 @@ class Client:
                     response.read()
                     raise failure_of_answer(response, self.url, where)
                 if not is_ours(response):
-                    raise failure_of_strange_answer(self.url, where, NO_TRACE)
+                    raise failure_of_strange_answer(self.url, where, NO_MARK)
                 yield from response.iter_lines()
         except httpx2.HTTPError as error:
             raise failure_without_answer(error, self.url, where) from error
@@ -132,7 +132,7 @@ class Client:
         if not isinstance(document, dict):
             raise failure_of_strange_answer(self.url, where, "its answer is no JSON object")
         if not is_ours(response, document):
-            raise failure_of_strange_answer(self.url, where, NO_TRACE)
+            raise failure_of_strange_answer(self.url, where, NO_MARK)
         return document
 
 

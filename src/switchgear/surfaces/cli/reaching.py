@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from switchgear.core.codes import ExitCode
+from switchgear.core.http_mark import API_HEADER
 from switchgear.surfaces.cli.failures import CommandFailure, failure_of_problem, failure_to_reach
 from switchgear.surfaces.cli.named_address import API
 
@@ -75,16 +76,16 @@ def failure_of_answer(response: httpx2.Response, url: str, where: str) -> Comman
     return CommandFailure(document, exit_code, advice=advice, where=where)
 
 
-NO_TRACE = "its answer has no trace, unless a proxy on the way has taken the header `traceparent` out of it"
+NO_MARK = f"its answer has no header `{API_HEADER}`, unless a proxy on the way has taken it out"
 """Why an answer that `is_ours` denies is none of ours."""
 
 
 def is_ours(response: httpx2.Response, document: Mapping[str, Any] = MappingProxyType({})) -> bool:
-    """Return whether a success may come from Switchgear: its answers have a trace; readiness may come from a gear.
+    """Return whether a success may come from Switchgear: its server marks each; readiness may come from a gear.
 
-    A gear inside another application says in parts what is ready, and that application need not name a trace.
+    A gear inside another application says in parts what is ready, and that application sends no mark.
     """
-    return "traceparent" in response.headers or "parts" in document
+    return API_HEADER in response.headers or "parts" in document
 
 
 def failure_of_strange_answer(url: str, where: str, why: str) -> CommandFailure:

@@ -1,4 +1,4 @@
-"""The outermost layer of the REST surface: trace, bound on concurrency, errors as problems, access log.
+"""The outermost layer of the REST surface: mark, trace, bound on concurrency, errors as problems, access log.
 
 It knows no route and reads no body. One line a request goes to the log: no bodies, no tokens, no query.
 """
@@ -14,12 +14,14 @@ from traceback import format_exception
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from switchgear.core.http_mark import API_HEADER, API_VERSION
 from switchgear.surfaces.rest.exchange import SELF_TEST, Note, attach_note
 from switchgear.surfaces.rest.problems import MalformedRequest, code_of, is_defect, problem_response
 from switchgear.surfaces.rest.trace import trace_of
 from switchgear.surfaces.rest.traffic import Traffic
 
 _LOG = structlog.get_logger("switchgear.rest")
+_MARK = (API_HEADER.lower().encode(), API_VERSION.encode())
 _HEALTH = ("/livez", "/readyz", "/healthz")
 
 
@@ -104,6 +106,7 @@ class _Noting:
         await self._send(message)
 
     def _added(self, message: Message) -> Iterator[tuple[bytes, bytes]]:
+        yield _MARK
         yield b"traceparent", self._note.trace.header.encode()
         yield b"x-content-type-options", b"nosniff"
         if not any(name == b"cache-control" for name, _ in message.get("headers", ())):

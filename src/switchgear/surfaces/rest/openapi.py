@@ -12,6 +12,7 @@ import msgspec
 from switchgear.control.health_views import HealthReport
 from switchgear.control.readiness import ReadinessView
 from switchgear.core.codes import FACTS, Code
+from switchgear.core.http_mark import API_HEADER, API_VERSION
 from switchgear.health.report import MEDIA_TYPE as HEALTH_MEDIA_TYPE
 from switchgear.surfaces.rest.examples import BODIES, WORDS, needed
 from switchgear.surfaces.rest.exchange import LINES_MEDIA_TYPE
@@ -20,6 +21,19 @@ from switchgear.surfaces.rest.operations import OPERATIONS
 from switchgear.surfaces.rest.problems import MEDIA_TYPE
 
 _REF = "#/components/schemas/{name}"
+_HEADERS = {
+    API_HEADER: {
+        "description": "Marks the answers of a Switchgear server, and tells which API answers.",
+        "required": True,
+        "schema": {"type": "string", "const": API_VERSION},
+    },
+    "traceparent": {
+        "description": "The trace that this answer belongs to (W3C Trace Context).",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+}
+"""What every answer carries."""
 _COMMON = (
     Code.INVALID_ARGUMENT,
     Code.TENANT_UNAUTHENTICATED,
@@ -50,6 +64,7 @@ def openapi_document() -> dict[str, Any]:
         "paths": _paths(),
         "components": {
             "schemas": {**_schemas(), "Problem": _problem_schema()},
+            "headers": _HEADERS,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
         "security": [{"token": []}],
@@ -74,6 +89,9 @@ def _paths() -> dict[str, Any]:
     paths["/readyz"] = {
         "get": _health("isReady", "Whether it can accept and record work", {200: readiness, 503: readiness})
     }
+    every = (found for methods in paths.values() for found in methods.values())
+    for response in (response for found in every for response in found["responses"].values()):
+        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
     return paths
 
 

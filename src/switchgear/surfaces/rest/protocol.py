@@ -12,6 +12,7 @@ from http import HTTPStatus
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from switchgear.core.http_mark import API_HEADER, API_VERSION
 from switchgear.surfaces.rest.limits import RestLimits
 from switchgear.surfaces.rest.problems import MEDIA_TYPE, MalformedRequest, problem_document
 from switchgear.surfaces.rest.trace import trace_of
@@ -154,6 +155,7 @@ def _bad_request(message: str, documentation: str | None) -> bytes:
         f"HTTP/1.1 {status.value} {status.phrase}",
         f"content-type: {MEDIA_TYPE}",
         f"content-length: {len(content)}",
+        f"{API_HEADER.lower()}: {API_VERSION}",
         f"traceparent: {trace.header}",
         "connection: close",
     )

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from switchgear.core.codes import Code
+from switchgear.core.http_mark import API_HEADER, API_VERSION
 from switchgear.runbooks import address_of
 from switchgear.surfaces.rest.examples import curl_example, needed
 from switchgear.surfaces.rest.openapi import BODY_STATUSES, openapi_document, refusals_of
@@ -30,6 +31,9 @@ The machine-readable form is served at `/openapi.json`. How to use it step by st
 - Bodies are JSON in UTF-8. Unknown members, members that occur twice, NaN and infinities are refused.
 - Unknown query parameters are refused.
 - Send `traceparent` (W3C Trace Context) to continue a trace. Every answer carries `traceparent`.
+- Every answer carries `{API_HEADER}: {API_VERSION}`, which says that a Switchgear server gave it and which API it
+  speaks. `switchgear` takes a success without it for the answer of something else: a proxy that lets only headers
+  pass that it was told of has to be told of this one.
 - Errors are `{MEDIA_TYPE}` (RFC 9457). `type` is a URI for each code, such as
   `{address_of(Code.CIRCUIT_OPEN)}`. It leads to the [runbook](../runbooks/circuit-open.md) of the code:
   `switchgear explain` takes it as it is, and with `[server] documentation` it is the address of that page. Programs

@@ -285,6 +285,10 @@ class Switchgear:
         """Refuse new work and let what is dispatched end within `grace` seconds (default: the configured grace)."""
         await self.engine.stop(self.configuration.engine.shutdown_grace if grace is None else grace)
 
+    def stop_now(self) -> None:
+        """Refuse new work and wait for nothing: the next start finds in doubt what was under way."""
+        self.engine.stop_now()
+
     async def begin(self, *, start: bool) -> None:
         """Register what is configured, pick up what is open, and start. Called once, by `open`."""
         for declared in self.configuration.dependencies:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -13,8 +15,10 @@ import pytest
 from fastapi import FastAPI
 
 from switchgear.assembly.gear import Switchgear
+from switchgear.control.development_issuer import DevelopmentIssuer
 from switchgear.core.errors import OptionError
-from switchgear.surfaces.rest import RestLimits, Traffic, serve
+from switchgear.core.scope import Principal
+from switchgear.surfaces.rest import RestLimits, Traffic, run_server, serve
 from tests.integration.rest.support import READ, SLOW, Clients, Tokens, Upstream
 
 pytestmark = pytest.mark.integration
@@ -165,6 +169,35 @@ async def test_a_second_stop_stops_now(app: FastAPI, traffic: Traffic) -> None:
         traffic.stop()
         traffic.stop()
         assert await asyncio.wait_for(server.ended, 30.0) is False
+
+
+async def test_a_second_signal_is_obeyed_also_before_the_drain_has_begun(
+    gear: Switchgear, issuer: DevelopmentIssuer, token: Tokens, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SEMANTICS §12: while a write that was accepted is still under way, now is now: closing the gear waits no more."""
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    writing = asyncio.Event()
+
+    async def never(_principal: Principal) -> None:
+        writing.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(gear.control.keeping, "sign", never)
+    serving = asyncio.create_task(run_server(gear, "127.0.0.1", 0, address.set_result, verifier=issuer.verifier()))
+    headers = {"Authorization": f"Bearer {token()}"}
+    async with httpx2.AsyncClient(base_url=await address, headers=headers) as client:
+        accepted = await client.post("/v1/intents", json=SLOW, headers={"Idempotency-Key": "k"})
+        await upstream.reached.wait()
+        signing = asyncio.create_task(client.post("/v1/ledger/checkpoint", json={}))
+        await writing.wait()
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0.01)
+        assert await asyncio.wait_for(serving, 30.0) is False
+        await asyncio.gather(signing, return_exceptions=True)
+    assert (accepted.status_code, gear.engine.stopped) == (202, True)
+    await asyncio.wait_for(gear.end(), 9.0)  # the grace is longer, and nobody opens the gate
+    assert upstream.effects == []
 
 
 async def test_law_1_what_is_accepted_and_what_is_dispatched_share_one_grace(app: FastAPI) -> None:

@@ -66,7 +66,10 @@ async def run_server(
 
     with _signals_stop(traffic):
         async with supervision.telling():
-            return await serve(app, traffic, host=host, port=port, ready=listening, drain=gear.drain)
+            in_order = await serve(app, traffic, host=host, port=port, ready=listening, drain=gear.drain)
+            if not in_order:
+                gear.stop_now()  # the drain may not have begun: whoever closes the gear is not to wait for it then
+            return in_order
 
 
 def limits_of(configuration: Configuration) -> RestLimits:

@@ -51,7 +51,7 @@ def _key_in(file: Path) -> SigningKey:
     try:
         return read_key_file(file)
     except OSError as error:
-        why = f"{file}: {error.strerror}; make a key with `switchgear ledger key {file}`"
+        why = f"{file}: {error.strerror}; make a key with `switchgear ledger key {file} --name NAME`"
         raise OptionError(f"[ledger] key: {why}") from error
     except Invalid as error:
         raise OptionError(f"[ledger] key: {error.message}") from error

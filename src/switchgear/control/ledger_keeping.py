@@ -117,11 +117,15 @@ class LedgerKeeping:
     # --- checkpoints ---
 
     async def checkpoint(self, principal: Principal) -> CheckpointView:
-        """Return the newest checkpoint of the tenant's chain. Raises `Denied` (NOT_FOUND) when there is none."""
+        """Return the newest checkpoint of the tenant's chain.
+
+        Raises `Denied` (NOT_FOUND) when there is none: its state is `no_key` or `unsigned`, by whether this server can
+        make one.
+        """
         principal.require("ledger:read")
         newest = await newest_checkpoint(self._store, principal.tenant)
         if newest is None:
-            raise _missing("this chain was never signed; the server signs chains when it has a key")
+            raise _unsigned() if self._checkpointer else _without_a_key()
         return _checkpoint_view(newest)
 
     async def sign(self, principal: Principal) -> CheckpointView:
@@ -131,7 +135,7 @@ class LedgerKeeping:
         """
         principal.require("ledger:sign")
         if self._checkpointer is None:
-            raise _missing(_NO_KEY)
+            raise _without_a_key()
         return _checkpoint_view(await self._checkpointer.sign(principal.tenant, actor=principal.actor))
 
     # --- archive ---
@@ -270,14 +274,21 @@ def _segment_view(segment: Segment) -> SegmentView:
     return SegmentView(first_seq=segment.first_seq, last_seq=segment.last_seq, hash=segment.hash, sha256=segment.sha256)
 
 
-_NO_KEY = (
-    "this server has no key to sign with: make one with `switchgear ledger key FILE --name NAME`, write FILE as `key` "
-    "into [ledger] of its configuration, and start it again"
-)
+def _without_a_key() -> Denied:
+    what = (
+        "this server has no key to sign with: make one with `switchgear ledger key FILE --name NAME`, write FILE as "
+        "`key` into [ledger] of its configuration, and start it again"
+    )
+    return _missing(what, "no_key")
 
 
-def _missing(what: str) -> Denied:
-    return Denied(what, code=Code.NOT_FOUND, policy="ledger")
+def _unsigned() -> Denied:
+    what = "this chain was not signed yet; the server has a key, and signs chains that have grown while it runs"
+    return _missing(what, "unsigned")
+
+
+def _missing(what: str, state: str = "") -> Denied:
+    return Denied(what, code=Code.NOT_FOUND, policy="ledger", state=state)
 
 
 async def _encoded(lines: AsyncIterator[str]) -> AsyncIterator[bytes]:

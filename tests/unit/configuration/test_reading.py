@@ -243,7 +243,7 @@ async def test_the_template_works_as_it_is(tmp_path: Path) -> None:
     await connector.close()
 
 
-@pytest.mark.parametrize(("text", "words"), [(None, "make a key with `switchgear ledger key"), ("no key", "")])
+@pytest.mark.parametrize(("text", "words"), [(None, "ledger.key --name NAME`"), ("no key", "")])
 def test_a_key_that_cannot_be_used_is_warned_of(tmp_path: Path, text: str | None, words: str) -> None:
     """The server does not start without the key that its file names, so a check does not call that fine."""
     file = tmp_path / "ledger.key"

@@ -414,13 +414,21 @@ async def test_a_checkpoint_is_made_and_shown() -> None:
     async with office(1) as found:
         with pytest.raises(Denied) as raised:
             await found.keeping.checkpoint(OPERATOR)
-        assert raised.value.code is Code.NOT_FOUND
+        assert (raised.value.code, raised.value.state) == (Code.NOT_FOUND, "unsigned")
         signed = await found.keeping.sign(OPERATOR)
         assert signed == await found.keeping.checkpoint(OPERATOR)
         assert read((await found.store.entries("acme"))[-1]).actor == "user:ops"
         with pytest.raises(Denied) as raised:
             await keeping_of(found.store, signs=False).sign(OPERATOR)
-        assert raised.value.code is Code.NOT_FOUND
+        assert (raised.value.code, raised.value.state) == (Code.NOT_FOUND, "no_key")
+
+
+async def test_who_cannot_sign_is_told_of_the_key_that_is_missing() -> None:
+    """Where nothing was signed and no key is there, the words are about the key, since nothing will be signed."""
+    async with office(1) as found:
+        with pytest.raises(Denied, match="ledger key FILE --name NAME") as raised:
+            await keeping_of(found.store, signs=False).checkpoint(OPERATOR)
+    assert (raised.value.code, raised.value.state) == (Code.NOT_FOUND, "no_key")
 
 
 CALLS: list[tuple[str, Callable[[LedgerKeeping, Principal], object]]] = [

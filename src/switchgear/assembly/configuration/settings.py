@@ -106,7 +106,8 @@ class Configuration:
             if file is not None:
                 read_key_file(Path(file))
         except OSError as error:
-            return f"{file}: {error.strerror}; the server needs it: make a key with `switchgear ledger key {file}`"
+            make = f"make a key with `switchgear ledger key {file} --name NAME`"
+            return f"{file}: {error.strerror}; the server needs it: {make}"
         except Invalid as error:
             return error.message
         return ""

@@ -38,6 +38,7 @@ from switchgear.core.ids import IdSource
 from switchgear.core.scope import PLATFORM_TENANT, Principal
 from switchgear.execution.budget_keeper import BudgetKeeper
 from switchgear.execution.contract import Connector, Tool
+from switchgear.execution.contract_parts import parts_of
 from switchgear.execution.destruction import Destruction
 from switchgear.execution.doubts import DoubtOptions
 from switchgear.execution.engine import Engine, EngineGates, EngineGuards, EngineLimits, Sources
@@ -240,7 +241,7 @@ class Switchgear:
         self._check_vouched(tool)
         self.engine.registry.register(tool, connector)
         self.destruction.register(tool)
-        self._contracts.book.register(tool.name, tool.contract, tool.version)
+        self._contracts.book.register(tool.name, tool.contract, tool.version, parts_of(tool))
         for dependency in tool.requires:
             self.guards.of(dependency)
         if (places := self.guards.places_of(tool.dependency)) is not None:

@@ -12,7 +12,7 @@ from switchgear.core.scope import Principal
 from switchgear.execution.contract import Tool
 from switchgear.execution.engine import Engine
 from switchgear.execution.registry import Registry
-from switchgear.gates.contracts.book import ContractBook
+from switchgear.gates.contracts.book import ContractBook, ContractDifference
 from switchgear.gates.contracts.keeper import ContractKeeper
 
 
@@ -42,6 +42,8 @@ class ToolView:
     """The version that was accepted last, None when none is on record yet."""
     accepted_contract: str | None
     """The contract that was accepted last, None when none is on record yet."""
+    differences: list[ContractDifference]
+    """In which parts it differs from what was accepted; empty also where it is not on record what that was made of."""
 
 
 class Tools:
@@ -108,4 +110,5 @@ def tool_view(tool: Tool, book: ContractBook) -> ToolView:
         changed=book.changed(tool.name),
         accepted_version=accepted.version if accepted is not None else None,
         accepted_contract=accepted.contract if accepted is not None else None,
+        differences=book.differences(tool.name),
     )

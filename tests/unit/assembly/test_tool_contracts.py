@@ -12,7 +12,7 @@ from switchgear.core.codes import Code
 from switchgear.core.errors import Conflict, Denied, Rejected
 from switchgear.core.ids import IdSource
 from switchgear.core.scope import PLATFORM_TENANT
-from switchgear.gates.contracts.book import EARLIER_MAX, Accepted, ContractBook
+from switchgear.gates.contracts.book import EARLIER_MAX, Accepted, ContractBook, ContractDifference
 from switchgear.gates.contracts.keeper import SPACE, ContractKeeper
 from switchgear.ledger.chain import seal
 from switchgear.ledger.events import EventEncoder
@@ -66,13 +66,15 @@ async def test_a_change_under_the_same_version_is_stopped_until_it_is_accepted(u
         with pytest.raises(Rejected) as refusal:
             await acme.submit("crm.update", {"n": 2}, key="second")
         assert refusal.value.code is Code.TOOL_CHANGED
+        assert "is not what was accepted (effect differs), and has the same version" in refusal.value.message
         (view,) = acme.tools.list()
         assert view.changed
+        assert view.differences == [ContractDifference("effect", "keyed", "opaque")]
         assert (view.accepted_version, view.accepted_contract) != (None, view.contract)
         with pytest.raises(Denied):
             await acme.tools.accept("crm.update", contract=view.contract)
         accepted = await platform.tools.accept("crm.update", contract=view.contract)
-        assert not accepted.changed
+        assert (accepted.changed, accepted.differences) == (False, [])
         intent = await acme.submit("crm.update", {"n": 2}, key="second")
         assert (await intent.result(timeout=60)).value == 2
         assert len(await gear.store.stream(PLATFORM_TENANT, "tool:crm.update")) == 2
@@ -99,6 +101,7 @@ async def test_an_intent_of_an_earlier_contract_waits_for_the_new_version_to_be_
         await gear.run_until_idle(timeout=60)
         held = await acme.intent(earlier)
         assert (held.state, held.view.waiting_for) == ("held", "TOOL_CHANGED")
+        assert "has changed since this was accepted (effect, version differ)" in str(held.view.message)
         await gear.control.tools.accept(platform.principal, "crm.update", contract=contract_of(gear))
         assert (await (await acme.intent(earlier)).result(timeout=60)).value == 1
 
@@ -132,6 +135,19 @@ def test_a_book_knows_so_many_earlier_contracts_and_no_more() -> None:
     assert book.goes_on("crm.update", f"c{last - 1}")
     assert not book.goes_on("crm.update", "c0")
     assert book.goes_on("crm.update", f"c{last}")
+
+
+def test_what_is_not_on_record_differs_in_nothing_that_is_known() -> None:
+    """A row without parts, and a contract from long ago: nobody guesses what they were made of."""
+    book = ContractBook({"crm.update": Accepted("c2", "1", ("c0", "c1"), parts={"effect": "keyed"})})
+    book.register("crm.update", "c3", "1", {"effect": "opaque", "lookup": "crm.find"})
+    assert book.differences("crm.update") == [
+        ContractDifference("effect", "keyed", "opaque"),
+        ContractDifference("lookup", None, "crm.find"),
+    ]
+    assert [book.differences("crm.update", contract) for contract in ("c0", "c1", "c3")] == [[], [], []]
+    book.accepted["crm.update"] = Accepted("c2", "1")
+    assert book.differences("crm.update") == []
 
 
 def test_a_tool_under_its_own_contract_is_never_changed() -> None:

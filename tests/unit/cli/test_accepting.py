@@ -28,6 +28,11 @@ TOOL: dict[str, Any] = {
     "attempts": 1,
     "requires": [],
     "description": "",
+    "differences": [
+        {"part": "effect", "before": "opaque", "after": "keyed"},
+        {"part": "arguments.text", "before": None, "after": "string, required"},
+        {"part": "lookup", "before": "crm.find", "after": None},
+    ],
 }
 
 
@@ -78,8 +83,17 @@ def test_a_person_sees_the_change_and_is_asked(
     printed = capsys.readouterr()
     assert "a" * 12 in printed.out
     assert "b" * 12 in printed.out
+    for words in ("effect was opaque, is keyed", "arguments.text is new: string, required", "was crm.find"):
+        assert words in printed.out
     assert ("--yes" in printed.err) == (code is ExitCode.USAGE)
     assert server.posted == ([{"contract": TOOL["contract"]}] if code is ExitCode.OK else [])
+
+
+def test_the_list_says_what_has_changed(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who looks at the tools sees at once what is another than was accepted, before and after."""
+    assert run(["tools"], SERVICES) == ExitCode.OK
+    assert "differs  effect was opaque, is keyed" in capsys.readouterr().out
+    assert server.posted == []
 
 
 @pytest.mark.parametrize("words", [("--yes",), ("--json",), ("--contract", "b" * 64)])

@@ -275,9 +275,13 @@ def test_one_of_many_replays_says_why_it_failed() -> None:
 
 def test_change_of_a_tool_shows_both_contracts() -> None:
     """Who accepts a change sees what was accepted and what is there now; an unreadable record is named so."""
-    tool = {"name": "crm.update", "changed": True, "version": "1", "contract": "b" * 64}
+    tool = {"name": "crm.update", "changed": True, "version": "1", "contract": "b" * 64, "differences": []}
     lines = shown(draw_change, {**tool, "accepted_version": "1", "accepted_contract": "a" * 64})
-    assert lines[1:] == ["  accepted  version 1, contract " + "a" * 12, "       now  version 1, contract " + "b" * 12]
+    assert lines[1:] == [
+        "  accepted  version 1, contract " + "a" * 12,
+        "       now  version 1, contract " + "b" * 12,
+        "   differs  it is not on record what the accepted contract was made of",
+    ]
     assert (
         "nothing that can be read" in shown(draw_change, {**tool, "accepted_version": "", "accepted_contract": ""})[1]
     )

@@ -8,6 +8,7 @@ present one is accepted for it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -21,13 +22,20 @@ EARLIER_MAX = 32
 class Accepted(msgspec.Struct, frozen=True, omit_defaults=True):
     """The contract of a tool that was accepted, its version, and those before it.
 
-    `followed` says that intents of the `earlier` contracts may go on under this one.
+    `followed` says that intents of the `earlier` contracts may go on under this one. `parts` says what the contract is
+    made of, `previous` the same of the newest of the earlier ones; empty where that is not on record.
     """
 
     contract: str
     version: str
     earlier: tuple[str, ...] = ()
     followed: bool = False
+    parts: dict[str, str] = {}
+    previous: dict[str, str] = {}
+
+    def previous_of(self, contract: str | None) -> dict[str, str]:
+        """Return what `contract` was made of, if it is the newest of the earlier ones; else nothing."""
+        return self.previous if self.earlier and self.earlier[-1] == contract else {}
 
 
 UNREADABLE = Accepted("", "")
@@ -40,6 +48,16 @@ class Present:
 
     contract: str
     version: str
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ContractDifference:
+    """A part of a contract that has changed. `before` is None where it is new, `after` where it is gone."""
+
+    part: str
+    before: str | None
+    after: str | None
 
 
 @dataclass(slots=True)
@@ -49,9 +67,9 @@ class ContractBook:
     accepted: dict[str, Accepted] = field(default_factory=dict)
     present: dict[str, Present] = field(default_factory=dict)
 
-    def register(self, name: str, contract: str, version: str) -> None:
-        """Note a tool as it is registered now."""
-        self.present[name] = Present(contract, version)
+    def register(self, name: str, contract: str, version: str, parts: Mapping[str, str] | None = None) -> None:
+        """Note a tool as it is registered now, and what its contract is made of where that is known."""
+        self.present[name] = Present(contract, version, parts or {})
 
     def changed(self, name: str) -> bool:
         """Return whether a tool is not what was accepted, and its version does not own up to it."""
@@ -68,6 +86,17 @@ class ContractBook:
         known = self.accepted.get(name)
         return known is not None and known.contract == now.contract and known.followed and contract in known.earlier
 
+    def differences(self, name: str, contract: str | None = None) -> list[ContractDifference]:
+        """Return in which parts the present contract differs from an earlier one, by default from the accepted one.
+
+        Empty also where it is not on record what that one was made of.
+        """
+        known, now = self.accepted.get(name), self.present.get(name)
+        if known is None or now is None or contract == now.contract:
+            return []
+        before = known.parts if contract in (None, known.contract) else known.previous_of(contract)
+        return list(_differences(before, now.parts)) if before and now.parts else []
+
     def unrecorded(self) -> dict[str, Accepted]:
         """Return what is accepted without anybody's word and not on record yet: new tools, and new versions."""
         found: dict[str, Accepted] = {}
@@ -82,7 +111,14 @@ class ContractBook:
         now, known = self.present[name], self.accepted.get(name, UNREADABLE)
         chain = dict.fromkeys((*known.earlier, known.contract))
         earlier = tuple(contract for contract in chain if contract not in ("", now.contract))
-        return Accepted(now.contract, now.version, earlier[-EARLIER_MAX:], followed)
+        previous = known.previous if known.contract == now.contract else known.parts
+        return Accepted(now.contract, now.version, earlier[-EARLIER_MAX:], followed, dict(now.parts), previous)
+
+
+def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[ContractDifference]:
+    for part in dict.fromkeys((*before, *after)):
+        if before.get(part) != after.get(part):
+            yield ContractDifference(part, before.get(part), after.get(part))
 
 
 def decoded(name: str, value: bytes) -> Accepted:

@@ -7,8 +7,6 @@ from switchgear.core.errors import Rejected
 from switchgear.gates.contracts.book import ContractBook
 from switchgear.gates.gate import NO_CONDITIONS, Conditions, GateRequest, OneAnswer
 
-_NOT_ACCEPTED = "is not what was accepted, and has the same version: raise it, or accept the change"
-
 
 class ContractGate(OneAnswer):
     """A gate over what was accepted."""
@@ -25,9 +23,10 @@ class ContractGate(OneAnswer):
         """
         tool = request.tool
         if self._book.changed(tool):
-            raise _changed(f"{tool} {_NOT_ACCEPTED}")
+            raise _changed(f"{tool} {self._not_accepted(tool)}")
         if request.agreed is not None and not self._book.goes_on(tool, request.agreed):
-            raise _changed(f"{tool} has changed since this was accepted: accept the change, or cancel this")
+            what = f"has changed since this was accepted{self._what(tool, request.agreed)}"
+            raise _changed(f"{tool} {what}: accept the change, or cancel this")
         if request.undo is not None:
             self._check_undo(tool, request.undo)
         return NO_CONDITIONS
@@ -38,7 +37,17 @@ class ContractGate(OneAnswer):
             message = f"{reverting} is not registered here"
             raise Rejected(message, code=Code.TOOL_UNREGISTERED, policy="contract")
         if self._book.changed(undo):
-            raise _changed(f"{reverting} {_NOT_ACCEPTED}")
+            raise _changed(f"{reverting} {self._not_accepted(undo)}")
+
+    def _not_accepted(self, tool: str) -> str:
+        what = f"is not what was accepted{self._what(tool)}"
+        return f"{what}, and has the same version: raise it, or accept the change"
+
+    def _what(self, tool: str, contract: str | None = None) -> str:
+        """Name what differs. Before and after are for those who may see tools, and no part of a refusal."""
+        found = self._book.differences(tool, contract)
+        names = tuple(dict.fromkeys(one.part.partition(".")[0] for one in found))
+        return f" ({', '.join(names)} {'differs' if len(names) == 1 else 'differ'})" if names else ""
 
 
 def _changed(message: str) -> Rejected:

@@ -95,6 +95,7 @@ class ContractKeeper:
             "version": found.version,
             "before": before.contract if before is not None else None,
             "followed": found.followed,
+            **({"parts": found.parts} if found.parts else {}),
         }
         stream = f"{STREAM_PREFIX}{name}"
         event = self._encoder.encode(kind, stream=stream, scope=scope, at=self._clock.time(), facts=facts)

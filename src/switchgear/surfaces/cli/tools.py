@@ -90,10 +90,21 @@ def draw_change(console: Console, tool: View) -> None:
     console.print(f"[bold]{escape(tool['name'])}[/]{' [red]changed[/]' if tool['changed'] else ''}")
     console.print(f"  [dim]accepted[/]  {_contract(tool['accepted_version'], tool['accepted_contract'])}")
     console.print(f"  [dim]     now[/]  {_contract(tool['version'], tool['contract'])}")
+    for one in tool["differences"]:
+        console.print(f"  [dim] differs[/]  {escape(_difference(one))}", soft_wrap=True)
+    if tool["changed"] and not tool["differences"]:
+        console.print("  [dim] differs[/]  it is not on record what the accepted contract was made of")
 
 
 def _contract(version: str | None, contract: str | None) -> str:
     return f"version {escape(version or '')}, contract {contract[:12]}" if contract else "nothing that can be read"
+
+
+def _difference(one: View) -> str:
+    part, before, after = one["part"], one["before"], one["after"]
+    if before is None:
+        return f"{part} is new: {after}"
+    return f"{part} is gone; it was {before}" if after is None else f"{part} was {before}, is {after}"
 
 
 def _agreed(console: Console, tool: View) -> bool:
@@ -125,6 +136,9 @@ def draw_tools(console: Console, tools: Sequence[View]) -> None:
         for tool in tools
     ]
     table(console, _COLUMNS, rows, empty="no tools are registered")
+    for tool in tools:
+        if tool["changed"]:
+            draw_change(console, tool)
 
 
 _COLUMNS = (

@@ -102,7 +102,10 @@ def requeue(
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> int:
-    """Let one run again, or many at a bounded rate: with the same keys, fresh attempts and fresh time."""
+    """Let one run again, or many at a bounded rate: with the same keys, fresh attempts and fresh time.
+
+    Where one of many stays a dead letter, the exit code is 1, and each that stays is named with its reason.
+    """
     check_account(key, account)
     if key is not None and not every:
         intent = id_named(intent, key_query(tool, key, account), url, token)
@@ -175,7 +178,7 @@ def _requeue_all(opened: Session, wish: View) -> int:
     known = {name: value for name, value in wish.items() if value is not None}
     answer = opened.client.post(f"{_PATH}/requeue", known)
     opened.output.answer(answer, lambda console: draw_requeued(console, answer))
-    return ExitCode.OK
+    return ExitCode.FAILED if answer["refused"] else ExitCode.OK
 
 
 def _path_of(intent: str, rest: str) -> str:

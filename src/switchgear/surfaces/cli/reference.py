@@ -13,7 +13,7 @@ from switchgear.surfaces.cli.failures import INTERRUPTED
 
 _EXIT_MEANINGS = {
     ExitCode.OK: "It did what it was asked to do.",
-    ExitCode.FAILED: "It failed; a demo that does not add up also ends so.",
+    ExitCode.FAILED: "It failed, or one of many did; a demo that does not add up also ends so.",
     ExitCode.USAGE: "The command, the request or the configuration is wrong.",
     ExitCode.NOT_FOUND: "There is no such thing for this tenant.",
     ExitCode.ACCESS: "No valid token, or it does not allow this.",

@@ -74,7 +74,8 @@ def replay(
 ) -> int:
     """Look at an action again (verify), let it go on (resume), or do again what has no effect now (re-execute).
 
-    Many are replayed one after the other; it stops at the first that becomes in doubt.
+    Many are replayed one after the other; it stops at the first that becomes in doubt. Where one of them fails, the
+    exit code is 1.
     """
     check_account(key, account)
     if key is not None:

@@ -18,7 +18,7 @@ from switchgear.surfaces.cli.client import Client
 from switchgear.surfaces.cli.failures import CommandFailure
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View
-from switchgear.surfaces.cli.waiting import until_ready, until_settled
+from switchgear.surfaces.cli.waiting import GONE_SECONDS, until_ready, until_settled
 from tests.unit.cli.test_reference import NO_SERVICES
 
 READY = {"ready": True, "parts": {"ledger": "ok"}}
@@ -225,3 +225,69 @@ def test_action_that_rests_is_not_asked_for_again() -> None:
     begun = remote.clock.monotonic()
     assert until_settled(remote.session(), intent("failed", final=True), begun + 60.0, clock=remote.clock)["final"]
     assert remote.asked_at == []
+
+
+def away(remote: Remote, seconds: float, before: Answer, after: Answer) -> None:
+    """Have `remote` answer with `before` for a second, then be away for so many seconds, and answer with `after`."""
+    begins = remote.clock.monotonic() + 1.0
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        now = remote.clock.monotonic()
+        if now < begins:
+            return before(request)
+        return refused(request) if now < begins + seconds else after(request)
+
+    remote.script = [answer]
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_a_server_that_has_died_is_not_waited_for(*, proxied: bool) -> None:
+    """Who has answered and is gone for longer than a restart takes has died: the wait ends long before its time."""
+    remote = Remote([])
+    away(remote, 1000.0, saying(503, NOT_READY), saying(200, READY))
+    if proxied:
+        remote.script = [saying(503, NOT_READY), saying(502, {})]
+    begun = remote.clock.monotonic()
+    with pytest.raises(CommandFailure, match="has answered, and is gone for 10 s: ") as caught:
+        remote.until_ready(3600.0)
+    assert (caught.value.exit_code, "start it again" in caught.value.advice) == (ExitCode.UNAVAILABLE, True)
+    assert GONE_SECONDS <= remote.clock.monotonic() - begun < GONE_SECONDS + 4.0
+
+
+def test_a_restart_is_waited_over() -> None:
+    """A server that is back in time is the same to who waits, for it and for an action."""
+    remote = Remote([])
+    away(remote, GONE_SECONDS - 2.0, saying(503, NOT_READY), saying(200, READY))
+    assert remote.until_ready(60.0) == READY
+    away(remote, GONE_SECONDS - 2.0, saying(200, intent("dispatched")), saying(200, intent("succeeded", final=True)))
+    until = remote.clock.monotonic() + 60.0
+    assert until_settled(remote.session(), intent("ready"), until, clock=remote.clock)["final"]
+
+
+def test_who_waits_for_an_action_is_told_that_its_server_has_died() -> None:
+    """The wait ends with what became of the server; the action goes on with the next one, and how to see it is said."""
+    remote = Remote([])
+    away(remote, 1000.0, saying(200, intent("dispatched")), saying(200, READY))
+    begun = remote.clock.monotonic()
+    with pytest.raises(CommandFailure, match="is gone for 10 s: no server is running") as caught:
+        until_settled(remote.session(), intent("ready"), begun + 3600.0, clock=remote.clock)
+    assert caught.value.exit_code == ExitCode.UNAVAILABLE
+    assert "int_1 goes on; see: switchgear intents show int_1" in caught.value.advice
+    assert remote.clock.monotonic() - begun < GONE_SECONDS + 4.0
+
+
+def test_law_1_a_server_that_is_away_does_not_lengthen_a_wait() -> None:
+    """Law 1: when the time is up and nobody is there, that is said."""
+    remote = Remote([refused])
+    begun = remote.clock.monotonic()
+    with pytest.raises(CommandFailure, match="no server is running"):
+        until_settled(remote.session(), intent("ready"), begun + 3.0, clock=remote.clock)
+    assert remote.clock.monotonic() - begun == 3.0
+
+
+def test_what_is_refused_ends_the_wait_for_an_action_at_once() -> None:
+    """A token that is no good any more does not become better by waiting."""
+    remote = Remote([saying(401, {"code": "TENANT_UNAUTHENTICATED"})])
+    with pytest.raises(CommandFailure):
+        until_settled(remote.session(), intent("ready"), remote.clock.monotonic() + 60.0, clock=remote.clock)
+    assert len(remote.asked_at) == 1

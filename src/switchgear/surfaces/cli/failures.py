@@ -69,6 +69,10 @@ class CommandFailure(Exception):
         return {**self.problem, "exit_code": int(self.exit_code), "where": self.where, "advice": self.advice}
 
 
+class Unreached(CommandFailure):
+    """No server of ours has answered: nobody did, or something else, such as a proxy whose server is away."""
+
+
 def failure_of_error(error: SwitchgearError, *, where: str = "") -> CommandFailure:
     """Translate an error of the core tree that was raised in this process."""
     facts = FACTS[error.code]
@@ -127,10 +131,10 @@ def failure_of_interrupt(detail: str, **facts: str) -> CommandFailure:
     return CommandFailure(problem, INTERRUPTED)
 
 
-def failure_to_reach(detail: str, *, where: str, advice: str) -> CommandFailure:
+def failure_to_reach(detail: str, *, where: str, advice: str) -> Unreached:
     """Say that there is no server, or that it did not answer."""
     problem = {**_head(Code.DEPENDENCY_FAILED, 502), "detail": detail}
-    return CommandFailure(problem, ExitCode.UNAVAILABLE, advice=advice, where=where)
+    return Unreached(problem, ExitCode.UNAVAILABLE, advice=advice, where=where)
 
 
 def _head(code: Code, status: int) -> dict[str, Any]:

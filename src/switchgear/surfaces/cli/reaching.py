@@ -19,7 +19,7 @@ import httpx2
 
 from switchgear.core.codes import ExitCode
 from switchgear.core.http_mark import API_HEADER
-from switchgear.surfaces.cli.failures import CommandFailure, failure_of_problem, failure_to_reach
+from switchgear.surfaces.cli.failures import CommandFailure, Unreached, failure_of_problem, failure_to_reach
 from switchgear.surfaces.cli.named_address import API
 
 _HOW_TO_START = "Start it with `switchgear up --dev`, or name the right one with --url or SWITCHGEAR_URL."
@@ -72,8 +72,9 @@ def failure_of_answer(response: httpx2.Response, url: str, where: str) -> Comman
     words, advice = _told(response, url, where)
     status = response.status_code
     document = {"title": f"The server answered with status {status}.", **problem, "status": status, "detail": words}
-    exit_code = ExitCode.UNAVAILABLE if status in _GATEWAY else ExitCode.FAILED  # what no waiting mends
-    return CommandFailure(document, exit_code, advice=advice, where=where)
+    if status in _GATEWAY:
+        return Unreached(document, ExitCode.UNAVAILABLE, advice=advice, where=where)
+    return CommandFailure(document, ExitCode.FAILED, advice=advice, where=where)  # what no waiting mends
 
 
 NO_MARK = f"its answer has no header `{API_HEADER}`, unless a proxy on the way has taken it out"

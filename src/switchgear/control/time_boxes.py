@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,9 +13,12 @@ from switchgear.control.ledger_views import EventPage, stream_page
 from switchgear.control.paging import PAGE_MAX, check_cursor, check_limit, check_state, page_of
 from switchgear.control.permissions import Permissions
 from switchgear.control.time_box_views import TimeBoxView, time_box_view
+from switchgear.core.codes import Code
 from switchgear.core.errors import Denied
 from switchgear.core.scope import Principal
 from switchgear.execution.engine import Engine
+from switchgear.execution.family import REVERT
+from switchgear.execution.intent import Intent
 from switchgear.execution.resolving import AGENT
 from switchgear.execution.time_boxes.box import SPACE, STREAM_PREFIX, BoxState, TimeBox, decoded_box
 from switchgear.storage.abilities import Store
@@ -64,7 +68,8 @@ class TimeBoxes:
     async def show(self, principal: Principal, box_id: str) -> TimeBoxView:
         """Return one time-box; its id is that of the intent. Raises `Denied` (NOT_FOUND)."""
         principal.require("time_boxes:read")
-        return await self._view(principal, await self._boxes.get(principal.tenant, box_id))
+        async with self._told_what_it_is(principal, box_id):
+            return await self._view(principal, await self._boxes.get(principal.tenant, box_id))
 
     async def events(self, principal: Principal, box_id: str, *, after: int = 0, limit: int = PAGE_MAX) -> EventPage:
         """Return the ledger's entries of one time-box in order: `limit` (1 to 200) above the sequence `after`.
@@ -73,7 +78,8 @@ class TimeBoxes:
         """
         principal.require("time_boxes:read")
         check_limit(limit)
-        box = await self._boxes.get(principal.tenant, box_id)
+        async with self._told_what_it_is(principal, box_id):
+            box = await self._boxes.get(principal.tenant, box_id)
         return await stream_page(self._store, principal.tenant, STREAM_PREFIX + box.id, after=after, limit=limit)
 
     async def revert(self, principal: Principal, box_id: str, *, reason: str) -> TimeBoxView:
@@ -82,13 +88,15 @@ class TimeBoxes:
         Raises `Conflict` when the action or an earlier revert is not settled, and further as the engine does.
         """
         principal.require("time_boxes:change")
-        reverting = await self._boxes.revert(principal.tenant, box_id, by=principal.actor, reason=reason)
+        async with self._told_what_it_is(principal, box_id):
+            reverting = await self._boxes.revert(principal.tenant, box_id, by=principal.actor, reason=reason)
         return await self._view(principal, reverting)
 
     async def extend(self, principal: Principal, box_id: str, *, seconds: float, reason: str) -> TimeBoxView:
         """Move the end by `seconds`, to at most 31 days from now. Raises `Conflict` when the box is not open."""
         principal.require("time_boxes:change")
-        extended = await self._boxes.extend(principal.tenant, box_id, seconds, by=principal.actor, reason=reason)
+        async with self._told_what_it_is(principal, box_id):
+            extended = await self._boxes.extend(principal.tenant, box_id, seconds, by=principal.actor, reason=reason)
         return await self._view(principal, extended)
 
     async def close(self, principal: Principal, box_id: str, *, reason: str) -> TimeBoxView:
@@ -96,9 +104,33 @@ class TimeBoxes:
         principal.require("time_boxes:change")
         if principal.actor.startswith(AGENT):
             raise Denied("an agent cannot decide that an action stays; a person can", policy="time_box")
-        closed = await self._boxes.close(principal.tenant, box_id, by=principal.actor, reason=reason)
+        async with self._told_what_it_is(principal, box_id):
+            closed = await self._boxes.close(principal.tenant, box_id, by=principal.actor, reason=reason)
         return await self._view(principal, closed)
+
+    @asynccontextmanager
+    async def _told_what_it_is(self, principal: Principal, box_id: str) -> AsyncIterator[None]:
+        """Let a refusal of a box that is not there say of which action the id is, to whoever may read actions."""
+        try:
+            yield
+        except Denied as refusal:
+            if refusal.code is not Code.NOT_FOUND or "intents:read" not in principal.permissions:
+                raise
+            intent = await self._engine.recorder.latest(principal.tenant, box_id)
+            if intent is None:
+                raise
+            raise Denied(_without_a_box(intent), code=Code.NOT_FOUND, policy="time_box", state="none") from refusal
 
     async def _view(self, principal: Principal, box: TimeBox) -> TimeBoxView:
         """Return what `principal` may see of a box: what its action has captured is for who may read intents."""
         return await time_box_view(self._engine, box, values="intents:read" in principal.permissions)
+
+
+def _without_a_box(intent: Intent) -> str:
+    """Say that an action has no time-box, and what it is instead."""
+    if intent.purpose == REVERT:
+        return f"{intent.id} has no time-box: it is what reverts {intent.parent}"
+    if intent.time_box is not None and not intent.final:
+        return f"{intent.id} has no time-box yet: it begins when the action leaves"
+    began = "was submitted without one" if intent.time_box is None else "began none"
+    return f"{intent.id} has no time-box: it is an action of {intent.tool}, which is {intent.state} and {began}"

@@ -101,7 +101,12 @@ def test_an_action_without_a_time_box_is_told_as_such(gear: Run) -> None:
     """The action is there: what it lacks is a box, which comes later where one was wished."""
     lasting = gear("submit", "door.unlock", "--arg", "name=cellar", "--key", "cellar", "--json").document()["id"]
     shown = gear("time-boxes", "show", "--tool", "door.unlock", "--key", "cellar")
-    assert (shown.exit_code, f"{lasting} has no time-box\n" in shown.errors) == (ExitCode.NOT_FOUND, True)
+    told = (
+        f"{lasting} has no time-box: it is an action of door.unlock, which is succeeded and was submitted without one"
+    )
+    assert (shown.exit_code, told in shown.errors) == (ExitCode.NOT_FOUND, True)
+    assert told in gear("time-boxes", "show", lasting).errors
+    assert "switchgear intents show ID" in shown.errors
     later = ("--arg", "name=attic", "--key", "attic", "--revert-after", "1h", "--delay", "1h")
     assert gear("submit", "door.unlock", *later).exit_code == ExitCode.OK
     shown = gear("time-boxes", "show", "--tool", "door.unlock", "--key", "attic")

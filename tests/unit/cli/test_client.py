@@ -76,10 +76,38 @@ def test_advice_names_no_member_of_an_answer(code: Code) -> None:
     assert "retry_after" not in advice_of(code)
 
 
-@pytest.mark.parametrize("code", list(Code))
-def test_advice_names_commands_that_there_are(code: Code) -> None:
+def missing(policy: str, state: str) -> CommandFailure:
+    """Return the failure that a refusal of what is not there ends with."""
+    problem = {"code": "NOT_FOUND", "policy": policy, "state": state, "detail": "none"}
+    return failure_of(lambda _: httpx2.Response(404, json=problem))
+
+
+@pytest.mark.parametrize(
+    ("policy", "state", "words"),
+    [
+        ("ledger", "no_key", "Once it has one, sign: `switchgear ledger checkpoint --sign`"),
+        ("ledger", "unsigned", "Sign it now: `switchgear ledger checkpoint --sign`"),
+        ("time_box", "none", "`switchgear intents show ID`"),
+        ("ledger", "", FACTS[Code.NOT_FOUND].advice),
+    ],
+)
+def test_what_is_missing_is_told_what_makes_it(policy: str, state: str, words: str) -> None:
+    """Where no id is wrong, nobody is told to check ids: the next step makes what is missing, or leads to what is."""
+    failure = missing(policy, state)
+    assert words in failure.advice
+    assert failure.exit_code == ExitCode.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "advice",
+    [
+        *(pytest.param(advice_of(code), id=code) for code in Code),
+        *(pytest.param(missing(*what).advice, id=what[1]) for what in (("ledger", "no_key"), ("time_box", "none"))),
+    ],
+)
+def test_advice_names_commands_that_there_are(advice: str) -> None:
     """What is to be typed at night can be typed: each command in an advice exists, with the options that it names."""
-    for line in re.findall(r"`(switchgear [^`]+)`", advice_of(code)):
+    for line in re.findall(r"`(switchgear [^`]+)`", advice):
         command: Any = typer.main.get_command(app)
         words = line.split()[1:]
         while words and (children := getattr(command, "commands", None)):

@@ -9,15 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Never
+from typing import Any
 
 import pytest
 
-from switchgear.core.codes import FACTS, Code, ExitCode
-from switchgear.core.errors import Denied
+from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli import ledger
 from switchgear.surfaces.cli.application import run
-from switchgear.surfaces.cli.failures import failure_of_error
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.services import Services
 from tests.unit.ledger.signing import KEY, OTHER_KEY, Book, cut, resealed
@@ -195,27 +193,6 @@ def test_a_checkpoint_is_written_as_it_was_signed(
     assert run(["ledger", "checkpoint", "--sign", "--output", str(file)], SERVICES) == ExitCode.OK
     assert file.read_bytes() == note.encode()
     assert server.posted == [("/v1/ledger/checkpoint", {})]
-
-
-@pytest.mark.parametrize("options", [(), ("--sign",)])
-@pytest.mark.parametrize(("state", "words"), [("no_key", "Once it has one"), ("unsigned", "Sign it now")])
-def test_who_finds_no_checkpoint_is_told_how_to_make_one(
-    options: tuple[str, ...],
-    state: str,
-    words: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """There is no id that could be wrong: what is missing is a key or a signature, and a command mends it."""
-
-    def refuse(*_: object) -> Never:
-        raise failure_of_error(Denied("none", code=Code.NOT_FOUND, policy="ledger", state=state))
-
-    server = Server({})
-    monkeypatch.setattr(server, "get", refuse)
-    server.serve(monkeypatch)
-    assert run(["ledger", "checkpoint", *options], SERVICES) == FACTS[Code.NOT_FOUND].exit_code
-    assert f"{words}: switchgear ledger checkpoint --sign" in capsys.readouterr().err
 
 
 async def server_of(last_seq: int) -> Server:

@@ -51,6 +51,20 @@ async def unlocked(acme: Acting, key: str = "k") -> IntentHandle:
     return intent
 
 
+async def no_box(acme: Acting, name: str, words: str) -> None:
+    """Check that whatever is wanted of the time-box `name` is refused with these words."""
+    boxes = acme.time_boxes
+    changes = (
+        boxes.revert(name, reason="r"),
+        boxes.extend(name, seconds=60, reason="r"),
+        boxes.close(name, reason="r"),
+    )
+    for asking in (boxes.show(name), boxes.events(name), *changes):
+        with pytest.raises(Denied, match=words) as refusal:
+            await asking
+        assert (refusal.value.code, refusal.value.state) == (Code.NOT_FOUND, "none")
+
+
 async def test_an_agent_reverts_and_extends_but_does_not_close(gear: Switchgear) -> None:
     """That an action stays for good is for a person to decide."""
     intent = await unlocked(acting(gear))
@@ -263,3 +277,30 @@ async def test_every_change_of_many_is_shown(gear: Switchgear) -> None:
     box = await desk.show(intent.id)
     assert [change.reason for change in box.changes] == [f"reason {number}" for number in range(EXTENSIONS_MAX)]
     assert len(await desk.events(intent.id)) == EXTENSIONS_MAX + 1
+
+
+async def test_who_asks_for_a_box_that_is_none_is_told_what_the_id_is(gear: Switchgear) -> None:
+    """The id of an action is no typing error: what the action is, and why it has no box, is said to who may see it."""
+    acme = acting(gear)
+    lasting = await acme.submit("door.lock", {"name": "side"}, key="lasting")
+    await lasting.result(timeout=60)
+    box = await unlocked(acme)
+    reverting = (await acme.time_boxes.revert(box.id, reason="finished")).revert
+    later = await acme.submit("door.unlock", {"name": "attic"}, key="later", revert_after=60, delay=3600)
+    await no_box(acme, lasting.id, "it is an action of door.lock, which is succeeded and was submitted without one")
+    await no_box(acme, str(reverting), f"it is what reverts {box.id}")
+    await no_box(acme, later.id, "has no time-box yet: it begins when the action leaves")
+    await later.cancel()
+    await no_box(acme, later.id, "it is an action of door.unlock, which is cancelled and began none")
+
+
+async def test_what_an_id_is_stays_with_who_may_see_it(gear: Switchgear) -> None:
+    """Law 9: another tenant, and who may not read actions, hear of no such thing; an id of nothing is one."""
+    intent = await acting(gear).submit("door.lock", {"name": "side"}, key="k")
+    acme = acting(gear).principal
+    blind = replace(acme, permissions=acme.permissions - {"intents:read"})
+    other = gear.acting_as(tenant="other", account="main", actor="person:ann").principal
+    for who, name in ((blind, intent.id), (other, intent.id), (acme, f"int_{'0' * 32}")):
+        with pytest.raises(Denied, match=f"there is no time-box '{name}'") as refusal:
+            await gear.control.time_boxes.show(who, name)
+        assert refusal.value.state == ""

@@ -41,6 +41,12 @@ _ADVICE = {
     " helps.",
 }
 """What to do next on a command line, where the code table speaks to callers over HTTP."""
+_ADVICE_ON_WHAT_IS_MISSING = {
+    ("ledger", "no_key"): "Once it has one, sign: `switchgear ledger checkpoint --sign`",
+    ("ledger", "unsigned"): "Sign it now: `switchgear ledger checkpoint --sign`",
+    ("time_box", "none"): "Look at the action itself: `switchgear intents show ID`",
+}
+"""What to do next where it is no wrong id that was not found, by policy and state of the refusal."""
 _MEMBER, _TIME = "for retry_after", "for the time that is told"
 """What the code table calls the time to wait, and what it is called where only its words are seen."""
 _START_ADVICE = {
@@ -89,7 +95,8 @@ def failure_of_problem(problem: Mapping[str, Any], status: int, *, where: str) -
     except ValueError:
         title = problem.get("title") or f"The server answered with status {status}."
         return CommandFailure({**problem, "status": status, "title": title}, ExitCode.FAILED, where=where)
-    return CommandFailure(problem, FACTS[code].exit_code, advice=advice_of(code), where=where)
+    missing = _ADVICE_ON_WHAT_IS_MISSING.get((str(problem.get("policy")), str(problem.get("state"))))
+    return CommandFailure(problem, FACTS[code].exit_code, advice=missing or advice_of(code), where=where)
 
 
 def advice_of(code: Code) -> str:

@@ -41,11 +41,6 @@ PlatformFlag = Annotated[
 
 app = typer.Typer(no_args_is_help=True, help="Read, export, sign, verify and archive the record of everything done.")
 
-_TO_BE_SIGNED = {
-    "no_key": "Once it has one: switchgear ledger checkpoint --sign",
-    "unsigned": "Sign it now: switchgear ledger checkpoint --sign",
-}
-"""What to do next where there is no checkpoint, by why there is none."""
 VERIFY_PATIENCE = 1_800.0
 """How many seconds longer than usual a server may verify its chain."""
 
@@ -200,7 +195,8 @@ def checkpoint(
 ) -> int:
     """Show the signed checkpoint of your tenant's chain: kept elsewhere, it proves everything before it."""
     with session(url, token, as_json=as_json) as opened:
-        view = _checkpoint(opened.client, sign=sign)
+        path = "/v1/ledger/checkpoint"
+        view = opened.client.post(path, {}) if sign else opened.client.get(path)
         if output is not None:
             write_new(output, lines_of(view["note"]))
         document = {**view, "file": None if output is None else str(output)}
@@ -312,16 +308,6 @@ def _segment(client: Client, possible: dict[str, Any], output: Path, tell: Tell)
 def _chain(*, platform: bool) -> dict[str, Any]:
     """Return what a request says of whose chain it means; nothing for the tenant's own."""
     return {"chain": "platform" if platform else None}
-
-
-def _checkpoint(client: Client, *, sign: bool) -> dict[str, Any]:
-    """Return the newest checkpoint, or a new one. Where there is none the failure says how to come to one."""
-    path = "/v1/ledger/checkpoint"
-    try:
-        return client.post(path, {}) if sign else client.get(path)
-    except CommandFailure as failure:
-        failure.advice = _TO_BE_SIGNED.get(failure.problem.get("state", ""), failure.advice)
-        raise
 
 
 def _draw_checkpoint(console: Console, view: dict[str, Any]) -> None:

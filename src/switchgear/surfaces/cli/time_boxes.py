@@ -9,8 +9,6 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from switchgear.core.codes import Code
-from switchgear.core.errors import Denied
 from switchgear.surfaces.cli.asking import (
     AfterOption,
     CursorOption,
@@ -20,7 +18,6 @@ from switchgear.surfaces.cli.asking import (
     get_entries,
     post,
 )
-from switchgear.surfaces.cli.failures import failure_of_error
 from switchgear.surfaces.cli.keys import by_key
 from switchgear.surfaces.cli.rendering import (
     Column,
@@ -70,13 +67,7 @@ def list_(
 
 
 def _id_of_box(intent: View) -> str:
-    """Return the id of the time-box of an action; one that is damaged is asked for by the action's own.
-
-    Raises `CommandFailure` (NOT_FOUND) that names an action without one.
-    """
-    if intent["time_box"] is None and not intent["unreadable"]:
-        yet = "" if intent["revert_after"] is None else " yet: it begins when the action leaves"
-        raise failure_of_error(Denied(f"{intent['id']} has no time-box{yet}", code=Code.NOT_FOUND, policy="time_box"))
+    """Return the id of the time-box of an action. Without one it is the action's own: the server says what that is."""
     return str((intent["time_box"] or intent)["id"])
 
 

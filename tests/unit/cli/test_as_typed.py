@@ -67,9 +67,9 @@ def test_options_have_the_names_of_the_members_that_they_become() -> None:
 @pytest.mark.parametrize("number", ["nan", "inf", "1e400"])
 def test_a_number_that_is_none_is_named_by_its_option(number: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What JSON cannot carry is refused before it is sent, as the server would refuse it, and is no defect."""
-    words = ["time-boxes", "extend", "int_1", "--by", number, "--reason", "x", "--url", "http://127.0.0.1:9"]
+    words = ["deadletters", "requeue", "--all", "--per-second", number, "--url", "http://127.0.0.1:9"]
     assert run(words, NO_SERVICES) == ExitCode.USAGE
-    assert f"--by: must be a number, not {float(number)}" in capsys.readouterr().err
+    assert f"--per-second: must be a number, not {float(number)}" in capsys.readouterr().err
 
 
 def test_a_client_names_the_member() -> None:

@@ -81,4 +81,4 @@ def test_a_force_that_is_too_long_names_its_option(seconds: str, capsys: pytest.
     """What is wrong on a command line is told in the words of the command line, before a server is asked."""
     words = ["intents", "force", "int_1", "--reason", "checked", "--for", seconds]
     assert run(words, NO_SERVICES) == ExitCode.USAGE
-    assert "'--for'" in capsys.readouterr().err
+    assert f"--for: {seconds} is " in capsys.readouterr().err

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
+from typing import Any
 
+import pytest
+import typer
+
+from switchgear.control import development_issuer
 from switchgear.core.codes import ExitCode
-from switchgear.surfaces.cli.application import run
+from switchgear.surfaces.cli.application import app, run
 from switchgear.surfaces.cli.failures import CommandFailure
+from switchgear.surfaces.cli.serving import TOKEN_SECONDS_MAX
 from switchgear.surfaces.cli.typed_times import epoch_of, seconds_of
 from tests.unit.cli.test_reference import NO_SERVICES
 
@@ -20,7 +26,7 @@ def test_a_time_is_epoch_seconds_or_has_a_zone(text: str, seconds: float) -> Non
     assert epoch_of(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2026-11-21T09:00:00", "", "2026-11-21"])
+@pytest.mark.parametrize("text", ["yesterday", "2026-11-21T09:00:00", "", "2026-11-21", "inf", "nan"])
 def test_a_time_without_a_zone_is_none(text: str) -> None:
     """An hour more or less decides what is in doubt."""
     with pytest.raises(CommandFailure):
@@ -42,7 +48,7 @@ def test_a_length_is_seconds_or_has_a_unit(text: str, seconds: float) -> None:
     assert seconds_of(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "1h30", "1 week", "-1h", "h"])
+@pytest.mark.parametrize("text", ["", "soon", "1h30", "1 week", "-1h", "h", "inf", "nan", "1e999"])
 def test_a_length_that_is_none_says_what_one_is(text: str) -> None:
     """The unit, and an example."""
     with pytest.raises(CommandFailure, match="is no length of time") as caught:
@@ -50,19 +56,67 @@ def test_a_length_that_is_none_says_what_one_is(text: str) -> None:
     assert "seconds, or such as 90s" in caught.value.advice
 
 
+def options() -> Iterator[tuple[str, Any]]:
+    """Yield every option of every command that takes something, with the words that lead to the command."""
+    commands: list[tuple[str, Any]] = [("", typer.main.get_command(app))]
+    while commands:
+        path, command = commands.pop()
+        commands += ((f"{path} {name}", child) for name, child in getattr(command, "commands", {}).items())
+        options = [one for one in command.params if one.param_type_name == "option" and not one.is_flag]
+        yield from ((path.strip(), option) for option in options)
+
+
+LENGTHS = {"--wait", "--for", "--expires", "--seconds", "--deadline", "--delay", "--revert-after", "--by"}
+MOMENTS = {"--since", "--not-before"}
+TIMES = [(path, option.opts[0], option.metavar) for path, option in options() if option.metavar in ("SECONDS", "TIME")]
+
+
+def test_every_time_is_known_as_one() -> None:
+    """An option of a length or a moment is made as all others are, and no option of such a name takes a bare number."""
+    assert {option for _, option, kind in TIMES if kind == "SECONDS"} == LENGTHS
+    assert {option for _, option, kind in TIMES if kind == "TIME"} == MOMENTS
+    named = {(path, option.opts[0]) for path, option in options() if option.opts[0] in LENGTHS | MOMENTS}
+    assert named - {(path, option) for path, option, _ in TIMES} == {("budget", "--by")}, "that is what a report is by"
+
+
+@pytest.mark.parametrize(("path", "option", "kind"), TIMES)
+@pytest.mark.parametrize("text", ["noon", "nan", "inf"])
+def test_what_is_wrong_with_a_time_names_its_option(
+    path: str, option: str, kind: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In words of its own, not of whatever reads numbers, and with the forms that there are."""
+    noun, told = ("time", "since the epoch") if kind == "TIME" else ("length of time", "Write seconds, or such as 90s")
+    assert run([*path.split(), option, text], NO_SERVICES) == ExitCode.USAGE
+    printed = capsys.readouterr().err
+    assert f"{option}: {text!r} is no {noun}" in printed
+    assert told in printed
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["submit", "x", "--not-before", "noon"], "since the epoch"),
-        (["submit", "x", "--delay", "noon"], "Write seconds"),
-        (["submit", "x", "--revert-after", "noon"], "Write seconds"),
-        (["submit", "x", "--deadline", "noon"], "Write seconds"),
-        (["time-boxes", "extend", "int_1", "--reason", "x", "--by", "noon"], "Write seconds"),
-        (["intents", "replay", "--mode", "verify", "--reason", "x", "--since", "noon"], "since the epoch"),
-        (["ledger", "thaw", "--reason", "x", "--since", "noon"], "since the epoch"),
+        (["wait", "--for", "2h"], "--for: 2h is above 1 h"),
+        (["wait", "--for=-1"], "--for: -1 is below 0 s"),
+        (["submit", "x", "--wait", "3601"], "--wait: 3601 is above 1 h"),
+        (["sagas", "show", "sga_1", "--wait", "61min"], "--wait: 61min is above 1 h"),
+        (["intents", "replay", "int_1", "--wait", "2m"], "--wait: 2m is above 1 min"),
+        (["intents", "force", "int_1", "--for", "0"], "--for: 0 is below 1 s"),
+        (["token", "--tenant", "a", "--expires", "31d"], "--expires: 31d is above 30 d"),
+        (["demo", "--seconds", "1h"], "--seconds: 1h is above 10 min"),
+        (["lab", "simulate", "--seconds", "0"], "--seconds: 0 is below 1 s"),
+        (["submit", "x", "--delay=-5"], "--delay: -5 is below 0 s"),
     ],
 )
-def test_every_option_of_a_time_says_its_unit(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """In words of its own, not of whatever reads numbers."""
+def test_a_length_out_of_bounds_says_which_and_how_far(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The option, what was typed, and the bound in words; the forms stand below."""
     assert run(words, NO_SERVICES) == ExitCode.USAGE
-    assert told in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert told in printed
+    assert "seconds, or such as 90s, 10m, 1h, 2d" in printed
+
+
+def test_a_token_may_be_asked_for_as_long_as_it_may_live() -> None:
+    """The bound that the command tells is that of who makes the token."""
+    assert TOKEN_SECONDS_MAX == development_issuer.TOKEN_SECONDS_MAX

@@ -16,7 +16,7 @@ from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import Column, View, counted, moment, table
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
-from switchgear.surfaces.cli.typed_times import MOMENT_FORMS, epoch_of
+from switchgear.surfaces.cli.typed_times import moment_option
 
 BACKUP_EXAMPLES = examples("switchgear ledger backup", "switchgear ledger backup --json")
 LIST_EXAMPLES = examples("switchgear ledger backups")
@@ -68,7 +68,7 @@ def thaw(
     *,
     since: Annotated[
         float,
-        typer.Option("--since", metavar="TIME", parser=epoch_of, help=f"When the backup was made: {MOMENT_FORMS}."),
+        moment_option("--since", "When the backup was made"),
     ],
     reason: Annotated[str, typer.Option("--reason", help="Why. It stays on record.")],
     as_json: JsonFlag = False,

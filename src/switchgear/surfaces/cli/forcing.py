@@ -10,6 +10,7 @@ from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.intents import draw_intent
 from switchgear.surfaces.cli.keys import IntentId, by_key, path_of
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
+from switchgear.surfaces.cli.typed_times import length_option
 
 EXAMPLES = examples(
     "switchgear intents list --state held",
@@ -23,9 +24,7 @@ def force(
     intent: IntentId,
     *,
     reason: Annotated[str, typer.Option("--reason", help="Why; it goes on record.")],
-    seconds: Annotated[
-        float, typer.Option("--for", metavar="SECONDS", min=1, max=3600, help="How long it is good for, 1 to 3600.")
-    ],
+    seconds: Annotated[float, length_option("--for", "How long it is good for", least=1.0, most=3_600.0)],
     as_json: JsonFlag = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,

@@ -14,6 +14,7 @@ from switchgear.core.codes import ExitCode
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View
 from switchgear.surfaces.cli.session import JsonFlag, examples
+from switchgear.surfaces.cli.typed_times import length_option
 
 if TYPE_CHECKING:
     from switchgear.lab.simulation import Campaign, SeedReport
@@ -33,7 +34,7 @@ def simulate_(
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 100,
     first: Annotated[int, typer.Option("--first", min=0, help="The first of them.")] = 1,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", min=1.0, help="End after so many real seconds, whatever is left.")
+        float | None, length_option("--seconds", "End after so much real time, whatever is left", least=1.0)
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, help="How many processes.")] = 1,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Run this one alone.")] = None,

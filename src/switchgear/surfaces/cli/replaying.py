@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -24,7 +25,7 @@ from switchgear.surfaces.cli.session import (
     examples,
     session,
 )
-from switchgear.surfaces.cli.typed_times import MOMENT_FORMS, epoch_of
+from switchgear.surfaces.cli.typed_times import length_option, moment_option
 
 EXAMPLES = examples(
     'switchgear intents replay int_0190b6… --mode verify --reason "audit 17"',
@@ -56,14 +57,14 @@ def replay(
     *,
     mode: ModeOption,
     reason: ReasonOption,
-    wait: Annotated[int, typer.Option("--wait", min=0, max=60, help="Seconds to wait for the end of one.")] = 30,
+    wait: Annotated[float, length_option("--wait", "Wait so long for the end of one", most=60.0)] = 30.0,
     state: Annotated[str | None, typer.Option("--state", help="Many: those in this state.")] = None,
     tool: Annotated[str | None, typer.Option("--tool", help="Many: those of this tool; with --key, one.")] = None,
     key: KeyOption = None,
     account: KeyAccountOption = None,
     since: Annotated[
         float | None,
-        typer.Option("--since", metavar="TIME", parser=epoch_of, help=f"Many: those accepted since: {MOMENT_FORMS}."),
+        moment_option("--since", "Many: those accepted since"),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Many: how many at most.")] = 50,
     rate: Annotated[float, typer.Option("--rate", help="Many: how many a second at most.")] = 10.0,
@@ -107,9 +108,9 @@ def draw_items(console: Console, answer: View) -> None:
     draw_more(console, answer)
 
 
-def _replay_one(opened: Session, intent: str, wish: Mapping[str, Any], wait: int) -> int:
-    headers = {"Prefer": f"wait={wait}"} if wait else {}
-    view = opened.client.post(path_of(intent, "/replay"), wish, headers=headers, patience=float(wait))
+def _replay_one(opened: Session, intent: str, wish: Mapping[str, Any], wait: float) -> int:
+    headers = {"Prefer": f"wait={math.ceil(wait)}"} if wait else {}  # a server waits whole seconds
+    view = opened.client.post(path_of(intent, "/replay"), wish, headers=headers, patience=math.ceil(wait))
     opened.output.answer(view, lambda console: draw_replay(console, view))
     return _ENDS.get(view["cause"] or "", ExitCode.OK)
 

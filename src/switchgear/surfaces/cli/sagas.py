@@ -30,6 +30,7 @@ from switchgear.surfaces.cli.rendering import Column, View, draw_events, draw_mo
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, TokenOption, UrlOption, examples, session
 from switchgear.surfaces.cli.submitting import AccountOption
 from switchgear.surfaces.cli.typed_json import json_of
+from switchgear.surfaces.cli.typed_times import length_option
 from switchgear.surfaces.cli.waiting import WAIT_MAX, Awaited, until_settled
 
 app = typer.Typer(no_args_is_help=True, help="Have several actions done, or all of them undone.")
@@ -40,8 +41,7 @@ _SHAPE = 'a list of steps, such as [{"tool": "crm.reserve", "arguments": {"item"
 _FILE_ADVICE = f"Name a JSON file that holds {_SHAPE}, or - for the input."
 
 WaitForEndOption = Annotated[
-    float,
-    typer.Option("--wait", min=0, max=WAIT_MAX, help="Wait up to this many seconds until it is at its end or stuck."),
+    float, length_option("--wait", "Wait so long until it is at its end or stuck", most=WAIT_MAX)
 ]
 SagaId = Annotated[str, typer.Argument(metavar="SAGA", help="The id of a saga, such as sga_0190….")]
 

@@ -23,6 +23,7 @@ from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.rendering import View, counted, span
 from switchgear.surfaces.cli.services import Grant, Place, Services
 from switchgear.surfaces.cli.session import TOKEN_FILE, JsonFlag, examples, save_token
+from switchgear.surfaces.cli.typed_times import length_option
 
 if TYPE_CHECKING:
     from switchgear.assembly.configuration import Configuration
@@ -33,6 +34,8 @@ TOKEN_EXAMPLES = examples(
     'switchgear token --tenant acme --scope "intents:read ledger:read" --expires 600',
 )
 _HOUR = 3600.0
+TOKEN_SECONDS_MAX = 30 * 86_400.0
+"""How long a development token may live: as long as who makes it allows."""
 
 
 def init(
@@ -116,7 +119,9 @@ def token(
     scope: Annotated[
         str | None, typer.Option("--scope", help="Permissions, separated by spaces; all if not given.")
     ] = None,
-    expires: Annotated[float, typer.Option("--expires", min=1, help="Seconds until it is void.")] = _HOUR,
+    expires: Annotated[
+        float, length_option("--expires", "How long it is good for", least=1.0, most=TOKEN_SECONDS_MAX)
+    ] = _HOUR,
     save: Annotated[
         bool, typer.Option("--save", help=f"Write it to {TOKEN_FILE}, which other commands read, and do not print it.")
     ] = False,

@@ -27,7 +27,7 @@ from switchgear.surfaces.cli.session import (
     session,
 )
 from switchgear.surfaces.cli.typed_json import json_of
-from switchgear.surfaces.cli.typed_times import LENGTH_FORMS, MOMENT_FORMS, epoch_of, seconds_of
+from switchgear.surfaces.cli.typed_times import length_option, moment_option
 from switchgear.surfaces.cli.waiting import WaitOption, exit_code_of, until_settled
 
 _NOT_ANSWERED = "interrupted before the server answered; see: switchgear intents "
@@ -49,39 +49,19 @@ AccountOption = Annotated[
 ]
 DeadlineOption = Annotated[
     float | None,
-    typer.Option(
-        "--deadline",
-        metavar="SECONDS",
-        parser=seconds_of,
-        help=f"Give up when it has not left within this time, above 0: {LENGTH_FORMS}.",
-    ),
+    length_option("--deadline", "Give up when it has not left within this time, above 0"),
 ]
 RevertAfterOption = Annotated[
     float | None,
-    typer.Option(
-        "--revert-after",
-        metavar="SECONDS",
-        parser=seconds_of,
-        help=f"Give it a time-box: its tool's revert undoes it so long after it left: {LENGTH_FORMS}.",
-    ),
+    length_option("--revert-after", "Give it a time-box: its tool's revert undoes it so long after it left"),
 ]
 DelayOption = Annotated[
     float | None,
-    typer.Option(
-        "--delay",
-        metavar="SECONDS",
-        parser=seconds_of,
-        help=f"Do not let it leave before so long from now: {LENGTH_FORMS}.",
-    ),
+    length_option("--delay", "Do not let it leave before so long from now"),
 ]
 NotBeforeOption = Annotated[
     float | None,
-    typer.Option(
-        "--not-before",
-        metavar="TIME",
-        parser=epoch_of,
-        help=f"The same as a moment; not both: {MOMENT_FORMS}.",
-    ),
+    moment_option("--not-before", "The same as a moment; not both"),
 ]
 PriorityOption = Annotated[
     str | None,

@@ -41,7 +41,7 @@ from switchgear.surfaces.cli.session import (
     UrlOption,
     examples,
 )
-from switchgear.surfaces.cli.typed_times import LENGTH_FORMS, seconds_of
+from switchgear.surfaces.cli.typed_times import length_option
 
 app = typer.Typer(no_args_is_help=True, help="Look after actions that are reverted when their time is over.")
 
@@ -129,12 +129,7 @@ def extend(
     *,
     seconds: Annotated[
         float,
-        typer.Option(
-            "--by",
-            metavar="SECONDS",
-            parser=seconds_of,
-            help=f"How much later it is to end, above 0: {LENGTH_FORMS}.",
-        ),
+        length_option("--by", "How much later it is to end, above 0"),
     ],
     reason: ReasonOption,
     as_json: JsonFlag = False,

@@ -30,6 +30,7 @@ from switchgear.surfaces.cli.keys import path_of
 from switchgear.surfaces.cli.output import Tell, unheard
 from switchgear.surfaces.cli.rendering import View, span
 from switchgear.surfaces.cli.session import DEFAULT_URL, JsonFlag, Session, UrlOption, examples, session
+from switchgear.surfaces.cli.typed_times import length_option
 
 WAIT_MAX = 3600.0
 _LOOK_SECONDS_FIRST = 0.02
@@ -48,12 +49,8 @@ _SEE_ITS_LOG = (
 
 _SEE_WHY_IT_ENDED = "Look why `switchgear up` has ended, in what it has printed, and start it again."
 
-WaitOption = Annotated[
-    float, typer.Option("--wait", min=0, max=WAIT_MAX, help="Wait up to this many seconds for the outcome.")
-]
-ForOption = Annotated[
-    float, typer.Option("--for", metavar="SECONDS", min=0, max=WAIT_MAX, help="Give up after so many seconds.")
-]
+WaitOption = Annotated[float, length_option("--wait", "Wait so long for the outcome", most=WAIT_MAX)]
+ForOption = Annotated[float, length_option("--for", "Give up after so long", most=WAIT_MAX)]
 SETTINGS = {"allow_extra_args": True}
 """How the framework is to read the line of `wait`: it hands over the id of an action, which is told better."""
 EXAMPLES = examples("switchgear up --dev & switchgear wait", "switchgear wait --for 60 --json")

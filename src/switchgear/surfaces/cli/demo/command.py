@@ -16,6 +16,7 @@ from switchgear.surfaces.cli.failures import failure_of_usage
 from switchgear.surfaces.cli.output import Output
 from switchgear.surfaces.cli.services import Services
 from switchgear.surfaces.cli.session import JsonFlag, examples
+from switchgear.surfaces.cli.typed_times import length_option
 
 if TYPE_CHECKING:
     from switchgear.surfaces.cli.demo.running import Plan
@@ -30,7 +31,9 @@ _SEEDS = 1_000_000
 def demo(
     context: typer.Context,
     *,
-    seconds: Annotated[float, typer.Option("--seconds", min=SECONDS_MIN, max=SECONDS_MAX, help="How long.")] = 30.0,
+    seconds: Annotated[
+        float, length_option("--seconds", "How long it lasts", least=SECONDS_MIN, most=SECONDS_MAX)
+    ] = 30.0,
     seed: Annotated[int | None, typer.Option("--seed", help="Repeat the draws of an earlier run.")] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Port of the gear; 0 takes a free one.")] = 0,
     folder: Annotated[

@@ -281,3 +281,63 @@ def test_a_new_file_is_filed_at_its_end(tmp_path: Path, monkeypatch: pytest.Monk
 async def _filled(folder: Path) -> None:
     async with opened(folder) as store:
         await fill(store)
+
+
+async def test_passes_over_few_tenants_go_on_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many passes find little to file, the next one is begun like the first."""
+    file_at_once(monkeypatch, piece_max=1_000)
+    async with opened(tmp_path) as store:
+        for number in range(300):
+            assert isinstance(await store.append(row_of(number, "t1")), Committed)
+    assert min(filed(tmp_path)) > 290
+
+
+class Defect(Filing):
+    """Meets something that nobody thought of, within its transaction."""
+
+    def file(self, connection: sqlite3.Connection) -> None:
+        """Begin as ever, and break."""
+        super().file(connection)
+        raise ArithmeticError
+
+
+async def test_a_defect_in_filing_stands_in_the_way_of_no_append(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever is raised while a piece is filed, its transaction is over when the next append comes."""
+    file_at_once(monkeypatch)
+    monkeypatch.setattr(adapter, "Filing", partial(Defect, 1, 2))
+    with caplog.at_level(logging.ERROR, "switchgear.storage"):
+        async with opened(tmp_path) as store:
+            await fill(store)
+            await store.check()
+    assert "a defect in store-writer" in caplog.text
+    assert filed(tmp_path) == (0, 0)
+
+
+async def test_a_tenant_whose_name_cannot_be_read_only_stops_filing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Damage among the names of tenants is told as such, and appends of the others go on."""
+    file_at_once(monkeypatch, blocks_max=10_000)
+    async with opened(tmp_path) as store:
+        await fill(store)
+    with closing(sqlite3.connect(tmp_path / "gear.db")) as connection, connection:
+        connection.execute("UPDATE tenants SET name = CAST(x'ff' AS TEXT) WHERE name = 't3'")
+    file_at_once(monkeypatch, piece_max=20)
+    with caplog.at_level(logging.WARNING, "switchgear.storage"):
+        async with opened(tmp_path) as store:
+            for number in range(500, 520):
+                assert isinstance(await store.append(row_of(number, "t1")), Committed)
+    assert "not filed for now: the answer to 'end_of_rows' cannot be read" in caplog.text
+
+
+async def test_a_tenant_without_a_name_is_filed_like_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The empty text is below all others, and not below itself."""
+    file_at_once(monkeypatch)
+    async with opened(tmp_path) as store:
+        for number in range(40):
+            await store.append(row_of(number, "" if number % 2 else "t0"))
+        assert len(await store.page("space", "", limit=50)) == 20
+        assert len(await store.scan("space", ["ready"])) == 40
+        assert len(await store.entries("")) == 20

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from switchgear.storage.sqlite.decoding import integer
+from switchgear.storage.sqlite.decoding import damaged, integer
 from switchgear.storage.sqlite.names import facets_of
 from switchgear.storage.sqlite.statements import aggregated, as_json, first_row, statements
 
@@ -33,10 +33,13 @@ _WAIT_DOUBLINGS = 10
 _BLOCKS_AT_ONCE = 4
 """Blocks of a piece when a single tenant has more than a piece; a block has 1,024 entries or rows."""
 
+_WIDTH_MAX = 65_536
+"""Most tenants of a piece, which are counted to find the last of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is filed alike. `bottom` is below every tenant of it, `top` not below any."""
+    """What is filed alike. `bottom` is not above any tenant of it, `top` above every one."""
 
     name: str
     bottom: int | str
@@ -109,7 +112,7 @@ class _Pass:
 
     def begin_anew(self) -> None:
         """Begin the next pass at the first tenant."""
-        self._after: int | str = self._part.bottom
+        self._begin: int | str = self._part.bottom
         self._block = 0
         self._lists = ""
 
@@ -130,49 +133,51 @@ class _Pass:
 
     def _file_piece(self, connection: sqlite3.Connection, goal: int) -> None:
         """File the next tenants in all blocks up to `goal`; or the next one in some of them, when it has too much."""
-        edge, weight = self._weighed(connection, goal)
-        piece = self._piece(edge, goal)
+        end, weight = self._weighed(connection, goal)
+        piece = self._piece(end, goal)
         if weight <= self._piece_max:
             self._execute(connection, "file", piece)
-            self._width = self._width * 2 if weight <= self._piece_max // 2 else self._width
-            self._go_on(connection, edge)
+            if weight <= self._piece_max // 2:
+                self._width = min(_WIDTH_MAX, self._width * 2)
+            self._go_on(connection, end)
             return
         through = min(goal, self._block + _BLOCKS_AT_ONCE - 1)
         self._execute(connection, "file", {**piece, "to": through})
         self._block = through + 1
         if through == goal:
-            self._go_on(connection, edge)
+            self._go_on(connection, end)
 
     def _weighed(self, connection: sqlite3.Connection, goal: int) -> tuple[int | str | None, int]:
-        """Return the last tenant of the next piece, or None for all that are left, and how much that is.
+        """Return the tenant behind the next piece, or None for all that are left, and how much that is.
 
         As many tenants as make a piece at most, if more than one of them is left.
         """
         while True:
-            edge = self._edge(connection)
-            (found,) = self._execute(connection, "weigh", self._piece(edge, goal)).fetchone()
+            end = self._end(connection)
+            (found,) = self._execute(connection, "weigh", self._piece(end, goal)).fetchone()
             weight = integer(found, "weigh")
             if weight <= self._piece_max or self._width == 1:
-                return edge, weight
+                return end, weight
             self._width = self._width // 2
 
-    def _edge(self, connection: sqlite3.Connection) -> int | str | None:
-        found = first_row(connection, f"edge_of_{self._part.name}", {"after": self._after, "width": self._width})
-        return _tenant(found[0]) if found else None
+    def _end(self, connection: sqlite3.Connection) -> int | str | None:
+        name = f"end_of_{self._part.name}"
+        found = first_row(connection, name, {"begin": self._begin, "width": self._width})
+        return _tenant(found[0], name) if found else None
 
-    def _piece(self, edge: int | str | None, goal: int) -> dict[str, object]:
-        top = self._part.top if edge is None else edge
-        return {"after": self._after, "edge": top, "from": self._block, "to": goal}
+    def _piece(self, end: int | str | None, goal: int) -> dict[str, object]:
+        top = self._part.top if end is None else end
+        return {"begin": self._begin, "end": top, "from": self._block, "to": goal}
 
     def _execute(self, connection: sqlite3.Connection, verb: str, piece: Mapping[str, object]) -> sqlite3.Cursor:
         bounds = {**piece, "most": self._piece_max + 1, "lists": self._lists}
         return connection.execute(statements()[f"{verb}_{self._part.name}"], bounds)
 
-    def _go_on(self, connection: sqlite3.Connection, edge: int | str | None) -> None:
-        """Go on behind a tenant; behind the last one the pass is over."""
+    def _go_on(self, connection: sqlite3.Connection, end: int | str | None) -> None:
+        """Go on at a tenant; behind the last one the pass is over."""
         self._block = 0
-        if edge is not None:
-            self._after = edge
+        if end is not None:
+            self._begin = end
             return
         connection.execute(statements()["end_filing"], {"part": self._part.name})
         self.begin_anew()
@@ -187,7 +192,7 @@ def file_all(connection: sqlite3.Connection) -> None:
     for part in PARTS:
         first, _, last = aggregated(connection, "blocks", (part.name,))
         if first < last:
-            piece = {"after": part.bottom, "edge": part.top, "from": first, "to": last - 1, "lists": lists}
+            piece = {"begin": part.bottom, "end": part.top, "from": first, "to": last - 1, "lists": lists}
             connection.execute(statements()["begin_filing"], {"part": part.name, "goal": last - 1})
             connection.execute(statements()[f"file_{part.name}"], piece)
             connection.execute(statements()["end_filing"], {"part": part.name})
@@ -199,6 +204,9 @@ def _lists(connection: sqlite3.Connection) -> str:
     return as_json([(space, facet) for space in spaces for facet in facets_of(connection, space)])
 
 
-def _tenant(found: int | bytes) -> int | str:
-    """Return the number or the name of a tenant; text comes as bytes."""
-    return found.decode() if isinstance(found, bytes) else found
+def _tenant(found: object, name: str) -> int | str:
+    """Return the number or the name of a tenant; text comes as bytes. Raises as for damage when it is neither."""
+    try:
+        return found.decode() if isinstance(found, bytes) else integer(found, name)
+    except UnicodeDecodeError as error:
+        raise damaged(name) from error

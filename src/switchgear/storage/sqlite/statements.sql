@@ -287,19 +287,19 @@ UPDATE filing SET goal = :goal WHERE part = :part;
 -- name: end_filing
 UPDATE filing SET through = goal WHERE part = :part;
 
--- name: edge_of_entries
--- The id of the tenant that is so many after one; none when there are fewer.
-SELECT id FROM tenants WHERE id > :after ORDER BY id LIMIT 1 OFFSET :width - 1;
+-- name: end_of_entries
+-- The id of the tenant behind so many that begin with one; none when there are no more.
+SELECT id FROM tenants WHERE id >= :begin ORDER BY id LIMIT 1 OFFSET :width;
 
--- name: edge_of_rows
-SELECT name FROM tenants WHERE name > :after ORDER BY name LIMIT 1 OFFSET :width - 1;
+-- name: end_of_rows
+SELECT name FROM tenants WHERE name >= :begin ORDER BY name LIMIT 1 OFFSET :width;
 
 -- name: weigh_entries
--- How many there are of tenants above one and up to an edge, in blocks from one to another; at most `most`.
+-- How many there are of tenants from one to below another, in blocks from one through another; at most `most`.
 SELECT count(*) FROM (
     SELECT 1 FROM unfiled_entries AS unfiled
     CROSS JOIN recent_entries AS recent
-        ON recent.block = unfiled.block AND recent.tenant > :after AND recent.tenant <= :edge
+        ON recent.block = unfiled.block AND recent.tenant >= :begin AND recent.tenant < :end
     WHERE unfiled.block BETWEEN :from AND :to LIMIT :most
 );
 
@@ -309,7 +309,7 @@ SELECT count(*) FROM (
     CROSS JOIN unfiled_rows AS unfiled
     CROSS JOIN recent_rows AS recent
         ON recent.space = list.value ->> 0 AND recent.facet = list.value ->> 1 AND recent.block = unfiled.block
-        AND recent.tenant > :after AND recent.tenant <= :edge
+        AND recent.tenant >= :begin AND recent.tenant < :end
     WHERE unfiled.block BETWEEN :from AND :to LIMIT :most
 );
 
@@ -317,7 +317,7 @@ SELECT count(*) FROM (
 INSERT OR IGNORE INTO filed_entries (tenant, seq, position)
 SELECT recent.tenant, recent.seq, recent.position FROM unfiled_entries AS unfiled
 CROSS JOIN recent_entries AS recent
-    ON recent.block = unfiled.block AND recent.tenant > :after AND recent.tenant <= :edge
+    ON recent.block = unfiled.block AND recent.tenant >= :begin AND recent.tenant < :end
 WHERE unfiled.block BETWEEN :from AND :to
 ORDER BY recent.tenant, recent.seq;
 
@@ -327,7 +327,7 @@ SELECT recent.space, recent.facet, recent.tenant, recent.key FROM json_each(:lis
 CROSS JOIN unfiled_rows AS unfiled
 CROSS JOIN recent_rows AS recent
     ON recent.space = list.value ->> 0 AND recent.facet = list.value ->> 1 AND recent.block = unfiled.block
-    AND recent.tenant > :after AND recent.tenant <= :edge
+    AND recent.tenant >= :begin AND recent.tenant < :end
 WHERE unfiled.block BETWEEN :from AND :to
 ORDER BY recent.space, recent.facet, recent.tenant, recent.key;
 

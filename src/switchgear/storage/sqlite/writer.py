@@ -99,17 +99,24 @@ class Writer:
     def tidy(self) -> None:
         """File a piece, if it is time, in a transaction of its own. If it fails, reads only take longer for a while."""
         connection = self._connection
+        complete = False
         try:
             if connection is not None and self._filing.is_due(connection):
-                connection.execute(statements()["begin"])
-                self._filing.file(connection)
-                connection.execute(statements()["commit"])
-                self._filing.succeeded()
-                self._pieces += 1
+                self._file(connection)
+            complete = True
         except sqlite3.Error as error:
             _logger.warning("%s: lists of tenants are not filed for now: %s", self._path, error)
-            self._filing.failed()
-            self._open_anew()
+        finally:
+            if not complete:  # after a defect as well, so that no transaction is left open
+                self._filing.failed()
+                self._open_anew()
+
+    def _file(self, connection: sqlite3.Connection) -> None:
+        connection.execute(statements()["begin"])
+        self._filing.file(connection)
+        connection.execute(statements()["commit"])
+        self._filing.succeeded()
+        self._pieces += 1
 
     def close(self) -> None:
         """Close the connection, which moves the write-ahead log into the database."""

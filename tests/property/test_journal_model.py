@@ -23,6 +23,7 @@ from switchgear.storage.abilities import (
     Conflicted,
     Count,
     Counter,
+    Erase,
     Event,
     Exceeded,
     Expect,
@@ -75,6 +76,7 @@ class Model:
     rows: dict[tuple[str, str], tuple[int, str, bytes]] = field(default_factory=dict)
     counters: dict[tuple[str, str], int] = field(default_factory=dict)
     log: list[tuple[str, str, Event]] = field(default_factory=list)
+    cuts: dict[str, int] = field(default_factory=dict)
 
     def append(self, append: Append) -> Appended:
         """Decide and apply one append."""
@@ -99,6 +101,19 @@ class Model:
     def chain(self, tenant: str) -> list[tuple[str, Event]]:
         """Return append id and event of each entry of a tenant."""
         return [(identity, event) for owner, identity, event in self.log if owner == tenant]
+
+    def left(self, tenant: str) -> list[tuple[int, str, Event]]:
+        """Return sequence, append id and event of each entry of a tenant that was not cut off."""
+        chain = enumerate(self.chain(tenant), start=1)
+        return [(seq, identity, event) for seq, (identity, event) in chain if seq > self.cuts.get(tenant, 0)]
+
+    def erase(self, tenant: str, stream: str, through: int) -> None:
+        """Take the payloads out of one stream."""
+        places = [index for index, (owner, _, _) in enumerate(self.log) if owner == tenant][:through]
+        for index in places:
+            _, identity, event = self.log[index]
+            if event.stream == stream:
+                self.log[index] = tenant, identity, structs.replace(event, payload=None)
 
 
 class JournalMachine(RuleBasedStateMachine):
@@ -136,6 +151,21 @@ class JournalMachine(RuleBasedStateMachine):
 
         assert self.runner.run(together()) == [self.model.append(append) for append in named]
 
+    @rule(tenant=TENANTS, stream=STREAMS, through=st.integers(1, 40), cuts=st.booleans())
+    def remove(self, tenant: str, stream: str, through: int, *, cuts: bool) -> None:
+        """Payloads of a stream go, or the oldest entries of a chain; the newest one stays."""
+        through = min(through, len(self.model.chain(tenant)) - 1)
+        if through < 1:
+            return
+        self.number += 1
+        if cuts:
+            append = Append(f"a{self.number}", tenant, (), cut=through)
+            self.model.cuts[tenant] = max(through, self.model.cuts.get(tenant, 0))
+        else:
+            append = Append(f"a{self.number}", tenant, (), erases=(Erase(stream, through),))
+            self.model.erase(tenant, stream, through)
+        assert self.runner.run(self.store.append(append)) == Committed(len(self.model.chain(tenant)))
+
     @rule()
     def reopen(self) -> None:
         """A durable store is the same after closing."""
@@ -147,17 +177,17 @@ class JournalMachine(RuleBasedStateMachine):
     def read_entries(self, tenant: str, after: int, limit: int) -> None:
         """A page of a chain is that slice of it."""
         entries = self.runner.run(self.store.entries(tenant, after_seq=after, limit=limit))
-        found = [(entry.append_id, Event(entry.stream, entry.body, entry.payload)) for entry in entries]
-        assert found == self.model.chain(tenant)[after : after + limit]
+        found = [(entry.seq, entry.append_id, Event(entry.stream, entry.body, entry.payload)) for entry in entries]
+        assert found == [one for one in self.model.left(tenant) if one[0] > after][:limit]
 
     @rule(tenant=TENANTS, stream=STREAMS)
     def read_stream(self, tenant: str, stream: str) -> None:
         """A stream is the entries of a chain that name it; each is found by its append."""
         entries = self.runner.run(self.store.stream(tenant, stream))
-        wanted = [identity for identity, event in self.model.chain(tenant) if event.stream == stream]
+        wanted = [identity for _, identity, event in self.model.left(tenant) if event.stream == stream]
         assert [entry.append_id for entry in entries] == wanted
         for identity in wanted[-1:]:
-            last = max(seq for seq, (found, _) in enumerate(self.model.chain(tenant), 1) if found == identity)
+            last = max(seq for seq, found, _ in self.model.left(tenant) if found == identity)
             assert self.runner.run(self.store.appended(tenant, stream, identity)) == Committed(last)
 
     @rule(tenant=TENANTS, facet=st.none() | FACETS, before=st.none() | KEYS, limit=st.integers(1, 3))

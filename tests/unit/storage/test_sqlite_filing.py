@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from switchgear.core.codes import Code
+from switchgear.core.errors import StoreError
 from switchgear.storage.abilities import Append, Committed, Erase, Event, Store
 from switchgear.storage.sqlite import store as adapter
 from switchgear.storage.sqlite.connecting import Connect, plain_connection
 from switchgear.storage.sqlite.filing import Filing
+from switchgear.storage.sqlite.names import page_names
 from switchgear.storage.sqlite.offline import NewFile, StoreFile
 from switchgear.storage.sqlite.store import open_sqlite
 from switchgear.testing.storage_scenes import append, assert_chained, suite_seal, write
@@ -39,6 +42,12 @@ def asked(folder: Path, question: str) -> list[tuple[int, ...]]:
     """Return what the file answers to a question."""
     with closing(sqlite3.connect(folder / "gear.db")) as connection:
         return connection.execute(question).fetchall()
+
+
+def change(folder: Path, statement: str) -> None:
+    """Execute a statement on the file as damage would."""
+    with closing(sqlite3.connect(folder / "gear.db")) as connection, connection:
+        connection.execute(statement)
 
 
 def filed(folder: Path) -> tuple[int, int]:
@@ -220,7 +229,7 @@ def failing(path: str) -> sqlite3.Connection:
 @pytest.mark.parametrize(
     "words",
     [
-        "UPDATE filing SET goal",
+        "INSERT INTO filing (part, through, goal) VALUES",
         "INSERT OR IGNORE INTO filed_rows",
         "UPDATE filing SET through",
         "SELECT json_array(first",
@@ -322,8 +331,7 @@ async def test_a_tenant_whose_name_cannot_be_read_only_stops_filing(
     file_at_once(monkeypatch, blocks_max=10_000)
     async with opened(tmp_path) as store:
         await fill(store)
-    with closing(sqlite3.connect(tmp_path / "gear.db")) as connection, connection:
-        connection.execute("UPDATE tenants SET name = CAST(x'ff' AS TEXT) WHERE name = 't3'")
+    change(tmp_path, "UPDATE tenants SET name = CAST(x'ff' AS TEXT) WHERE name = 't3'")
     file_at_once(monkeypatch, piece_max=20)
     with caplog.at_level(logging.WARNING, "switchgear.storage"):
         async with opened(tmp_path) as store:
@@ -341,3 +349,84 @@ async def test_a_tenant_without_a_name_is_filed_like_another(tmp_path: Path, mon
         assert len(await store.page("space", "", limit=50)) == 20
         assert len(await store.scan("space", ["ready"])) == 40
         assert len(await store.entries("")) == 20
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM filing",
+        "UPDATE filing SET part = part || 'x'",
+        "UPDATE filing SET through = goal + 1",
+        "UPDATE filing SET through = 1 << 62, goal = 1 << 62",
+        "UPDATE filing SET through = -(1 << 62)",
+    ],
+)
+async def test_what_is_filed_cannot_hide_what_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    """When the file says what cannot be of how far it is filed, no block counts as filed, until a pass says it anew."""
+    file_at_once(monkeypatch, blocks_max=3, piece_max=20)
+    async with opened(tmp_path) as store:
+        await fill(store)
+        before = await content(store)
+    change(tmp_path, statement)
+    async with opened(tmp_path) as store:
+        assert await content(store) == before
+        for number in range(120, 180):
+            assert isinstance(await store.append(row_of(number, f"t{number % TENANTS}")), Committed)
+        for number in range(TENANTS):
+            assert_chained(await store.entries(f"t{number}"))
+    assert len(asked(tmp_path, "SELECT 1 FROM filing WHERE part IN ('entries', 'rows') AND through > 55")) == 2
+
+
+async def test_a_place_of_another_entry_is_named_as_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that leads to an entry of another sequence, or tenant, shows neither, and comes to its end."""
+    file_at_once(monkeypatch, piece_max=20)
+    async with opened(tmp_path) as store:
+        await fill(store)
+    change(tmp_path, "UPDATE filed_entries SET position = position - 1 WHERE tenant = 2 AND seq = 4")
+    change(tmp_path, "UPDATE filed_entries SET position = 3 WHERE tenant = 2 AND seq = 6")
+    async with opened(tmp_path) as store:
+        online = await store.entries("t1")
+    with StoreFile(tmp_path / "gear.db") as file:
+        assert list(itertools.islice(file.entries("t1"), 100)) == online
+    assert [entry.seq for entry in online] == list(range(1, 15))
+    assert [entry.seq for entry in online if not entry.hash] == [4, 6]
+
+
+async def test_an_end_of_another_chain_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that says that a chain ends at an entry of another tenant is damaged: nothing is appended behind it."""
+    file_at_once(monkeypatch, piece_max=20)
+    async with opened(tmp_path) as store:
+        for number in range(60):
+            await store.append(row_of(number, f"t{number // 20}"))
+    change(tmp_path, "UPDATE filed_entries SET position = position - 20 WHERE tenant = 2 AND seq = 20")
+    async with opened(tmp_path) as store:
+        for call in (store.head("t1"), store.append(row_of(99, "t1"))):
+            with pytest.raises(StoreError) as refused:
+                await call
+            assert refused.value.code is Code.LEDGER_CORRUPT
+        assert (await store.head("t2")).seq == 20
+
+
+def steps_of_page(folder: Path) -> int:
+    """Return how many steps SQLite takes to find a page of names."""
+    steps = itertools.count()
+    with closing(plain_connection(str(folder / "gear.db"))) as connection:
+        connection.set_progress_handler(lambda: 0 * next(steps), 1)
+        assert len(page_names(connection, "space", "t1", None, None, 10)) == 10
+    return next(steps)
+
+
+async def test_a_page_costs_the_same_of_a_long_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page reads does not grow with what is filed of the tenant."""
+    steps: list[int] = []
+    file_at_once(monkeypatch, piece_max=2_000)
+    for appends in (50, 1_000):
+        async with opened(tmp_path) as store:
+            await asyncio.gather(*(store.append(row_of(number, "t1")) for number in range(appends)))
+            for _ in range(3):
+                await store.append(append(5_000, tenant="t2"))
+        steps.append(steps_of_page(tmp_path))
+        (tmp_path / "gear.db").unlink()
+    assert steps[1] < 1.2 * steps[0]

@@ -115,7 +115,6 @@ _WHOLE_TABLE = r"SCAN (rows|entries|found|counters|filed|filed_rows|filed_entrie
         ("count", "rows_by_block"),
         ("counted", "PRIMARY KEY"),
         ("counters", "PRIMARY KEY"),
-        ("entry", "PRIMARY KEY"),
         ("index_facets", "COVERING INDEX rows_by_block"),
         ("index_spaces", "COVERING INDEX rows_by_block"),
         ("runs", "COVERING INDEX rows_by_block (space=? AND facet=? AND <expr>=? AND tenant=? AND key<?)"),

@@ -126,7 +126,8 @@ class _Pass:
         """File the next piece of the pass that is due; the first one begins it."""
         if self._goal < self._first:
             self._goal = self._last - 1  # the last block still grows
-            connection.execute(statements()["begin_filing"], {"part": self._part.name, "goal": self._goal})
+            begun = {"part": self._part.name, "first": self._first, "goal": self._goal}
+            connection.execute(statements()["begin_filing"], begun)
         self._lists = self._lists or _lists(connection)
         self._block = max(self._block, self._first)
         self._file_piece(connection, self._goal)
@@ -193,7 +194,7 @@ def file_all(connection: sqlite3.Connection) -> None:
         first, _, last = aggregated(connection, "blocks", (part.name,))
         if first < last:
             piece = {"begin": part.bottom, "end": part.top, "from": first, "to": last - 1, "lists": lists}
-            connection.execute(statements()["begin_filing"], {"part": part.name, "goal": last - 1})
+            connection.execute(statements()["begin_filing"], {"part": part.name, "first": first, "goal": last - 1})
             connection.execute(statements()[f"file_{part.name}"], piece)
             connection.execute(statements()["end_filing"], {"part": part.name})
 

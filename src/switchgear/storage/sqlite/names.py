@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Iterator, Mapping
+from itertools import groupby, islice
 
 from switchgear.storage.sqlite import decoding
 from switchgear.storage.sqlite.statements import aggregated
@@ -51,18 +51,17 @@ def facets_of(connection: sqlite3.Connection, space: str) -> list[str]:
     return [decoding.text(facet, "index_facets") for facet in aggregated(connection, "index_facets", {"space": space})]
 
 
-def _keys(connection: sqlite3.Connection, wanted: Mapping[str, object], limit: int) -> list[str]:
-    """Return the highest keys, descending: of what is filed, and of each block in which there are some of them."""
-    runs = sorted((decoding.text(key, "runs"), block) for key, block in aggregated(connection, "runs", wanted))
-    found: list[str] = []
-    for highest, block in reversed(runs):
-        if len(found) == limit and highest <= found[-1]:
-            break  # all that is left is below
-        found = sorted({*found, *_run(connection, wanted, block, limit)}, reverse=True)[:limit]
-    return found
+def _keys(connection: sqlite3.Connection, wanted: Mapping[str, object], limit: int) -> Iterator[str]:
+    """Yield the highest keys, descending: of what is filed, and of each block in which there are some of them."""
+    found = aggregated(connection, "runs", wanted)
+    runs = (_run(connection, {**wanted, "block": block, "limit": limit}, key) for key, block in found)
+    once = (key for key, _ in groupby(heapq.merge(*runs, reverse=True)))
+    return islice(once, limit)
 
 
-def _run(connection: sqlite3.Connection, wanted: Mapping[str, object], block: int, limit: int) -> list[str]:
-    name = "filed_run" if block == _FILED else "recent_run"
-    keys = aggregated(connection, name, {**wanted, "block": block, "limit": limit})
-    return [decoding.text(key, name) for key in keys]
+def _run(connection: sqlite3.Connection, wanted: Mapping[str, object], highest: object) -> Iterator[str]:
+    """Yield the highest key of a run, which is known; read the others only when it is their turn."""
+    yield decoding.text(highest, "runs")
+    name = "filed_run" if wanted["block"] == _FILED else "recent_run"
+    for key in aggregated(connection, name, {**wanted, "below": highest}):
+        yield decoding.text(key, name)

@@ -30,16 +30,17 @@ def _places_after_gap(connection: sqlite3.Connection, tenant: str, above: int, w
 
 
 def _places_up_to(connection: sqlite3.Connection, tenant: str, above: int, width: int) -> list[Place]:
-    """Return where the entries are of which the sequence is above one by at most `width`."""
-    wanted = {"tenant": tenant, "above": above, "through": above + width}
-    found = _places(connection, "filed_places", wanted)
+    """Return where the entries are of which the sequence is above one by at most `width`.
+
+    What is filed and still counts as recent is in both lists; where they differ, what is filed is damaged.
+    """
+    found = _places(connection, "filed_places", tenant, above, width)
     if len(found) < width:
-        found |= _places(connection, "recent_places", wanted)
-    return sorted(found)
+        found |= _places(connection, "recent_places", tenant, above, width)
+    return sorted(found.items())
 
 
-def _places(connection: sqlite3.Connection, name: str, wanted: dict[str, object]) -> set[Place]:
-    return {
-        (decoding.integer(seq, name, 1), decoding.integer(position, name))
-        for seq, position in aggregated(connection, name, wanted)
-    }
+def _places(connection: sqlite3.Connection, name: str, tenant: str, above: int, width: int) -> dict[int, int]:
+    """Return the position of each sequence."""
+    found = aggregated(connection, name, {"tenant": tenant, "above": above, "through": above + width})
+    return {decoding.integer(seq, name, above + 1): decoding.integer(position, name) for seq, position in found}

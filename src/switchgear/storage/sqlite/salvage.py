@@ -7,7 +7,6 @@ never passed over in silence. A damaged index cannot be read round.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable
 
@@ -16,7 +15,7 @@ from switchgear.storage.planner import RowKey
 from switchgear.storage.sqlite import decoding
 from switchgear.storage.sqlite.names import Named
 from switchgear.storage.sqlite.places import Place
-from switchgear.storage.sqlite.statements import aggregated, as_json, first_row
+from switchgear.storage.sqlite.statements import aggregated, as_json
 from switchgear.storage.sqlite.translate import is_damage
 
 
@@ -50,13 +49,14 @@ def _row(connection: sqlite3.Connection, place: RowKey, facet: str) -> Row:
 
 
 def _entry(connection: sqlite3.Connection, tenant: str, position: object, seq: object, name: str = "") -> Entry:
+    """Return the entry at a position. One of another tenant, sequence or stream is not the one that was looked for."""
     place, sequence = decoding.integer(position, "index"), decoding.integer(seq, "index")
     try:
-        found = first_row(connection, "entry", (place,))
-        if found is None:
-            return decoding.unreadable_entry(tenant, place, sequence, name)
-        return decoding.entry(tenant, json.loads(found[0]), "entry")
-    except (sqlite3.Error, ValueError) as error:
-        if isinstance(error, sqlite3.Error) and not is_damage(error):
+        for columns in aggregated(connection, "entries", {"tenant": tenant, "positions": as_json([place])}):
+            entry = decoding.entry(tenant, columns, "entries")
+            if sequence in (0, entry.seq) and name in ("", entry.stream):
+                return entry
+    except sqlite3.Error as error:
+        if not is_damage(error):
             raise
-        return decoding.unreadable_entry(tenant, place, sequence, name)
+    return decoding.unreadable_entry(tenant, place, sequence, name)

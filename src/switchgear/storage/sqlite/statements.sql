@@ -56,7 +56,7 @@ WITH ends AS MATERIALIZED (
     CROSS JOIN tenants ON tenants.name = wanted.value
 )
 SELECT json_group_array(json_array(ends.name, ends.id, ends.position, entries.seq, hex(entries.hash)))
-FROM ends LEFT JOIN entries ON entries.position = ends.position;
+FROM ends LEFT JOIN entries ON entries.position = ends.position AND entries.tenant = ends.id;
 
 -- name: insert_entries
 -- A payload that is not there comes as 0, which none can be: see statements.py.
@@ -161,9 +161,9 @@ SELECT json_group_array(name)
 FROM (
     SELECT name FROM tenants
     WHERE EXISTS (SELECT 1 FROM filed_entries AS filed WHERE filed.tenant = tenants.id)
-        OR id IN (
-            SELECT recent.tenant FROM unfiled_entries AS unfiled
-            CROSS JOIN recent_entries AS recent ON recent.block = unfiled.block)
+        OR EXISTS (
+            SELECT 1 FROM unfiled_entries AS unfiled
+            CROSS JOIN recent_entries AS recent ON recent.block = unfiled.block AND recent.tenant = tenants.id)
     ORDER BY name LIMIT ?
 );
 
@@ -202,8 +202,10 @@ SELECT json_group_array(space) FROM spaces WHERE space IS NOT NULL;
 -- The highest key below one in each block, and in what is filed, which is block -1; answers [[key, block], …].
 SELECT json_group_array(json_array(key, block))
 FROM (
-    SELECT max(key) AS key, -1 AS block FROM filed_rows
-    WHERE space = :space AND facet = :facet AND tenant = :tenant AND key < :below
+    SELECT (
+        SELECT max(key) FROM filed_rows
+        WHERE space = :space AND facet = :facet AND tenant = :tenant AND key < :below
+    ) AS key, -1 AS block
     UNION ALL
     SELECT (
         SELECT max(recent.key) FROM recent_rows AS recent
@@ -254,11 +256,6 @@ FROM (
     ORDER BY position LIMIT ?
 );
 
--- name: entry
-SELECT json_array(
-    position, seq, hex(prev), hex(hash), append_id, stream, hex(body), hex(payload), payload IS NULL)
-FROM entries WHERE position = ?;
-
 -- name: chains
 -- Tenants above one by id; answers [[id, name, position, seq, hash], …]; the position is null in an empty chain.
 WITH
@@ -275,14 +272,16 @@ WITH
         ) AS position
         FROM some LEFT JOIN recent ON recent.tenant = some.id)
 SELECT json_group_array(json_array(ends.id, ends.name, ends.position, entries.seq, hex(entries.hash)))
-FROM ends LEFT JOIN entries ON entries.position = ends.position;
+FROM ends LEFT JOIN entries ON entries.position = ends.position AND entries.tenant = ends.id;
 
 -- name: blocks
 -- Of a part; answers [first that is not filed, last that may be filed, newest].
 SELECT json_array(first, goal, last) FROM blocks WHERE part = ?;
 
 -- name: begin_filing
-UPDATE filing SET goal = :goal WHERE part = :part;
+-- Also says what is filed, so that it is mended where it could not be.
+INSERT INTO filing (part, through, goal) VALUES (:part, :first - 1, :goal)
+ON CONFLICT (part) DO UPDATE SET through = excluded.through, goal = excluded.goal;
 
 -- name: end_filing
 UPDATE filing SET through = goal WHERE part = :part;

@@ -91,13 +91,16 @@ BEGIN
     SELECT new.space, new.facet, new.tenant, new.key WHERE new.facet <> '' ON CONFLICT DO NOTHING;
 END;
 
--- What statements read: which blocks are not filed yet, and what is in a block.
+-- What statements read: which blocks are not filed yet, and what is in a block. When `filing` says what cannot be, or
+-- nothing, no block counts as filed: a head that is looked for in too few of them would be another one.
 CREATE VIEW blocks (part, first, goal, last) AS
-SELECT part, through + 1, goal, CASE part
-    WHEN 'entries' THEN coalesce((SELECT max(position) >> 10 FROM entries), -1)
-    ELSE coalesce((SELECT max(id) >> 10 FROM rows), -1)
-END
-FROM filing;
+SELECT 'entries', coalesce(through + 1, 0), coalesce(goal, -1), last
+FROM (SELECT coalesce((SELECT max(position >> 10) FROM entries INDEXED BY entries_by_block), -1) AS last)
+LEFT JOIN filing ON part = 'entries' AND through >= -1 AND through <= goal AND goal <= last
+UNION ALL
+SELECT 'rows', coalesce(through + 1, 0), coalesce(goal, -1), last
+FROM (SELECT coalesce((SELECT max(id) >> 10 FROM rows), -1) AS last)
+LEFT JOIN filing ON part = 'rows' AND through >= -1 AND through <= goal AND goal <= last;
 
 CREATE VIEW unfiled_entries (block) AS
 WITH RECURSIVE unfiled (block, last) AS (

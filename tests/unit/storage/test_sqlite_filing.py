@@ -379,6 +379,25 @@ async def test_what_is_filed_cannot_hide_what_is_not(
     assert len(asked(tmp_path, "SELECT 1 FROM filing WHERE part IN ('entries', 'rows') AND through > 55")) == 2
 
 
+async def test_a_pass_that_is_begun_again_begins_at_the_first_tenant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a pass under way is no longer known of, by damage, the next one leaves nobody out."""
+    file_at_once(monkeypatch, blocks_max=10_000)
+    filing = Filing(1, 20)
+    for part in range(3):
+        async with opened(tmp_path) as store:
+            await fill_part(store, part)
+        with closing(plain_connection(str(tmp_path / "gear.db"))) as connection, connection:
+            assert filing.is_due(connection)
+            filing.file(connection)
+        change(tmp_path, "DELETE FROM filing")
+    with closing(plain_connection(str(tmp_path / "gear.db"))) as connection, connection:
+        while filing.is_due(connection):
+            filing.file(connection)
+    assert filed(tmp_path) == (89, 89)
+
+
 async def test_a_place_of_another_entry_is_named_as_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list that leads to an entry of another sequence, or tenant, shows neither, and comes to its end."""
     file_at_once(monkeypatch, piece_max=20)

@@ -125,6 +125,7 @@ class _Pass:
     def file(self, connection: sqlite3.Connection) -> None:
         """File the next piece of the pass that is due; the first one begins it."""
         if self._goal < self._first:
+            self.begin_anew()
             self._goal = self._last - 1  # the last block still grows
             begun = {"part": self._part.name, "first": self._first, "goal": self._goal}
             connection.execute(statements()["begin_filing"], begun)

@@ -63,6 +63,13 @@ def leaves(path: Path, content: bytes) -> Iterator[int]:
     yield from found[1:-1]
 
 
+def last_leaf(path: Path, content: bytes) -> int:
+    """Return the offset of the last leaf page of a table that holds `content`."""
+    data = path.read_bytes()
+    pages = range(PAGE_BYTES, len(data), PAGE_BYTES)
+    return max(at for at in pages if data[at] == TABLE_LEAF and content in data[at : at + PAGE_BYTES])
+
+
 def spoil(path: Path, offset: int) -> None:
     """Make one page such as no b-tree has."""
     with path.open("r+b") as file:
@@ -100,6 +107,23 @@ async def test_rows_of_a_damaged_page_are_named_and_the_others_read(tmp_path: Pa
         for facet, tenant in (("even", "t0"), ("odd", "t1")):
             of_facet = await store.page("space", tenant, facet=facet, limit=1_000)
             assert [row for row in of_facet[::-1] if not row.version] == [r for r in unreadable if r.tenant == tenant]
+
+
+@pytest.mark.parametrize(("content", "unreadable_rows"), [(VALUE, True), (PAYLOAD, False)])
+async def test_the_newest_page_bars_nobody_from_the_others(
+    tmp_path: Path, content: bytes, *, unreadable_rows: bool
+) -> None:
+    """Where the next row or entry would go is no place that a list, or a chain, has to be read from."""
+    await fill(tmp_path)
+    spoil(tmp_path / "gear.db", last_leaf(tmp_path / "gear.db", content))
+    async with opened(tmp_path) as store:
+        rows = await store.scan("space", ["odd", "even"])
+        assert len(rows) == COUNT
+        assert any(row.version == 0 for row in rows) == unreadable_rows
+        assert len(await store.page("space", "t1", limit=COUNT)) == COUNT // 2
+        entries = await store.entries("t1")
+        assert [entry.seq for entry in entries] == list(range(1, COUNT // 2 + 1))
+        assert any(not entry.hash for entry in entries) != unreadable_rows
 
 
 async def test_a_file_whose_index_is_damaged_can_be_rebuilt(tmp_path: Path) -> None:

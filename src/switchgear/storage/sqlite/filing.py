@@ -19,7 +19,7 @@ BLOCKS_MAX = 256
 """So many blocks that are not filed begin a pass. A read of one tenant looks into each."""
 
 PIECE_MAX = 4_096
-"""Most entries, or rows, that are filed in one transaction, in which appends wait."""
+"""Most entries, and most rows, that are filed in one transaction, during which appends wait."""
 
 GROUPS_BETWEEN = 8
 """Groups of appends between two pieces; none while far more is not filed than begins a pass."""
@@ -58,6 +58,10 @@ class Filing:
         self._passes = [_Pass(part, blocks_max, piece_max) for part in PARTS]
         self._groups_left = GROUPS_BETWEEN
         self._failures = 0
+
+    def has_fallen_behind(self, connection: sqlite3.Connection) -> bool:
+        """Whether processes that ended too soon have left so much that pieces are no match. Raises `sqlite3.Error`."""
+        return any(one.is_due(connection) and one.is_behind for one in self._passes)
 
     def is_due(self, connection: sqlite3.Connection) -> bool:
         """Whether it is time for a piece. To be asked once after each group. Raises `sqlite3.Error`."""
@@ -186,10 +190,7 @@ class _Pass:
 
 
 def file_all(connection: sqlite3.Connection) -> None:
-    """File all that there is, at once, in the open transaction of a file that nobody waits for.
-
-    Raises `sqlite3.Error`.
-    """
+    """File all that there is, at once, in the open transaction, while nobody appends. Raises `sqlite3.Error`."""
     lists = _lists(connection)
     for part in PARTS:
         first, _, last = aggregated(connection, "blocks", (part.name,))

@@ -40,14 +40,15 @@ INSERT INTO tenants (name) SELECT value FROM json_each(?) WHERE true ON CONFLICT
 -- chain. Looks into one block after another from the newest on, until there is an entry of the tenant.
 WITH ends AS MATERIALIZED (
     SELECT tenants.name, tenants.id, coalesce(
-        (WITH RECURSIVE back (block, position) AS (
-            SELECT last + 1, NULL FROM blocks WHERE part = 'entries'
+        (WITH RECURSIVE back (next, position) AS (
+            SELECT max(block), NULL FROM recent_entries
             UNION ALL
-            SELECT back.block - 1, (
-                SELECT recent.position FROM recent_entries AS recent
-                WHERE recent.block = back.block - 1 AND recent.tenant = tenants.id ORDER BY recent.seq DESC LIMIT 1)
+            SELECT
+                (SELECT max(other.block) FROM recent_entries AS other WHERE other.block < back.next),
+                (SELECT recent.position FROM recent_entries AS recent
+                 WHERE recent.block = back.next AND recent.tenant = tenants.id ORDER BY recent.seq DESC LIMIT 1)
             FROM back
-            WHERE back.position IS NULL AND back.block > (SELECT first FROM blocks WHERE part = 'entries')
+            WHERE back.position IS NULL AND back.next >= (SELECT first FROM unfiled_parts WHERE part = 'entries')
         )
         SELECT max(position) FROM back),
         (SELECT position FROM filed_entries AS filed WHERE filed.tenant = tenants.id ORDER BY filed.seq DESC LIMIT 1)
@@ -200,6 +201,15 @@ SELECT json_group_array(space) FROM spaces WHERE space IS NOT NULL;
 
 -- name: runs
 -- The highest key below one in each block, and in what is filed, which is block -1; answers [[key, block], …].
+WITH RECURSIVE unfiled (block) AS (
+    SELECT min(block) FROM recent_rows
+    WHERE space = :space AND facet = :facet AND block >= +(SELECT first FROM unfiled_parts WHERE part = 'rows')
+    UNION ALL
+    SELECT (
+        SELECT min(recent.block) FROM recent_rows AS recent
+        WHERE recent.space = :space AND recent.facet = :facet AND recent.block > unfiled.block)
+    FROM unfiled WHERE unfiled.block IS NOT NULL
+)
 SELECT json_group_array(json_array(key, block))
 FROM (
     SELECT (
@@ -212,7 +222,7 @@ FROM (
         WHERE recent.space = :space AND recent.facet = :facet AND recent.block = unfiled.block
             AND recent.tenant = :tenant AND recent.key < :below
     ), unfiled.block
-    FROM unfiled_rows AS unfiled
+    FROM unfiled
 )
 WHERE key IS NOT NULL;
 
@@ -242,7 +252,7 @@ FROM (
     UNION
     SELECT * FROM (
         SELECT tenant, key FROM recent_rows
-        WHERE space = :space AND facet = :facet AND block >= +(SELECT first FROM blocks WHERE part = 'rows')
+        WHERE space = :space AND facet = :facet AND block >= +(SELECT first FROM unfiled_parts WHERE part = 'rows')
             AND (tenant, key) > (:tenant, :key)
         ORDER BY tenant, key LIMIT :limit)
     ORDER BY tenant, key LIMIT :limit
@@ -280,11 +290,11 @@ SELECT json_array(first, goal, last) FROM blocks WHERE part = ?;
 
 -- name: begin_filing
 -- Also says what is filed, so that it is mended where it could not be.
-INSERT INTO filing (part, through, goal) VALUES (:part, :first - 1, :goal)
-ON CONFLICT (part) DO UPDATE SET through = excluded.through, goal = excluded.goal;
+INSERT INTO filing (part, through, goal, total) VALUES (:part, :first - 1, :goal, :first - 1 + :goal)
+ON CONFLICT (part) DO UPDATE SET through = excluded.through, goal = excluded.goal, total = excluded.total;
 
 -- name: end_filing
-UPDATE filing SET through = goal WHERE part = :part;
+UPDATE filing SET through = goal, total = 2 * goal WHERE part = :part;
 
 -- name: end_of_entries
 -- The id of the tenant behind so many that begin with one; none when there are no more.
@@ -303,13 +313,23 @@ SELECT count(*) FROM (
 );
 
 -- name: weigh_rows
+WITH RECURSIVE unfiled (space, facet, block) AS (
+    SELECT list.value ->> 0, list.value ->> 1, (
+        SELECT min(recent.block) FROM recent_rows AS recent
+        WHERE recent.space = list.value ->> 0 AND recent.facet = list.value ->> 1 AND recent.block >= :from)
+    FROM json_each(:lists) AS list
+    UNION ALL
+    SELECT space, facet, (
+        SELECT min(recent.block) FROM recent_rows AS recent
+        WHERE recent.space = unfiled.space AND recent.facet = unfiled.facet AND recent.block > unfiled.block)
+    FROM unfiled WHERE unfiled.block IS NOT NULL
+)
 SELECT count(*) FROM (
-    SELECT 1 FROM json_each(:lists) AS list
-    CROSS JOIN unfiled_rows AS unfiled
+    SELECT 1 FROM unfiled
     CROSS JOIN recent_rows AS recent
-        ON recent.space = list.value ->> 0 AND recent.facet = list.value ->> 1 AND recent.block = unfiled.block
+        ON recent.space = unfiled.space AND recent.facet = unfiled.facet AND recent.block = unfiled.block
         AND recent.tenant >= :begin AND recent.tenant < :end
-    WHERE unfiled.block BETWEEN :from AND :to LIMIT :most
+    WHERE unfiled.block <= :to LIMIT :most
 );
 
 -- name: file_entries
@@ -321,13 +341,23 @@ WHERE unfiled.block BETWEEN :from AND :to
 ORDER BY recent.tenant, recent.seq;
 
 -- name: file_rows
+WITH RECURSIVE unfiled (space, facet, block) AS (
+    SELECT list.value ->> 0, list.value ->> 1, (
+        SELECT min(recent.block) FROM recent_rows AS recent
+        WHERE recent.space = list.value ->> 0 AND recent.facet = list.value ->> 1 AND recent.block >= :from)
+    FROM json_each(:lists) AS list
+    UNION ALL
+    SELECT space, facet, (
+        SELECT min(recent.block) FROM recent_rows AS recent
+        WHERE recent.space = unfiled.space AND recent.facet = unfiled.facet AND recent.block > unfiled.block)
+    FROM unfiled WHERE unfiled.block IS NOT NULL
+)
 INSERT OR IGNORE INTO filed_rows (space, facet, tenant, key)
-SELECT recent.space, recent.facet, recent.tenant, recent.key FROM json_each(:lists) AS list
-CROSS JOIN unfiled_rows AS unfiled
+SELECT recent.space, recent.facet, recent.tenant, recent.key FROM unfiled
 CROSS JOIN recent_rows AS recent
-    ON recent.space = list.value ->> 0 AND recent.facet = list.value ->> 1 AND recent.block = unfiled.block
+    ON recent.space = unfiled.space AND recent.facet = unfiled.facet AND recent.block = unfiled.block
     AND recent.tenant >= :begin AND recent.tenant < :end
-WHERE unfiled.block BETWEEN :from AND :to
+WHERE unfiled.block <= :to
 ORDER BY recent.space, recent.facet, recent.tenant, recent.key;
 
 -- name: applied

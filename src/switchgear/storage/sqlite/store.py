@@ -309,9 +309,9 @@ def _open_locked(path: Path, lock: OwnerLock, seal: Seal, clock: Clock, connect:
         for connection in (writing, points, queries):
             read_earlier(connection)
         opened.pop_all()
-    return Parts(
-        path, lock, Writer(name, writing, connect, seal, Filing()), Reader(name, points), Reader(name, queries)
-    )
+    writer = Writer(name, writing, connect, seal, Filing())
+    writer.catch_up()
+    return Parts(path, lock, writer, Reader(name, points), Reader(name, queries))
 
 
 def _make_private(path: Path) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -30,7 +31,7 @@ from switchgear.storage.abilities import (
 from switchgear.storage.checks import COUNTER_MAX
 from switchgear.storage.planner import Plan, PlannedRow, RowKey, counted, plan, unproven
 from switchgear.storage.sqlite.connecting import Connect, writing_connection
-from switchgear.storage.sqlite.filing import Filing
+from switchgear.storage.sqlite.filing import Filing, file_all
 from switchgear.storage.sqlite.known import Known, fetched
 from switchgear.storage.sqlite.log import LogMeter
 from switchgear.storage.sqlite.schema import read_earlier
@@ -96,13 +97,27 @@ class Writer:
         answers = iter(committed)
         return [next(answers) if isinstance(request, Append) else self._probe() for request in requests]
 
+    def catch_up(self) -> None:
+        """File all that was left, if that is much. Called at opening, before anybody appends."""
+        connection = self._connected()
+        with self._filing_apart():
+            if self._filing.has_fallen_behind(connection):
+                _logger.info("%s: filing lists of tenants, of which much was left", self._path)
+                self._file(connection, file_all)
+
     def tidy(self) -> None:
-        """File a piece, if it is time, in a transaction of its own. If it fails, reads only take longer for a while."""
+        """File a piece, if it is time."""
         connection = self._connection
+        with self._filing_apart():
+            if connection is not None and self._filing.is_due(connection):
+                self._file(connection, self._filing.file)
+
+    @contextmanager
+    def _filing_apart(self) -> Iterator[None]:
+        """Have nobody depend on what is filed in the block. If it fails, reads only take longer for a while."""
         complete = False
         try:
-            if connection is not None and self._filing.is_due(connection):
-                self._file(connection)
+            yield
             complete = True
         except sqlite3.Error as error:
             _logger.warning("%s: lists of tenants are not filed for now: %s", self._path, error)
@@ -111,9 +126,9 @@ class Writer:
                 self._filing.failed()
                 self._open_anew()
 
-    def _file(self, connection: sqlite3.Connection) -> None:
+    def _file(self, connection: sqlite3.Connection, file: Callable[[sqlite3.Connection], None]) -> None:
         connection.execute(statements()["begin"])
-        self._filing.file(connection)
+        file(connection)
         connection.execute(statements()["commit"])
         self._filing.succeeded()
         self._pieces += 1

@@ -6,13 +6,16 @@
 CREATE TABLE filing (
     part TEXT PRIMARY KEY,
     through INTEGER NOT NULL, -- the last block of which all is filed
-    goal INTEGER NOT NULL -- the last block of which some may be filed
+    goal INTEGER NOT NULL, -- the last block of which some may be filed
+    total INTEGER NOT NULL -- of both, which tells damage to one of them
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO filing (part, through, goal)
-SELECT 'entries', (coalesce(max(position), 0) >> 10) - 1, (coalesce(max(position), 0) >> 10) - 1 FROM entries;
-INSERT INTO filing (part, through, goal)
-SELECT 'rows', ((SELECT count(*) FROM rows) >> 10) - 1, ((SELECT count(*) FROM rows) >> 10) - 1;
+INSERT INTO filing (part, through, goal, total)
+SELECT part, through, through, 2 * through FROM (
+    SELECT 'entries' AS part, (coalesce(max(position), 0) >> 10) - 1 AS through FROM entries
+    UNION ALL
+    SELECT 'rows', (count(*) >> 10) - 1 FROM rows
+);
 
 CREATE TABLE filed_entries (
     tenant INTEGER NOT NULL,
@@ -91,33 +94,35 @@ BEGIN
     SELECT new.space, new.facet, new.tenant, new.key WHERE new.facet <> '' ON CONFLICT DO NOTHING;
 END;
 
--- What statements read: which blocks are not filed yet, and what is in a block. When `filing` says what cannot be, or
--- nothing, no block counts as filed: a head that is looked for in too few of them would be another one.
-CREATE VIEW blocks (part, first, goal, last) AS
-SELECT 'entries', coalesce(through + 1, 0), coalesce(goal, -1), last
-FROM (SELECT coalesce((SELECT max(position >> 10) FROM entries INDEXED BY entries_by_block), -1) AS last)
-LEFT JOIN filing ON part = 'entries' AND through >= -1 AND through <= goal AND goal <= last
-UNION ALL
-SELECT 'rows', coalesce(through + 1, 0), coalesce(goal, -1), last
-FROM (SELECT coalesce((SELECT max(id) >> 10 FROM rows), -1) AS last)
-LEFT JOIN filing ON part = 'rows' AND through >= -1 AND through <= goal AND goal <= last;
-
-CREATE VIEW unfiled_entries (block) AS
-WITH RECURSIVE unfiled (block, last) AS (
-    SELECT first, last FROM blocks WHERE part = 'entries' AND first <= last
-    UNION ALL SELECT block + 1, last FROM unfiled WHERE block < last
-)
-SELECT block FROM unfiled;
-
-CREATE VIEW unfiled_rows (block) AS
-WITH RECURSIVE unfiled (block, last) AS (
-    SELECT first, last FROM blocks WHERE part = 'rows' AND first <= last
-    UNION ALL SELECT block + 1, last FROM unfiled WHERE block < last
-)
-SELECT block FROM unfiled;
+-- What statements read: from which block on not all is filed, which of these blocks have entries, and what is in a block.
+-- When `filing` says what cannot be, or nothing, no block counts as filed: a head that is looked for in too few of them
+-- would be another one. How many blocks there are to look into is not told by a number that damage may have made large.
+CREATE VIEW unfiled_parts (part, first) AS
+SELECT part, coalesce((
+    SELECT through + 1 FROM filing
+    WHERE filing.part = parts.part AND through BETWEEN -1 AND goal AND total = through + goal
+), 0)
+FROM (SELECT 'entries' AS part UNION ALL SELECT 'rows') AS parts;
 
 CREATE VIEW recent_entries (block, tenant, seq, position) AS
 SELECT position >> 10, tenant, seq, position FROM entries INDEXED BY entries_by_block;
 
 CREATE VIEW recent_rows (space, facet, block, tenant, key) AS
 SELECT space, facet, id >> 10, tenant, key FROM rows INDEXED BY rows_by_block WHERE facet <> '';
+
+CREATE VIEW unfiled_entries (block) AS
+WITH RECURSIVE present (block) AS (
+    SELECT min(block) FROM recent_entries WHERE block >= +(SELECT first FROM unfiled_parts WHERE part = 'entries')
+    UNION ALL
+    SELECT (SELECT min(recent.block) FROM recent_entries AS recent WHERE recent.block > present.block)
+    FROM present WHERE present.block IS NOT NULL
+)
+SELECT block FROM present WHERE block IS NOT NULL;
+
+-- What a pass goes by: the newest block is where the next entry, or row, will be.
+CREATE VIEW blocks (part, first, goal, last) AS
+SELECT part, first, coalesce((SELECT goal FROM filing WHERE filing.part = unfiled_parts.part), -1), CASE part
+    WHEN 'entries' THEN coalesce((SELECT max(position) >> 10 FROM entries), -1)
+    ELSE coalesce((SELECT max(id) >> 10 FROM rows), -1)
+END
+FROM unfiled_parts;

@@ -26,7 +26,7 @@ def parts_of(tool: Tool) -> dict[str, str]:
     found |= {name: text for name in _NAMED if (text := getattr(tool, name)) is not None}
     if tool.destructive:
         found["destructive"] = "yes"
-    if tool.binding:
+    if tool.binding is not None:
         found["binding"] = _digest(tool.binding)
     if tool.arguments_schema is not None:
         found.update(_arguments(tool.arguments_schema))
@@ -41,8 +41,9 @@ def _arguments(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, rules in known.items():
         yield f"arguments.{name}", _argument(rules, needed=name in needed)
     rest = {name: rule for name, rule in schema.items() if name not in ("properties", "required")}
-    unknown = sorted(str(name) for name in needed if name not in known)
-    yield "arguments", _digest([rest, unknown])
+    in_order = [name for name in known if name in needed]
+    told = "required" not in schema or (in_order and list(needed) == in_order)  # another order is another contract
+    yield "arguments", _digest([rest, None if told else list(needed)])
 
 
 def _argument(rules: object, *, needed: bool) -> str:

@@ -465,7 +465,7 @@ class Recorder:
 
         Raises what stood in its way, or that its fate is not known.
         """
-        under_way, name = self._under_way, intent.id
+        under_way, name = self._under_way, intent.id  # alone, as nearly always, it is followed without a call
         if name in under_way:
             self._follow(name)
         else:

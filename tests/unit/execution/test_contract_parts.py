@@ -53,6 +53,9 @@ def test_no_part_tells_what_may_be_secret() -> None:
         ({"compensate": "crm.undo"}, {"compensate"}),
         ({"revert": "crm.undo"}, {"revert"}),
         ({"arguments_schema": {**SCHEMA, "required": ["contact", "rank"]}}, {"arguments.rank"}),
+        ({"arguments_schema": {**SCHEMA, "required": ["rank", "contact"]}}, {"arguments", "arguments.rank"}),
+        ({"arguments_schema": {**SCHEMA, "required": []}}, {"arguments", "arguments.contact"}),
+        ({"binding": {}}, {"binding"}),
         ({"arguments_schema": {**SCHEMA, "required": ["contact", "other"]}}, {"arguments"}),
         ({"arguments_schema": {**SCHEMA, "additionalProperties": False}}, {"arguments"}),
         (

@@ -375,24 +375,48 @@ async def test_a_tenant_without_a_name_is_filed_like_another(tmp_path: Path, mon
         "UPDATE filing SET through = goal + 1",
         "UPDATE filing SET through = 1 << 62, goal = 1 << 62",
         "UPDATE filing SET through = -(1 << 62)",
+        "UPDATE filing SET goal = goal + 1000",
+        "UPDATE filing SET goal = -5",
     ],
 )
 async def test_what_is_filed_cannot_hide_what_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
     """When the file says what cannot be of how far it is filed, no block counts as filed, until a pass says it anew."""
-    file_at_once(monkeypatch, blocks_max=3, piece_max=20)
+    file_at_once(monkeypatch, blocks_max=40, piece_max=20)
     async with opened(tmp_path) as store:
         await fill(store)
         before = await content(store)
     change(tmp_path, statement)
     async with opened(tmp_path) as store:
         assert await content(store) == before
-        for number in range(120, 180):
+        assert isinstance(await store.append(row_of(1000, "t0", 1, "done")), Committed)
+        for number in range(120, 240):
             assert isinstance(await store.append(row_of(number, f"t{number % TENANTS}")), Committed)
         for number in range(TENANTS):
             assert_chained(await store.entries(f"t{number}"))
-    assert len(asked(tmp_path, "SELECT 1 FROM filing WHERE part IN ('entries', 'rows') AND through > 55")) == 2
+    async with opened(tmp_path) as store:
+        assert await store.append(row_of(240, "t0")) == Committed(29)
+        assert "k000" not in [row.key for row in await store.page("space", "t0", facet="ready")]
+        assert [row.key for row in await store.page("space", "t0", facet="done")] == ["k000"]
+    told = "SELECT first > 0 AND first <= goal + 1 AND goal < last FROM blocks"
+    assert asked(tmp_path, told) == [(1,), (1,)]
+
+
+async def test_a_second_entry_of_a_sequence_is_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A chain that was forked, by damage to a list, is told when it is filed; no entry is dropped in silence."""
+    file_at_once(monkeypatch, blocks_max=10_000)
+    async with opened(tmp_path) as store:
+        await fill(store)
+    change(tmp_path, "UPDATE entries SET seq = 1 WHERE seq = 14 AND tenant = 1")
+    file_at_once(monkeypatch, blocks_max=40, piece_max=20)
+    with caplog.at_level(logging.WARNING, "switchgear.storage"):
+        async with opened(tmp_path) as store:
+            for number in range(500, 530):
+                await store.append(row_of(number, "t5"))
+    assert "not filed for now: NOT NULL constraint failed: filed_entries.position" in caplog.text
 
 
 async def test_a_pass_that_is_begun_again_begins_at_the_first_tenant(

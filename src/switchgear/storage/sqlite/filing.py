@@ -25,7 +25,7 @@ GROUPS_BETWEEN = 8
 """Groups of appends between two pieces; none while far more is not filed than begins a pass."""
 
 _GROUPS_WITHOUT_LOOKING = 64
-"""Groups between two looks whether a pass is due. So many make a few blocks at most."""
+"""Groups between two looks whether a pass is due. So many make some dozen blocks at most."""
 
 _WAIT_DOUBLINGS = 10
 """How often the wait after a failure doubles, while one follows the other."""

@@ -11,6 +11,7 @@ import logging
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -61,7 +62,8 @@ def prepare(connection: sqlite3.Connection, path: str, clock: Clock) -> None:
     _check_applied(applied, {step.number: step for step in steps}, path)
     missing = [step for step in steps if step.number not in applied]
     if applied and missing:
-        _upgrade(connection, missing, path, clock)
+        with large_change(connection, path):
+            _apply_all(connection, missing, path, clock)
     else:
         for step in missing:
             _apply(connection, step, clock.time())
@@ -81,12 +83,13 @@ def read_earlier(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA query_only = {query_only}")
 
 
-def _upgrade(connection: sqlite3.Connection, missing: list[SchemaFile], path: str, clock: Clock) -> None:
-    """Apply steps to a file that may be large."""
+@contextmanager
+def large_change(connection: sqlite3.Connection, path: str) -> Iterator[None]:
+    """Have what changes much of a file in the block sorted in files, not in memory, and the log emptied afterwards."""
     (temporary,) = connection.execute("PRAGMA temp_store").fetchone()
     connection.execute(TEMPORARY_IN_FILES)
     try:
-        _apply_all(connection, missing, path, clock)
+        yield
     finally:
         connection.execute(f"PRAGMA temp_store = {temporary}")
     _give_back(connection, path)

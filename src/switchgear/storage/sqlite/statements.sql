@@ -322,7 +322,7 @@ WITH RECURSIVE unfiled (space, facet, block) AS (
     SELECT space, facet, (
         SELECT min(recent.block) FROM recent_rows AS recent
         WHERE recent.space = unfiled.space AND recent.facet = unfiled.facet AND recent.block > unfiled.block)
-    FROM unfiled WHERE unfiled.block IS NOT NULL
+    FROM unfiled WHERE unfiled.block < :to
 )
 SELECT count(*) FROM (
     SELECT 1 FROM unfiled
@@ -333,12 +333,14 @@ SELECT count(*) FROM (
 );
 
 -- name: file_entries
-INSERT OR IGNORE INTO filed_entries (tenant, seq, position)
+-- An entry that is filed already stays; another one of the same sequence is refused, by a value that it cannot have.
+INSERT INTO filed_entries (tenant, seq, position)
 SELECT recent.tenant, recent.seq, recent.position FROM unfiled_entries AS unfiled
 CROSS JOIN recent_entries AS recent
     ON recent.block = unfiled.block AND recent.tenant >= :begin AND recent.tenant < :end
 WHERE unfiled.block BETWEEN :from AND :to
-ORDER BY recent.tenant, recent.seq;
+ORDER BY recent.tenant, recent.seq
+ON CONFLICT (tenant, seq) DO UPDATE SET position = NULL WHERE position <> excluded.position;
 
 -- name: file_rows
 WITH RECURSIVE unfiled (space, facet, block) AS (
@@ -350,7 +352,7 @@ WITH RECURSIVE unfiled (space, facet, block) AS (
     SELECT space, facet, (
         SELECT min(recent.block) FROM recent_rows AS recent
         WHERE recent.space = unfiled.space AND recent.facet = unfiled.facet AND recent.block > unfiled.block)
-    FROM unfiled WHERE unfiled.block IS NOT NULL
+    FROM unfiled WHERE unfiled.block < :to
 )
 INSERT OR IGNORE INTO filed_rows (space, facet, tenant, key)
 SELECT recent.space, recent.facet, recent.tenant, recent.key FROM unfiled

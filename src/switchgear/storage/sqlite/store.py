@@ -308,9 +308,9 @@ def _open_locked(path: Path, lock: OwnerLock, seal: Seal, clock: Clock, connect:
         queries = opened.enter_context(closing(reading_connection(name, connect)))
         for connection in (writing, points, queries):
             read_earlier(connection)
+        writer = Writer(name, writing, connect, seal, Filing())
+        writer.catch_up()
         opened.pop_all()
-    writer = Writer(name, writing, connect, seal, Filing())
-    writer.catch_up()
     return Parts(path, lock, writer, Reader(name, points), Reader(name, queries))
 
 

@@ -10,7 +10,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -34,7 +34,7 @@ from switchgear.storage.sqlite.connecting import Connect, writing_connection
 from switchgear.storage.sqlite.filing import Filing, file_all
 from switchgear.storage.sqlite.known import Known, fetched
 from switchgear.storage.sqlite.log import LogMeter
-from switchgear.storage.sqlite.schema import read_earlier
+from switchgear.storage.sqlite.schema import large_change, read_earlier
 from switchgear.storage.sqlite.statements import (
     INSERT_ENTRIES,
     INSERT_ROWS,
@@ -103,7 +103,8 @@ class Writer:
         with self._filing_apart():
             if self._filing.has_fallen_behind(connection):
                 _logger.info("%s: filing lists of tenants, of which much was left", self._path)
-                self._file(connection, file_all)
+                with large_change(connection, self._path):
+                    self._file(connection, file_all)
 
     def tidy(self) -> None:
         """File a piece, if it is time."""
@@ -165,8 +166,12 @@ class Writer:
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = writing_connection(self._path, self._connect)
-            read_earlier(self._connection)
+            connection = writing_connection(self._path, self._connect)
+            with ExitStack() as opened:  # without the views of an earlier layout it is of no use
+                opened.enter_context(closing(connection))
+                read_earlier(connection)
+                opened.pop_all()
+            self._connection = connection
         return self._connection
 
     def _write(self, connection: sqlite3.Connection, appends: list[Append]) -> Plan:

@@ -69,8 +69,11 @@ def epoch_of(text: str) -> float:
     return number
 
 
-def seconds_of(text: str) -> float:
-    """Return the seconds that a length of time is. Raises `CommandFailure` (USAGE) for what is none."""
+def seconds_of(text: str | float) -> float:
+    """Return the seconds that a length of time is; an option's default is a number already.
+
+    Raises `CommandFailure` (USAGE) for what is none.
+    """
     found = _LENGTH.fullmatch(str(text).strip())
     try:
         seconds = float(text) if found is None else float(found[1]) * _UNITS[found[2]]

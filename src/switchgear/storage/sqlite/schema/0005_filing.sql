@@ -73,20 +73,20 @@ ORDER BY space, facet, tenant, key;
 
 -- What is filed and changes afterwards is filed anew at once.
 CREATE TRIGGER entries_removed AFTER DELETE ON entries
-WHEN old.position >> 10 <= (SELECT goal FROM filing WHERE part = 'entries')
+WHEN old.position >> 10 <= coalesce((SELECT goal FROM noted WHERE part = 'entries'), old.position >> 10)
 BEGIN
     DELETE FROM filed_entries WHERE tenant = old.tenant AND seq = old.seq;
 END;
 
 CREATE TRIGGER rows_removed AFTER DELETE ON rows
-WHEN old.facet <> '' AND old.id >> 10 <= (SELECT goal FROM filing WHERE part = 'rows')
+WHEN old.facet <> '' AND old.id >> 10 <= coalesce((SELECT goal FROM noted WHERE part = 'rows'), old.id >> 10)
 BEGIN
     DELETE FROM filed_rows
     WHERE space = old.space AND facet = old.facet AND tenant = old.tenant AND key = old.key;
 END;
 
 CREATE TRIGGER rows_moved AFTER UPDATE OF facet ON rows
-WHEN old.facet <> new.facet AND old.id >> 10 <= (SELECT goal FROM filing WHERE part = 'rows')
+WHEN old.facet <> new.facet AND old.id >> 10 <= coalesce((SELECT goal FROM noted WHERE part = 'rows'), old.id >> 10)
 BEGIN
     DELETE FROM filed_rows
     WHERE space = old.space AND facet = old.facet AND tenant = old.tenant AND key = old.key;
@@ -97,12 +97,12 @@ END;
 -- What statements read: from which block on not all is filed, which of these blocks have entries, and what is in a block.
 -- When `filing` says what cannot be, or nothing, no block counts as filed: a head that is looked for in too few of them
 -- would be another one. How many blocks there are to look into is not told by a number that damage may have made large.
+CREATE VIEW noted (part, through, goal) AS
+SELECT part, through, goal FROM filing WHERE through BETWEEN -1 AND goal AND total = through + goal;
+
 CREATE VIEW unfiled_parts (part, first) AS
-SELECT part, coalesce((
-    SELECT through + 1 FROM filing
-    WHERE filing.part = parts.part AND through BETWEEN -1 AND goal AND total = through + goal
-), 0)
-FROM (SELECT 'entries' AS part UNION ALL SELECT 'rows') AS parts;
+SELECT parts.part, coalesce(noted.through + 1, 0)
+FROM (SELECT 'entries' AS part UNION ALL SELECT 'rows') AS parts LEFT JOIN noted ON noted.part = parts.part;
 
 CREATE VIEW recent_entries (block, tenant, seq, position) AS
 SELECT position >> 10, tenant, seq, position FROM entries INDEXED BY entries_by_block;
@@ -121,7 +121,7 @@ SELECT block FROM present WHERE block IS NOT NULL;
 
 -- What a pass goes by: the newest block is where the next entry, or row, will be.
 CREATE VIEW blocks (part, first, goal, last) AS
-SELECT part, first, coalesce((SELECT goal FROM filing WHERE filing.part = unfiled_parts.part), -1), CASE part
+SELECT part, first, coalesce((SELECT goal FROM noted WHERE noted.part = unfiled_parts.part), -1), CASE part
     WHEN 'entries' THEN coalesce((SELECT max(position) >> 10 FROM entries), -1)
     ELSE coalesce((SELECT max(id) >> 10 FROM rows), -1)
 END

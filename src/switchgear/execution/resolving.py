@@ -25,6 +25,8 @@ EVIDENCE_CHARACTERS_MAX = 2_000
 AGENT = "agent:"
 """How the name of an actor begins that is no person."""
 _RESOLVABLE = (State.IN_DOUBT, State.NEEDS_OPERATOR)
+_WAITS = (State.READY, State.HELD)
+"""Where an action may be whose earlier attempt is in doubt, and which its effect lets run again."""
 
 
 class Says(StrEnum):
@@ -85,6 +87,9 @@ def resolved(
 def _refusal(intent: Intent) -> Conflict:
     if intent.state is State.RECONCILING:
         return Conflict("a lookup is finding out; wait for it", state=str(intent.state), retry_after=5.0)
+    if intent.doubt_since is not None and intent.state in _WAITS:
+        waits = f"it is {intent.state}, to run again after an attempt in doubt"
+        return Conflict(f"{waits}; cancel that, and it is in doubt for a person", state=str(intent.state))
     return Conflict(f"an intent that is {intent.state} is not in doubt", state=str(intent.state))
 
 

@@ -278,8 +278,8 @@ def test_change_of_a_tool_shows_both_contracts() -> None:
     tool = {"name": "crm.update", "changed": True, "version": "1", "contract": "b" * 64, "differences": []}
     lines = shown(draw_change, {**tool, "accepted_version": "1", "accepted_contract": "a" * 64})
     assert lines[1:] == [
-        "  accepted  version 1, contract " + "a" * 12,
-        "       now  version 1, contract " + "b" * 12,
+        "  accepted  version 1, contract " + "a" * 64,
+        "       now  version 1, contract " + "b" * 64,
         "   differs  it is not on record what the accepted contract was made of",
     ]
     assert (
@@ -361,6 +361,13 @@ def test_an_event_tells_what_a_force_overrode() -> None:
 def test_every_refusal_leads_to_its_runbook(state: str) -> None:
     """A code on a terminal is not yet an answer: the line below says where the answer is."""
     assert _intent_lines({**HELD, "state": state})["see"] == "switchgear explain DESTRUCTIVE_BLOCKED"
+
+
+def test_a_doubt_that_waits_to_run_again_leads_to_its_cancelling() -> None:
+    """A person who knows what became of the attempt reads how to come to say it."""
+    told = _intent_lines({**HELD, "doubt_since": 90.0})["next"]
+    assert told.startswith(f"switchgear intents cancel {HELD['id']} --reason TEXT")
+    assert "next" not in _intent_lines({**HELD, "doubt_since": None})
 
 
 def test_no_dead_letters_are_no_intents_of_another_kind() -> None:

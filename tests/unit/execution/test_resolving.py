@@ -87,6 +87,15 @@ def test_only_what_is_in_doubt_can_be_resolved(state: State) -> None:
     assert (refusal.value.retry_after is not None) is (state is State.RECONCILING)
 
 
+@pytest.mark.parametrize("state", [State.READY, State.HELD])
+def test_who_is_too_late_for_a_doubt_is_told_how_to_come_to_it(state: State) -> None:
+    """What waits to run again, as its effect lets it, is cancelled first; without a doubt there is no such way."""
+    with pytest.raises(Conflict, match=f"it is {state}, to run again after an attempt in doubt; cancel that"):
+        after(doubtful(state), says(Says.APPLIED))
+    with pytest.raises(Conflict, match=f"an intent that is {state} is not in doubt"):
+        after(doubtful(state, doubt_since=None, doubtful=False), says(Says.APPLIED))
+
+
 @pytest.mark.parametrize("verdict", list(Says))
 def test_an_agent_never_says_what_became_of_it(verdict: Says) -> None:
     """Its word is refused before anything is looked at, destructive or not."""

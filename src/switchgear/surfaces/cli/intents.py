@@ -48,6 +48,8 @@ app = typer.Typer(no_args_is_help=True, help="Look at actions, and cancel them."
 _OUTCOMES = {"positive": "a right answer", "negative": "answered wrongly", "absent": "no answer"}
 _FOR_PEOPLE = ("in_doubt", "needs_operator")
 """States that a person's word ends."""
+_WAITS = ("ready", "held")
+"""States of what runs again after an attempt in doubt, as its effect lets it."""
 _CANCEL_ASKED = "requested; it had already left, so its outcome still counts"
 
 
@@ -188,7 +190,10 @@ def _see(intent: View, told: View) -> str:
 
 
 def _settled_by(intent: View) -> str:
-    """Return the command with which a person settles a doubt; empty where there is none, or a lookup is under way."""
+    """Return the command with which a person settles a doubt, or comes to that; empty without one, or in a lookup."""
+    if intent["state"] in _WAITS and intent.get("doubt_since") is not None:
+        command = f"switchgear intents cancel {escape(intent['id'])} --reason TEXT"
+        return f"{command}: it does not run again, and a person says what became of the attempt in doubt"
     if intent["state"] not in _FOR_PEOPLE:
         return ""
     command = f"switchgear intents resolve {escape(intent['id'])} --applied --evidence TEXT"

@@ -88,8 +88,9 @@ def accept(
 def draw_change(console: Console, tool: View) -> None:
     """Print the contract of a tool that was accepted, and the present one."""
     console.print(f"[bold]{escape(tool['name'])}[/]{' [red]changed[/]' if tool['changed'] else ''}")
-    console.print(f"  [dim]accepted[/]  {_contract(tool['accepted_version'], tool['accepted_contract'])}")
-    console.print(f"  [dim]     now[/]  {_contract(tool['version'], tool['contract'])}")
+    before = _contract(tool["accepted_version"], tool["accepted_contract"])
+    console.print(f"  [dim]accepted[/]  {before}", soft_wrap=True)
+    console.print(f"  [dim]     now[/]  {_contract(tool['version'], tool['contract'])}", soft_wrap=True)
     for one in tool["differences"]:
         console.print(f"  [dim] differs[/]  {escape(_difference(one))}", soft_wrap=True)
     if tool["changed"] and not tool["differences"]:
@@ -97,7 +98,7 @@ def draw_change(console: Console, tool: View) -> None:
 
 
 def _contract(version: str | None, contract: str | None) -> str:
-    return f"version {escape(version or '')}, contract {contract[:12]}" if contract else "nothing that can be read"
+    return f"version {escape(version or '')}, contract {contract}" if contract else "nothing that can be read"
 
 
 def _difference(one: View) -> str:

@@ -219,9 +219,19 @@ async def _beside_young(growing: _Growing, folder: Path, wish: Wish) -> list[Cos
             await young.fill_up(FIRST)
             await young.meet({group} & met)
             pairs.append(_Pair(growing, young, group, await young.recorded()))
-        for _, pair in itertools.product(range(_ROUNDS), pairs):
-            await pair.round()
+        for turn in range(_ROUNDS):
+            for pair in _begun_with(turn, pairs):
+                await pair.round()
     return [pair.cost(recorded) for pair in pairs]
+
+
+def _begun_with(turn: int, pairs: Sequence[_Pair]) -> Sequence[_Pair]:
+    """Return the pairs with another one first in each turn.
+
+    The store moves its log about once in a turn, and whose round that falls into pays for all.
+    """
+    first = turn % len(pairs)
+    return [*pairs[first:], *pairs[:first]]
 
 
 class _Pair:

@@ -43,9 +43,9 @@ def _section(grown: Grown, machine: Mapping[str, str]) -> Iterator[str]:
     yield "One store on this disk, one gear, everything at its default. As many actions are recorded of each group of"
     yield f"tenants: {groups}. They are the entries and rows of an action of the engine,"
     yield "appended again for other tenants, keys and ids; from each power of ten on, the engine itself is measured"
-    yield "over each group, the groups taking turns, another one first each time. Once ten times as many are recorded as"
-    yield "a group has tenants, each of them has acted before in the process that is measured; until then most act in it"
-    yield "for the first time."
+    yield "over each group, the groups taking turns, another one first each time. Once ten times as many are"
+    yield "recorded as a group has tenants, each of them has acted before in the process that is measured; until"
+    yield "then most act in it for the first time."
     yield "After each turn comes one in a young store, of this group alone, in the same process: a machine changes its"
     yield "pace within minutes, so speeds of one row are compared, and of one number recorded, and no others.\n"
     yield from table(_COSTS, [_cost(cost) for cost in grown.costs])
